@@ -1,0 +1,331 @@
+"""Tokens by connection id: for hooks, for any ``requests`` code, for libraries that want a function.
+
+Everything here runs on the caller's side: connections are read and secrets are masked here, one
+thread at a time, since Airflow 3.0 and 3.1 mix up the answers of concurrent callers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Self
+
+import requests.utils
+from requests import PreparedRequest, Response
+from requests.auth import AuthBase
+
+from airflow_oauth_provider import masking
+from airflow_oauth_provider.connection import resolve
+from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, OAuthError
+from airflow_oauth_provider.policy import read_policy
+from airflow_oauth_provider.protocol.endpoints import Destination, destination, require_allowed
+from airflow_oauth_provider.protocol.fingerprint import token_key
+from airflow_oauth_provider.protocol.protected_call import (
+    REDIRECTS,
+    CallAnswer,
+    ProtectedCall,
+    RenewToken,
+    SendCall,
+    protected_call,
+    redirected,
+)
+from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
+from airflow_oauth_provider.tokens import AccessToken
+from airflow_oauth_provider.tokens.manager import shared
+from airflow_oauth_provider.tokens.slot import Slot
+
+log = logging.getLogger(__name__)
+
+TEST_WAIT = 10.0
+"""Seconds a person pressing Test waits at the most."""
+
+
+class OAuth2Client:
+    """The tokens of one connection.
+
+    The connection is read once, and again before a new acquisition and after ``invalid_client``:
+    a secret rotated meanwhile is used without a restart.
+
+    :param conn_id: Airflow connection id.
+    :param connection: the connection itself, where the caller has it already (commands); it is
+        not read again then.
+    """
+
+    def __init__(self, conn_id: str, connection: Any = None) -> None:
+        self.conn_id = conn_id
+        self._connection = connection
+        self._settings: ClientSettings | None = None
+        self._slot: Slot | None = None
+        self._warned = False
+
+    @property
+    def settings(self) -> ClientSettings:
+        """The connection's settings, read at the first use.
+
+        :raises ConfigurationError: when they are wrong.
+        """
+        return self._settings or self._read()
+
+    def get_token(self, *, force: bool = False) -> AccessToken:
+        """Return a token that may be used now.
+
+        :param force: a new one, whatever is held.
+        :raises OAuthError: when there is none to be had within ``max_wait``.
+        """
+        if self._slot is not None and not force:
+            token = self._slot.current()
+            if token is not None:
+                return token
+        return self._acquire(force=force)
+
+    def renew(self, refused: AccessToken | None) -> AccessToken:
+        """Return another token than *refused*, which an API did not accept."""
+        if refused is not None and self._slot is not None:
+            self._slot.drop(refused)
+        return self.get_token()
+
+    def authorize(self) -> AccessToken:
+        """Get a new token now: at most 10 s, one request, whatever refusals are remembered."""
+        settings = self._read()
+        limits = RetrySettings(0, min(TEST_WAIT, settings.retry.max_wait))
+        return self._masked(self._named(shared.authorize, replace(settings, retry=limits)))
+
+    def protected_call(
+        self, call: SendCall, where: Destination, request: PreparedRequest, *, follow_redirects: bool
+    ) -> ProtectedCall:
+        """Begin a call of this connection's API."""
+        return protected_call(
+            call.method,
+            call.url,
+            where,
+            refresh_on_status=self.settings.api.refresh_on_status,
+            replayable=can_replay(request),
+            follow_redirects=follow_redirects,
+        )
+
+    def confidential(self) -> tuple[str, ...]:
+        """What may not appear in anything shown: the secrets and the current token."""
+        if self._settings is None:
+            return ()
+        values = [secret.reveal() for secret in self._settings.secrets()]
+        token = self._slot.current() if self._slot else None
+        return (*values, token.value) if token else tuple(values)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave settings and tokens behind: the other process reads the connection itself."""
+        return {"conn_id": self.conn_id}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["conn_id"])  # type: ignore[misc]
+
+    def _acquire(self, *, force: bool) -> AccessToken:
+        first = self._settings is None
+        settings = self.settings
+        self._slot = shared.slot(settings)
+        if not force and (token := self._slot.current()):
+            return self._masked(token)
+        if not first:
+            settings = self._read()
+        try:
+            return self._masked(self._named(shared.acquire, settings, force=force))
+        except InvalidClientError:
+            before = token_key(settings)
+            settings = self._read()
+            if token_key(settings) == before:
+                raise
+            log.info('Connection "%s" has changed meanwhile: trying its new credential', self.conn_id)
+            return self._masked(self._named(shared.acquire, settings, force=force))
+
+    def _read(self) -> ClientSettings:
+        with masking.airflow_channel:
+            connection = self._connection or _get_connection(self.conn_id)
+            resolved = resolve(connection, read_policy())
+            masking.mask_settings(resolved.settings)
+        if not self._warned:
+            self._warned = True
+            for warning in resolved.warnings:
+                log.warning('Connection "%s": %s', self.conn_id, warning)
+        self._settings = resolved.settings
+        self._slot = shared.slot(resolved.settings)
+        return resolved.settings
+
+    def _named(self, get: Callable[..., AccessToken], *args: Any, **kwargs: Any) -> AccessToken:
+        try:
+            return get(*args, **kwargs)
+        except OAuthError as error:
+            raise error.for_connection(self.conn_id) from None
+
+    def _masked(self, token: AccessToken) -> AccessToken:
+        masking.mask_token(token)
+        return token
+
+
+def _get_connection(conn_id: str) -> Any:
+    from airflow.providers.common.compat.sdk import BaseHook
+
+    return BaseHook.get_connection(conn_id)
+
+
+class BearerAuth(AuthBase):
+    """Put the connection's token on requests to its own API (RFC 6750 §2.1).
+
+    :param client: whose tokens.
+    :param base_url: of the API, when DAG code chooses it.
+    """
+
+    def __init__(self, client: OAuth2Client, base_url: str | None = None) -> None:
+        self.client = client
+        self._base_url = base_url
+        self._destination: tuple[ClientSettings, Destination] | None = None
+
+    @property
+    def destination(self) -> Destination:
+        """Where the token may go.
+
+        :raises ConfigurationError: when connection and DAG code contradict each other.
+        """
+        settings = self.client.settings
+        if self._destination is None or self._destination[0] is not settings:
+            try:
+                self._destination = settings, destination(settings.api, self._base_url)
+            except ConfigurationError as error:
+                raise error.for_connection(self.client.conn_id) from None
+        return self._destination[1]
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Add the token; called by ``requests`` after all other headers are set.
+
+        :raises ConfigurationError: for an origin that must not get it, or a caller's own header.
+        """
+        if "Authorization" in request.headers:
+            raise ConfigurationError(
+                "the request has an Authorization header of its own: leave it out, the connection sets it",
+                field="headers",
+                conn_id=self.client.conn_id,
+            )
+        try:
+            require_allowed(self.destination, request.url or "")
+        except ConfigurationError as error:
+            raise error.for_connection(self.client.conn_id) from None
+        self.attach(request, self.client.get_token())
+        return request
+
+    def attach(self, request: PreparedRequest, token: AccessToken) -> None:
+        """Set the header."""
+        request.headers["Authorization"] = f"Bearer {token.value}"
+
+
+class OAuth2Auth(BearerAuth):
+    """Authentication for any ``requests`` code: ``requests.get(url, auth=OAuth2Auth("my_api"))``.
+
+    Works with the stock operator too: ``HttpOperator(auth_type=OAuth2Auth("my_api"), …)``. A
+    refused token is renewed once and the request replayed once; a redirect that would carry the
+    request where it must not go is an error.
+
+    :param oauth2_conn_id: Airflow connection id.
+    :param base_url: of the API; needed when the connection names none.
+    :param connection: the connection itself, where the caller has it already.
+    """
+
+    def __init__(
+        self, oauth2_conn_id: str = "oauth2_default", *, base_url: str | None = None, connection: Any = None
+    ) -> None:
+        super().__init__(OAuth2Client(oauth2_conn_id, connection), base_url)
+
+    @classmethod
+    def of(cls, auth: BearerAuth) -> Self:
+        """Return one that shares *auth*'s client."""
+        other = cls.__new__(cls)
+        BearerAuth.__init__(other, auth.client, auth._base_url)
+        return other
+
+    def __call__(self, request: Any = None, *_: Any) -> Any:
+        """Add the token, and watch the answer.
+
+        Airflow's HTTP hook calls its ``auth_type`` to make an auth object, with or without the
+        login and password of the connection: anything but a request gets this object itself.
+        """
+        if not isinstance(request, PreparedRequest):
+            return self
+        super().__call__(request)
+        request.register_hook("response", self._on_response)
+        return request
+
+    def _on_response(self, response: Response, **kwargs: Any) -> Response:
+        request, answer = response.request, call_answer(response)
+        if "Authorization" not in request.headers:  # requests has followed a redirect elsewhere
+            return response
+        call = SendCall(request.method or "GET", request.url or "")
+        try:
+            flow = self.client.protected_call(call, self.destination, request, follow_redirects=False)
+            next(flow)
+            if isinstance(next_step(flow, answer), RenewToken):
+                token = self.client.renew(sent_token(request))
+                next_step(flow, answer)
+                return self._replay(response, token, kwargs)
+            if answer.status in REDIRECTS and answer.location:
+                redirected(call, answer, self.destination)
+        except OAuthError as error:
+            response.close()
+            raise error.for_connection(self.client.conn_id) from None
+        return response
+
+    def _replay(self, response: Response, token: AccessToken, kwargs: dict[str, Any]) -> Response:
+        """Send the request once more with another token, as requests' own digest auth does."""
+        response.content  # noqa: B018  (read it, so that the connection can be used again)
+        response.close()
+        again = response.request.copy()
+        again.deregister_hook("response", self._on_response)
+        self.attach(again, token)
+        rewind(again)
+        replayed: Response = response.connection.send(again, **kwargs)  # type: ignore[attr-defined]
+        replayed.history.append(response)
+        replayed.request = again
+        return replayed
+
+
+def next_step(flow: Any, answer: CallAnswer) -> Any:
+    """Advance a flow; ``None`` when the answer was its last."""
+    try:
+        return flow.send(answer)
+    except StopIteration:
+        return None
+
+
+def call_answer(response: Response) -> CallAnswer:
+    """Reduce an answer of ``requests`` to what the flow needs."""
+    if response.status_code < 300:
+        return CallAnswer(response.status_code)
+    raw = getattr(response.raw, "headers", None)
+    lines = raw.getlist("WWW-Authenticate") if hasattr(raw, "getlist") else []
+    if not lines and "WWW-Authenticate" in response.headers:
+        lines = [response.headers["WWW-Authenticate"]]
+    return CallAnswer(response.status_code, response.headers.get("Location"), tuple(lines))
+
+
+def sent_token(request: PreparedRequest) -> AccessToken | None:
+    """Return a stand-in for the token that *request* carried: only its value is compared."""
+    header = str(request.headers.get("Authorization", ""))
+    return AccessToken(header.removeprefix("Bearer "), "Bearer", 0.0, 0.0) if header else None
+
+
+def can_replay(request: PreparedRequest) -> bool:
+    """Whether the body can be sent again: none, bytes, text, or a file whose start is known."""
+    position = getattr(request, "_body_position", None)
+    return request.body is None or isinstance(request.body, bytes | str) or isinstance(position, int)
+
+
+def rewind(request: PreparedRequest) -> None:
+    """Rewind a file body to where it began; nothing to do for any other."""
+    if isinstance(getattr(request, "_body_position", None), int):
+        requests.utils.rewind_body(request)
+
+
+def bearer_token_callable(oauth2_conn_id: str = "oauth2_default") -> Callable[[], str]:
+    """Return a function that returns a valid token, for libraries that ask for one.
+
+    :param oauth2_conn_id: Airflow connection id; read at the first call, not now.
+    """
+    client = OAuth2Client(oauth2_conn_id)
+    return lambda: client.get_token().value

@@ -1,0 +1,73 @@
+"""Section ``[oauth2]`` of ``airflow.cfg``: what a connection's editor must not decide.
+
+One table declares the options; provider info and README derive from it. Nothing here imports
+Airflow: Airflow reads this while its own configuration is being set up.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+SECTION = "oauth2"
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "allowed_token_hosts": {
+        "description": (
+            "Hosts that may receive client credentials: comma-separated, each host, host:port or "
+            "*.domain. Empty: any host. Set it where connection editors must not learn secrets."
+        ),
+        "type": "string",
+        "example": "login.example.com, *.idp.example",
+        "default": "",
+    },
+    "allowed_api_hosts": {
+        "description": (
+            "Hosts that may receive access tokens through a connection's base_url and "
+            "allowed_origins: comma-separated as above. Empty: any host."
+        ),
+        "type": "string",
+        "example": "api.example.com, *.internal.example",
+        "default": "",
+    },
+    "allowed_proxies": {
+        "description": "Proxy hosts that a connection may name in proxy_url. Empty: none.",
+        "type": "string",
+        "example": "proxy.example:3128",
+        "default": "",
+    },
+    "custom_providers": {
+        "description": (
+            "Token callables for auth_method custom: a JSON object, name to dotted path. Each is "
+            "called with the ClientSettings and returns an AccessToken."
+        ),
+        "type": "string",
+        "example": '{"corporate": "company.tokens.fetch"}',
+        # Airflow runs str.format over defaults, so no braces here.
+        "default": "",
+    },
+    "allow_unverified_tls": {
+        "description": "Let connections switch off TLS verification. For test systems only.",
+        "type": "boolean",
+        "example": None,
+        "default": "False",
+    },
+    "default_category": {
+        "description": "Category of connections that name none.",
+        "type": "string",
+        "example": "integration",
+        "default": "",
+    },
+}
+
+
+def provider_config() -> dict[str, Any]:
+    """Return ``config`` for the provider info."""
+    return {
+        SECTION: {
+            "description": "OAuth 2.0 client credentials (airflow-oauth-provider).",
+            "options": {
+                name: {"version_added": "0.1.0", "sensitive": False, **option}
+                for name, option in OPTIONS.items()
+            },
+        }
+    }

@@ -1,0 +1,193 @@
+"""Every error of this package; decide by type and attribute, never by text.
+
+::
+
+    OAuthError(Exception)                retryable: may the same call succeed later?
+    ├── ConfigurationError(ValueError)   the connection or airflow.cfg is wrong; nothing was sent
+    ├── TransportError                   no answer: DNS, TLS, refused, reset, timeout
+    ├── TokenResponseError               an answer that RFC 6749 §5 does not allow
+    ├── TokenEndpointError               the authorization server refused (RFC 6749 §5.2)
+    │   └── InvalidClientError           … because of the client's own credential
+    └── ResourceError(AirflowException)  the API refused the call
+        └── InsufficientScopeError       … because the token lacks a scope (RFC 6750 §3.1)
+
+An error holds plain values only (no client, session, response or body), so it can be pickled,
+copied, logged and shown. Nothing secret ever enters one.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Self
+
+from airflow.providers.common.compat.sdk import AirflowException
+
+MAX_DESCRIPTION = 200
+
+
+class OAuthError(Exception):
+    """Base of all errors of this package.
+
+    :param message: what happened and what to do, without any secret.
+    :param conn_id: the Airflow connection concerned; ``None`` while it is not known.
+    """
+
+    retryable: bool = False
+
+    def __init__(self, message: str, *, conn_id: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.conn_id = conn_id
+
+    def __str__(self) -> str:
+        return f'Connection "{self.conn_id}": {self.message}' if self.conn_id else self.message
+
+    def for_connection(self, conn_id: str) -> Self:
+        """Return a copy that names *conn_id*.
+
+        Callers that waited for one acquisition each raise a copy of their own: an exception
+        object raised in several threads would mix up their tracebacks.
+        """
+        named = copy.copy(self)
+        named.conn_id = conn_id
+        return named
+
+
+class ConfigurationError(OAuthError, ValueError):
+    """A setting is missing, malformed or not allowed; nothing was sent.
+
+    :param field: the connection field, ``airflow.cfg`` option or argument to change.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None, conn_id: str | None = None) -> None:
+        super().__init__(message, conn_id=conn_id)
+        self.field = field
+
+    def __str__(self) -> str:
+        where = [f'Connection "{self.conn_id}"'] if self.conn_id else []
+        where += [f'field "{self.field}"'] if self.field else []
+        return f"{', '.join(where)}: {self.message}" if where else self.message
+
+
+class TransportError(OAuthError):
+    """No usable answer came back: DNS, connect, TLS, proxy, reset or timeout.
+
+    :param host: ``host:port`` that was called.
+    :param attempts: requests made by this acquisition.
+    :param elapsed: seconds spent.
+    :param retryable: false where repeating cannot help (a certificate that does not verify).
+    :param retry_after: seconds the server asked callers to stay away, if it did.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        host: str | None = None,
+        attempts: int = 0,
+        elapsed: float = 0.0,
+        retryable: bool = True,
+        retry_after: float | None = None,
+        conn_id: str | None = None,
+    ) -> None:
+        super().__init__(message, conn_id=conn_id)
+        self.host = host
+        self.attempts = attempts
+        self.elapsed = elapsed
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+
+class TokenResponseError(OAuthError):
+    """The token endpoint answered with something that is neither a token nor an OAuth error.
+
+    :param status: HTTP status of that answer; ``None`` when it could not be read at all.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, conn_id: str | None = None) -> None:
+        super().__init__(message, conn_id=conn_id)
+        self.status = status
+
+
+class TokenEndpointError(OAuthError):
+    """The token endpoint refused (RFC 6749 §5.2), or answered a status other than 200.
+
+    :param status: HTTP status.
+    :param error: the ``error`` code; ``None`` when the answer had no valid body.
+    :param description: the server's ``error_description``, cleaned and cut to 200 characters.
+    :param uri: the server's ``error_uri`` when it is an http(s) address.
+    :param retry_after: seconds to stay away that the server named, if it did.
+    :param retryable: whether the refusal is a passing one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        error: str | None = None,
+        description: str | None = None,
+        uri: str | None = None,
+        retry_after: float | None = None,
+        retryable: bool = False,
+        conn_id: str | None = None,
+    ) -> None:
+        super().__init__(message, conn_id=conn_id)
+        self.status = status
+        self.error = error
+        self.description = description
+        self.uri = uri
+        self.retry_after = retry_after
+        self.retryable = retryable
+
+
+class InvalidClientError(TokenEndpointError):
+    """``invalid_client``: the client id, its secret or its key is not accepted."""
+
+
+class ResourceError(OAuthError, AirflowException):
+    """The protected API refused the call, or sent it where the token must not go.
+
+    Also an ``AirflowException``, so that ``except`` clauses and ``retry_args`` written for
+    Airflow's HTTP provider go on working.
+
+    :param status: HTTP status of the API's answer; ``None`` when no call was made.
+    :param challenge: the ``WWW-Authenticate`` schemes of the answer, e.g. ``"Bearer"``.
+    :param retryable: true for 408, 425, 429 and 5xx.
+    :param retry_after: seconds the API asked callers to stay away, if it did.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        challenge: str | None = None,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        conn_id: str | None = None,
+    ) -> None:
+        super().__init__(message, conn_id=conn_id)
+        self.status = status
+        self.challenge = challenge
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+
+class InsufficientScopeError(ResourceError):
+    """The token lacks a scope: said by the API (RFC 6750 §3.1) or by ``require_scopes``.
+
+    :param scope: the scopes that are needed, space-delimited; ``None`` when not said.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        scope: str | None = None,
+        status: int | None = None,
+        challenge: str | None = None,
+        conn_id: str | None = None,
+    ) -> None:
+        super().__init__(message, status=status, challenge=challenge, conn_id=conn_id)
+        self.scope = scope

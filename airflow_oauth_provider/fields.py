@@ -1,0 +1,415 @@
+"""The one table of the connection's fields.
+
+The form (declarative since Airflow 3.2, by hook methods before), the parsing, the README's table
+and the tests all derive from it. Nothing here imports Airflow: every ``airflow`` command and every
+API server reads it through the provider info.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+CONNECTION_TYPE = "oauth2_client_credentials"
+HOOK_NAME = "OAuth 2.0 (client credentials)"
+HOOK_CLASS = "airflow_oauth_provider.hooks.oauth2.OAuth2Hook"
+
+
+class Kind(Enum):
+    """How a field is shown and parsed."""
+
+    STRING = "text"
+    TEXT = "several lines of text"
+    SECRET = "secret text"
+    SECRET_TEXT = "secret, several lines"
+    BOOLEAN = "true or false"
+    INTEGER = "whole number"
+    SECONDS = "seconds"
+    ENUM = "one of"
+    PAIRS = "name=value lines"
+    SECRET_PAIRS = "secret name=value lines"
+    LIST = "list, one a line"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One extra field.
+
+    :param key: its name in the connection's extra.
+    :param description: help text; says what to enter, with an example.
+    :param choices: value → label, for ``Kind.ENUM``.
+    :param above: exclusive lower bound; ``minimum`` and ``maximum`` are inclusive.
+    """
+
+    key: str
+    section: str
+    label: str
+    description: str
+    kind: Kind = Kind.STRING
+    default: str | bool | int | None = None
+    choices: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    minimum: float | None = None
+    maximum: float | None = None
+    above: float | None = None
+
+    @property
+    def secret(self) -> bool:
+        """Whether its value is a secret."""
+        return self.kind in {Kind.SECRET, Kind.SECRET_TEXT, Kind.SECRET_PAIRS}
+
+
+@dataclass(frozen=True)
+class StandardField:
+    """One of the fields every Airflow connection has, under the name it has here."""
+
+    key: str
+    label: str
+    description: str
+    placeholder: str = ""
+
+
+STANDARD_FIELDS = (
+    StandardField(
+        "host",
+        "Access token URL",
+        "The token endpoint, whole; https is assumed",
+        "https://idp.example/oauth2/token",
+    ),
+    StandardField("login", "Client ID", "As registered with the authorization server", "my-client"),
+    StandardField("password", "Client secret", "Leave empty for private_key_jwt and custom"),
+)
+HIDDEN_STANDARD_FIELDS = ("port", "schema")
+
+_TOKEN, _RETRY, _JWT = "Token request", "Retry", "JWT and certificate"
+_API, _NETWORK, _ORGANISATION = "API", "Network", "Organisation"
+
+FIELDS: tuple[Field, ...] = (
+    Field(
+        "auth_method",
+        _TOKEN,
+        "Authentication method",
+        "How this client proves who it is. Most servers want the secret as Basic authentication or in the body.",
+        Kind.ENUM,
+        "client_secret_basic",
+        MappingProxyType(
+            {
+                "client_secret_basic": "Client secret, Basic authentication (client_secret_basic)",
+                "client_secret_post": "Client secret in the request body (client_secret_post)",
+                "client_secret_jwt": "JWT signed with the client secret, HS256 (client_secret_jwt)",
+                "private_key_jwt": "JWT signed with a private key or certificate (private_key_jwt)",
+                "custom": "Custom token provider from airflow.cfg (custom)",
+            }
+        ),
+    ),
+    Field(
+        "scope",
+        _TOKEN,
+        "Scope",
+        "What the token shall be good for: space-delimited, case-sensitive. Example: orders.read orders.write",
+    ),
+    Field(
+        "include_scope",
+        _TOKEN,
+        "Send the scope",
+        "Include the scope in the access token request.",
+        Kind.BOOLEAN,
+        True,
+    ),
+    Field(
+        "audience",
+        _TOKEN,
+        "Audience",
+        "The API the token is for, where the server wants it so (Auth0). Example: https://api.example",
+    ),
+    Field(
+        "resource",
+        _TOKEN,
+        "Resources",
+        "Absolute URIs of the APIs the token is for (RFC 8707), one a line. Example: https://api.example/orders",
+        Kind.LIST,
+    ),
+    Field(
+        "query_params",
+        _TOKEN,
+        "Query parameters",
+        "Added to the access token URL: name=value, one a line. Example: tenant=emea. No secrets here.",
+        Kind.PAIRS,
+    ),
+    Field(
+        "post_params",
+        _TOKEN,
+        "Post parameters",
+        "Added to the body of the token request: name=value, one a line. Example: realm=production",
+        Kind.PAIRS,
+    ),
+    Field(
+        "secret_params",
+        _TOKEN,
+        "Secret post parameters",
+        "Like the post parameters, but masked: name=value, one a line. Example: account_password=…",
+        Kind.SECRET_PAIRS,
+    ),
+    Field(
+        "request_headers",
+        _TOKEN,
+        "Request headers",
+        "Sent to the token server only: name=value, one a line. Example: X-Tenant=emea",
+        Kind.PAIRS,
+    ),
+    Field(
+        "secret_headers",
+        _TOKEN,
+        "Secret request headers",
+        "Like the request headers, but masked: name=value, one a line. Example: X-Gateway-Key=…",
+        Kind.SECRET_PAIRS,
+    ),
+    Field(
+        "basic_encoding",
+        _TOKEN,
+        "Basic encoding",
+        "How id and secret enter Basic authentication. Try raw if a correct secret with special "
+        "characters is refused.",
+        Kind.ENUM,
+        "rfc6749",
+        MappingProxyType(
+            {"rfc6749": "Form-encoded, as RFC 6749 demands (rfc6749)", "raw": "As they are (raw)"}
+        ),
+    ),
+    Field(
+        "max_retry_attempts",
+        _RETRY,
+        "Maximum retry attempts",
+        "Further token requests after the first one failed for a passing reason: 0 to 10.",
+        Kind.INTEGER,
+        3,
+        minimum=0,
+        maximum=10,
+    ),
+    Field(
+        "max_wait",
+        _RETRY,
+        "Maximum wait (seconds)",
+        "Longest time one caller waits for a token, all attempts and pauses included: up to 3600.",
+        Kind.SECONDS,
+        60,
+        above=0,
+        maximum=3600,
+    ),
+    Field(
+        "private_key",
+        _JWT,
+        "Private key",
+        "For private_key_jwt: PEM, JWK, or Base64 of a PKCS#12 file (certificate with key). RSA of at "
+        "least 2048 bits, EC P-256 or Ed25519.",
+        Kind.SECRET_TEXT,
+    ),
+    Field(
+        "private_key_passphrase",
+        _JWT,
+        "Private key passphrase",
+        "Of an encrypted PEM or PKCS#12; empty for an open key.",
+        Kind.SECRET,
+    ),
+    Field(
+        "jwt_algorithm",
+        _JWT,
+        "JWT algorithm",
+        "Left empty: HS256 for a secret, and for a key the algorithm of its type (RSA: RS256).",
+        Kind.ENUM,
+        None,
+        MappingProxyType(
+            {
+                "RS256": "RS256 (RSA)",
+                "PS256": "PS256 (RSA-PSS)",
+                "ES256": "ES256 (EC P-256)",
+                "EdDSA": "EdDSA (Ed25519)",
+                "HS256": "HS256 (client secret)",
+            }
+        ),
+    ),
+    Field(
+        "key_id",
+        _JWT,
+        "Key ID",
+        "The kid header of the JWT, where the server tells keys apart by it. Example: 2026-key-1",
+    ),
+    Field(
+        "jwt_lifetime",
+        _JWT,
+        "JWT lifetime (seconds)",
+        "Time from the JWT's issue to its expiry: up to 3600; many servers refuse more than 300.",
+        Kind.SECONDS,
+        60,
+        minimum=1,
+        maximum=3600,
+    ),
+    Field(
+        "jwt_audience",
+        _JWT,
+        "JWT audience",
+        "The aud claim; left empty, the access token URL. Example: https://idp.example",
+    ),
+    Field(
+        "jwt_claims",
+        _JWT,
+        "Additional JWT claims",
+        "name=value, one a line; in the extra JSON also an object. Example: tenant=emea",
+        Kind.PAIRS,
+    ),
+    Field(
+        "custom_provider",
+        _JWT,
+        "Custom provider",
+        "For custom: the name of an entry of [oauth2] custom_providers in airflow.cfg.",
+    ),
+    Field(
+        "base_url",
+        _API,
+        "API base URL",
+        "Endpoints are joined to it, and the token goes nowhere else. Example: https://api.example/v1",
+    ),
+    Field(
+        "allowed_origins",
+        _API,
+        "Further allowed origins",
+        "Other places the token may go to, one a line. Example: https://files.example",
+        Kind.LIST,
+    ),
+    Field(
+        "api_headers",
+        _API,
+        "API headers",
+        "Sent with every API call: name=value, one a line. Example: Accept=application/json. No secrets here.",
+        Kind.PAIRS,
+    ),
+    Field(
+        "probe_path",
+        _API,
+        "Probe path",
+        "A path below the base URL that connection tests GET with the token. Example: /health",
+    ),
+    Field(
+        "require_scopes",
+        _API,
+        "Required scopes",
+        "Fail when the server grants less: space-delimited. Example: orders.read",
+    ),
+    Field(
+        "refresh_on_status",
+        _API,
+        "Refresh on status",
+        "HTTP statuses of the API that may mean a dead token, one a line. Left empty: 401.",
+        Kind.LIST,
+        minimum=400,
+        maximum=499,
+    ),
+    Field(
+        "ca_certificates",
+        _NETWORK,
+        "CA certificates",
+        "PEM of the private authorities that issued the servers' certificates; only they are trusted then.",
+        Kind.TEXT,
+    ),
+    Field(
+        "verify_tls",
+        _NETWORK,
+        "Verify TLS certificates",
+        "Switching this off needs [oauth2] allow_unverified_tls in airflow.cfg. Better: fill in CA certificates.",
+        Kind.BOOLEAN,
+        True,
+    ),
+    Field(
+        "request_timeout",
+        _NETWORK,
+        "Token request timeout (seconds)",
+        "Longest time for one token request: up to 3600.",
+        Kind.SECONDS,
+        15,
+        above=0,
+        maximum=3600,
+    ),
+    Field(
+        "proxy_url",
+        _NETWORK,
+        "Proxy URL",
+        "Instead of the environment's proxy; its host must be listed in [oauth2] allowed_proxies. "
+        "Example: http://proxy.example:3128",
+        Kind.SECRET,
+    ),
+    Field(
+        "category",
+        _ORGANISATION,
+        "Category",
+        "For filtering lists and checks. Example: finance",
+    ),
+)
+
+FIELDS_BY_KEY: Mapping[str, Field] = MappingProxyType({entry.key: entry for entry in FIELDS})
+
+_JSON_TYPES = {
+    Kind.BOOLEAN: "boolean",
+    Kind.INTEGER: "integer",
+    Kind.SECONDS: "number",
+    Kind.PAIRS: "array",
+    Kind.LIST: "array",
+}
+_FORMATS = {
+    Kind.SECRET: "password",
+    Kind.SECRET_TEXT: "multiline",
+    Kind.SECRET_PAIRS: "multiline",
+    Kind.TEXT: "multiline",
+}
+
+
+def form_schema(entry: Field) -> dict[str, Any]:
+    """Return the JSON schema Airflow's form builds a field from; every field may be left empty."""
+    schema: dict[str, Any] = {
+        "type": [_JSON_TYPES.get(entry.kind, "string"), "null"],
+        "section": entry.section,
+    }
+    if schema["type"][0] == "array":
+        schema["items"] = {"type": "string"}
+    if entry.kind in _FORMATS:
+        schema["format"] = _FORMATS[entry.kind]
+    if entry.default is not None:
+        schema["default"] = entry.default
+    if entry.choices:
+        schema["enum"] = list(entry.choices)
+        schema["values_display"] = dict(entry.choices)
+    if entry.kind in {Kind.INTEGER, Kind.SECONDS}:
+        # JSON schema's exclusiveMinimum is not obeyed by the form; a second is the least anyone means.
+        schema["minimum"] = entry.minimum if entry.minimum is not None else 1
+        schema["maximum"] = entry.maximum
+    return schema
+
+
+def connection_fields() -> dict[str, dict[str, Any]]:
+    """Return ``conn-fields`` for the provider info."""
+    return {
+        entry.key: {
+            "label": entry.label,
+            "description": entry.description,
+            "schema": form_schema(entry),
+        }
+        for entry in FIELDS
+    }
+
+
+def field_behaviour() -> dict[str, Any]:
+    """Return ``ui-field-behaviour`` for the provider info."""
+    return {
+        "hidden-fields": list(HIDDEN_STANDARD_FIELDS),
+        "relabeling": {entry.key: entry.label for entry in STANDARD_FIELDS},
+        "placeholders": {entry.key: entry.placeholder for entry in STANDARD_FIELDS if entry.placeholder},
+    }
+
+
+def default_extra() -> dict[str, Any]:
+    """Return every declared key with its default, as a created connection must hold them all.
+
+    Airflow's Edit form hides declared fields that a non-empty extra lacks.
+    """
+    return {entry.key: entry.default for entry in FIELDS}

@@ -1,0 +1,322 @@
+"""The hook: Airflow's HTTP hook with a token that takes care of itself."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.http.hooks.http import HttpHook
+from requests import PreparedRequest, Request, Response
+
+from airflow_oauth_provider import fields
+from airflow_oauth_provider.auth import BearerAuth, OAuth2Auth, OAuth2Client
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, ResourceError
+from airflow_oauth_provider.hooks import form
+from airflow_oauth_provider.hooks.session import DEFAULT_TIMEOUT, OAuth2Session
+from airflow_oauth_provider.protocol.answer import Answer
+from airflow_oauth_provider.protocol.endpoints import destination, resolve_endpoint
+from airflow_oauth_provider.protocol.protected_call import resource_error
+from airflow_oauth_provider.protocol.retry import retry_after
+from airflow_oauth_provider.protocol.texts import redact
+from airflow_oauth_provider.protocol.urls import UrlError, host_allowed, parse_url
+from airflow_oauth_provider.tokens import AccessToken
+from airflow_oauth_provider.tokens.clocks import this_moment
+from airflow_oauth_provider.transport.adapter import OAuth2Adapter
+from airflow_oauth_provider.transport.tls import client_context, tls_context
+
+if TYPE_CHECKING:
+    from requests.adapters import HTTPAdapter
+
+MAX_TEST_MESSAGE = 500
+_TLS_OPTIONS = ("verify", "verify_ssl", "cert")
+
+
+class OAuth2Hook(HttpHook):
+    """Call an API that is protected by OAuth 2.0, with the token of a connection.
+
+    One keep-alive session per hook; the connection is read once, and again before a new token is
+    asked for.
+
+    :param oauth2_conn_id: Airflow connection id.
+    :param method: HTTP method of :meth:`run`.
+    :param connection: the connection itself, where the caller has it already.
+    :param base_url: of the API, to call several APIs with one connection; must lie in the
+        connection's origins where it names any.
+    :param http_conn_id: another name for *oauth2_conn_id*.
+    :param auth_type: not accepted: the connection decides. Only ``None`` is.
+    :param adapter: the ``requests`` adapter for API calls; ``None`` for our own.
+    """
+
+    conn_name_attr = "oauth2_conn_id"
+    default_conn_name = "oauth2_default"
+    conn_type = fields.CONNECTION_TYPE
+    hook_name = fields.HOOK_NAME
+
+    def __init__(
+        self,
+        oauth2_conn_id: str | None = None,
+        method: str = "POST",
+        *,
+        http_conn_id: str | None = None,
+        base_url: str | None = None,
+        connection: Any = None,
+        auth_type: Any = None,
+        tcp_keep_alive: bool = True,
+        tcp_keep_alive_idle: int = 120,
+        tcp_keep_alive_count: int = 20,
+        tcp_keep_alive_interval: int = 30,
+        adapter: HTTPAdapter | None = None,
+    ) -> None:
+        conn_id = one_conn_id(oauth2_conn_id, http_conn_id, getattr(connection, "conn_id", None))
+        if auth_type is not None:
+            raise ConfigurationError(
+                "the OAuth 2.0 connection authenticates by itself: leave auth_type out",
+                field="auth_type",
+                conn_id=conn_id,
+            )
+        super().__init__(
+            method=method,
+            http_conn_id=conn_id,
+            tcp_keep_alive=tcp_keep_alive,
+            tcp_keep_alive_idle=tcp_keep_alive_idle,
+            tcp_keep_alive_count=tcp_keep_alive_count,
+            tcp_keep_alive_interval=tcp_keep_alive_interval,
+            adapter=adapter,
+        )
+        self.oauth2_conn_id = conn_id
+        self._keep_alive = (tcp_keep_alive_idle, tcp_keep_alive_interval, tcp_keep_alive_count)
+        self._tcp_keep_alive = tcp_keep_alive
+        self._client = OAuth2Client(conn_id, connection)
+        self._auth = BearerAuth(self._client, base_url)
+        self._session: OAuth2Session | None = None
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's extra fields, for Airflow 3.0 and 3.1."""
+        return form.connection_form_widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return how the form treats standard fields, for Airflow 3.0 and 3.1."""
+        return form.ui_field_behaviour()
+
+    @property
+    def auth(self) -> OAuth2Auth:
+        """Authentication for other ``requests`` code, sharing this hook's token."""
+        return OAuth2Auth.of(self._auth)
+
+    def get_token(self, force: bool = False) -> AccessToken:
+        """Return an access token that may be used now.
+
+        :param force: a new one, whatever is held; remembered refusals hold all the same.
+        :raises ConfigurationError: when the connection is wrong.
+        :raises TokenEndpointError: when the authorization server refuses.
+        :raises TokenResponseError: when its answer is no token.
+        :raises TransportError: when it does not answer within ``max_wait`` seconds.
+        """
+        return self._client.get_token(force=force)
+
+    def get_conn(
+        self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
+    ) -> OAuth2Session:
+        """Return a session that adds the token.
+
+        :param headers: sent with every call; asking for some makes a session of its own.
+        :param extra_options: ``verify`` (a CA bundle's path), ``cert``, ``proxies``; likewise.
+        """
+        options = extra_options or {}
+        own = {
+            key: options[key] for key in (*_TLS_OPTIONS, "proxies", "proxy") if options.get(key) is not None
+        }
+        if headers or own:
+            session = OAuth2Session(self._auth, self._new_adapter(own))
+            session.headers.update(headers or {})
+            session.proxies = own.get("proxies") or own.get("proxy") or {}
+            return session
+        if self._session is None:
+            self._session = OAuth2Session(self._auth, self._new_adapter({}))
+        return self._session
+
+    def run(
+        self,
+        endpoint: str | None = None,
+        data: dict[str, Any] | str | None = None,
+        headers: dict[str, Any] | None = None,
+        extra_options: dict[str, Any] | None = None,
+        **request_kwargs: Any,
+    ) -> Response:
+        """Make one call; only a refused token makes it two.
+
+        :param endpoint: relative to the base URL, or absolute within the allowed origins.
+        :param data: query parameters for GET, body otherwise.
+        :param headers: of this call.
+        :param extra_options: of this call: ``timeout`` (seconds, default 60), ``check_response``,
+            ``allow_redirects``, ``stream``, ``verify``, ``cert``, ``proxies``.
+        :param request_kwargs: further arguments of ``requests.Request``, e.g. ``json=…``.
+        :raises ResourceError: when the API refuses (unless ``check_response`` is false).
+        :raises OAuthError: when there is no token to be had; see :meth:`get_token`.
+        """
+        options = extra_options or {}
+        session = self.get_conn(None, options)
+        arguments = dict(request_kwargs)
+        if self.method == "GET":
+            arguments["params"] = data or arguments.get("params")
+        elif self.method != "HEAD":
+            arguments["data"] = data
+        request = Request(self.method, self.url_from_endpoint(endpoint), headers=headers, **arguments)
+        return self.run_and_check(session, session.prepare_request(request), options)
+
+    def run_and_check(
+        self, session: Any, prepped_request: PreparedRequest, extra_options: dict[Any, Any]
+    ) -> Response:
+        """Send a prepared request and check the answer.
+
+        :param extra_options: as of :meth:`run`.
+        """
+        response: Response = session.send(
+            prepped_request,
+            timeout=extra_options.get("timeout", DEFAULT_TIMEOUT),
+            allow_redirects=extra_options.get("allow_redirects", True),
+            stream=extra_options.get("stream", False),
+        )
+        if extra_options.get("check_response", True):
+            self.check_response(response)
+        return response
+
+    def check_response(self, response: Response) -> None:
+        """Raise for status 400 and above.
+
+        The body is not logged: it may repeat what was sent.
+
+        :raises ResourceError: with status and challenge.
+        """
+        if response.status_code < 400:
+            return
+        headers = tuple((name.lower(), value) for name, value in response.headers.items())
+        challenges = [value for name, value in headers if name == "www-authenticate"]
+        error = resource_error(
+            response.status_code,
+            response.reason or "",
+            challenges,
+            retry_after=retry_after(Answer(response.status_code, headers), now=this_moment().wall),
+            confidential=self._client.confidential(),
+        )
+        raise error.for_connection(self.oauth2_conn_id)
+
+    def url_from_endpoint(self, endpoint: str | None) -> str:
+        """Return the URL of an endpoint.
+
+        :raises ConfigurationError: when the token may not go there.
+        """
+        try:
+            return resolve_endpoint(self._auth.destination, endpoint)
+        except ConfigurationError as error:
+            raise error.for_connection(self.oauth2_conn_id) from None
+
+    def redact(self, text: str) -> str:
+        """Replace this connection's secrets and token in *text* by ``***``."""
+        return redact(text, self._client.confidential())
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Get a new token (10 s, one request) and, where that is safe, call ``probe_path``.
+
+        :return: whether it worked, and a message of at most 500 characters for the person testing.
+        """
+        try:
+            token = self._client.authorize()
+            message = f"{describe(token)} {self._probe()}"
+            return True, self._shown(message)
+        except Exception as error:  # the caller shows whatever it is
+            text = str(error) if isinstance(error, OAuthError) else f"{type(error).__name__}: {error}"
+            return False, self._shown(text)
+
+    def _probe(self) -> str:
+        """Call the probe, which sends the token to ``base_url``.
+
+        Airflow's Test route takes that address from whoever presses Test, so it must be listed.
+        """
+        api = self._client.settings.api
+        if api.probe_path is None:
+            return ""
+        origin = parse_url(api.base_url or "").origin
+        if not api.listed_hosts or not host_allowed(origin, api.listed_hosts):
+            return (
+                "The probe was skipped: [oauth2] allowed_api_hosts in airflow.cfg does not list "
+                f"{origin.authority}."
+            )
+        url = resolve_endpoint(destination(api, None), api.probe_path)
+        session = self.get_conn()
+        response = self.run_and_check(
+            session, session.prepare_request(Request("GET", url)), {"timeout": 10.0}
+        )
+        return f"The probe answered HTTP status {response.status_code}."
+
+    def _shown(self, message: str) -> str:
+        try:
+            message = self.redact(message)
+        except OAuthError:
+            pass
+        text = " ".join(message.split())
+        return text if len(text) <= MAX_TEST_MESSAGE else text[: MAX_TEST_MESSAGE - 1] + "…"
+
+    def _new_adapter(self, options: dict[str, Any]) -> Any:
+        """Make the adapter for API calls."""
+        if self.adapter is not None:
+            return self.adapter
+        settings = self._client.settings
+        where = self._auth.destination
+        listed = bool(where.origins) and all(
+            host_allowed(origin, settings.api.listed_hosts) for origin in where.origins
+        )
+        return OAuth2Adapter(
+            self._tls_context(options), any_address=listed, socket_options=self._socket_options()
+        )
+
+    def _tls_context(self, options: dict[str, Any]) -> ssl.SSLContext:
+        verify, cert = options.get("verify", options.get("verify_ssl")), options.get("cert")
+        if verify is False:
+            raise ConfigurationError(
+                "TLS verification cannot be switched off for a call that carries a token: give the path of "
+                "a CA bundle, or fill in ca_certificates on the connection",
+                field="extra_options",
+                conn_id=self.oauth2_conn_id,
+            )
+        network = self._client.settings.network
+        if cert is None and not isinstance(verify, str):
+            return tls_context(network)
+        return client_context(network, bundle=verify if isinstance(verify, str) else None, certificate=cert)
+
+    def _socket_options(self) -> list[tuple[int, int, int]]:
+        options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+        if not self._tcp_keep_alive:
+            return options
+        idle, interval, count = self._keep_alive
+        options.append((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
+        for name, value in (("TCP_KEEPIDLE", idle), ("TCP_KEEPINTVL", interval), ("TCP_KEEPCNT", count)):
+            if hasattr(socket, name):  # not every system has all three
+                options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
+        return options
+
+
+def one_conn_id(oauth2_conn_id: str | None, http_conn_id: str | None, otherwise: str | None = None) -> str:
+    """Return the connection id that was given under either name.
+
+    :raises ConfigurationError: when two different ones were.
+    """
+    if oauth2_conn_id and http_conn_id and oauth2_conn_id != http_conn_id:
+        raise ConfigurationError(
+            "oauth2_conn_id and http_conn_id name two different connections: give one of them",
+            field="oauth2_conn_id",
+            conn_id=oauth2_conn_id,
+        )
+    return oauth2_conn_id or http_conn_id or otherwise or OAuth2Hook.default_conn_name
+
+
+def describe(token: AccessToken) -> str:
+    """Say what was granted and until when, for people."""
+    from datetime import UTC, datetime
+
+    until = datetime.fromtimestamp(token.expires_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    scopes = f"scopes: {' '.join(sorted(token.scopes))}" if token.scopes else "no scopes named"
+    return f"Authorized until {until} ({token.lifetime:.0f} s; {scopes})."

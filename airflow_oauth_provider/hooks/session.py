@@ -1,0 +1,136 @@
+"""A ``requests`` session that calls one connection's API.
+
+Whatever goes through it follows the rules of :mod:`airflow_oauth_provider.protocol.protected_call`:
+the token goes to allowed origins only, a refused token is renewed once, redirects are checked.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from time import perf_counter
+from typing import Any
+
+import requests
+from requests import PreparedRequest, Response
+from requests.adapters import BaseAdapter
+
+from airflow_oauth_provider.auth import BearerAuth, call_answer, next_step, rewind, sent_token
+from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.protocol.protected_call import MAX_REDIRECTS, RenewToken, SendCall
+from airflow_oauth_provider.transport.proxies import proxies_for
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds for connecting and between two received bytes, where the caller does not say."""
+# What a caller may ask for at a foreign server, too.
+_NEUTRAL_HEADERS = frozenset({"accept", "accept-encoding", "accept-language", "range", "user-agent"})
+
+
+class OAuth2Session(requests.Session):
+    """See the module.
+
+    :param auth: whose token is used.
+    :param adapter: under all calls.
+    """
+
+    def __init__(self, auth: BearerAuth, adapter: BaseAdapter) -> None:
+        super().__init__()
+        self.auth: BearerAuth = auth
+        # Nothing of the environment reaches a call by itself: netrc would replace the token, and
+        # the proxy is looked up once per origin instead of once per call.
+        self.trust_env = False
+        self.max_redirects = MAX_REDIRECTS
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+        self.headers.update(dict(auth.client.settings.api.headers))
+        self._proxies: dict[str, dict[str, str]] = {}
+
+    def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
+        """Send a prepared request.
+
+        :param kwargs: as of ``requests.Session.send``; without ``timeout`` it is 60 s.
+        :raises ResourceError: when the call must not go on.
+        :raises OAuthError: when there is no token to be had.
+        """
+        follow = kwargs.pop("allow_redirects", True)
+        if kwargs.get("timeout") is None:
+            kwargs["timeout"] = DEFAULT_TIMEOUT
+        kwargs["verify"], kwargs["cert"] = True, None  # the adapter's TLS context decides
+        client = self.auth.client
+        call = SendCall(request.method or "GET", request.url or "")
+        flow = client.protected_call(call, self.auth.destination, request, follow_redirects=follow)
+        effect: Any = next(flow)
+        history: list[Response] = []
+        current = request
+        try:
+            while True:
+                if isinstance(effect, SendCall):
+                    current = self._prepared(request, effect, history)
+                    response = self._exchange(current, effect, kwargs)
+                    answer = call_answer(response)
+                    effect = next_step(flow, answer)
+                    if effect is None:
+                        response.history = history
+                        return response
+                    _drain(response)
+                    history.append(response)
+                elif isinstance(effect, RenewToken):
+                    client.renew(sent_token(current))
+                    effect = next_step(flow, answer)
+        except OAuthError as error:
+            raise error.for_connection(client.conn_id) from None
+
+    def _prepared(self, request: PreparedRequest, call: SendCall, history: list[Response]) -> PreparedRequest:
+        """Shape the request for one call of the flow; the first is the caller's own object."""
+        if call.trusted and not history:
+            self._refresh_header(request)
+            return request
+        again = request.copy()
+        again.method = call.method
+        again.url = call.url
+        if not call.with_body:
+            again.body = None
+            for name in ("Content-Length", "Content-Type", "Transfer-Encoding"):
+                again.headers.pop(name, None)
+        if not call.trusted:
+            kept = {name: value for name, value in again.headers.items() if name.lower() in _NEUTRAL_HEADERS}
+            again.headers.clear()
+            again.headers.update(kept)
+            return again
+        rewind(again)
+        again.headers.pop("Cookie", None)
+        again.prepare_cookies(self.cookies)
+        self._refresh_header(again)
+        return again
+
+    def _refresh_header(self, request: PreparedRequest) -> None:
+        """Use the token that is good now: the one from preparing may have aged since."""
+        self.auth.attach(request, self.auth.client.get_token())
+
+    def _exchange(self, request: PreparedRequest, call: SendCall, kwargs: dict[str, Any]) -> Response:
+        proxies = self._proxies_for(request.url or "")
+        if call.trusted:
+            return super().send(request, **{**kwargs, "allow_redirects": False, "proxies": proxies})
+        # Past the session, so that it neither sends nor keeps cookies here.
+        started = perf_counter()
+        options = {key: kwargs[key] for key in ("timeout", "stream") if key in kwargs}
+        response = self.get_adapter(request.url or "").send(request, proxies=proxies, **options)
+        response.elapsed = timedelta(seconds=perf_counter() - started)
+        if not kwargs.get("stream"):
+            response.content  # noqa: B018  (read it now, as a session does)
+        return response
+
+    def _proxies_for(self, url: str) -> dict[str, str]:
+        scheme, _, rest = url.partition("://")
+        origin = f"{scheme}://{rest.partition('/')[0]}"
+        if origin not in self._proxies:
+            self._proxies[origin] = self.proxies or proxies_for(url, self.auth.client.settings.network)
+        return self._proxies[origin]
+
+
+def _drain(response: Response) -> None:
+    """Read an intermediate answer, so that its connection can be used again."""
+    try:
+        response.content  # noqa: B018
+    except requests.RequestException:
+        response.raw.read(decode_content=False)
+    response.close()

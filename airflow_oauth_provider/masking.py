@@ -1,0 +1,92 @@
+"""What Airflow's secrets masker is told.
+
+The masker hides exact strings only, so each form in which a secret travels is registered. Its
+pattern grows with every string and adding one gets slower with length and number: a server that
+lives on is told short tails only, and a bounded number of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+from airflow_oauth_provider.protocol import settings as s
+from airflow_oauth_provider.protocol.client_authentication import basic_value
+from airflow_oauth_provider.protocol.fingerprint import token_key
+from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.token import AccessToken
+
+airflow_channel = threading.RLock()
+"""Held around every call to Airflow: its channel to the supervisor has no lock in 3.0 and 3.1."""
+
+SHORTEST_MASKED = 5
+"""Airflow masks nothing shorter, and warns of each."""
+MAX_TAILS = 256
+_TAIL = 16
+_KNOWN = 4096
+_known: OrderedDict[str, None] = OrderedDict()
+
+
+def mask_settings(settings: ClientSettings) -> None:
+    """Register every form of the settings' secrets, once per settings."""
+    if _is_new("settings:" + token_key(settings)):
+        for value in dict.fromkeys(secret_forms(settings)):
+            _mask(value)
+
+
+def mask_token(token: AccessToken) -> None:
+    """Register a token, once."""
+    if not _is_new("token:" + token.value):
+        return
+    if not _long_lived():
+        _mask(token.value)
+    elif sum(key.startswith("token:") for key in _known) <= MAX_TAILS:
+        _mask(token.value[-_TAIL:])
+
+
+def secret_forms(settings: ClientSettings) -> Iterable[str]:
+    """Yield each secret as it is, percent-encoded, as JSON, line by line, and as Basic."""
+    for secret in settings.secrets():
+        value = secret.reveal()
+        yield from (value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1])
+        if "\n" in value:
+            yield from (line.strip() for line in value.splitlines() if not line.startswith("-----"))
+    if settings.client_secret and settings.auth_method == s.CLIENT_SECRET_BASIC:
+        for encoding in ("rfc6749", "raw"):
+            value = basic_value(settings.client_id, settings.client_secret, encoding)
+            yield value.removeprefix("Basic ")
+
+
+def _is_new(key: str) -> bool:
+    with airflow_channel:
+        if key in _known:
+            return False
+        _known[key] = None
+        while len(_known) > _KNOWN:
+            _known.popitem(last=False)
+        return True
+
+
+def _long_lived() -> bool:
+    """Whether this process is the API server, which never forgets a mask."""
+    return os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "server"
+
+
+def _mask(value: str) -> None:
+    from airflow.providers.common.compat.sdk import mask_secret
+
+    if len(value) >= SHORTEST_MASKED:
+        with airflow_channel:
+            mask_secret(value)
+
+
+def _reset_after_fork() -> None:
+    global airflow_channel  # noqa: PLW0603  (the inherited lock may be held by a thread that is gone)
+    airflow_channel = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_reset_after_fork)

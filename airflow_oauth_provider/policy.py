@@ -1,0 +1,79 @@
+"""What ``[oauth2]`` in ``airflow.cfg`` allows connections to do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from airflow_oauth_provider.configuration import SECTION
+from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.protocol.urls import UrlError, split_pattern
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The section, parsed.
+
+    :param token_hosts: patterns of token hosts; empty means any.
+    :param api_hosts: patterns of API hosts; empty means any.
+    :param proxies: patterns of proxy hosts a connection may name; empty means none.
+    :param custom_providers: name → dotted path of a callable.
+    """
+
+    token_hosts: tuple[str, ...] = ()
+    api_hosts: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+    custom_providers: dict[str, str] = field(default_factory=dict)
+    allow_unverified_tls: bool = False
+    default_category: str | None = None
+
+
+def read_policy() -> Policy:
+    """Read the section.
+
+    :raises ConfigurationError: naming the option that is malformed.
+    """
+    from airflow.providers.common.compat.sdk import conf
+
+    try:
+        unverified = conf.getboolean(SECTION, "allow_unverified_tls", fallback=False)
+    except Exception:
+        raise _bad("allow_unverified_tls", "must be True or False") from None
+    return Policy(
+        token_hosts=_hosts("allowed_token_hosts", _text("allowed_token_hosts")),
+        api_hosts=_hosts("allowed_api_hosts", _text("allowed_api_hosts")),
+        proxies=_hosts("allowed_proxies", _text("allowed_proxies")),
+        custom_providers=_providers(_text("custom_providers")),
+        allow_unverified_tls=unverified,
+        default_category=_text("default_category") or None,
+    )
+
+
+def _text(option: str) -> str:
+    from airflow.providers.common.compat.sdk import conf
+
+    return str(conf.get(SECTION, option, fallback="") or "").strip()
+
+
+def _hosts(option: str, text: str) -> tuple[str, ...]:
+    hosts = tuple(entry.strip() for entry in text.split(",") if entry.strip())
+    for host in hosts:
+        try:
+            split_pattern(host)
+        except UrlError as error:
+            raise _bad(option, str(error)) from None
+    return hosts
+
+
+def _providers(text: str) -> dict[str, str]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        raise _bad("custom_providers", "is not valid JSON") from None
+    if not isinstance(value, dict) or not all(isinstance(path, str) for path in value.values()):
+        raise _bad("custom_providers", "must be a JSON object of names and dotted paths")
+    return value
+
+
+def _bad(option: str, reason: str) -> ConfigurationError:
+    return ConfigurationError(f"[{SECTION}] {option} in airflow.cfg {reason}", field=option)

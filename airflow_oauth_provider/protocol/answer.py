@@ -1,0 +1,57 @@
+"""What came back: an HTTP answer, or the way in which none came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer, read whole.
+
+    :param headers: names in lower case; a name may come several times.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    def header(self, name: str) -> str | None:
+        """Return a header that came exactly once, else ``None``."""
+        values = [value for key, value in self.headers if key == name]
+        return values[0] if len(values) == 1 else None
+
+
+class Fault(Enum):
+    """Why no answer came; the value says whether a repetition can help."""
+
+    UNREACHABLE = "refused or unreachable"
+    DNS = "name not resolved"
+    TIMEOUT = "timeout"
+    CUT = "connection cut"
+    LOCAL = "local resources exhausted"
+    TLS_CERTIFICATE = "certificate not verified"
+    TLS = "TLS refused"
+    PROXY_AUTHENTICATION = "proxy wants credentials"
+    MALFORMED = "not HTTP"
+    ADDRESS_REFUSED = "address refused"
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed later."""
+        return self in _PASSING
+
+
+_PASSING = frozenset({Fault.UNREACHABLE, Fault.DNS, Fault.TIMEOUT, Fault.CUT, Fault.LOCAL})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """No answer.
+
+    :param detail: one sentence for the user, without secrets.
+    """
+
+    fault: Fault
+    detail: str

@@ -1,0 +1,193 @@
+"""Addresses: what a token URL or API URL may look like, and which hosts a list allows.
+
+RFC 3986 syntax, narrowed: https everywhere, http only to this machine's loopback; no userinfo
+(RFC 3986 §3.2.1 warns of it, and HTTP libraries would turn it into credentials of their own), no
+fragment (RFC 6749 §3.1, §3.2), hosts in one canonical spelling, so that comparing is safe.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
+_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\Z")
+_NUMERIC_LABEL = re.compile(r"(0x[0-9a-f]*|[0-9]+)\Z")
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+# Cloud metadata services that lie outside the link-local ranges.
+_METADATA = frozenset(
+    ipaddress.ip_address(text)
+    for text in ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16")
+)
+
+
+class UrlError(ValueError):
+    """The text is no acceptable address; the message never repeats it."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Scheme, host and port: what a token is bound to (RFC 6454 §4)."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+    @property
+    def authority(self) -> str:
+        """``host`` or ``host:port``, as it stands in a URL."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Url:
+    """A checked, normalised absolute URL."""
+
+    origin: Origin
+    path: str
+    query: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.origin}{self.path}" + (f"?{self.query}" if self.query else "")
+
+
+def parse_url(text: str, *, query_allowed: bool = True) -> Url:
+    """Check and normalise an absolute URL.
+
+    :param text: with its scheme; hosts may be internationalised.
+    :param query_allowed: false where a query could not survive (a base URL).
+    :raises UrlError: saying what is wrong, never repeating the text.
+    """
+    check_characters(text)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise UrlError("is not a valid URL: check host and port (1 to 65535)") from None
+    scheme = parts.scheme.lower()
+    if scheme not in _DEFAULT_PORTS or not parts.hostname:
+        raise UrlError("must be an https:// URL with a host")
+    if "@" in parts.netloc:
+        raise UrlError(
+            f"must not contain a user name or password before the host {_shown(parts.hostname)}: "
+            "they have fields of their own"
+        )
+    if parts.fragment or text.endswith("#"):
+        raise UrlError("must not contain a fragment (#…) (RFC 6749 §3.2)")
+    if parts.query and not query_allowed:
+        raise UrlError("must not contain a query (?…)")
+    if port == 0:
+        raise UrlError("has port 0: a port is 1 to 65535")
+    host = canonical_host(parts.hostname)
+    if scheme == "http" and not is_loopback(host):
+        raise UrlError(f"must be https (host {host}): plain http is accepted to loopback addresses only")
+    return Url(Origin(scheme, host, port or _DEFAULT_PORTS[scheme]), parts.path or "/", parts.query)
+
+
+def check_characters(text: str) -> None:
+    """Refuse characters that HTTP libraries read differently from one another.
+
+    :raises UrlError: for spaces, control characters and backslashes.
+    """
+    if _FORBIDDEN.search(text):
+        raise UrlError("contains a space, a backslash or a control character")
+
+
+def canonical_host(host: str) -> str:
+    """Lower-case, A-labels, no trailing dot, IP literals in their one canonical form.
+
+    :raises UrlError: for hosts that different programs could take for different machines.
+    """
+    if ":" in host:
+        return _canonical_ipv6(host)
+    host = host.lower()
+    if not host.isascii():
+        import idna
+
+        try:
+            host = idna.encode(host, uts46=True).decode("ascii")
+        except idna.IDNAError:
+            raise UrlError("has a host that is no valid internationalised name") from None
+    host = host.removesuffix(".")
+    if not _HOST.match(host):
+        raise UrlError("has no valid host name")
+    if _NUMERIC_LABEL.match(host.rsplit(".", 1)[-1]):
+        try:
+            ipaddress.IPv4Address(host)
+        except ValueError:
+            raise UrlError("has an IPv4 address that is not in the form 192.0.2.1") from None
+    return host
+
+
+def _canonical_ipv6(host: str) -> str:
+    if "%" in host:
+        raise UrlError("has an IPv6 address with a zone: link-local addresses are not accepted")
+    try:
+        return str(ipaddress.IPv6Address(host))
+    except ValueError:
+        raise UrlError("has an invalid IPv6 address") from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a canonical host names this machine itself."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_forbidden_address(address: str) -> bool:
+    """Whether an IP address is link-local, unspecified, multicast or a cloud's metadata service."""
+    try:
+        ip = ipaddress.ip_address(address.split("%", 1)[0])
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    return ip.is_link_local or ip.is_unspecified or ip.is_multicast or ip in _METADATA
+
+
+def host_allowed(origin: Origin, patterns: Sequence[str]) -> bool:
+    """Whether one of *patterns* names the origin's host.
+
+    A pattern is a host, ``*.`` and a domain (any number of labels below it, not the domain
+    itself), either with ``:port``. Without a port every port of the host is meant.
+    """
+    return any(_matches(origin, pattern) for pattern in patterns)
+
+
+def _matches(origin: Origin, pattern: str) -> bool:
+    host, port = split_pattern(pattern)
+    if port is not None and port != origin.port:
+        return False
+    if host.startswith("*."):
+        return origin.host.endswith(host[1:]) and len(origin.host) > len(host) - 1
+    return origin.host == host
+
+
+def split_pattern(pattern: str) -> tuple[str, int | None]:
+    """Split an allow-list entry into canonical host and port.
+
+    :raises UrlError: when it is not ``[*.]host[:port]``.
+    """
+    match = re.fullmatch(r"(\*\.)?(\[[^\]]+\]|[^:/\s]+)(?::([0-9]{1,5}))?", pattern.strip())
+    if not match:
+        raise UrlError("must list hosts like idp.example, *.example or idp.example:8443")
+    wildcard, host, port = match.groups()
+    return (wildcard or "") + canonical_host(host.strip("[]")), int(port) if port else None
+
+
+def _shown(host: str) -> str:
+    try:
+        return canonical_host(host)
+    except UrlError:
+        return "?"

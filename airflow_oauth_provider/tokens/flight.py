@@ -1,0 +1,154 @@
+"""One acquisition under way, which any number of callers may wait for."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from airflow_oauth_provider.exceptions import OAuthError, TokenResponseError, TransportError
+from airflow_oauth_provider.protocol.acquisition import (
+    Acquisition,
+    Call,
+    Moment,
+    Outcome,
+    Send,
+    Sleep,
+    acquisition,
+)
+from airflow_oauth_provider.protocol.answer import Answer, Failure
+from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.token import AccessToken
+from airflow_oauth_provider.protocol.token_response import Granted, check_custom_token
+from airflow_oauth_provider.tokens.clocks import this_moment
+from airflow_oauth_provider.transport import token_endpoint
+
+log = logging.getLogger(__name__)
+
+GRACE = 0.2
+"""Seconds a caller grants beyond its budget for the flight to say itself what went wrong."""
+
+
+class Flight:
+    """Run an acquisition in a thread of its own.
+
+    So each caller waits within its own budget even where the work cannot be interrupted (name
+    resolution, a ``custom`` provider), an exception that Airflow raises in the caller's thread
+    disturbs nobody else, and coroutines can wait for it too. The thread never calls Airflow.
+
+    :param on_end: called in that thread with the token or the error before callers wake up.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        started: Moment,
+        on_end: Callable[[Flight], None],
+    ) -> None:
+        self.settings = settings
+        self.started = started
+        self.token: AccessToken | None = None
+        self.error: Exception | None = None
+        self._last_error: OAuthError | None = None
+        self._on_end = on_end
+        self._ended = threading.Event()
+
+    def start(self) -> None:
+        """Begin."""
+        threading.Thread(target=self._run, name="oauth2-acquisition", daemon=True).start()
+
+    def wait(self, until: float) -> AccessToken:
+        """Wait for the token.
+
+        :param until: monotonic seconds at which this caller's budget ends.
+        :raises OAuthError: a copy of the flight's error for this caller.
+        """
+        if not self._ended.wait(max(0.0, until - time.monotonic()) + GRACE):
+            raise _own_copy(self._last_error) if self._last_error else self._out_of_time()
+        if self.token is not None:
+            return self.token
+        if isinstance(self.error, OAuthError):
+            raise _own_copy(self.error)
+        raise RuntimeError("the acquisition failed for a reason of its own") from self.error
+
+    def _out_of_time(self) -> TransportError:
+        host = self.settings.token_url.origin
+        return TransportError(
+            f"no token from {host.host}:{host.port} within {self.settings.retry.max_wait:g} s (max_wait)",
+            host=f"{host.host}:{host.port}",
+            elapsed=time.monotonic() - self.started.monotonic,
+        )
+
+    def _run(self) -> None:
+        try:
+            granted = self._drive(
+                acquisition(self.settings, self.started, random=random.random, entropy=os.urandom)
+            )
+            self.token = granted.token
+            self._report(granted)
+        except Exception as error:  # handed to the callers, whatever it is
+            self.error = error
+        finally:
+            self._on_end(self)
+            self._ended.set()
+
+    def _drive(self, flow: Acquisition) -> Granted:
+        """Carry out what the flow asks for until it returns."""
+        effect = next(flow)
+        while True:
+            result: Answer | Failure | Granted | OAuthError | None = None
+            if isinstance(effect, Send):
+                result = token_endpoint.send(
+                    effect.request, self.settings.network, deadline_at=effect.deadline
+                )
+            elif isinstance(effect, Call):
+                result = _call_provider(self.settings)
+            else:
+                self._pause(effect)
+            try:
+                effect = flow.send(Outcome(this_moment(), result))
+            except StopIteration as end:
+                granted: Granted = end.value
+                return granted
+
+    def _pause(self, sleep: Sleep) -> None:
+        self._last_error = sleep.reason
+        log.warning("%s. Trying again in %.1f s", sleep.reason.message, sleep.seconds)
+        time.sleep(max(0.0, sleep.seconds))
+
+    def _report(self, granted: Granted) -> None:
+        token, host = granted.token, self.settings.token_url.origin.authority
+        log.info(
+            "Access token acquired from %s for client %s: valid for %.0f s, scopes: %s (%.2f s)",
+            host,
+            self.settings.client_id,
+            token.lifetime,
+            " ".join(sorted(token.scopes)) or "not said",
+            time.monotonic() - self.started.monotonic,
+        )
+        for note in granted.notes:
+            log.info("%s: %s", host, note)
+        for warning in granted.warnings:
+            log.warning("%s: %s", host, warning)
+
+
+def _own_copy(error: OAuthError) -> OAuthError:
+    """Return a copy without traceback: one exception raised in several threads mixes theirs up."""
+    return error.for_connection(error.conn_id or "")
+
+
+def _call_provider(settings: ClientSettings) -> Granted | OAuthError:
+    custom = settings.custom
+    if custom is None:
+        raise ValueError("auth_method custom needs a provider")
+    try:
+        return Granted(check_custom_token(settings, custom.function(settings)))
+    except OAuthError as error:
+        return error
+    except Exception as error:  # foreign code; its text may hold a secret, so only its type is told
+        return TokenResponseError(
+            f'the custom provider "{custom.name}" raised {type(error).__name__}: see [oauth2] custom_providers'
+        )

@@ -1,0 +1,64 @@
+"""The ``requests`` adapter under token requests and API calls."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from typing import Any
+
+from requests import PreparedRequest
+from requests.adapters import HTTPAdapter
+
+from airflow_oauth_provider.transport.sockets import pool_classes
+
+
+class OAuth2Adapter(HTTPAdapter):
+    """An adapter with a TLS context of its own.
+
+    What ``requests`` would do with its ``verify`` argument is switched off: the context decides
+    alone, also against proxies, so that neither the environment nor another session of the
+    process can loosen it.
+
+    :param context: shared TLS context.
+    :param any_address: see :func:`pool_classes`.
+    :param socket_options: as for ``socket.setsockopt``; ``None`` for urllib3's defaults.
+    """
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        *,
+        any_address: bool = False,
+        socket_options: Sequence[tuple[int, int, int]] | None = None,
+    ) -> None:
+        self._any_address = any_address
+        self._pool_options: dict[str, Any] = {
+            "ssl_context": context,
+            "cert_reqs": "CERT_REQUIRED" if context.verify_mode == ssl.CERT_REQUIRED else "CERT_NONE",
+        }
+        if socket_options is not None:
+            self._pool_options["socket_options"] = list(socket_options)
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Create the pool manager with our context and connection classes."""
+        super().init_poolmanager(*args, **{**kwargs, **self._pool_options})
+        self.poolmanager.pool_classes_by_scheme = pool_classes(any_address=self._any_address)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Create a proxy manager likewise; ``requests`` would forget the context here."""
+        manager = super().proxy_manager_for(
+            proxy, **{**kwargs, **self._pool_options, "proxy_ssl_context": self._pool_options["ssl_context"]}
+        )
+        manager.pool_classes_by_scheme = pool_classes(any_address=self._any_address)
+        return manager
+
+    def build_connection_pool_key_attributes(
+        self, request: PreparedRequest, verify: Any, cert: Any = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Find the pool by scheme, host and port alone."""
+        host, _ = super().build_connection_pool_key_attributes(request, True, None)
+        return host, {}
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Leave the pool as it is: the context decides."""

@@ -1,0 +1,1 @@
+"""What a person sees: Airflow's own pages in a real browser."""
