@@ -105,7 +105,7 @@ class OAuth2Client:
         )
 
     def confidential(self) -> tuple[str, ...]:
-        """What may not appear in anything shown: the secrets and the current token."""
+        """Return what may not appear in anything shown: the secrets and the current token."""
         if self._settings is None:
             return ()
         values = [secret.reveal() for secret in self._settings.secrets()]
@@ -176,7 +176,7 @@ class BearerAuth(AuthBase):
 
     def __init__(self, client: OAuth2Client, base_url: str | None = None) -> None:
         self.client = client
-        self._base_url = base_url
+        self.base_url = base_url
         self._destination: tuple[ClientSettings, Destination] | None = None
 
     @property
@@ -188,7 +188,7 @@ class BearerAuth(AuthBase):
         settings = self.client.settings
         if self._destination is None or self._destination[0] is not settings:
             try:
-                self._destination = settings, destination(settings.api, self._base_url)
+                self._destination = settings, destination(settings.api, self.base_url)
             except ConfigurationError as error:
                 raise error.for_connection(self.client.conn_id) from None
         return self._destination[1]
@@ -237,7 +237,7 @@ class OAuth2Auth(BearerAuth):
     def of(cls, auth: BearerAuth) -> Self:
         """Return one that shares *auth*'s client."""
         other = cls.__new__(cls)
-        BearerAuth.__init__(other, auth.client, auth._base_url)
+        BearerAuth.__init__(other, auth.client, auth.base_url)
         return other
 
     def __call__(self, request: Any = None, *_: Any) -> Any:
@@ -249,7 +249,7 @@ class OAuth2Auth(BearerAuth):
         if not isinstance(request, PreparedRequest):
             return self
         super().__call__(request)
-        request.register_hook("response", self._on_response)
+        request.register_hook("response", self._on_response)  # type: ignore[no-untyped-call]
         return request
 
     def _on_response(self, response: Response, **kwargs: Any) -> Response:
@@ -276,10 +276,10 @@ class OAuth2Auth(BearerAuth):
         response.content  # noqa: B018  (read it, so that the connection can be used again)
         response.close()
         again = response.request.copy()
-        again.deregister_hook("response", self._on_response)
+        again.deregister_hook("response", self._on_response)  # type: ignore[no-untyped-call]
         self.attach(again, token)
         rewind(again)
-        replayed: Response = response.connection.send(again, **kwargs)  # type: ignore[attr-defined]
+        replayed: Response = response.connection.send(again, **kwargs)
         replayed.history.append(response)
         replayed.request = again
         return replayed
@@ -297,7 +297,7 @@ def call_answer(response: Response) -> CallAnswer:
     """Reduce an answer of ``requests`` to what the flow needs."""
     if response.status_code < 300:
         return CallAnswer(response.status_code)
-    raw = getattr(response.raw, "headers", None)
+    raw: Any = getattr(response.raw, "headers", None)
     lines = raw.getlist("WWW-Authenticate") if hasattr(raw, "getlist") else []
     if not lines and "WWW-Authenticate" in response.headers:
         lines = [response.headers["WWW-Authenticate"]]

@@ -102,6 +102,13 @@ def bad_request(request: s.RequestSettings, token_url: Url) -> Problems:
             if name in taken:
                 yield field, f"sets {_shown(name)} a second time (RFC 6749 §3.2)"
             taken.add(name)
+    yield from _bad_query(request, token_url)
+    yield from _bad_headers("request_headers", request.headers, RESERVED_HEADERS)
+    secret_headers = tuple((name, value.reveal()) for name, value in request.secret_headers)
+    yield from _bad_headers("secret_headers", secret_headers, RESERVED_HEADERS)
+
+
+def _bad_query(request: s.RequestSettings, token_url: Url) -> Problems:
     own_query = {name for name, _ in parse_qsl(token_url.query, keep_blank_values=True)}
     for name in (*own_query, *(name for name, _ in request.query_params)):
         if name.lower() in RESERVED_PARAMETERS:
@@ -110,12 +117,6 @@ def bad_request(request: s.RequestSettings, token_url: Url) -> Problems:
     for name, _ in request.query_params:
         if name in own_query:
             yield "query_params", f"sets {_shown(name)} a second time: the access token URL has it already"
-    yield from _bad_headers("request_headers", request.headers, RESERVED_HEADERS)
-    yield from _bad_headers(
-        "secret_headers",
-        tuple((name, value.reveal()) for name, value in request.secret_headers),
-        RESERVED_HEADERS,
-    )
 
 
 def _bad_headers(field: str, pairs: s.Pairs, reserved: frozenset[str]) -> Problems:
@@ -222,7 +223,7 @@ def _bad_hs256(settings: s.ClientSettings) -> Problems:
     if secret is not None and len(secret.reveal().encode()) < MIN_HS256_SECRET:
         yield (
             "password",
-            f"is too short for client_secret_jwt: HS256 needs at least {MIN_HS256_SECRET} bytes (RFC 7518 §3.2)",
+            f"is too short for client_secret_jwt: HS256 needs {MIN_HS256_SECRET} bytes (RFC 7518 §3.2)",
         )
 
 
@@ -232,7 +233,7 @@ def _bad_claims(options: s.AssertionSettings) -> Problems:
 
 
 def _bad_audience(settings: s.ClientSettings, policy: Policy) -> Problems:
-    """An assertion sent to one server must not be good at another that nobody allow-listed."""
+    """Keep an assertion sent to one server from being good at another that nobody allow-listed."""
     audience = settings.assertion.audience
     if audience is None or "://" not in audience:
         return

@@ -91,7 +91,7 @@ FIELDS: tuple[Field, ...] = (
         "auth_method",
         _TOKEN,
         "Authentication method",
-        "How this client proves who it is. Most servers want the secret as Basic authentication or in the body.",
+        "How this client proves who it is. Most servers want the secret as Basic or in the body.",
         Kind.ENUM,
         "client_secret_basic",
         MappingProxyType(
@@ -108,7 +108,7 @@ FIELDS: tuple[Field, ...] = (
         "scope",
         _TOKEN,
         "Scope",
-        "What the token shall be good for: space-delimited, case-sensitive. Example: orders.read orders.write",
+        "What the token is good for: space-delimited, case-sensitive. Example: orders.read orders.write",
     ),
     Field(
         "include_scope",
@@ -128,7 +128,7 @@ FIELDS: tuple[Field, ...] = (
         "resource",
         _TOKEN,
         "Resources",
-        "Absolute URIs of the APIs the token is for (RFC 8707), one a line. Example: https://api.example/orders",
+        "URIs of the APIs the token is for (RFC 8707), one a line. Example: https://api.example/orders",
         Kind.LIST,
     ),
     Field(
@@ -282,7 +282,7 @@ FIELDS: tuple[Field, ...] = (
         "api_headers",
         _API,
         "API headers",
-        "Sent with every API call: name=value, one a line. Example: Accept=application/json. No secrets here.",
+        "Sent with every API call: name=value, one a line; no secrets. Example: Accept=application/json",
         Kind.PAIRS,
     ),
     Field(
@@ -317,7 +317,7 @@ FIELDS: tuple[Field, ...] = (
         "verify_tls",
         _NETWORK,
         "Verify TLS certificates",
-        "Switching this off needs [oauth2] allow_unverified_tls in airflow.cfg. Better: fill in CA certificates.",
+        "Off needs [oauth2] allow_unverified_tls in airflow.cfg. Better: fill in CA certificates.",
         Kind.BOOLEAN,
         True,
     ),

@@ -77,7 +77,10 @@ def _long_lived() -> bool:
 
 
 def _mask(value: str) -> None:
-    from airflow.providers.common.compat.sdk import mask_secret
+    try:
+        from airflow.sdk.log import mask_secret
+    except ImportError:  # Airflow 3.0
+        from airflow.sdk.execution_time.secrets_masker import mask_secret
 
     if len(value) >= SHORTEST_MASKED:
         with airflow_channel:

@@ -127,11 +127,9 @@ def _pairs(entry: Field, value: Any) -> tuple[tuple[str, Any], ...]:
 def _text_pairs(entry: Field, value: Any) -> tuple[tuple[str, str], ...]:
     pairs = []
     for name, content in _pairs(entry, value):
-        if isinstance(content, bool):
-            content = str(content).lower()
         if not isinstance(content, str | int | float):
             raise FieldError("must have texts as values")
-        pairs.append((name, str(content)))
+        pairs.append((name, str(content).lower() if isinstance(content, bool) else str(content)))
     return tuple(pairs)
 
 

@@ -11,7 +11,7 @@ from requests import PreparedRequest, Request, Response
 
 from airflow_oauth_provider import fields
 from airflow_oauth_provider.auth import BearerAuth, OAuth2Auth, OAuth2Client
-from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, ResourceError
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.hooks import form
 from airflow_oauth_provider.hooks.session import DEFAULT_TIMEOUT, OAuth2Session
 from airflow_oauth_provider.protocol.answer import Answer
@@ -19,7 +19,7 @@ from airflow_oauth_provider.protocol.endpoints import destination, resolve_endpo
 from airflow_oauth_provider.protocol.protected_call import resource_error
 from airflow_oauth_provider.protocol.retry import retry_after
 from airflow_oauth_provider.protocol.texts import redact
-from airflow_oauth_provider.protocol.urls import UrlError, host_allowed, parse_url
+from airflow_oauth_provider.protocol.urls import host_allowed, parse_url
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.transport.adapter import OAuth2Adapter
@@ -53,7 +53,7 @@ class OAuth2Hook(HttpHook):
     conn_type = fields.CONNECTION_TYPE
     hook_name = fields.HOOK_NAME
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (HttpHook's parameters and ours)
         self,
         oauth2_conn_id: str | None = None,
         method: str = "POST",
@@ -253,11 +253,7 @@ class OAuth2Hook(HttpHook):
         return f"The probe answered HTTP status {response.status_code}."
 
     def _shown(self, message: str) -> str:
-        try:
-            message = self.redact(message)
-        except OAuthError:
-            pass
-        text = " ".join(message.split())
+        text = " ".join(self.redact(message).split())
         return text if len(text) <= MAX_TEST_MESSAGE else text[: MAX_TEST_MESSAGE - 1] + "…"
 
     def _new_adapter(self, options: dict[str, Any]) -> Any:

@@ -15,8 +15,10 @@ from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 
 from airflow_oauth_provider.auth import BearerAuth, call_answer, next_step, rewind, sent_token
-from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+from airflow_oauth_provider.protocol.answer import Fault
 from airflow_oauth_provider.protocol.protected_call import MAX_REDIRECTS, RenewToken, SendCall
+from airflow_oauth_provider.transport.faults import classify
 from airflow_oauth_provider.transport.proxies import proxies_for
 
 DEFAULT_TIMEOUT = 60.0
@@ -107,6 +109,15 @@ class OAuth2Session(requests.Session):
         self.auth.attach(request, self.auth.client.get_token())
 
     def _exchange(self, request: PreparedRequest, call: SendCall, kwargs: dict[str, Any]) -> Response:
+        try:
+            return self._transmit(request, call, kwargs)
+        except requests.ConnectionError as error:
+            failure = classify(error)
+            if failure is None or failure.fault is not Fault.ADDRESS_REFUSED:
+                raise
+            raise ConfigurationError(failure.detail, field="base_url") from None
+
+    def _transmit(self, request: PreparedRequest, call: SendCall, kwargs: dict[str, Any]) -> Response:
         proxies = self._proxies_for(request.url or "")
         if call.trusted:
             return super().send(request, **{**kwargs, "allow_redirects": False, "proxies": proxies})
@@ -123,7 +134,7 @@ class OAuth2Session(requests.Session):
         scheme, _, rest = url.partition("://")
         origin = f"{scheme}://{rest.partition('/')[0]}"
         if origin not in self._proxies:
-            self._proxies[origin] = self.proxies or proxies_for(url, self.auth.client.settings.network)
+            self._proxies[origin] = dict(self.proxies) or proxies_for(url, self.auth.client.settings.network)
         return self._proxies[origin]
 
 

@@ -74,7 +74,7 @@ class OAuth2HttpOperator(HttpOperator):
         self.fail_fast = fail_fast
 
     @cached_property
-    def hook(self) -> OAuth2Hook:  # type: ignore[override]
+    def hook(self) -> OAuth2Hook:
         """The hook: one for all pages, so that they share connection, session and token."""
         return OAuth2Hook(
             self.oauth2_conn_id,
@@ -93,7 +93,7 @@ class OAuth2HttpOperator(HttpOperator):
         :raises OAuthError: otherwise.
         """
         if self.json is not None:
-            self.request_kwargs = {**self.request_kwargs, "json": self.json}
+            self.request_kwargs["json"] = self.json
         try:
             return self._without_secrets(super().execute(context))
         except OAuthError as error:

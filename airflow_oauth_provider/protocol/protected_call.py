@@ -176,7 +176,7 @@ def resource_error(
         scope = clean(parameters.get("scope"), confidential)
         needed = f"it needs the scope {scope}" if scope else "it needs a scope that it does not name"
         return InsufficientScopeError(
-            f"{text}; {needed}. Add it to the connection's scope and ask for it to be granted (RFC 6750 §3.1)",
+            f"{text}; {needed}. Add it to the connection's scope and have it granted (RFC 6750 §3.1)",
             scope=scope,
             status=status,
             challenge=schemes,

@@ -150,5 +150,5 @@ def _call_provider(settings: ClientSettings) -> Granted | OAuthError:
         return error
     except Exception as error:  # foreign code; its text may hold a secret, so only its type is told
         return TokenResponseError(
-            f'the custom provider "{custom.name}" raised {type(error).__name__}: see [oauth2] custom_providers'
+            f'the custom provider "{custom.name}" ([oauth2] custom_providers) raised {type(error).__name__}'
         )

@@ -26,7 +26,7 @@ class Slot:
         self.key = key
         self.lock = threading.Lock()
         self.flight: Flight | None = None
-        # token, not before (wall), not after (wall), not after (elapsed)
+        # The token; wall times from and until which it is good; the elapsed time until which it is.
         self._held: tuple[AccessToken, float, float, float] | None = None
 
     def current(self) -> AccessToken | None:

@@ -55,7 +55,7 @@ class OAuth2Adapter(HTTPAdapter):
 
     def build_connection_pool_key_attributes(
         self, request: PreparedRequest, verify: Any, cert: Any = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    ) -> Any:
         """Find the pool by scheme, host and port alone."""
         host, _ = super().build_connection_pool_key_attributes(request, True, None)
         return host, {}

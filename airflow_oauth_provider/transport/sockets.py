@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -91,6 +91,12 @@ class DeadlineSSLSocket(_DeadlineMixin, ssl.SSLSocket):
         super().do_handshake(*args, **kwargs)
 
 
+if TYPE_CHECKING:  # to the type checker the mixin is a connection; at run time it stands before one
+    _Base = HTTPConnection
+else:
+    _Base = object
+
+
 class _Response(http.client.HTTPResponse):
     """Skip all informational answers; the standard library skips only 100 (RFC 9110 §15.2)."""
 
@@ -102,29 +108,29 @@ class _Response(http.client.HTTPResponse):
             http.client.parse_headers(self.fp)
 
 
-class _GuardedMixin:
+class _GuardedMixin(_Base):
     """Open the socket ourselves: deadline, address check, one budget over all addresses."""
 
     response_class = _Response
     refuses_addresses = True
 
     def _new_conn(self) -> socket.socket:
-        host: str = self._dns_host  # type: ignore[attr-defined]
-        port: int = self.port  # type: ignore[attr-defined]
-        timeout = self.timeout if isinstance(self.timeout, int | float) else CONNECT_TIMEOUT  # type: ignore[attr-defined]
+        host: str = self._dns_host
+        port: int = self.port
+        timeout = self.timeout if isinstance(self.timeout, int | float) else CONNECT_TIMEOUT
         try:
             found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
         except (socket.gaierror, UnicodeError) as error:
             reason = error if isinstance(error, socket.gaierror) else socket.gaierror(str(error))
-            raise NameResolutionError(self.host, self, reason) from error  # type: ignore[attr-defined, arg-type]
+            raise NameResolutionError(self.host, self, reason) from error
         try:
-            sock = _connect(self._accepted(found), timeout, self.socket_options)  # type: ignore[attr-defined]
+            sock = _connect(self._accepted(found), timeout, self.socket_options)
         except TimeoutError as error:
             raise ConnectTimeoutError(self, f"connecting to {host} took too long") from error
         except AddressRefusedError:
             raise
         except OSError as error:
-            raise NewConnectionError(self, f"connecting failed: {error}") from error  # type: ignore[arg-type]
+            raise NewConnectionError(self, f"connecting failed: {error}") from error
         sys.audit("http.client.connect", self, host, port)
         return sock
 

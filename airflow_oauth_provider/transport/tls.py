@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from functools import lru_cache
+from pathlib import Path
 
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.transport.sockets import DeadlineSSLSocket
@@ -68,7 +69,7 @@ def _context(pem: str | None, bundle: str | None, verify: bool) -> ssl.SSLContex
 
 
 def _load_authorities(context: ssl.SSLContext, bundle: str | None) -> None:
-    if bundle and os.path.isdir(bundle):
+    if bundle and Path(bundle).is_dir():
         context.load_verify_locations(capath=bundle)
         return
     import certifi
