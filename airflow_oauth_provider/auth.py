@@ -167,6 +167,15 @@ def _get_connection(conn_id: str) -> Any:
     return BaseHook.get_connection(conn_id)
 
 
+class BearerHeader(str):
+    """The value of an ``Authorization`` header that is ours; printing a request does not show it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'Bearer ***'"
+
+
 class BearerAuth(AuthBase):
     """Put the connection's token on requests to its own API (RFC 6750 §2.1).
 
@@ -198,12 +207,7 @@ class BearerAuth(AuthBase):
 
         :raises ConfigurationError: for an origin that must not get it, or a caller's own header.
         """
-        if "Authorization" in request.headers:
-            raise ConfigurationError(
-                "the request has an Authorization header of its own: leave it out, the connection sets it",
-                field="headers",
-                conn_id=self.client.conn_id,
-            )
+        self._require_no_other(request)
         try:
             require_allowed(self.destination, request.url or "")
         except ConfigurationError as error:
@@ -212,8 +216,21 @@ class BearerAuth(AuthBase):
         return request
 
     def attach(self, request: PreparedRequest, token: AccessToken) -> None:
-        """Set the header."""
-        request.headers["Authorization"] = f"Bearer {token.value}"
+        """Set the header.
+
+        :raises ConfigurationError: when the caller has set one.
+        """
+        self._require_no_other(request)
+        request.headers["Authorization"] = BearerHeader(f"Bearer {token.value}")
+
+    def _require_no_other(self, request: PreparedRequest) -> None:
+        if not isinstance(request.headers.get("Authorization", BearerHeader()), BearerHeader):
+            raise ConfigurationError(
+                "the request has an Authorization header of its own: leave it (or auth=…) out, the "
+                "connection sets it",
+                field="headers",
+                conn_id=self.client.conn_id,
+            )
 
 
 class OAuth2Auth(BearerAuth):

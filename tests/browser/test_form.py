@@ -1,17 +1,26 @@
 """The connection form as a data engineer meets it: filled in, saved, opened again, tested, in a real browser.
 
-What is typed is written here once, field by field; labels, kinds and sections come from the table of fields, so
-that a field added there and forgotten here fails a test.
+What is typed is written here once, field by field; labels, kinds and sections come from the table of fields,
+so that a field added there and forgotten here fails a test.
+
+The Test button of Airflow 3.3.2 refuses every saved connection without a port: the page sends port 0, the route
+compares it with the stored "none" and takes it for another server. The form hides the port, so there a person
+cannot help it; over the REST API or the command line a port can be stored. Any will do that the access token URL
+has too: 443 for https.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from airflow_oauth_provider.fields import (
     FIELDS,
+    FIELDS_BY_KEY,
     HOOK_NAME,
     STANDARD_FIELDS,
     Field,
@@ -75,6 +84,23 @@ STORED: dict[str, Any] = {
 }
 
 
+@dataclass(frozen=True)
+class Client:
+    """A client that a real authorization server knows."""
+
+    url: str
+    client_id: str
+    secret: str
+    scope: str
+
+
+@pytest.fixture
+def registered() -> Client:
+    import stub
+
+    return Client(stub.URL, "me", "right secret", "orders.read")
+
+
 @pytest.fixture(scope="module")
 def airflow() -> Iterator[AirflowServer]:
     """Airflow itself, with this provider installed."""
@@ -125,10 +151,27 @@ def of_section(section: str) -> list[Field]:
     return [entry for entry in FIELDS if entry.section == section]
 
 
+def masked(extra: dict[str, Any]) -> dict[str, Any]:
+    """Return an extra as the REST API shows it."""
+    return {key: pages.MASK if FIELDS_BY_KEY[key].secret and extra[key] else extra[key] for key in extra}
+
+
 def fill_standard_fields(form: pages.ConnectionForm, *, host: str, login: str, secret: str) -> None:
     form.fill(HOST, host)
     form.fill(CLIENT_ID, login)
     form.fill(CLIENT_SECRET, secret)
+
+
+def fill_client(form: pages.ConnectionForm, client: Client, *, secret: str) -> None:
+    fill_standard_fields(form, host=client.url, login=client.client_id, secret=secret)
+    form.fill(FIELDS_BY_KEY["scope"].label, client.scope)
+
+
+def save_client(airflow: AirflowServer, form: pages.ConnectionForm, client: Client, *, secret: str) -> None:
+    """Save a client so that Airflow 3.3.2 is willing to test it: with a port."""
+    fill_client(form, client, secret=secret)
+    form.save()
+    airflow.patch_connection(CONN_ID, port=urlsplit(client.url).port).raise_for_status()
 
 
 def test_this_file_knows_every_field() -> None:
@@ -150,17 +193,15 @@ def test_the_form_shows_every_field_in_its_section(form: pages.ConnectionForm) -
     pages.screenshot(form.page, "add-standard-fields")
 
 
-@pytest.mark.parametrize("section", SECTIONS)
-def test_the_form_explains_every_field_and_starts_with_its_default(
-    form: pages.ConnectionForm, section: str
-) -> None:
-    for entry in of_section(section):
+def test_the_form_explains_every_field_and_starts_with_its_default(form: pages.ConnectionForm) -> None:
+    for entry in FIELDS:
         assert form.help_text(entry.label) == entry.description
-        assert form.value(entry.label) == shown(entry, entry.default)
+        assert form.value(entry.label) == shown(entry, entry.default), entry.key
         if entry.choices:
             assert form.options(entry.label) == list(entry.choices.values())
-    form.open_section(section)
-    pages.screenshot(form.page, f"add-{section}")
+    for section in SECTIONS:
+        form.open_section(section)
+        pages.screenshot(form.page, f"add-{section}")
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -170,27 +211,104 @@ def test_a_section_is_stored_as_typed_and_shown_again(
     fill_standard_fields(form, host="https://idp.example/token", login="client id", secret=SECRET)
     ours = {entry.key: STORED[entry.key] for entry in of_section(section)}
     for entry in of_section(section):
-        form.fill(entry.label, typed(entry, STORED[entry.key]))
+        form.fill(entry.label, typed(entry, ours[entry.key]))
     pages.screenshot(form.page, f"filled-{section}")
     assert form.save() == 201
 
-    wanted = default_extra() | ours
-    masked = {
-        entry.key: pages.MASK if entry.secret and wanted[entry.key] else wanted[entry.key] for entry in FIELDS
-    }
-    assert airflow.connection(CONN_ID)["extra"] == masked
     before = airflow.stored_connection(CONN_ID)
-    assert before["extra"] == wanted
-    assert (before["host"], before["login"], before["password"]) == (
-        "https://idp.example/token",
-        "client id",
-        SECRET,
-    )
+    assert before["extra"] == default_extra() | ours
+    standard = (before["host"], before["login"], before["password"])
+    assert standard == ("https://idp.example/token", "client id", SECRET)
+    assert airflow.connection(CONN_ID)["extra"] == masked(before["extra"])
 
     again = pages.edit_connection(form.page, CONN_ID)
     for entry in of_section(section):
         assert again.value(entry.label) == shown(entry, ours[entry.key]), entry.key
-    assert again.value(CLIENT_SECRET) == pages.MASK
     pages.screenshot(form.page, f"edit-{section}")
+    assert again.value(CLIENT_SECRET) == pages.MASK
     assert again.save() == 200
     assert airflow.stored_connection(CONN_ID) == before
+
+
+def test_a_changed_field_keeps_the_secrets_of_the_others(
+    airflow: AirflowServer, form: pages.ConnectionForm
+) -> None:
+    secrets = [entry for entry in FIELDS if entry.secret]
+    fill_standard_fields(form, host="https://idp.example/token", login="client id", secret=SECRET)
+    for entry in secrets:
+        form.fill(entry.label, typed(entry, STORED[entry.key]))
+    form.save()
+
+    again = pages.edit_connection(form.page, CONN_ID)
+    again.fill(FIELDS_BY_KEY["secret_params"].label, "pin=another secret")
+    again.fill(FIELDS_BY_KEY["scope"].label, "orders.read")
+    again.save()
+
+    stored = airflow.stored_connection(CONN_ID)
+    changed = {"secret_params": "pin=another secret", "scope": "orders.read"}
+    kept = {entry.key: STORED[entry.key] for entry in secrets}
+    assert stored["extra"] == default_extra() | kept | changed
+    assert stored["password"] == SECRET
+
+
+def test_a_viewer_may_not_see_connections(airflow: AirflowServer) -> None:
+    assert airflow.call("GET", "/connections", user="viewer").status_code == 403
+
+
+def test_the_test_button_tells_what_was_granted(
+    airflow: AirflowServer, form: pages.ConnectionForm, registered: Client
+) -> None:
+    save_client(airflow, form, registered, secret=registered.secret)
+
+    result = pages.press_test(form.page, airflow.url, CONN_ID)
+
+    pages.screenshot(form.page, "test-success")
+    assert (result.ok, result.status) == (True, 200)
+    assert "Authorized until " in result.message
+    assert registered.scope in result.message
+    assert registered.secret not in result.message + airflow.log()
+
+
+def test_the_test_button_shows_a_refusal_and_the_configuration_stays(
+    airflow: AirflowServer, form: pages.ConnectionForm, registered: Client
+) -> None:
+    save_client(airflow, form, registered, secret="a wrong secret")
+    before = airflow.stored_connection(CONN_ID)
+
+    result = pages.press_test(form.page, airflow.url, CONN_ID)
+
+    pages.screenshot(form.page, "test-refused")
+    assert (result.ok, result.status) == (False, 200)
+    assert "invalid_client" in result.message
+    assert "check client id and secret" in result.message
+    assert "a wrong secret" not in result.message + airflow.log()
+    assert airflow.stored_connection(CONN_ID) == before
+    again = pages.edit_connection(form.page, CONN_ID)
+    assert again.value(HOST) == registered.url
+    assert again.value(FIELDS_BY_KEY["scope"].label) == registered.scope
+
+
+@pytest.mark.skipif(version("apache-airflow-core") != "3.3.2", reason="a fault of this one release")
+def test_without_a_port_airflow_refuses_before_it_asks_us(
+    airflow: AirflowServer, form: pages.ConnectionForm, registered: Client
+) -> None:
+    fill_client(form, registered, secret=registered.secret)
+    form.save()
+
+    result = pages.press_test(form.page, airflow.url, CONN_ID)
+
+    pages.screenshot(form.page, "test-without-port")
+    assert (result.ok, result.status, result.message) == (False, 400, "Bad Request")
+
+
+def test_the_test_route_needs_no_port(
+    airflow: AirflowServer, form: pages.ConnectionForm, registered: Client
+) -> None:
+    fill_client(form, registered, secret=registered.secret)
+    form.save()
+
+    answer = airflow.test_connection(
+        CONN_ID, CONNECTION_TYPE, host=registered.url, login=registered.client_id, password=pages.MASK
+    )
+
+    assert answer.json()["status"] is True, answer.text
