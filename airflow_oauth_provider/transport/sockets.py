@@ -97,8 +97,43 @@ else:
     _Base = object
 
 
+class _Lines:
+    """Pass lines on, and remember the last one."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+        self.last = b""
+
+    def readline(self, limit: int = -1) -> bytes:
+        self.last = self._reader.readline(limit)
+        return self.last
+
+    def close(self) -> None:
+        self._reader.close()
+
+
 class _Response(http.client.HTTPResponse):
-    """Skip all informational answers; the standard library skips only 100 (RFC 9110 §15.2)."""
+    """The head of an answer, read more carefully than the standard library does.
+
+    It skips no informational answer but 100 (RFC 9110 §15.2), and takes a connection that is cut
+    within the headers for their end.
+    """
+
+    def begin(self) -> None:
+        """Read status line and headers.
+
+        :raises http.client.IncompleteRead: when the connection ends before the headers do.
+        """
+        reader = self.fp
+        lines: Any = _Lines(reader)
+        self.fp = lines
+        try:
+            super().begin()
+        finally:
+            if self.fp is lines:
+                self.fp = reader
+        if not lines.last:
+            raise http.client.IncompleteRead(b"")
 
     def _read_status(self) -> tuple[str, int, str]:
         while True:

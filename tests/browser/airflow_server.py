@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: User name to role. Both log in with ``AirflowServer.password``.
 USERS = {"admin": "admin", "viewer": "viewer"}
 #: Seconds; a cold start that has to compile every module takes most of it.
-START_DEADLINE = 180.0
+START_DEADLINE = 120.0
 #: Seconds for one REST call. The Test route is the slow one: it waits for the connection's own server.
 CALL_TIMEOUT = 60.0
 

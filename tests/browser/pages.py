@@ -160,28 +160,25 @@ class ConnectionForm:
 
     @property
     def save_button(self) -> Locator:
-        """Disabled as long as Airflow finds the form incomplete or unchanged."""
+        """Disabled as long as Airflow finds the form incomplete."""
         return self.dialog.get_by_role("button", name="Save", exact=True)
+
+    @property
+    def _headings(self) -> Locator:
+        return self.dialog.locator("[data-scope=accordion][data-part=item-trigger]")
 
     def sections(self) -> list[str]:
         """Return the headings of the sections in their order."""
-        return self.dialog.locator("[data-scope=accordion][data-part=item-trigger]").all_inner_texts()
+        headings: list[str] = self._headings.all_inner_texts()
+        return headings
 
     def open_section(self, name: str) -> None:
         """Open one section. Airflow closes the one that was open."""
-        trigger = self.dialog.locator("[data-scope=accordion][data-part=item-trigger]").filter(
-            has_text=re.compile(f"^{re.escape(name)}$")
-        )
+        trigger = self._headings.filter(has_text=re.compile(f"^{re.escape(name)}$"))
         if trigger.get_attribute("aria-expanded") == "false":
             trigger.click()
         expect(trigger).to_have_attribute("aria-expanded", "true")
         _settle(self.page)
-
-    def section_text(self, name: str) -> str:
-        """Return everything a section says: labels, help texts, values of dropdowns."""
-        self.open_section(name)
-        item = self.dialog.locator("[data-scope=accordion][data-part=item][data-state=open]")
-        return item.inner_text()
 
     def labels(self) -> list[str]:
         """Return the label of every field, in the order of the page, without the star of required ones."""
@@ -220,21 +217,21 @@ class ConnectionForm:
         """Return what one field shows; of a dropdown the label, not the value behind it."""
         row = self.row(label)
         if row.get_by_role("checkbox").count():
-            return row.get_by_role("checkbox").is_checked()
+            return bool(row.get_by_role("checkbox").is_checked())
         if row.get_by_role("combobox").count():
             return _chosen(row.get_by_role("combobox"))
-        return _text_control(row).input_value()
+        return str(_text_control(row).input_value())
 
     def help_text(self, label: str) -> str:
         """Return the help text of one field."""
-        return self.row(label).locator("[data-part=helper-text]").inner_text()
+        return str(self.row(label).locator("[data-part=helper-text]").inner_text())
 
     def options(self, label: str) -> list[str]:
         """Return the labels a dropdown offers."""
         combobox = self.row(label).get_by_role("combobox")
         combobox.click()
         self.page.get_by_role("option").first.wait_for()
-        offered = self.page.get_by_role("option").all_inner_texts()
+        offered: list[str] = self.page.get_by_role("option").all_inner_texts()
         combobox.blur()  # Escape would close the whole dialog, Tab would choose
         return offered
 
@@ -244,7 +241,7 @@ class ConnectionForm:
             self.save_button.click()
         if saved.value.ok:
             self.dialog.wait_for(state="hidden")
-        return saved.value.status
+        return int(saved.value.status)
 
     def close(self) -> None:
         """Leave without saving."""

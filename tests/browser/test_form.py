@@ -3,10 +3,10 @@
 What is typed is written here once, field by field; labels, kinds and sections come from the table of fields,
 so that a field added there and forgotten here fails a test.
 
-The Test button of Airflow 3.3.2 refuses every saved connection without a port: the page sends port 0, the route
-compares it with the stored "none" and takes it for another server. The form hides the port, so there a person
-cannot help it; over the REST API or the command line a port can be stored. Any will do that the access token URL
-has too: 443 for https.
+The Test button of Airflow 3.3.2 refuses every saved connection without a port: the page sends port 0, the
+route compares it with the stored "none" and takes it for another server. The form hides the port, so there a
+person cannot help it; over the REST API or the command line a port can be stored, and any will do that the
+access token URL has as well: 443 for https.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from airflow_oauth_provider.fields import (
+    CONNECTION_TYPE,
     FIELDS,
     FIELDS_BY_KEY,
     HOOK_NAME,
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+# The first test also starts Airflow, which takes minutes where nothing is compiled yet.
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 CONN_ID = "crm"
 SECTIONS = list(dict.fromkeys(entry.section for entry in FIELDS))
