@@ -7,6 +7,7 @@ thread at a time, since Airflow 3.0 and 3.1 mix up the answers of concurrent cal
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
@@ -37,6 +38,8 @@ from airflow_oauth_provider.tokens.slot import Slot
 
 log = logging.getLogger(__name__)
 
+FRESH_READ = 1.0
+"""Seconds for which a connection that was just read need not be read again."""
 TEST_WAIT = 10.0
 """Seconds a person pressing Test waits at the most."""
 
@@ -58,6 +61,7 @@ class OAuth2Client:
         self._settings: ClientSettings | None = None
         self._slot: Slot | None = None
         self._warned = False
+        self._read_at: float | None = None
 
     @property
     def settings(self) -> ClientSettings:
@@ -120,13 +124,13 @@ class OAuth2Client:
         self.__init__(state["conn_id"])  # type: ignore[misc]
 
     def _acquire(self, *, force: bool) -> AccessToken:
-        first = self._settings is None
         settings = self.settings
         self._slot = shared.slot(settings)
         if not force and (token := self._slot.current()):
             return self._masked(token)
-        if not first:
+        if self._read_at is None or time.monotonic() - self._read_at > FRESH_READ:
             settings = self._read()
+        self._read_at = None  # the next acquisition reads anew
         try:
             return self._masked(self._named(shared.acquire, settings, force=force))
         except InvalidClientError:
@@ -146,6 +150,7 @@ class OAuth2Client:
             self._warned = True
             for warning in resolved.warnings:
                 log.warning('Connection "%s": %s', self.conn_id, warning)
+        self._read_at = time.monotonic()
         self._settings = resolved.settings
         self._slot = shared.slot(resolved.settings)
         return resolved.settings
@@ -188,6 +193,10 @@ class BearerAuth(AuthBase):
         self.base_url = base_url
         self._destination: tuple[ClientSettings, Destination] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the resolved settings behind."""
+        return {**self.__dict__, "_destination": None}
+
     @property
     def destination(self) -> Destination:
         """Where the token may go.
@@ -207,20 +216,23 @@ class BearerAuth(AuthBase):
 
         :raises ConfigurationError: for an origin that must not get it, or a caller's own header.
         """
-        self._require_no_other(request)
         try:
             require_allowed(self.destination, request.url or "")
         except ConfigurationError as error:
             raise error.for_connection(self.client.conn_id) from None
-        self.attach(request, self.client.get_token())
+        self.attach_current(request)
         return request
 
-    def attach(self, request: PreparedRequest, token: AccessToken) -> None:
-        """Set the header.
+    def attach_current(self, request: PreparedRequest) -> None:
+        """Set the header, with the token that is good now.
 
-        :raises ConfigurationError: when the caller has set one.
+        :raises ConfigurationError: when the caller has set one; before any network use.
         """
         self._require_no_other(request)
+        self.attach(request, self.client.get_token())
+
+    def attach(self, request: PreparedRequest, token: AccessToken) -> None:
+        """Set the header."""
         request.headers["Authorization"] = BearerHeader(f"Bearer {token.value}")
 
     def _require_no_other(self, request: PreparedRequest) -> None:

@@ -25,6 +25,7 @@ for _name in (
     os.environ.pop(_name.lower(), None)
 
 from tests.servers.scripted import ScriptedServer  # noqa: E402
+from tests.service import Service, running_service  # noqa: E402
 
 
 @pytest.fixture
@@ -39,3 +40,9 @@ def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with running_service() as running:
+        yield running

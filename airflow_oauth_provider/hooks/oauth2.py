@@ -78,10 +78,7 @@ class OAuth2Hook(HttpHook):
         super().__init__(
             method=method,
             http_conn_id=conn_id,
-            tcp_keep_alive=tcp_keep_alive,
-            tcp_keep_alive_idle=tcp_keep_alive_idle,
-            tcp_keep_alive_count=tcp_keep_alive_count,
-            tcp_keep_alive_interval=tcp_keep_alive_interval,
+            tcp_keep_alive=False,  # our own adapter sees to it
             adapter=adapter,
         )
         self.oauth2_conn_id = conn_id
@@ -90,6 +87,10 @@ class OAuth2Hook(HttpHook):
         self._client = OAuth2Client(conn_id, connection)
         self._auth = BearerAuth(self._client, base_url)
         self._session: OAuth2Session | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave session, settings and tokens behind: the other process makes its own."""
+        return {**self.__dict__, "_session": None}
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:

@@ -82,9 +82,12 @@ class OAuth2Session(requests.Session):
             raise error.for_connection(client.conn_id) from None
 
     def _prepared(self, request: PreparedRequest, call: SendCall, history: list[Response]) -> PreparedRequest:
-        """Shape the request for one call of the flow; the first is the caller's own object."""
+        """Shape the request for one call of the flow; the first is the caller's own object.
+
+        The token is looked up for each: the one from preparing the request may have aged since.
+        """
         if call.trusted and not history:
-            self._refresh_header(request)
+            self.auth.attach_current(request)
             return request
         again = request.copy()
         again.method = call.method
@@ -101,12 +104,8 @@ class OAuth2Session(requests.Session):
         rewind(again)
         again.headers.pop("Cookie", None)
         again.prepare_cookies(self.cookies)
-        self._refresh_header(again)
+        self.auth.attach_current(again)
         return again
-
-    def _refresh_header(self, request: PreparedRequest) -> None:
-        """Use the token that is good now: the one from preparing may have aged since."""
-        self.auth.attach(request, self.auth.client.get_token())
 
     def _exchange(self, request: PreparedRequest, call: SendCall, kwargs: dict[str, Any]) -> Response:
         try:

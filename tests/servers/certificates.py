@@ -1,0 +1,125 @@
+"""A private certificate authority, and what it has issued."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import ssl
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+_DAY = datetime.timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A certificate and its key, as PEM."""
+
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A certificate authority; leaves are issued by :func:`issue`."""
+
+    name: str
+    certificate: str
+    key: ec.EllipticCurvePrivateKey
+
+
+def _builder(name: str, issuer: str, *, expired: bool = False) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - 10 * _DAY)
+        .not_valid_after(now - _DAY if expired else now + 10 * _DAY)
+    )
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+@cache
+def authority(name: str = "Test CA") -> Authority:
+    """Return the authority of that name."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=True,
+        crl_sign=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    certificate = (
+        _builder(name, name)
+        .public_key(key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return Authority(name, _pem(certificate), key)
+
+
+@cache
+def issue(issuer: Authority, host: str = "127.0.0.1", *, expired: bool = False) -> Issued:
+    """Issue a server certificate for one host name or address."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    try:
+        name: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        name = x509.DNSName(host)
+    certificate = (
+        _builder(host, issuer.name, expired=expired)
+        .public_key(key.public_key())
+        .add_extension(x509.SubjectAlternativeName([name]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False
+        )
+        .sign(issuer.key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return Issued(_pem(certificate), private.decode())
+
+
+def server_context(
+    issued: Issued,
+    folder: Path,
+    *,
+    maximum: ssl.TLSVersion | None = None,
+    ask_for_client_certificate: bool = False,
+) -> ssl.SSLContext:
+    """Return a server's TLS context; the files go to *folder*.
+
+    :param maximum: highest TLS version offered.
+    :param ask_for_client_certificate: ask, but do not insist.
+    """
+    path = folder / "server.pem"
+    path.write_text(issued.key + issued.certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    if maximum is not None:
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.maximum_version = maximum
+    if ask_for_client_certificate:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.load_verify_locations(cadata=issued.certificate)
+    return context

@@ -1,0 +1,91 @@
+"""An authorization server and an API in one scripted server, and connections to them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow.sdk import Connection
+
+from airflow_oauth_provider.tokens.manager import shared
+from tests.servers.scripted import Answer, Json, RecordedRequest, ScriptedServer, Text, token_json
+
+Api = Callable[[RecordedRequest], Answer]
+
+
+def echo(request: RecordedRequest) -> Answer:
+    """Tell what came in."""
+    return Json(
+        {
+            "method": request.method,
+            "target": request.target,
+            "authorization": request.header("Authorization"),
+            "body": request.body.decode("latin-1"),
+        }
+    )
+
+
+@dataclass
+class Service:
+    """Token endpoint at ``/token``, API below ``/api``; tokens are tok-1, tok-2, …"""
+
+    server: ScriptedServer
+    api: Api = echo
+    dead: set[str] = field(default_factory=set)
+    refuse: Callable[[], Answer] = lambda: Json(
+        {}, 401, [("WWW-Authenticate", 'Bearer error="invalid_token"')]
+    )
+    token: Callable[[RecordedRequest], Answer] | None = None
+
+    def __post_init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self.server.script(self._answer)
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.server.url}/api"
+
+    @property
+    def token_requests(self) -> list[RecordedRequest]:
+        return [request for request in self.server.requests if request.target.startswith("/token")]
+
+    @property
+    def calls(self) -> list[RecordedRequest]:
+        return [request for request in self.server.requests if not request.target.startswith("/token")]
+
+    def connection(self, **changes: Any) -> Connection:
+        """Return a connection to this service; keyword arguments go to the extra or a standard field."""
+        standard = {
+            name: changes.pop(name, default)
+            for name, default in {
+                "conn_id": "my_api",
+                "host": f"{self.server.url}/token",
+                "login": "my-client",
+                "password": "a-client-secret",
+                "port": None,
+            }.items()
+        }
+        extra = {"base_url": self.base_url, "scope": "read", **changes}
+        return Connection(conn_type="oauth2_client_credentials", extra=json.dumps(extra), **standard)
+
+    def _answer(self, request: RecordedRequest) -> Answer:
+        if request.target.startswith("/token"):
+            return self.token(request) if self.token else token_json(f"tok-{next(self._numbers)}")
+        token = (request.header("Authorization") or "").removeprefix("Bearer ")
+        return self.refuse() if token in self.dead else self.api(request)
+
+
+@contextmanager
+def running_service(**options: Any) -> Iterator[Service]:
+    """Start one, with nothing remembered from before."""
+    shared.clear()
+    with ScriptedServer() as server:
+        yield Service(server, **options)
+    shared.clear()
+
+
+__all__ = ["Answer", "Json", "RecordedRequest", "Service", "Text", "echo", "running_service"]

@@ -1,0 +1,130 @@
+"""TLS towards the token endpoint: what verifies, and what is said when it does not."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from pathlib import Path
+
+import pytest
+import requests
+import urllib3
+
+from airflow_oauth_provider.protocol.answer import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.settings import NetworkSettings
+from airflow_oauth_provider.protocol.token_request import TokenRequest
+from airflow_oauth_provider.transport import token_endpoint
+from airflow_oauth_provider.transport.tls import tls_context
+from tests.servers.certificates import Issued, authority, issue, server_context
+from tests.servers.scripted import ScriptedServer
+
+CA = authority()
+
+
+def send(url: str, *, within: float = 5.0, ca: str | None = CA.certificate, verify: bool = True) -> Answer | Failure:
+    network = NetworkSettings(ca_certificates=ca, verify_tls=verify)
+    request = TokenRequest(f"{url}/token", (), b"grant_type=client_credentials")
+    return token_endpoint.send(request, network, deadline_at=time.monotonic() + within)
+
+
+def tls_server(folder: Path, issued: Issued | None = None, **options: object) -> ScriptedServer:
+    return ScriptedServer(server_context(issued or issue(CA), folder, **options))  # type: ignore[arg-type]
+
+
+def test_a_private_authority_of_the_connection(tmp_path: Path) -> None:
+    with tls_server(tmp_path) as server:
+        result = send(server.url)
+    assert isinstance(result, Answer)
+    assert result.status == 200
+
+
+@pytest.mark.parametrize(
+    "issued, ca, word",
+    [
+        pytest.param(issue(CA, "other.example"), CA.certificate, "127.0.0.1", id="wrong-host[N15]"),
+        pytest.param(issue(authority("Another CA")), CA.certificate, "ca_certificates", id="unknown-CA[N17]"),
+        pytest.param(issue(CA), None, "ca_certificates", id="private-CA-not-configured[N17]"),
+        pytest.param(issue(CA, expired=True), CA.certificate, "expired", id="expired"),
+    ],
+)
+def test_a_certificate_that_does_not_verify_is_final(
+    tmp_path: Path, issued: Issued, ca: str | None, word: str
+) -> None:
+    with tls_server(tmp_path, issued) as server:
+        result = send(server.url, ca=ca)
+        assert server.requests == [], "nothing secret went out"
+    assert isinstance(result, Failure)
+    assert result.fault is Fault.TLS_CERTIFICATE
+    assert not result.fault.retryable
+    assert word in result.detail
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="old-TLS[N19]")])
+def test_tls_below_1_2_is_refused(tmp_path: Path, _case: None) -> None:
+    with pytest.warns(DeprecationWarning), tls_server(tmp_path, maximum=ssl.TLSVersion.TLSv1_1) as server:
+        result = send(server.url)
+    assert isinstance(result, Failure)
+    assert result.fault is Fault.TLS
+    assert not result.fault.retryable
+    assert "TLS 1.2" in result.detail
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="handshake-stalls[N20]")])
+def test_a_stalled_handshake_ends_at_the_deadline(tmp_path: Path, _case: None) -> None:
+    server = ScriptedServer(server_context(issue(CA), tmp_path), stall_handshake=True)
+    began = time.monotonic()
+    with server:
+        result = send(server.url, within=0.8)
+        assert time.monotonic() - began < 1.05
+    assert isinstance(result, Failure)
+    assert result.fault is Fault.TIMEOUT
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="optional-client-certificate[N22]")])
+def test_a_server_that_only_asks_for_a_client_certificate(tmp_path: Path, _case: None) -> None:
+    with tls_server(tmp_path, ask_for_client_certificate=True) as server:
+        assert isinstance(send(server.url), Answer)
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+@pytest.mark.parametrize("_case", [pytest.param(None, id="environment[N24]")])
+def test_the_environments_bundle_is_honoured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, _case: None
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(CA.certificate)
+    monkeypatch.setenv(name, str(bundle))
+    with tls_server(tmp_path) as server:
+        assert isinstance(send(server.url, ca=None), Answer)
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="connection-wins[N24]")])
+def test_the_connections_authority_wins_over_the_environments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _case: None
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(CA.certificate)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    with tls_server(tmp_path) as server:
+        assert isinstance(send(server.url, ca=authority("Another CA").certificate), Failure)
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="verify-false-elsewhere[N25]")])
+def test_a_session_that_does_not_verify_does_not_loosen_ours(tmp_path: Path, _case: None) -> None:
+    with tls_server(tmp_path) as server:
+        session = requests.Session()
+        with pytest.warns(urllib3.exceptions.InsecureRequestWarning):
+            session.get(server.url, verify=False)
+        assert isinstance(send(server.url, ca=None), Failure)
+        session.close()
+
+
+def test_switched_off_where_airflow_cfg_allows_it(tmp_path: Path) -> None:
+    with pytest.warns(urllib3.exceptions.InsecureRequestWarning), tls_server(tmp_path) as server:
+        assert isinstance(send(server.url, ca=None, verify=False), Answer)
+
+
+def test_contexts_are_made_once() -> None:
+    network = NetworkSettings(ca_certificates=CA.certificate)
+    assert tls_context(network) is tls_context(NetworkSettings(ca_certificates=CA.certificate))
+    assert tls_context(network).minimum_version >= ssl.TLSVersion.TLSv1_2
