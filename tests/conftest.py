@@ -6,6 +6,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 
@@ -24,6 +25,7 @@ for _name in (
     os.environ.pop(_name, None)
     os.environ.pop(_name.lower(), None)
 
+from tests.servers.oidc_server import OidcServer, ServerMissingError  # noqa: E402
 from tests.servers.scripted import ScriptedServer  # noqa: E402
 from tests.service import Service, running_service  # noqa: E402
 
@@ -46,3 +48,19 @@ def unused_port() -> int:
 def service() -> Iterator[Service]:
     with running_service() as running:
         yield running
+
+
+def require_server(reason: str) -> NoReturn:
+    """Skip where a server is missing; under CI that is a failure, since CI installs them."""
+    if os.environ.get("CI"):
+        pytest.fail(f"CI must have this server: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def oidc() -> Iterator[OidcServer]:
+    try:
+        with OidcServer() as server:
+            yield server
+    except ServerMissingError as missing:
+        require_server(str(missing))

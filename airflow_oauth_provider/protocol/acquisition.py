@@ -31,7 +31,7 @@ CLOCK_SKEW = 30.0
 # Repeating these more often has never helped: once is for the case of a stale record or route.
 _ONCE: frozenset[object] = frozenset({Fault.DNS, 421})
 # Faults that only a change of the configuration mends, with the field to change.
-_CONFIGURATION = {Fault.PROXY_AUTHENTICATION: "proxy_url", Fault.ADDRESS_REFUSED: "host"}
+_CONFIGURATION = {Fault.PROXY_REFUSED: "proxy_url", Fault.ADDRESS_REFUSED: "host"}
 
 
 @dataclass(frozen=True)

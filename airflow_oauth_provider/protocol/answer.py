@@ -33,7 +33,7 @@ class Fault(Enum):
     LOCAL = "local resources exhausted"
     TLS_CERTIFICATE = "certificate not verified"
     TLS = "TLS refused"
-    PROXY_AUTHENTICATION = "proxy wants credentials"
+    PROXY_REFUSED = "proxy refused"
     MALFORMED = "not HTTP"
     ADDRESS_REFUSED = "address refused"
 

@@ -57,14 +57,15 @@ def _tls_failure(error: ssl.SSLError) -> Failure:
 def _tunnel_failure(text: str) -> Failure:
     """Read the proxy's status, which the standard library gives in the text only."""
     status = "".join(character for character in text.partition("failed:")[2][:6] if character.isdigit())
-    if status == "407":
-        return Failure(
-            Fault.PROXY_AUTHENTICATION,
-            "the proxy wants (other) credentials (HTTP status 407): give them in the proxy's URL",
-        )
-    retryable = status.startswith("5")
-    fault = Fault.UNREACHABLE if retryable else Fault.MALFORMED
-    return Failure(fault, f"the proxy refused to connect (HTTP status {status or 'unknown'})")
+    if status.startswith("5"):
+        return Failure(Fault.UNREACHABLE, f"the proxy could not connect to it (HTTP status {status})")
+    # A missing password is 407; for a wrong one some proxies say 401.
+    advice = (
+        "give the right credentials in the proxy's URL" if status in {"401", "407"} else "check its rules"
+    )
+    return Failure(
+        Fault.PROXY_REFUSED, f"the proxy refused to connect (HTTP status {status or 'unknown'}): {advice}"
+    )
 
 
 def _plain_failure(chain: list[BaseException]) -> Failure | None:

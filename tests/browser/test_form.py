@@ -11,7 +11,6 @@ access token URL has as well: 443 for https.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -30,6 +29,7 @@ from airflow_oauth_provider.fields import (
 )
 from tests.browser import pages
 from tests.browser.airflow_server import AirflowServer
+from tests.servers.oidc_server import Client, OidcServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,23 +84,6 @@ STORED: dict[str, Any] = {
     "proxy_url": "http://robot:proxy-secret@proxy.example:3128",
     "category": "finance",
 }
-
-
-@dataclass(frozen=True)
-class Client:
-    """A client that a real authorization server knows."""
-
-    url: str
-    client_id: str
-    secret: str
-    scope: str
-
-
-@pytest.fixture
-def registered() -> Client:
-    import stub
-
-    return Client(stub.URL, "me", "right secret", "orders.read")
 
 
 @pytest.fixture(scope="module")
@@ -164,16 +147,20 @@ def fill_standard_fields(form: pages.ConnectionForm, *, host: str, login: str, s
     form.fill(CLIENT_SECRET, secret)
 
 
-def fill_client(form: pages.ConnectionForm, client: Client, *, secret: str) -> None:
-    fill_standard_fields(form, host=client.url, login=client.client_id, secret=secret)
-    form.fill(FIELDS_BY_KEY["scope"].label, client.scope)
+def fill_client(form: pages.ConnectionForm, oidc: OidcServer, client: Client, *, secret: str) -> None:
+    fill_standard_fields(form, host=oidc.token_url, login=client.client_id, secret=secret)
+    method = FIELDS_BY_KEY["auth_method"]
+    form.fill(method.label, method.choices[client.method])
+    form.fill(FIELDS_BY_KEY["scope"].label, "read")
+    if client.private_key:
+        form.fill(FIELDS_BY_KEY["private_key"].label, client.private_key)
 
 
-def save_client(airflow: AirflowServer, form: pages.ConnectionForm, client: Client, *, secret: str) -> None:
-    """Save a client so that Airflow 3.3.2 is willing to test it: with a port."""
-    fill_client(form, client, secret=secret)
+def save_with_port(airflow: AirflowServer, form: pages.ConnectionForm, oidc: OidcServer) -> None:
+    """Save so that Airflow 3.3.2 is willing to test."""
     form.save()
-    airflow.patch_connection(CONN_ID, port=urlsplit(client.url).port).raise_for_status()
+    airflow.patch_connection(CONN_ID, port=urlsplit(oidc.token_url).port).raise_for_status()
+    oidc.reset()
 
 
 def test_this_file_knows_every_field() -> None:
@@ -257,24 +244,29 @@ def test_a_viewer_may_not_see_connections(airflow: AirflowServer) -> None:
     assert airflow.call("GET", "/connections", user="viewer").status_code == 403
 
 
+@pytest.mark.parametrize("name", ["basic", "awkward", "post", "jwt", "RS256"])
 def test_the_test_button_tells_what_was_granted(
-    airflow: AirflowServer, form: pages.ConnectionForm, registered: Client
+    airflow: AirflowServer, form: pages.ConnectionForm, oidc: OidcServer, name: str
 ) -> None:
-    save_client(airflow, form, registered, secret=registered.secret)
+    client = oidc.clients[name]
+    fill_client(form, oidc, client, secret=client.secret or "")
+    save_with_port(airflow, form, oidc)
 
     result = pages.press_test(form.page, airflow.url, CONN_ID)
 
-    pages.screenshot(form.page, "test-success")
-    assert (result.ok, result.status) == (True, 200)
+    pages.screenshot(form.page, f"test-success-{name}")
+    assert (result.ok, result.status) == (True, 200), result.message
     assert "Authorized until " in result.message
-    assert registered.scope in result.message
-    assert registered.secret not in result.message + airflow.log()
+    assert "scopes: read" in result.message
+    assert [request["status"] for request in oidc.requests()] == [200]
+    assert (client.secret or client.private_key or "") not in result.message + airflow.log()
 
 
 def test_the_test_button_shows_a_refusal_and_the_configuration_stays(
-    airflow: AirflowServer, form: pages.ConnectionForm, registered: Client
+    airflow: AirflowServer, form: pages.ConnectionForm, oidc: OidcServer
 ) -> None:
-    save_client(airflow, form, registered, secret="a wrong secret")
+    fill_client(form, oidc, oidc.clients["basic"], secret="a wrong secret")
+    save_with_port(airflow, form, oidc)
     before = airflow.stored_connection(CONN_ID)
 
     result = pages.press_test(form.page, airflow.url, CONN_ID)
@@ -283,34 +275,39 @@ def test_the_test_button_shows_a_refusal_and_the_configuration_stays(
     assert (result.ok, result.status) == (False, 200)
     assert "invalid_client" in result.message
     assert "check client id and secret" in result.message
+    assert [request["status"] for request in oidc.requests()] == [401]
     assert "a wrong secret" not in result.message + airflow.log()
     assert airflow.stored_connection(CONN_ID) == before
     again = pages.edit_connection(form.page, CONN_ID)
-    assert again.value(HOST) == registered.url
-    assert again.value(FIELDS_BY_KEY["scope"].label) == registered.scope
+    assert again.value(HOST) == oidc.token_url
+    assert again.value(FIELDS_BY_KEY["scope"].label) == "read"
 
 
 @pytest.mark.skipif(version("apache-airflow-core") != "3.3.2", reason="a fault of this one release")
 def test_without_a_port_airflow_refuses_before_it_asks_us(
-    airflow: AirflowServer, form: pages.ConnectionForm, registered: Client
+    airflow: AirflowServer, form: pages.ConnectionForm, oidc: OidcServer
 ) -> None:
-    fill_client(form, registered, secret=registered.secret)
+    client = oidc.clients["basic"]
+    fill_client(form, oidc, client, secret=client.secret or "")
     form.save()
+    oidc.reset()
 
     result = pages.press_test(form.page, airflow.url, CONN_ID)
 
     pages.screenshot(form.page, "test-without-port")
     assert (result.ok, result.status, result.message) == (False, 400, "Bad Request")
+    assert oidc.requests() == []
 
 
 def test_the_test_route_needs_no_port(
-    airflow: AirflowServer, form: pages.ConnectionForm, registered: Client
+    airflow: AirflowServer, form: pages.ConnectionForm, oidc: OidcServer
 ) -> None:
-    fill_client(form, registered, secret=registered.secret)
+    client = oidc.clients["basic"]
+    fill_client(form, oidc, client, secret=client.secret or "")
     form.save()
 
     answer = airflow.test_connection(
-        CONN_ID, CONNECTION_TYPE, host=registered.url, login=registered.client_id, password=pages.MASK
+        CONN_ID, CONNECTION_TYPE, host=oidc.token_url, login=client.client_id, password=pages.MASK
     )
 
     assert answer.json()["status"] is True, answer.text

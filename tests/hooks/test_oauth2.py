@@ -28,7 +28,9 @@ from tests.service import RecordedRequest, Service
 SECRET = "a-client-secret"
 
 
-def hook_of(service: Service, method: str = "GET", *, base_url: str | None = None, **extra: Any) -> OAuth2Hook:
+def hook_of(
+    service: Service, method: str = "GET", *, base_url: str | None = None, **extra: Any
+) -> OAuth2Hook:
     return OAuth2Hook(method=method, connection=service.connection(**extra), base_url=base_url)
 
 
@@ -59,7 +61,7 @@ def test_one_keep_alive_connection_for_all_calls(service: Service) -> None:
         ("DELETE", None, {}, "/api/x", ""),
     ],
 )
-def test_data_goes_where_airflows_hook_puts_it(  # noqa: PLR0917
+def test_data_goes_where_airflows_hook_puts_it(
     service: Service, method: str, data: Any, kwargs: dict[str, Any], target: str, body: str
 ) -> None:
     hook_of(service, method).run("x", data, **kwargs)
@@ -90,7 +92,10 @@ def test_extras_never_become_headers(service: Service) -> None:
         pytest.param([], id="no-challenge[R03]"),
         pytest.param([("WWW-Authenticate", "Basic realm=x")], id="basic-only[R04]"),
         pytest.param(
-            [("WWW-Authenticate", 'Basic realm="a, b", Bearer error="invalid_token"'), ("WWW-Authenticate", "X")],
+            [
+                ("WWW-Authenticate", 'Basic realm="a, b", Bearer error="invalid_token"'),
+                ("WWW-Authenticate", "X"),
+            ],
             id="several[R05]",
         ),
     ],
@@ -116,7 +121,8 @@ def test_a_second_refusal_is_final(service: Service) -> None:
     assert len(service.token_requests) == 2
 
 
-def test_a_missing_scope_is_named_and_the_token_kept(service: Service) -> None:
+@pytest.mark.parametrize("_case", [pytest.param(None, id="insufficient-scope[R08]")])
+def test_a_missing_scope_is_named_and_the_token_kept(service: Service, _case: None) -> None:
     challenge = 'Bearer error="insufficient_scope", scope="write admin"'
     service.api = lambda _: Json({}, 403, [("WWW-Authenticate", challenge)])
     hook = hook_of(service)
@@ -153,7 +159,9 @@ def test_other_refusals_are_sent_once_and_keep_the_token(
 def test_refresh_on_status_can_be_set(service: Service) -> None:
     service.dead.add("tok-1")
     service.refuse = lambda: Json({}, 403)
-    assert hook_of(service, refresh_on_status=["401", "403"]).run("/x").json()["authorization"] == "Bearer tok-2"
+    assert (
+        hook_of(service, refresh_on_status=["401", "403"]).run("/x").json()["authorization"] == "Bearer tok-2"
+    )
 
 
 def test_check_response_false_concerns_one_call(service: Service) -> None:
@@ -164,8 +172,9 @@ def test_check_response_false_concerns_one_call(service: Service) -> None:
         hook.run("/x")
 
 
+@pytest.mark.parametrize("_case", [pytest.param(None, id="reflected[R31]")])
 def test_the_body_of_a_refusal_is_not_logged(
-    service: Service, caplog: pytest.LogCaptureFixture, _case: None = None
+    service: Service, caplog: pytest.LogCaptureFixture, _case: None
 ) -> None:
     service.api = lambda request: Text(500, f"you sent {request.header('Authorization')}")
     with caplog.at_level(logging.DEBUG), pytest.raises(ResourceError) as caught:
@@ -178,19 +187,22 @@ def test_the_body_of_a_refusal_is_not_logged(
 class TestBodies:
     """What is sent a second time after a refused token, and what is not."""
 
-    def test_bytes_are_replayed(self, service: Service) -> None:
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="bytes[R25]")])
+    def test_bytes_are_replayed(self, service: Service, _case: None) -> None:
         service.dead.add("tok-1")
         hook_of(service, "POST").run("/x", "payload")
         assert [call.body for call in service.calls] == [b"payload", b"payload"]
 
-    def test_a_file_is_rewound_to_where_it_stood(self, service: Service) -> None:
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="file[R26]")])
+    def test_a_file_is_rewound_to_where_it_stood(self, service: Service, _case: None) -> None:
         service.dead.add("tok-1")
         file = io.BytesIO(b"skipped payload")
         file.seek(8)
         hook_of(service, "POST").run("/x", file)  # type: ignore[arg-type]
         assert [call.body for call in service.calls] == [b"payload", b"payload"]
 
-    def test_a_generator_is_never_resent_empty(self, service: Service) -> None:
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="generator[R26]")])
+    def test_a_generator_is_never_resent_empty(self, service: Service, _case: None) -> None:
         service.dead.add("tok-1")
 
         def chunks() -> Iterator[bytes]:
@@ -204,7 +216,8 @@ class TestBodies:
         assert len(service.calls) == 1
         assert hook.get_token().value == "tok-2", "the next try of the task has a good token"
 
-    def test_a_file_that_cannot_seek_is_not_resent(self, service: Service) -> None:
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="pipe[R27]")])
+    def test_a_file_that_cannot_seek_is_not_resent(self, service: Service, _case: None) -> None:
         service.dead.add("tok-1")
 
         class Pipe(io.BytesIO):
@@ -243,7 +256,7 @@ class TestWhereTheTokenGoes:
 
     def test_without_any_base_url_there_is_nowhere_to_go(self, service: Service) -> None:
         with pytest.raises(ConfigurationError, match="base_url"):
-            hook_of(service, base_url=None, **{"allowed_origins": None}).__class__(
+            hook_of(service, base_url=None, allowed_origins=None).__class__(
                 method="GET", connection=service.connection(base_url=None)
             ).run("/x")
         assert service.server.requests == []
@@ -261,21 +274,26 @@ class TestWhereTheTokenGoes:
         assert caught.value.field == "base_url"
         assert service.server.requests == []
 
-    def test_plain_http_is_for_loopback_only(self, service: Service) -> None:
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="http[R22]")])
+    def test_plain_http_is_for_loopback_only(self, service: Service, _case: None) -> None:
         with pytest.raises(ConfigurationError) as caught:
-            hook_of(service, **{"conn_id": "c", "allowed_origins": ["http://api.example"]}).run("/x")
+            hook_of(service, conn_id="c", allowed_origins=["http://api.example"]).run("/x")
         assert caught.value.field == "allowed_origins"
         assert service.server.requests == []
 
-    def test_a_redirect_within_the_origin_keeps_the_token(self, service: Service) -> None:
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="same-origin[R13]")])
+    def test_a_redirect_within_the_origin_keeps_the_token(self, service: Service, _case: None) -> None:
         service.api = lambda request: (
-            Redirect("/api/new") if request.target == "/api/old" else Json({"a": request.header("Authorization")})
+            Redirect("/api/new")
+            if request.target == "/api/old"
+            else Json({"a": request.header("Authorization")})
         )
         response = hook_of(service).run("/old")
         assert response.json() == {"a": "Bearer tok-1"}
         assert len(response.history) == 1
 
-    def test_a_redirect_loop_ends(self, service: Service) -> None:
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="loop[R17]")])
+    def test_a_redirect_loop_ends(self, service: Service, _case: None) -> None:
         service.api = lambda _: Redirect("/api/again")
         with pytest.raises(ResourceError, match="more than 5"):
             hook_of(service).run("/x")
@@ -328,7 +346,8 @@ def test_a_callers_own_authorization_is_a_conflict(service: Service, arguments: 
     assert service.server.requests == []
 
 
-def test_a_connection_cut_after_a_post_is_not_retried(service: Service) -> None:
+@pytest.mark.parametrize("_case", [pytest.param(None, id="reset-after-send[R24]")])
+def test_a_connection_cut_after_a_post_is_not_retried(service: Service, _case: None) -> None:
     service.api = lambda _: CloseNow()
     with pytest.raises(requests.ConnectionError):
         hook_of(service, "POST").run("/x", "payload")
@@ -357,15 +376,19 @@ def test_the_default_timeout_reaches_the_adapter(service: Service, monkeypatch: 
     seen = []
     hook = hook_of(service)
     send = requests.Session.send
-    monkeypatch.setattr(
-        requests.Session, "send", lambda *a, **k: seen.append(k["timeout"]) or send(*a, **k)
-    )
+
+    def watched(*args: Any, **kwargs: Any) -> requests.Response:
+        seen.append(kwargs["timeout"])
+        return send(*args, **kwargs)
+
+    monkeypatch.setattr(requests.Session, "send", watched)
     hook.run("/x")
     hook.get_conn().get(f"{service.base_url}/x")
     assert seen == [60.0, 60.0]
 
 
-def test_a_stale_keep_alive_connection_is_replaced(service: Service, _case: None = None) -> None:
+@pytest.mark.parametrize("_case", [pytest.param(None, id="closed-between-calls[N34]")])
+def test_a_stale_keep_alive_connection_is_replaced(service: Service, _case: None) -> None:
     def once(request: RecordedRequest) -> Answer:
         return Text(200, "x", headers=[("Connection", "keep-alive")])
 
@@ -408,7 +431,9 @@ class TestReading:
         self.secret = SECRET
         return found
 
-    def test_once_per_hook_and_again_before_a_new_acquisition(self, reads: list[str], service: Service) -> None:
+    def test_once_per_hook_and_again_before_a_new_acquisition(
+        self, reads: list[str], service: Service
+    ) -> None:
         hook = OAuth2Hook("my_api", "GET")
         assert reads == []
         for _ in range(3):
@@ -417,7 +442,10 @@ class TestReading:
         hook.get_token(force=True)
         assert len(reads) == 2
 
-    def test_a_rotated_secret_is_found_after_invalid_client(self, reads: list[str], service: Service) -> None:
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="rotated[H10]")])
+    def test_a_rotated_secret_is_found_after_invalid_client(
+        self, _case: None, reads: list[str], service: Service
+    ) -> None:
         hook = OAuth2Hook("my_api", "GET")
 
         def token(request: RecordedRequest) -> Answer:

@@ -21,7 +21,9 @@ from tests.servers.scripted import ScriptedServer
 CA = authority()
 
 
-def send(url: str, *, within: float = 5.0, ca: str | None = CA.certificate, verify: bool = True) -> Answer | Failure:
+def send(
+    url: str, *, within: float = 5.0, ca: str | None = CA.certificate, verify: bool = True
+) -> Answer | Failure:
     network = NetworkSettings(ca_certificates=ca, verify_tls=verify)
     request = TokenRequest(f"{url}/token", (), b"grant_type=client_credentials")
     return token_endpoint.send(request, network, deadline_at=time.monotonic() + within)
@@ -61,7 +63,10 @@ def test_a_certificate_that_does_not_verify_is_final(
 
 @pytest.mark.parametrize("_case", [pytest.param(None, id="old-TLS[N19]")])
 def test_tls_below_1_2_is_refused(tmp_path: Path, _case: None) -> None:
-    with pytest.warns(DeprecationWarning), tls_server(tmp_path, maximum=ssl.TLSVersion.TLSv1_1) as server:
+    with (
+        pytest.warns(DeprecationWarning, match="TLSv1_1"),
+        tls_server(tmp_path, maximum=ssl.TLSVersion.TLSv1_1) as server,
+    ):
         result = send(server.url)
     assert isinstance(result, Failure)
     assert result.fault is Fault.TLS

@@ -1,0 +1,189 @@
+"""The operator: the hook's rules, pages, checks, and failing fast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from airflow.providers.http.operators.http import HttpOperator
+
+from airflow_oauth_provider.exceptions import (
+    ConfigurationError,
+    InvalidClientError,
+    ResourceError,
+    TokenEndpointError,
+)
+from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
+from tests.servers.scripted import Json, Text
+from tests.service import RecordedRequest, Service
+
+pytestmark = [
+    pytest.mark.airflow,
+]
+
+
+@pytest.fixture(autouse=True)
+def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.connection().as_json())
+
+
+def execute(**arguments: Any) -> Any:
+    operator = OAuth2HttpOperator(
+        task_id="call", **{"oauth2_conn_id": "my_api", "method": "GET", **arguments}
+    )
+    return operator.execute({})
+
+
+def test_the_answers_text_is_the_result(service: Service) -> None:
+    assert '"target": "/api/items"' in execute(endpoint="items")
+
+
+def test_json_and_headers_and_filter(service: Service) -> None:
+    result = execute(
+        endpoint="x",
+        method="POST",
+        json={"a": 1},
+        headers={"X-One": "1"},
+        response_filter=lambda response: response.json()["body"],
+    )
+    assert result == '{"a": 1}'
+    assert service.calls[0].header("X-One") == "1"
+    assert service.calls[0].header("Content-Type") == "application/json"
+
+
+def test_a_failed_check_fails_the_task(service: Service) -> None:
+    with pytest.raises(AirflowException):
+        execute(endpoint="x", response_check=lambda _: False)
+
+
+def test_five_pages_over_one_connection_with_one_token(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def page(request: RecordedRequest) -> Any:
+        number = int(request.target.rpartition("=")[2])
+        return Json({"next": f"{service.base_url}/items?page={number + 1}" if number < 5 else None})
+
+    service.api = page
+    result = execute(
+        endpoint="items?page=1",
+        pagination_function=lambda response: (
+            {"endpoint": response.json()["next"]} if response.json()["next"] else None
+        ),
+    )
+    assert len(result) == 5
+    assert len({call.connection for call in service.calls}) == 1
+    assert len(service.token_requests) == 1
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="next-link-elsewhere[R30]")])
+def test_a_next_link_to_another_host_is_refused(service: Service, _case: None) -> None:
+    with pytest.raises(AirflowFailException) as caught:
+        execute(endpoint="items", pagination_function=lambda _: {"endpoint": "https://elsewhere.example/2"})
+    assert isinstance(caught.value.__cause__, ConfigurationError)
+    assert len(service.calls) == 1
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="token-echo[R32]")])
+def test_an_echoed_token_does_not_reach_xcom(service: Service, _case: None) -> None:
+    service.api = lambda request: Text(200, f"{request.header('Authorization')} a-client-secret")
+    assert execute(endpoint="x") == "Bearer *** ***"
+
+
+class TestFailFast:
+    """What ends a task at once, and what is left to its retries."""
+
+    @pytest.mark.parametrize(
+        "status, definite",
+        [pytest.param(401, True), pytest.param(403, True), (404, False), (429, False), (503, False)],
+    )
+    def test_answers_of_the_api(self, service: Service, status: int, definite: bool) -> None:
+        service.api = lambda _: Json({}, status)
+        with pytest.raises(AirflowException) as caught:
+            execute(endpoint="x")
+        assert isinstance(caught.value, AirflowFailException) is definite
+        error = caught.value.__cause__ if definite else caught.value
+        assert isinstance(error, ResourceError)
+        assert error.status == status
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="permanent[L21]")])
+    def test_a_refused_client(self, service: Service, _case: None) -> None:
+        service.token = lambda _: Json({"error": "invalid_client"}, 401)
+        with pytest.raises(AirflowFailException) as caught:
+            execute(endpoint="x")
+        assert isinstance(caught.value.__cause__, InvalidClientError)
+
+    def test_a_wrong_configuration(self) -> None:
+        with pytest.raises(AirflowFailException) as caught:
+            execute(endpoint="x", base_url="https://elsewhere.example")
+        assert isinstance(caught.value.__cause__, ConfigurationError)
+
+    def test_a_passing_failure_is_left_to_the_retries(self, service: Service) -> None:
+        service.token = lambda _: Json({}, 503, [("Retry-After", "600")])
+        with pytest.raises(TokenEndpointError) as caught:
+            execute(endpoint="x")
+        assert caught.value.retry_after is not None
+
+    def test_it_can_be_switched_off(self, service: Service) -> None:
+        service.api = lambda _: Json({}, 403)
+        with pytest.raises(ResourceError):
+            execute(endpoint="x", fail_fast=False)
+
+
+class TestUnmodifiedHttpOperator:
+    """Airflow's own operator, with nothing but the connection's name."""
+
+    def test_it_works(self, service: Service) -> None:
+        operator = HttpOperator(task_id="call", http_conn_id="my_api", endpoint="items", method="GET")
+        assert "Bearer tok-1" in operator.execute({})
+
+    def test_it_paginates(self, service: Service) -> None:
+        pages = iter([{"endpoint": "b"}, {"endpoint": "c"}, None])
+        operator = HttpOperator(
+            task_id="call",
+            http_conn_id="my_api",
+            endpoint="a",
+            method="GET",
+            pagination_function=lambda _: next(pages),
+        )
+        assert len(operator.execute({})) == 3
+        assert len(service.token_requests) == 1
+
+    def test_refusals_are_airflow_exceptions(self, service: Service) -> None:
+        service.api = lambda _: Json({}, 500)
+        with pytest.raises(AirflowException):
+            HttpOperator(task_id="call", http_conn_id="my_api", endpoint="a", method="GET").execute({})
+
+
+def test_constructing_reads_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(conn_id: str) -> None:
+        raise AssertionError(f"read {conn_id}")
+
+    monkeypatch.setattr("airflow_oauth_provider.auth._get_connection", forbidden)
+    OAuth2HttpOperator(task_id="call", oauth2_conn_id="my_api", endpoint="x")
+
+
+@pytest.mark.parametrize(
+    "arguments, field",
+    [
+        ({"deferrable": True}, "deferrable"),
+        ({"auth_type": object}, "auth_type"),
+        ({"http_conn_id": "x"}, "oauth2_conn_id"),
+    ],
+)
+def test_what_it_does_not_accept(arguments: dict[str, Any], field: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        OAuth2HttpOperator(task_id="call", oauth2_conn_id="my_api", **arguments)
+    assert caught.value.field == field
+
+
+def test_default_deferrable_does_not_defer_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "True")
+    assert "tok-1" not in execute(endpoint="x")
+    assert OAuth2HttpOperator(task_id="call", oauth2_conn_id="a").deferrable is False
+
+
+def test_the_connection_id_and_base_url_are_templates() -> None:
+    assert {"oauth2_conn_id", "base_url", "endpoint", "json", "data", "headers"} <= set(
+        OAuth2HttpOperator.template_fields
+    )

@@ -1,0 +1,184 @@
+"""The certified authorization server ``oidc-provider`` on Node, with a client for each method."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import get_default_algorithms
+
+FOLDER = Path(__file__).parent / "oidc"
+LIFETIME = 240
+RESOURCE = "https://api.example/orders"
+ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
+AWKWARD_ID = "client:with/strange+id %"
+AWKWARD_SECRET = "p%C3 +&=/?:;~\"'<>"
+
+
+class ServerMissingError(RuntimeError):
+    """The server cannot be started on this machine; says why."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """One registered client.
+
+    :param method: its ``token_endpoint_auth_method``.
+    :param private_key: PEM, for ``private_key_jwt``.
+    """
+
+    client_id: str
+    method: str
+    secret: str | None = None
+    private_key: str | None = None
+    algorithm: str | None = None
+
+
+class OidcServer:
+    """Start the server for a ``with`` block."""
+
+    def __init__(self) -> None:
+        self.clients: dict[str, Client] = {}
+        self._registrations: list[dict[str, Any]] = []
+        self._register()
+
+    def __enter__(self) -> Self:
+        _install()
+        # Warnings of a development set-up go nowhere; what fails shows in the answers.
+        self._process = subprocess.Popen(
+            ["node", "server.mjs"],
+            cwd=FOLDER,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:
+            raise RuntimeError("no pipes to the server")
+        stdin.write(json.dumps({"clients": self._registrations, "lifetime": LIFETIME, "resource": RESOURCE}))
+        stdin.close()
+        line = stdout.readline()
+        if not line:
+            self._process.wait(5)
+            raise RuntimeError(f"oidc-provider ended with status {self._process.returncode}")
+        self.issuer: str = json.loads(line)["issuer"]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    @property
+    def token_url(self) -> str:
+        return f"{self.issuer}/token"
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return the token requests since the last :meth:`reset`, as the server saw them."""
+        found: list[dict[str, Any]] = requests.get(f"{self.issuer}/_test/requests", timeout=5).json()
+        return found
+
+    def reset(self) -> None:
+        requests.delete(f"{self.issuer}/_test/requests", timeout=5)
+
+    def introspect(self, token: str) -> dict[str, Any]:
+        """Ask the server itself what a token is (RFC 7662)."""
+        client = self.clients["basic"]
+        answer = requests.post(
+            f"{self.issuer}/token/introspection",
+            {"token": token},
+            auth=(client.client_id, client.secret or ""),
+            timeout=5,
+        )
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def _register(self) -> None:
+        self._add("basic", "basic-client", "client_secret_basic", "basic-secret-value")
+        self._add("post", "post-client", "client_secret_post", "post-secret-value")
+        self._add("jwt", "jwt-client", "client_secret_jwt", secrets.token_urlsafe(48))
+        self._add("awkward", AWKWARD_ID, "client_secret_basic", AWKWARD_SECRET)
+        expired = int(time.time()) - 60
+        self._add(
+            "expired",
+            "expired-client",
+            "client_secret_post",
+            "old-secret-value",
+            client_secret_expires_at=expired,
+        )
+        for algorithm in ALGORITHMS:
+            self._add_key(algorithm)
+
+    def _add(self, name: str, client_id: str, method: str, secret: str | None = None, **more: Any) -> None:
+        self.clients.setdefault(name, Client(client_id, method, secret))
+        self._registrations.append(
+            {
+                "client_id": client_id,
+                "token_endpoint_auth_method": method,
+                "grant_types": ["client_credentials"],
+                "response_types": [],
+                "redirect_uris": [],
+                "scope": "read write",
+                **({"client_secret": secret} if secret else {}),
+                **more,
+            }
+        )
+
+    def _add_key(self, algorithm: str) -> None:
+        key = _new_key(algorithm)
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode()
+        client_id = f"{algorithm.lower()}-client"
+        self.clients[algorithm] = Client(client_id, "private_key_jwt", None, pem, algorithm)
+        public: Any = key.public_key()
+        jwk = get_default_algorithms()[algorithm].to_jwk(public, as_dict=True)
+        jwk |= {"use": "sig", "alg": algorithm, "kid": f"{algorithm}-1"}
+        jwk.pop("key_ops", None)
+        self._add(
+            algorithm,
+            client_id,
+            "private_key_jwt",
+            jwks={"keys": [jwk]},
+            token_endpoint_auth_signing_alg=algorithm,
+        )
+
+
+def _new_key(algorithm: str) -> Any:
+    if algorithm == "ES256":
+        return ec.generate_private_key(ec.SECP256R1())
+    if algorithm == "EdDSA":
+        return ed25519.Ed25519PrivateKey.generate()
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _install() -> None:
+    """Install the npm package once.
+
+    :raises ServerMissingError: when Node is not there or the package cannot be had.
+    """
+    missing = [name for name in ("node", "npm") if shutil.which(name) is None]
+    if missing:
+        raise ServerMissingError(f"{' and '.join(missing)} not found: install Node.js 20 or later")
+    if (FOLDER / "node_modules" / "oidc-provider").is_dir():
+        return
+    done = subprocess.run(
+        ["npm", "install", "--silent"], cwd=FOLDER, capture_output=True, text=True, timeout=300, check=False
+    )
+    if done.returncode:
+        raise ServerMissingError(f"npm could not install oidc-provider (status {done.returncode})")

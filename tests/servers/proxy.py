@@ -1,0 +1,75 @@
+"""A real forward proxy (tinyproxy), with or without credentials."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+from tests.servers.oidc_server import ServerMissingError
+
+
+class Proxy:
+    """Start tinyproxy on a free port for a ``with`` block.
+
+    :param credentials: ``user:password`` it wants; ``None`` for an open one.
+    """
+
+    def __init__(self, credentials: str | None = None) -> None:
+        self._credentials = credentials
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text() if self._log.exists() else ""
+
+    def __enter__(self) -> Self:
+        program = shutil.which("tinyproxy")
+        if program is None:
+            raise ServerMissingError("tinyproxy not found: install the package tinyproxy-bin")
+        self._folder = tempfile.TemporaryDirectory(prefix="proxy-")
+        self._log = Path(self._folder.name) / "log"
+        lines = [
+            f"Port {self.port}",
+            "Listen 127.0.0.1",
+            "Timeout 20",
+            f'LogFile "{self._log}"',
+            "LogLevel Connect",
+        ]
+        if self._credentials:
+            lines.append("BasicAuth " + self._credentials.replace(":", " "))
+        configuration = Path(self._folder.name) / "tinyproxy.conf"
+        configuration.write_text("\n".join(lines) + "\n")
+        self._process = subprocess.Popen(
+            [program, "-d", "-c", str(configuration)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        self._wait_until_it_listens()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._folder.cleanup()
+
+    def _wait_until_it_listens(self) -> None:
+        ends_at = time.monotonic() + 10
+        while time.monotonic() < ends_at:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise RuntimeError("tinyproxy does not listen")

@@ -1,0 +1,259 @@
+"""The token on any ``requests`` code, on the stock operator, and as a function."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_oauth_provider.auth import OAuth2Auth, OAuth2Client, bearer_token_callable
+from airflow_oauth_provider.exceptions import (
+    ConfigurationError,
+    InvalidClientError,
+    OAuthError,
+    ResourceError,
+    TokenEndpointError,
+    TransportError,
+)
+from airflow_oauth_provider.tokens.manager import shared
+from tests.servers.scripted import Answer, CloseNow, Delay, Json, Redirect, ScriptedServer, token_json
+from tests.service import Service
+
+
+def auth_of(service: Service) -> OAuth2Auth:
+    return OAuth2Auth("my_api", connection=service.connection())
+
+
+class TestPlainRequests:
+    """``requests.get(url, auth=OAuth2Auth("my_api"))``."""
+
+    def test_the_token_is_added(self, service: Service) -> None:
+        response = requests.get(f"{service.base_url}/x", auth=auth_of(service), timeout=5)
+        assert response.json()["authorization"] == "Bearer tok-1"
+
+    def test_a_dead_token_is_renewed_once(self, service: Service) -> None:
+        service.dead.add("tok-1")
+        response = requests.post(f"{service.base_url}/x", json={"a": 1}, auth=auth_of(service), timeout=5)
+        assert response.json()["authorization"] == "Bearer tok-2"
+        assert response.json()["body"] == '{"a": 1}'
+        assert len(service.calls) == 2
+
+    def test_a_second_refusal_is_the_answer(self, service: Service) -> None:
+        service.dead.update({"tok-1", "tok-2"})
+        response = requests.get(f"{service.base_url}/x", auth=auth_of(service), timeout=5)
+        assert response.status_code == 401
+        assert len(service.calls) == 2
+
+    def test_a_generator_is_not_resent(self, service: Service) -> None:
+        service.dead.add("tok-1")
+        with pytest.raises(ResourceError, match="read only once"):
+            requests.post(f"{service.base_url}/x", data=iter([b"a"]), auth=auth_of(service), timeout=5)
+        assert len(service.calls) == 1
+
+    def test_another_origin_gets_nothing(self, service: Service) -> None:
+        with pytest.raises(ConfigurationError, match="allowed_origins"):
+            requests.get("https://elsewhere.example/", auth=auth_of(service), timeout=5)
+        assert service.server.requests == []
+
+    def test_without_a_base_url_it_refuses(self, service: Service) -> None:
+        auth = OAuth2Auth("my_api", connection=service.connection(base_url=None))
+        with pytest.raises(ConfigurationError, match="base_url"):
+            requests.get(f"{service.base_url}/x", auth=auth, timeout=5)
+        assert service.server.requests == []
+
+    def test_dag_code_may_name_one_where_the_connection_names_none(self, service: Service) -> None:
+        auth = OAuth2Auth("x", base_url=service.base_url, connection=service.connection(base_url=None))
+        assert requests.get(f"{service.base_url}/x", auth=auth, timeout=5).status_code == 200
+
+    def test_a_redirect_elsewhere_carries_no_token(self, service: Service) -> None:
+        with ScriptedServer() as other:
+            service.api = lambda _: Redirect(f"{other.url}/x")
+            requests.get(f"{service.base_url}/x", auth=auth_of(service), timeout=5)
+            assert other.requests[0].header("Authorization") is None
+
+    def test_a_post_is_not_redirected_elsewhere(self, service: Service) -> None:
+        with ScriptedServer() as other:
+            service.api = lambda _: Redirect(f"{other.url}/x", 307)
+            with pytest.raises(ResourceError, match="not followed"):
+                requests.post(f"{service.base_url}/x", data="secret", auth=auth_of(service), timeout=5)
+            assert other.requests == []
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="netrc[N32]")])
+    def test_netrc_does_not_replace_the_token(
+        self, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _case: None
+    ) -> None:
+        netrc = tmp_path / "netrc"
+        netrc.write_text("machine 127.0.0.1 login someone password else\n")
+        monkeypatch.setenv("NETRC", str(netrc))
+        response = requests.get(f"{service.base_url}/x", auth=auth_of(service), timeout=5)
+        assert response.json()["authorization"] == "Bearer tok-1"
+        form = service.token_requests[0].header("Authorization") or ""
+        assert form.startswith("Basic ")
+        assert "c29tZW9uZ" not in form, "not the netrc entry"
+
+
+def test_an_auth_type_for_the_stock_operator(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.providers.http.operators.http import HttpOperator
+
+    monkeypatch.setenv("AIRFLOW_CONN_PLAIN_API", f"http://127.0.0.1:{service.server.port}")
+    monkeypatch.setenv("AIRFLOW_CONN_MY_OAUTH", service.connection().as_json())
+    operator = HttpOperator(
+        task_id="call",
+        http_conn_id="plain_api",
+        endpoint="/api/x",
+        method="GET",
+        auth_type=OAuth2Auth("my_oauth"),
+    )
+    assert "Bearer tok-1" in operator.hook.run("/api/x").text
+
+
+def test_a_function_for_libraries_that_want_one(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_OAUTH", service.connection().as_json())
+    get = bearer_token_callable("my_oauth")
+    assert service.server.requests == []
+    assert get() == get() == "tok-1"
+
+
+class TestSharing:
+    """Who shares a token, and who does not."""
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="16-threads")])
+    def test_one_request_however_many_threads(self, service: Service, _case: None) -> None:
+        service.token = lambda _: Delay(0.2, token_json("tok-1"))
+        clients = [OAuth2Client("my_api", service.connection()) for _ in range(16)]
+        seen: list[str] = []
+
+        def work(client: OAuth2Client) -> None:
+            seen.extend(client.get_token().value for _ in range(60))
+
+        threads = [threading.Thread(target=work, args=(client,)) for client in clients]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert seen == ["tok-1"] * 960
+        assert len(service.token_requests) == 1
+
+    def test_a_failure_is_shared_by_those_who_waited(self, service: Service) -> None:
+        service.token = lambda _: Delay(0.2, Json({"error": "invalid_scope"}, 400))
+        errors: list[OAuthError] = []
+
+        def work(number: int) -> None:
+            client = OAuth2Client(f"conn_{number}", service.connection(conn_id=f"conn_{number}"))
+            try:
+                client.get_token()
+            except OAuthError as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert {error.conn_id for error in errors} == {f"conn_{number}" for number in range(8)}
+        assert len({id(error) for error in errors}) == 8, "each has its own exception"
+        assert len(service.token_requests) == 1
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="200-callers-one-dead-token[P52]")])
+    def test_one_renewal_for_all_that_met_the_dead_token(self, service: Service, _case: None) -> None:
+        from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+
+        hooks = [OAuth2Hook(method="GET", connection=service.connection()) for _ in range(20)]
+        for hook in hooks:
+            hook.get_token()
+        service.dead.add("tok-1")
+        threads = [threading.Thread(target=hook.run, args=("/x",)) for hook in hooks]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(service.token_requests) == 2
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            pytest.param({"password": "another-secret"}, id="secret"),
+            pytest.param({"scope": "write"}, id="scope"),
+            pytest.param({"post_params": ["a=1"]}, id="parameter"),
+            pytest.param({"login": "another-client"}, id="client[C63]"),
+        ],
+    )
+    def test_a_different_setting_is_a_different_token(
+        self, service: Service, changes: dict[str, Any]
+    ) -> None:
+        first = OAuth2Client("same_id", service.connection()).get_token()
+        second = OAuth2Client("same_id", service.connection(**changes)).get_token()
+        assert first.value != second.value
+
+    def test_the_connection_id_plays_no_part(self, service: Service) -> None:
+        first = OAuth2Client("one", service.connection(conn_id="one")).get_token()
+        second = OAuth2Client("two", service.connection(conn_id="two")).get_token()
+        assert first is second
+
+
+class TestRetries:
+    """The promises of one acquisition, on the server's own count."""
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("status", [503, 429, 500])
+    def test_a_passing_failure_is_tried_again(self, service: Service, status: int) -> None:
+        answers = iter([Json({}, status), token_json("tok-9")])
+        service.token = lambda _: next(answers)
+        assert OAuth2Client("my_api", service.connection()).get_token().value == "tok-9"
+        assert len(service.token_requests) == 2
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="Retry-After-obeyed[H22]")])
+    def test_retry_after_is_waited_for(self, service: Service, _case: None) -> None:
+        answers = iter([Json({}, 429, [("Retry-After", "1")]), token_json("tok-9")])
+        service.token = lambda _: next(answers)
+        OAuth2Client("my_api", service.connection()).get_token()
+        first, second = service.token_requests
+        assert second.received_at - first.received_at >= 1.0
+
+    def test_a_retry_after_beyond_the_budget_fails_at_once(self, service: Service) -> None:
+        service.token = lambda _: Json({}, 429, [("Retry-After", "120")])
+        client = OAuth2Client("my_api", service.connection())
+        for _ in range(3):
+            with pytest.raises(TokenEndpointError) as caught:
+                client.get_token()
+            assert 119 < (caught.value.retry_after or 0) <= 120
+            assert caught.value.status == 429
+        assert len(service.token_requests) == 1, "the others know of the cool-down"
+
+    def test_no_attempts_after_the_first(self, service: Service) -> None:
+        service.token = lambda _: Json({}, 503)
+        with pytest.raises(TokenEndpointError):
+            OAuth2Client("my_api", service.connection(max_retry_attempts=0)).get_token()
+        assert len(service.token_requests) == 1
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="refused-port[N01]")])
+    def test_an_unreachable_server_is_named_with_attempts(self, unused_port: int, _case: None) -> None:
+        with ScriptedServer() as server:
+            connection = Service(server).connection(
+                host=f"http://127.0.0.1:{unused_port}/token", max_retry_attempts=1
+            )
+        with pytest.raises(TransportError) as caught:
+            OAuth2Client("my_api", connection).get_token()
+        assert caught.value.host == f"127.0.0.1:{unused_port}"
+        assert caught.value.attempts == 2
+        assert f"127.0.0.1:{unused_port}" in str(caught.value)
+        assert "2 attempts" in str(caught.value)
+
+    def test_a_cut_connection_is_tried_again(self, service: Service) -> None:
+        answers: Iterator[Answer] = iter([CloseNow(), token_json("tok-9")])
+        service.token = lambda _: next(answers)
+        assert OAuth2Client("my_api", service.connection()).get_token().value == "tok-9"
+
+    def test_a_wrong_secret_costs_one_request(self, service: Service) -> None:
+        service.token = lambda _: Json({"error": "invalid_client"}, 401)
+        for number in range(50):
+            with pytest.raises(InvalidClientError):
+                OAuth2Client(
+                    f"c{number}", service.connection(conn_id=f"c{number}", scope=f"s{number}")
+                ).get_token()
+        assert len(service.token_requests) == 1, "remembered by credential, whatever the scope"
+        shared.clear()
