@@ -1,5 +1,4 @@
-"""
-A real Airflow, as small as its pages allow: a fresh home, SQLite and one API server on loopback.
+"""A real Airflow, as small as its pages allow: a fresh home, SQLite and one API server on loopback.
 
 ``airflow standalone`` is avoided on purpose: it starts a scheduler and a triggerer nobody needs here, and log
 servers that listen on every network interface.
@@ -38,8 +37,7 @@ class AirflowServer:
     """Airflow's pages and REST API for one test module, gone without a trace afterwards."""
 
     def __init__(self, *, environment: dict[str, str] | None = None) -> None:
-        """
-        Prepare, start nothing.
+        """Prepare, start nothing.
 
         :param environment: variables for the server besides its own configuration, for example
             ``{"AIRFLOW__OAUTH2__ALLOWED_API_HOSTS": "127.0.0.1"}``. ``None`` adds nothing.

@@ -1,5 +1,4 @@
-"""
-Airflow's connection pages as a person uses them: by what is written on the screen.
+"""Airflow's connection pages as a person uses them: by what is written on the screen.
 
 Fields are found by their visible label. Airflow's own ``<label for=…>`` points to nothing for text fields of
 a provider, so Playwright's ``get_by_label`` cannot find them; the label's row is what holds both together.
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Page, Response
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium")
 #: The browser's own traffic is switched off, and no name resolves: whatever a page needs must come from here.
 FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
@@ -83,8 +82,7 @@ def log_in(page: Page, address: str, user: str, password: str) -> None:
 
 
 def screenshot(page: Page, name: str) -> Path:
-    """
-    Keep a picture for a person to look at, outside the repository.
+    """Keep a picture for a person to look at, outside the repository.
 
     The folder is named by the variable ``SCREENSHOTS``; without it, one below the system's temporary folder.
     The window grows for the picture until the whole form is in it, and shrinks back.
@@ -97,7 +95,7 @@ def screenshot(page: Page, name: str) -> Path:
         tall = int(dialog.evaluate("element => element.scrollHeight")) + 200
         page.set_viewport_size({"width": before["width"], "height": max(before["height"], tall)})
     _settle(page)
-    target = folder / f"{name}.png"
+    target = folder / f"{name.replace(' ', '-')}.png"
     page.screenshot(path=target)
     page.set_viewport_size(before)
     return target
@@ -259,8 +257,7 @@ class ConnectionForm:
 
 
 def press_test(page: Page, address: str, conn_id: str) -> TestResult:
-    """
-    Press the Test button of a row in the list, and read what comes of it.
+    """Press the Test button of a row in the list, and read what comes of it.
 
     The list is loaded afresh, so that no message of an earlier test can be taken for this one's.
     """

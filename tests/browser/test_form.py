@@ -27,9 +27,14 @@ from airflow_oauth_provider.fields import (
     Kind,
     default_extra,
 )
-from tests.browser import pages
 from tests.browser.airflow_server import AirflowServer
+from tests.conftest import require_server
 from tests.servers.oidc_server import Client, OidcServer
+
+# The suites of older Airflow versions collect this file too, without a browser.
+pytest.importorskip("playwright.sync_api", reason="needs the dev extra")
+
+from tests.browser import pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,9 +49,7 @@ SECTIONS = list(dict.fromkeys(entry.section for entry in FIELDS))
 HOST, CLIENT_ID, CLIENT_SECRET = (entry.label for entry in STANDARD_FIELDS)
 
 SECRET = "s3cret: with ümlaut & %41 + 'quotes\""
-PRIVATE_KEY = (
-    "-----BEGIN PRIVATE KEY-----\nMIIB…not a key, and the form need not know\n-----END PRIVATE KEY-----\n"
-)
+PRIVATE_KEY = "-----BEGIN PRIVATE KEY-----\nMIIB…not one, nor need the form know\n-----END PRIVATE KEY-----\n"
 CERTIFICATE = PRIVATE_KEY.replace("PRIVATE KEY", "CERTIFICATE")
 
 #: Key to the value that ends up in the connection's extra; no value is the field's default.
@@ -96,6 +99,8 @@ def airflow() -> Iterator[AirflowServer]:
 @pytest.fixture(scope="module")
 def signed_in(airflow: AirflowServer) -> Iterator[Page]:
     """One browser for all tests here: starting it and signing in is the slow part."""
+    if not pages.CHROMIUM:
+        require_server("chromium not found: install the Debian package of that name")
     with pages.browser() as page:
         pages.log_in(page, airflow.url, "admin", airflow.password)
         yield page

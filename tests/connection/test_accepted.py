@@ -1,0 +1,346 @@
+"""What a connection may say, in all the forms in which connections come."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from airflow.sdk import Connection
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from airflow_oauth_provider.auth import OAuth2Client
+from airflow_oauth_provider.connection import resolve
+from airflow_oauth_provider.fields import FIELDS, Field, Kind, default_extra
+from airflow_oauth_provider.policy import Policy
+from airflow_oauth_provider.protocol.fingerprint import credential_key, token_key
+from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.tokens.manager import shared
+from tests.connection.test_rejected import KEY_METHOD, connection, pem
+from tests.service import Service
+
+
+def settings_of(*, policy: Policy | None = None, **changes: Any) -> ClientSettings:
+    return resolve(connection(**changes), policy or Policy()).settings
+
+
+@pytest.mark.parametrize("entry", FIELDS, ids=lambda entry: entry.key)
+@pytest.mark.parametrize("empty", [None, "", "   "], ids=["null", "empty", "blank"])
+def test_null_empty_and_absent_mean_the_same(entry: Field, empty: str | None) -> None:
+    assert settings_of(**{entry.key: empty}) == settings_of()
+
+
+@pytest.mark.parametrize(
+    "entry", [entry for entry in FIELDS if entry.default is not None], ids=lambda entry: entry.key
+)
+def test_a_default_is_what_absence_means(entry: Field) -> None:
+    assert settings_of(**{entry.key: entry.default}) == settings_of()
+    assert settings_of(**{entry.key: str(entry.default)}) == settings_of(), "URIs make everything a string"
+
+
+def test_all_defaults_at_once() -> None:
+    assert settings_of(**default_extra()) == settings_of()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["a=1", "b=x=y", ""],
+        {"a": "1", "b": "x=y"},
+        "a=1\nb=x=y",
+        "a = 1\r\n\r\nb=x=y\n",
+        '{"a": 1, "b": "x=y"}',
+        '["a=1", "b=x=y"]',
+    ],
+    ids=["lines", "object", "text", "spaces", "JSON-object", "JSON-list"],
+)
+def test_pairs_in_every_form(value: Any) -> None:
+    assert settings_of(post_params=value).request.post_params == (("a", "1"), ("b", "x=y"))
+    secret = settings_of(secret_params=value).request.secret_params
+    assert [(name, held.reveal()) for name, held in secret] == [("a", "1"), ("b", "x=y")]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["https://a.example", "https://b.example"],
+        "https://a.example\nhttps://b.example",
+        '["https://a.example", "https://b.example"]',
+    ],
+)
+def test_lists_in_every_form(value: Any) -> None:
+    assert settings_of(resource=value).request.resources == ("https://a.example", "https://b.example")
+
+
+@pytest.mark.parametrize("value", [["401", "403"], [401, 403], "401, 403", "401\n403", "[401, 403]"])
+def test_statuses_in_every_form(value: Any) -> None:
+    assert settings_of(refresh_on_status=value).api.refresh_on_status == {401, 403}
+
+
+@pytest.mark.parametrize(
+    "value, expected",
+    [("false", False), ("False", False), ("0", False), (0, False), ("true", True), (1, True), ("on", True)],
+)
+def test_booleans_as_text(value: Any, expected: bool) -> None:
+    assert settings_of(include_scope=value).request.include_scope is expected
+
+
+@pytest.mark.parametrize("value", [2, "2", 2.0, "2.0"])
+def test_numbers_as_text(value: Any) -> None:
+    settings = settings_of(max_retry_attempts=value, max_wait=value, jwt_lifetime=value)
+    assert (settings.retry.max_attempts, settings.retry.max_wait, settings.assertion.lifetime) == (2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    "host, expected",
+    [
+        ("idp.example/token", "https://idp.example/token"),
+        ("https://idp.example", "https://idp.example/"),
+        ("https://IDP.Example./token", "https://idp.example/token"),
+        ("https://idp.example:443/token", "https://idp.example/token"),
+        ("https://idp.example/token?a=1", "https://idp.example/token?a=1"),
+        ("https://[2001:DB8::1]/t", "https://[2001:db8::1]/t"),
+        pytest.param("https://bücher.example/t", "https://xn--bcher-kva.example/t", id="IDN[C37]"),
+        pytest.param("http://localhost:8080/token", "http://localhost:8080/token", id="localhost[C27]"),
+        pytest.param("http://127.0.0.1/token", "http://127.0.0.1/token", id="127.0.0.1[C27]"),
+        pytest.param("http://[::1]/token", "http://[::1]/token", id="::1[C27]"),
+    ],
+)
+def test_the_access_token_url(host: str, expected: str) -> None:
+    assert str(settings_of(host=host).token_url) == expected
+
+
+@pytest.mark.parametrize(
+    "first, second",
+    [
+        pytest.param("https://IDP.example/t", "https://idp.example./t", id="case-and-dot[C38][C61]"),
+        pytest.param("https://bücher.example/t", "https://xn--bcher-kva.example/t", id="IDN[C37]"),
+        pytest.param("https://idp.example:443/t", "idp.example/t", id="default-port[C38]"),
+    ],
+)
+def test_one_host_has_one_key(first: str, second: str) -> None:
+    assert token_key(settings_of(host=first)) == token_key(settings_of(host=second))
+
+
+def test_a_port_of_its_own_field() -> None:
+    assert (
+        str(settings_of(host="http://127.0.0.1/token", port=8080).token_url) == "http://127.0.0.1:8080/token"
+    )
+    assert (
+        str(settings_of(host="https://idp.example:8443/t", port=8443).token_url)
+        == "https://idp.example:8443/t"
+    )
+
+
+@pytest.mark.parametrize(
+    "patterns, host",
+    [
+        (("idp.example",), "https://idp.example/t"),
+        (("idp.example",), "https://idp.example:8443/t"),
+        (("idp.example:8443",), "https://idp.example:8443/t"),
+        (("*.example",), "https://a.b.example/t"),
+        (("BÜCHER.example",), "https://xn--bcher-kva.example/t"),
+        (("169.254.169.254",), "https://169.254.169.254/t"),
+    ],
+)
+def test_an_allow_listed_host(patterns: tuple[str, ...], host: str) -> None:
+    assert settings_of(host=host, policy=Policy(token_hosts=patterns)).network.token_host_listed
+
+
+class TestThreeWays:
+    """The same connection from the environment as URI, as JSON, and as an object."""
+
+    URI = (
+        "oauth2-client-credentials://my-client:a%2Bb%20c%2Fd-secret@IDP.example/oauth2/token"
+        "?scope=read+write&include_scope=false&max_wait=30&post_params=a%3D1"
+    )
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="uri[C61]")])
+    def test_all_mean_the_same(self, monkeypatch: pytest.MonkeyPatch, _case: None) -> None:
+        from airflow.providers.common.compat.sdk import BaseHook
+
+        extra = {"scope": "read write", "include_scope": False, "max_wait": 30, "post_params": ["a=1"]}
+        fields = {
+            "host": "https://idp.example/oauth2/token",
+            "login": "my-client",
+            "password": "a+b c/d-secret",
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_BY_URI", self.URI)
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_BY_JSON",
+            json.dumps({"conn_type": "oauth2_client_credentials", **fields, "extra": extra}),
+        )
+        by_uri = resolve(BaseHook.get_connection("by_uri"), Policy()).settings
+        by_json = resolve(BaseHook.get_connection("by_json"), Policy()).settings
+        assert by_uri == by_json == settings_of(**fields, **extra)
+
+
+@pytest.mark.parametrize("text", ["", "  ", None])
+@pytest.mark.parametrize("_case", [pytest.param(None, id="no-scope[C16]")])
+def test_an_empty_scope_is_none(text: str | None, _case: None) -> None:
+    assert settings_of(scope=text).request.scope == ()
+
+
+class TestWarnings:
+    """What is worth a warning, once."""
+
+    def warnings(self, **changes: Any) -> tuple[str, ...]:
+        return resolve(connection(**changes), Policy()).warnings
+
+    @pytest.mark.parametrize(
+        "changes, word",
+        [
+            pytest.param({"scopes": "read"}, '"scopes"', id="unknown-key[C13]"),
+            pytest.param({"password": " a-secret-value"}, "space", id="leading-space[C22]"),
+            pytest.param({"password": "a-secret-value "}, "space", id="trailing-space[C22]"),
+            pytest.param({"password": "abcd"}, "short", id="short"),
+            pytest.param({"custom_provider": "x"}, "custom_provider", id="idle-custom"),
+        ],
+    )
+    def test_it_names_what_it_is_about(self, changes: dict[str, Any], word: str) -> None:
+        found = self.warnings(**changes)
+        assert len(found) == 1
+        assert word in found[0]
+        assert "a-secret-value" not in found[0]
+
+    def test_a_long_name(self) -> None:
+        given = connection()
+        given.conn_id = "x" * 51
+        assert "50" in resolve(given, Policy()).warnings[0]
+
+    def test_nothing_to_warn_of(self) -> None:
+        assert self.warnings(**default_extra()) == ()
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="once-per-hook[C13]")])
+    def test_once_per_hook(self, service: Service, caplog: pytest.LogCaptureFixture, _case: None) -> None:
+        client = OAuth2Client("my_api", service.connection(scopes="read"))
+        with caplog.at_level(logging.WARNING):
+            for _ in range(3):
+                client.get_token(force=True)
+        assert [
+            record.getMessage().count('"scopes"')
+            for record in caplog.records
+            if "scopes" in record.getMessage()
+        ] == [1]
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="allowed[C45]")])
+    def test_unverified_tls_where_allowed(self, _case: None) -> None:
+        found = resolve(connection(verify_tls=False), Policy(allow_unverified_tls=True))
+        assert not found.settings.network.verify_tls
+        assert "not verified" in found.warnings[0]
+
+
+class TestKeys:
+    """Keys and their algorithms."""
+
+    @pytest.mark.parametrize(
+        "key, algorithm",
+        [
+            (rsa.generate_private_key(public_exponent=65537, key_size=2048), "RS256"),
+            (ec.generate_private_key(ec.SECP256R1()), "ES256"),
+            (ed25519.Ed25519PrivateKey.generate(), "EdDSA"),
+        ],
+        ids=["RSA", "EC", "Ed25519"],
+    )
+    def test_the_algorithm_follows_the_key(self, key: Any, algorithm: str) -> None:
+        settings = settings_of(**KEY_METHOD, private_key=pem(key))
+        assert settings.assertion.algorithm == algorithm
+
+    def test_rsa_can_do_ps256_too(self) -> None:
+        key = pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+        assert (
+            settings_of(**KEY_METHOD, private_key=key, jwt_algorithm="PS256").assertion.algorithm == "PS256"
+        )
+
+    def test_a_locked_key_with_its_passphrase(self) -> None:
+        key = pem(ec.generate_private_key(ec.SECP256R1()), b"the passphrase")
+        settings_of(**KEY_METHOD, private_key=key, private_key_passphrase="the passphrase")
+
+    def test_a_pem_with_literal_line_breaks(self) -> None:
+        key = pem(ec.generate_private_key(ec.SECP256R1())).replace("\n", "\\n")
+        settings_of(**KEY_METHOD, private_key=key)
+
+
+class TestKeysOfTokens:
+    """Who may share a token."""
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            pytest.param({"host": "https://other.example/token"}, id="tenant[C63]"),
+            pytest.param({"login": "other"}, id="client"),
+            pytest.param({"password": "another-secret-value"}, id="rotated[P28]"),
+            pytest.param({"auth_method": "client_secret_post"}, id="method"),
+            pytest.param({"scope": "a"}, id="scope"),
+            pytest.param({"audience": "a"}, id="audience"),
+            pytest.param({"resource": "https://a.example"}, id="resource"),
+            pytest.param({"query_params": "a=1"}, id="query"),
+            pytest.param({"secret_params": "a=1"}, id="secret-params"),
+            pytest.param({"request_headers": "A=1"}, id="headers"),
+            pytest.param({"secret_headers": "A=1"}, id="secret-headers"),
+            pytest.param({"require_scopes": "a"}, id="require-scopes"),
+        ],
+    )
+    def test_any_difference_is_another_key(self, changes: dict[str, Any]) -> None:
+        assert token_key(settings_of(**changes)) != token_key(settings_of())
+
+    @pytest.mark.parametrize(
+        "changes", [{"category": "x"}, {"base_url": "https://api.example"}, {"max_wait": 5}, {"scope": "b a"}]
+    )
+    def test_what_the_token_endpoint_does_not_see_plays_no_part(self, changes: dict[str, Any]) -> None:
+        base = {"scope": "a b"}
+        assert token_key(settings_of(**{**base, **changes})) == token_key(settings_of(**base))
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="team[C65]")])
+    def test_the_team_is_part_of_it(self, _case: None) -> None:
+        first, second = connection(), connection()
+        object.__setattr__(first, "team_name", "blue")
+        object.__setattr__(second, "team_name", "red")
+        keys = {token_key(resolve(given, Policy()).settings) for given in (first, second, connection())}
+        assert len(keys) == 3
+
+    def test_a_refused_client_is_the_same_for_every_scope(self) -> None:
+        assert credential_key(settings_of(scope="a")) == credential_key(settings_of(scope="b"))
+
+
+def test_category_has_a_default() -> None:
+    assert settings_of(policy=Policy(default_category="team")).category == "team"
+    assert settings_of(category="own", policy=Policy(default_category="team")).category == "own"
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="same-id[P55]")])
+def test_nothing_leaks_between_contents_of_one_id(service: Service, _case: None) -> None:
+    first = OAuth2Client("same", service.connection(conn_id="same")).get_token()
+    second = OAuth2Client("same", service.connection(conn_id="same", scope="other")).get_token()
+    assert first.value != second.value
+    shared.clear()
+
+
+def test_secrets_do_not_show_in_settings() -> None:
+    settings = settings_of(
+        secret_params="a=hidden-value", secret_headers="X-A=hidden-value", password="hidden-value"
+    )
+    assert "hidden-value" not in repr(settings) + str(settings)
+
+
+def test_every_kind_of_field_is_in_use() -> None:
+    assert {entry.kind for entry in FIELDS} == set(Kind)
+
+
+def test_custom_provider() -> None:
+    settings = settings_of(
+        auth_method="custom",
+        password=None,
+        custom_provider="corp",
+        policy=Policy(custom_providers={"corp": "tests.connection.test_accepted.settings_of"}),
+    )
+    assert settings.custom is not None
+    assert settings.custom.function is settings_of
+
+
+def test_a_plain_connection_object_will_do() -> None:
+    given = Connection(
+        conn_id="x", conn_type="oauth2_client_credentials", host="idp.example/t", login="a", password="b" * 8
+    )
+    assert resolve(given, Policy()).settings.client_id == "a"
