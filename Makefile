@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Without compiled files each `import airflow` costs two seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-airflow test-lowest lint types layers format bench clean constraints
+.PHONY: demo test test-fast test-airflow test-lowest lint types layers format bench clean
 
 demo: .demo-installed
 	@.venv/bin/python -m tests.demo.main

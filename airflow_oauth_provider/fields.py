@@ -79,7 +79,12 @@ STANDARD_FIELDS = (
         "https://idp.example/oauth2/token",
     ),
     StandardField("login", "Client ID", "As registered with the authorization server", "my-client"),
-    StandardField("password", "Client secret", "Leave empty for private_key_jwt and custom"),
+    StandardField(
+        "password",
+        "Client secret",
+        "As issued by the authorization server",
+        "Leave empty for private_key_jwt and custom",
+    ),
 )
 HIDDEN_STANDARD_FIELDS = ("port", "schema")
 
@@ -182,7 +187,7 @@ FIELDS: tuple[Field, ...] = (
         "max_retry_attempts",
         _RETRY,
         "Maximum retry attempts",
-        "Further token requests after the first one failed for a passing reason: 0 to 10.",
+        "Further token requests after the first one failed for a temporary reason: 0 to 10.",
         Kind.INTEGER,
         3,
         minimum=0,
@@ -210,7 +215,7 @@ FIELDS: tuple[Field, ...] = (
         "private_key_passphrase",
         _JWT,
         "Private key passphrase",
-        "Of an encrypted PEM or PKCS#12; empty for an open key.",
+        "Of an encrypted PEM or PKCS#12; empty if the key is not encrypted.",
         Kind.SECRET,
     ),
     Field(
@@ -324,7 +329,7 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "request_timeout",
         _NETWORK,
-        "Token request timeout (seconds)",
+        "Request timeout (seconds)",
         "Longest time for one token request: up to 3600.",
         Kind.SECONDS,
         15,

@@ -226,11 +226,13 @@ class OAuth2Hook(HttpHook):
         """
         try:
             token = self._client.authorize()
-            message = f"{describe(token)} {self._probe()}"
+            message = f"{describe(token, self._client.settings.request.scope)} {self._probe()}"
             return True, self._shown(message)
+        except OAuthError as error:
+            # Airflow tests under a random connection id, which would only puzzle.
+            return False, self._shown(str(error.for_connection("")))
         except Exception as error:  # the caller shows whatever it is
-            text = str(error) if isinstance(error, OAuthError) else f"{type(error).__name__}: {error}"
-            return False, self._shown(text)
+            return False, self._shown(f"{type(error).__name__}: {error}")
 
     def _probe(self) -> str:
         """Call the probe, which sends the token to ``base_url``.
@@ -310,10 +312,15 @@ def one_conn_id(oauth2_conn_id: str | None, http_conn_id: str | None, otherwise:
     return oauth2_conn_id or http_conn_id or otherwise or OAuth2Hook.default_conn_name
 
 
-def describe(token: AccessToken) -> str:
-    """Say what was granted and until when, for people."""
+def describe(token: AccessToken, wanted: tuple[str, ...] = ()) -> str:
+    """Say what was granted and until when, for people.
+
+    :param wanted: the scopes that were asked for.
+    """
     from datetime import UTC, datetime
 
     until = datetime.fromtimestamp(token.expires_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     scopes = f"scopes: {' '.join(sorted(token.scopes))}" if token.scopes else "no scopes named"
-    return f"Authorized until {until} ({token.lifetime:.0f} s; {scopes})."
+    missing = " ".join(scope for scope in wanted if scope not in token.scopes)
+    less = f" Asked for, but not granted: {missing}." if missing else ""
+    return f"Authorized until {until} ({token.lifetime:.0f} s; {scopes}).{less}"

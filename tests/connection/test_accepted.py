@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -21,26 +22,29 @@ from tests.connection.test_rejected import KEY_METHOD, connection, pem
 from tests.service import Service
 
 
-def settings_of(*, policy: Policy | None = None, **changes: Any) -> ClientSettings:
-    return resolve(connection(**changes), policy or Policy()).settings
+def settings_of(
+    changes: Mapping[str, Any] | None = None, /, *, policy: Policy | None = None, **more: Any
+) -> ClientSettings:
+    """Resolve a connection that differs from the usual one by *changes*."""
+    return resolve(connection(**{**(changes or {}), **more}), policy or Policy()).settings
 
 
 @pytest.mark.parametrize("entry", FIELDS, ids=lambda entry: entry.key)
 @pytest.mark.parametrize("empty", [None, "", "   "], ids=["null", "empty", "blank"])
 def test_null_empty_and_absent_mean_the_same(entry: Field, empty: str | None) -> None:
-    assert settings_of(**{entry.key: empty}) == settings_of()
+    assert settings_of({entry.key: empty}) == settings_of()
 
 
 @pytest.mark.parametrize(
     "entry", [entry for entry in FIELDS if entry.default is not None], ids=lambda entry: entry.key
 )
 def test_a_default_is_what_absence_means(entry: Field) -> None:
-    assert settings_of(**{entry.key: entry.default}) == settings_of()
-    assert settings_of(**{entry.key: str(entry.default)}) == settings_of(), "URIs make everything a string"
+    assert settings_of({entry.key: entry.default}) == settings_of()
+    assert settings_of({entry.key: str(entry.default)}) == settings_of(), "URIs make everything a string"
 
 
 def test_all_defaults_at_once() -> None:
-    assert settings_of(**default_extra()) == settings_of()
+    assert settings_of(default_extra()) == settings_of()
 
 
 @pytest.mark.parametrize(
@@ -173,7 +177,7 @@ class TestThreeWays:
         )
         by_uri = resolve(BaseHook.get_connection("by_uri"), Policy()).settings
         by_json = resolve(BaseHook.get_connection("by_json"), Policy()).settings
-        assert by_uri == by_json == settings_of(**fields, **extra)
+        assert by_uri == by_json == settings_of({**fields, **extra})
 
 
 @pytest.mark.parametrize("text", ["", "  ", None])
@@ -244,22 +248,20 @@ class TestKeys:
         ids=["RSA", "EC", "Ed25519"],
     )
     def test_the_algorithm_follows_the_key(self, key: Any, algorithm: str) -> None:
-        settings = settings_of(**KEY_METHOD, private_key=pem(key))
+        settings = settings_of(KEY_METHOD, private_key=pem(key))
         assert settings.assertion.algorithm == algorithm
 
     def test_rsa_can_do_ps256_too(self) -> None:
         key = pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
-        assert (
-            settings_of(**KEY_METHOD, private_key=key, jwt_algorithm="PS256").assertion.algorithm == "PS256"
-        )
+        assert settings_of(KEY_METHOD, private_key=key, jwt_algorithm="PS256").assertion.algorithm == "PS256"
 
     def test_a_locked_key_with_its_passphrase(self) -> None:
         key = pem(ec.generate_private_key(ec.SECP256R1()), b"the passphrase")
-        settings_of(**KEY_METHOD, private_key=key, private_key_passphrase="the passphrase")
+        settings_of(KEY_METHOD, private_key=key, private_key_passphrase="the passphrase")
 
     def test_a_pem_with_literal_line_breaks(self) -> None:
         key = pem(ec.generate_private_key(ec.SECP256R1())).replace("\n", "\\n")
-        settings_of(**KEY_METHOD, private_key=key)
+        settings_of(KEY_METHOD, private_key=key)
 
 
 class TestKeysOfTokens:
@@ -283,14 +285,14 @@ class TestKeysOfTokens:
         ],
     )
     def test_any_difference_is_another_key(self, changes: dict[str, Any]) -> None:
-        assert token_key(settings_of(**changes)) != token_key(settings_of())
+        assert token_key(settings_of(changes)) != token_key(settings_of())
 
     @pytest.mark.parametrize(
         "changes", [{"category": "x"}, {"base_url": "https://api.example"}, {"max_wait": 5}, {"scope": "b a"}]
     )
     def test_what_the_token_endpoint_does_not_see_plays_no_part(self, changes: dict[str, Any]) -> None:
         base = {"scope": "a b"}
-        assert token_key(settings_of(**{**base, **changes})) == token_key(settings_of(**base))
+        assert token_key(settings_of({**base, **changes})) == token_key(settings_of(base))
 
     @pytest.mark.parametrize("_case", [pytest.param(None, id="team[C65]")])
     def test_the_team_is_part_of_it(self, _case: None) -> None:
@@ -328,15 +330,16 @@ def test_every_kind_of_field_is_in_use() -> None:
     assert {entry.kind for entry in FIELDS} == set(Kind)
 
 
+def corporate_token(settings: ClientSettings) -> Any:
+    raise NotImplementedError
+
+
 def test_custom_provider() -> None:
-    settings = settings_of(
-        auth_method="custom",
-        password=None,
-        custom_provider="corp",
-        policy=Policy(custom_providers={"corp": "tests.connection.test_accepted.settings_of"}),
-    )
+    given = connection(auth_method="custom", password=None, custom_provider="corp")
+    policy = Policy(custom_providers={"corp": "tests.connection.test_accepted.corporate_token"})
+    settings = resolve(given, policy).settings
     assert settings.custom is not None
-    assert settings.custom.function is settings_of
+    assert settings.custom.function is corporate_token
 
 
 def test_a_plain_connection_object_will_do() -> None:

@@ -22,7 +22,7 @@ from airflow_oauth_provider.exceptions import (
     TransportError,
 )
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from tests.servers.scripted import Answer, CloseNow, Json, Redirect, ScriptedServer, Silent, Text
+from tests.servers.scripted import Answer, CloseNow, Json, Redirect, ScriptedServer, Silent, Text, token_json
 from tests.service import RecordedRequest, Service
 
 SECRET = "a-client-secret"
@@ -528,10 +528,17 @@ class TestConnectionTest:
         assert "HTTP status 200" in message
         assert service.calls[0].target == "/api/health"
 
+    def test_success_says_what_was_not_granted(self, service: Service) -> None:
+        service.token = lambda _: token_json(scope="read")
+        done, message = hook_of(service, scope="read write").test_connection()
+        assert done
+        assert "not granted: write" in message
+
     def test_a_configuration_error_is_shown(self, service: Service) -> None:
         done, message = hook_of(service, auth_method="Basic").test_connection()
         assert not done
         assert "auth_method" in message
+        assert "my_api" not in message, "Airflow's Test has a random id, which would puzzle"
         assert service.server.requests == []
 
 

@@ -1,0 +1,296 @@
+"""One acquisition on a clock of its own: what is sent, what is waited for, when it gives up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jwt
+import pytest
+
+from airflow_oauth_provider.exceptions import (
+    ConfigurationError,
+    InvalidClientError,
+    OAuthError,
+    TokenEndpointError,
+    TokenResponseError,
+    TransportError,
+)
+from airflow_oauth_provider.protocol.answer import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.settings import CLIENT_SECRET_JWT
+from tests.protocol.builders import NOW, SECRET, Run, answer, settings, token_answer
+
+JWT_SECRET = Secret("0123456789abcdef0123456789abcdef")
+
+
+def failed(fault: Fault) -> Failure:
+    return Failure(fault, "it failed")
+
+
+def error(code: str, status: int = 400, **members: Any) -> Answer:
+    return answer({"error": code, **members}, status)
+
+
+def refused(*results: Answer | Failure, **changes: Any) -> tuple[OAuthError, Run]:
+    """Run to the error."""
+    run = Run(settings(**changes), results)
+    with pytest.raises(OAuthError) as caught:
+        run.finish()
+    return caught.value, run
+
+
+def test_a_token_at_once() -> None:
+    run = Run(settings(), [token_answer()])
+    assert run.finish().token.value == "tok-1"
+    assert len(run.sent) == 1
+    assert run.sleeps == []
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="slow-answer[K10]")])
+def test_the_lifetime_counts_from_before_the_request(_case: None) -> None:
+    token = (
+        Run(settings(retry={"max_wait": 60}, network=settings().network), [token_answer()], takes=12)
+        .finish()
+        .token
+    )
+    assert (token.issued_at, token.expires_at) == (NOW, NOW + 3600)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        *(
+            pytest.param(answer({}, status), id=f"{status}{tag}")
+            for status, tag in [
+                (408, "[H18]"),
+                (425, "[H20]"),
+                (429, "[H21]"),
+                (500, ""),
+                (502, ""),
+                (503, ""),
+                (504, ""),
+                (520, "[H31]"),
+                (527, "[H31]"),
+            ]
+        ),
+        pytest.param(error("temporarily_unavailable"), id="temporarily_unavailable"),
+        pytest.param(error("server_error"), id="server_error"),
+        pytest.param(error("slow_down"), id="slow_down"),
+        pytest.param(error("invalid_client", 503), id="503-with-invalid_client"),
+        *(
+            pytest.param(failed(fault), id=fault.name)
+            for fault in (Fault.UNREACHABLE, Fault.TIMEOUT, Fault.CUT, Fault.LOCAL)
+        ),
+    ],
+)
+def test_passing_failures_are_retried(result: Answer | Failure) -> None:
+    run = Run(settings(), [result, token_answer()])
+    assert run.finish().token.value == "tok-1"
+    assert len(run.sent) == 2
+
+
+@pytest.mark.parametrize(
+    "result, kind",
+    [
+        pytest.param(error("invalid_request"), TokenEndpointError, id="invalid_request[H06]"),
+        pytest.param(error("invalid_client", 401), InvalidClientError, id="401[H07]"),
+        pytest.param(error("invalid_client", 400), InvalidClientError, id="400[H08]"),
+        pytest.param(answer(b"", 401, content_type=""), TokenEndpointError, id="401-without-body[H09]"),
+        *(
+            pytest.param(error(code), TokenEndpointError, id=f"{code}[H11]")
+            for code in (
+                "invalid_grant",
+                "unauthorized_client",
+                "unsupported_grant_type",
+                "invalid_scope",
+                "invalid_target",
+                "invalid_authorization_details",
+                "invalid_dpop_proof",
+            )
+        ),
+        pytest.param(error("something_else"), TokenEndpointError, id="unknown[H15]"),
+        pytest.param(answer(b"<html>", 403, content_type="text/html"), TokenEndpointError, id="403[H16]"),
+        pytest.param(answer(b"", 404), TokenEndpointError, id="404"),
+        pytest.param(answer(b"", 407), TokenEndpointError, id="407"),
+        *(
+            pytest.param(
+                answer(b"", status, location="https://elsewhere.example"),
+                TokenResponseError,
+                id=f"{status}[H01]",
+            )
+            for status in (301, 302, 303, 307, 308)
+        ),
+        *(
+            pytest.param(token_answer().__class__(status, (), b"{}"), TokenResponseError, id=f"{status}[H38]")
+            for status in (201, 202, 204, 206)
+        ),
+        pytest.param(answer(b"", 101), TokenResponseError, id="101[N37]"),
+        pytest.param(answer(b"<html>"), TokenResponseError, id="html[H33]"),
+        pytest.param(failed(Fault.TLS_CERTIFICATE), TransportError, id="certificate[N15][N17]"),
+        pytest.param(failed(Fault.TLS), TransportError, id="TLS[N19]"),
+        pytest.param(failed(Fault.PROXY_REFUSED), ConfigurationError, id="proxy[N27]"),
+        pytest.param(failed(Fault.ADDRESS_REFUSED), ConfigurationError, id="address[C40]"),
+        pytest.param(failed(Fault.MALFORMED), TokenResponseError, id="malformed[N36][N37]"),
+    ],
+)
+def test_final_failures_cost_one_request(result: Answer | Failure, kind: type[OAuthError]) -> None:
+    found, run = refused(result)
+    assert type(found) is kind
+    assert not found.retryable
+    assert len(run.sent) == 1
+    if isinstance(found, TokenEndpointError) and isinstance(result, Answer):
+        assert found.status == result.status
+
+
+class TestTheBudget:
+    """The numbers that are promised."""
+
+    def test_503_for_ever(self) -> None:
+        found, run = refused(answer({}, 503))
+        assert len(run.sent) == 4
+        assert run.sleeps == [0.5, 2.0, 8.0], "the middle of 0-1, 0-4 and 0-16 s"
+        assert 10 < run.elapsed < 12
+        assert isinstance(found, TokenEndpointError)
+        assert found.retryable
+
+    def test_a_silent_server(self) -> None:
+        run = Run(settings(), [failed(Fault.TIMEOUT)], takes=1000)
+        with pytest.raises(TransportError) as caught:
+            run.finish()
+        assert len(run.sent) == 4
+        assert run.elapsed == 60.0
+        assert (caught.value.attempts, caught.value.elapsed) == (4, 60.0)
+        assert caught.value.host == "idp.example:443"
+
+    def test_each_attempt_has_its_own_limit(self) -> None:
+        run = Run(settings(), [failed(Fault.TIMEOUT)], takes=1000)
+        with pytest.raises(TransportError):
+            run.finish()
+        assert run.sent[0].deadline == 1015.0
+        assert run.sent[-1].deadline == 1060.0
+
+    def test_no_attempt_begins_with_less_than_a_second(self) -> None:
+        for chance in (0.0, 0.5, 0.999):
+            run = Run(
+                settings(retry={"max_wait": 20, "max_attempts": 10}),
+                [failed(Fault.TIMEOUT)],
+                takes=4.8,
+                chance=chance,
+            )
+            with pytest.raises(TransportError):
+                run.finish()
+            assert run.elapsed <= 20
+            assert all(1020 - send.deadline <= 15 for send in run.sent)
+
+    @pytest.mark.parametrize("attempts", [0, 1, 10])
+    def test_max_retry_attempts(self, attempts: int) -> None:
+        _, run = refused(answer({}, 503), retry={"max_attempts": attempts, "max_wait": 3600})
+        assert len(run.sent) == attempts + 1
+        assert all(0 <= pause <= 20 for pause in run.sleeps)
+
+    def test_a_wait_of_half_a_second(self) -> None:
+        _, run = refused(answer({}, 503), retry={"max_wait": 0.5})
+        assert len(run.sent) == 1
+
+    @pytest.mark.parametrize(
+        "result", [pytest.param(failed(Fault.DNS), id="DNS"), pytest.param(answer({}, 421), id="421")]
+    )
+    def test_once_more_is_enough(self, result: Any) -> None:
+        _, run = refused(result)
+        assert len(run.sent) == 2
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="random-0[K06]")])
+    def test_a_delay_is_never_negative(self, _case: None) -> None:
+        run = Run(settings(), [answer({}, 503)], chance=0.0)
+        with pytest.raises(TokenEndpointError):
+            run.finish()
+        assert all(pause >= 0 for pause in run.sleeps)
+
+
+class TestRetryAfter:
+    """Obeyed within the budget, reported beyond it."""
+
+    @pytest.mark.parametrize("chance, pause", [(0.0, 10.0), (0.5, 10.5), (0.999, 10.999)])
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="inside[H22]")])
+    def test_inside_the_budget(self, chance: float, pause: float, _case: None) -> None:
+        run = Run(settings(), [answer({}, 429, retry_after="10"), token_answer()], chance=chance)
+        run.finish()
+        assert run.sleeps == [pytest.approx(pause)]
+
+    def test_beyond_the_budget_at_once(self) -> None:
+        found, run = refused(answer({}, 429, retry_after="120"))
+        assert isinstance(found, TokenEndpointError)
+        assert found.retry_after == 120
+        assert len(run.sent) == 1
+        assert run.elapsed < 1
+
+    def test_the_other_spelling(self) -> None:
+        found, _ = refused(answer({}, 503, x_retry_after="300"))
+        assert isinstance(found, TokenEndpointError)
+        assert found.retry_after == 300
+
+
+class TestClocks:
+    """An assertion refused for its time is made anew once."""
+
+    AHEAD = "Tue, 14 Nov 2023 22:18:20 GMT"  # 300 s after NOW
+
+    def run(self, date: str | None, *, method: str = CLIENT_SECRET_JWT) -> Run:
+        refusal = answer({"error": "invalid_client"}, 401, **({"date": date} if date else {}))
+        return Run(settings(auth_method=method, client_secret=JWT_SECRET), [refusal, token_answer()])
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="server-ahead[K07]")])
+    def test_with_the_servers_time(self, _case: None) -> None:
+        run = self.run(self.AHEAD)
+        assert run.finish().token.value == "tok-1"
+        issued = []
+        for send in run.sent:
+            form = dict(pair.split("=") for pair in send.request.body.decode().split("&"))
+            claims = jwt.decode(form["client_assertion"], options={"verify_signature": False})
+            issued.append(claims["iat"])
+        assert issued[1] - issued[0] == pytest.approx(300, abs=1)
+        assert run.sleeps == []
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="once[K07]")])
+    def test_once_only(self, _case: None) -> None:
+        run = Run(
+            settings(auth_method=CLIENT_SECRET_JWT, client_secret=JWT_SECRET),
+            [answer({"error": "invalid_client"}, 401, date=self.AHEAD)],
+        )
+        with pytest.raises(InvalidClientError):
+            run.finish()
+        assert len(run.sent) == 2
+
+    @pytest.mark.parametrize(
+        "date", [None, "Tue, 14 Nov 2023 22:13:40 GMT", "garbage"], ids=["none", "20-s", "garbage"]
+    )
+    def test_not_without_a_skew(self, date: str | None) -> None:
+        run = self.run(date)
+        with pytest.raises(InvalidClientError):
+            run.finish()
+        assert len(run.sent) == 1
+
+    def test_not_for_a_secret(self) -> None:
+        run = self.run(self.AHEAD, method="client_secret_basic")
+        with pytest.raises(InvalidClientError):
+            run.finish()
+        assert len(run.sent) == 1
+
+
+def test_a_new_assertion_for_every_attempt() -> None:
+    numbers = iter(range(100))
+    run = Run(
+        settings(auth_method=CLIENT_SECRET_JWT, client_secret=JWT_SECRET),
+        [answer({}, 503), answer({}, 503), token_answer()],
+        entropy=lambda size: bytes([next(numbers)]) * size,
+    )
+    run.finish()
+    assert len({send.request.body for send in run.sent}) == 3
+
+
+def test_echoed_secrets_are_redacted() -> None:
+    text = f"secret {SECRET} is wrong"
+    found, _ = refused(error("invalid_client", 401, error_description=text))
+    assert isinstance(found, TokenEndpointError)
+    assert found.description == "secret *** is wrong"
+    assert SECRET not in str(found)

@@ -1,0 +1,231 @@
+"""Every way in which an answer can be right, odd or wrong (RFC 6749 §5)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.exceptions import (
+    InsufficientScopeError,
+    InvalidClientError,
+    TokenEndpointError,
+    TokenResponseError,
+)
+from airflow_oauth_provider.protocol.answer import Answer
+from airflow_oauth_provider.protocol.token import TokenState
+from airflow_oauth_provider.protocol.token_response import Granted, read_token_response
+from tests.protocol.builders import NOW, SECRET, answer, settings, token_answer
+
+TOKEN = b'{"access_token":"tok-1","token_type":"Bearer"'
+
+
+NO_TOKENS: list[tuple[str, Any]] = [
+    ("null", None),
+    ("number", 7),
+    ("object", {}),
+    ("list", ["tok-1"]),
+    ("bool", True),
+    ("empty", ""),
+]
+
+
+def read(given: Answer, **changes: Any) -> Granted:
+    return read_token_response(settings(**changes), given, requested_at=NOW)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(answer({"token_type": "Bearer"}), id="missing[T01]"),
+        *(pytest.param(token_answer(access_token=value), id=f"{name}[T02]") for name, value in NO_TOKENS),
+        *(
+            pytest.param(token_answer(access_token=f"abc{character}def"), id=f"{name}[T04]")
+            for name, character in [("CR", "\r"), ("LF", "\n"), ("NUL", "\0"), ("tab", "\t")]
+        ),
+        *(
+            pytest.param(token_answer(access_token=f"abc{character}def"), id=f"{name}[T06]")
+            for name, character in [("space", " "), ("quote", '"'), ("backslash", "\\"), ("umlaut", "ü")]
+        ),
+        *(
+            pytest.param(token_answer(token_type=value), id=f"type-{value or 'empty'}[T11]")
+            for value in ("MAC", "N_A", "pop", "")
+        ),
+        pytest.param(token_answer(token_type=["Bearer"]), id="type-list[T12]"),
+        pytest.param(token_answer(token_type=None), id="type-null[T12]"),
+        pytest.param(token_answer(token_type="DPoP"), id="type-DPoP[T14]"),
+        pytest.param(token_answer(expires_in=-1), id="negative[T19]"),
+        *(
+            pytest.param(token_answer(expires_in=value), id=f"expires-{name}[T20]")
+            for name, value in [
+                ("true", True),
+                ("false", False),
+                ("1h", "1h"),
+                ("arabic", "٣٦٠٠"),
+                ("underscore", "3_600"),
+                ("spaces", " 60 "),
+                ("list", [60]),
+                ("minus", "-60"),
+                ("empty", ""),
+            ]
+        ),
+        pytest.param(token_answer(scope=["read"]), id="scope-list[T27]"),
+        pytest.param(token_answer(access_token=SECRET), id="is-the-secret[T32]"),
+        pytest.param(token_answer(access_token="my-client"), id="is-the-client-id[T32]"),
+        pytest.param(answer(b"<html>sign in</html>", content_type="text/html"), id="html[H33]"),
+        pytest.param(answer(b""), id="nothing"),
+        pytest.param(answer(b'{"access_token":"tok-1","token_ty'), id="truncated[H47][N05]"),
+        *(
+            pytest.param(answer(body), id=f"{name}[H49]")
+            for name, body in [("list", b"[]"), ("string", b'"x"'), ("null", b"null"), ("number", b"7")]
+        ),
+        pytest.param(answer(TOKEN + b',"access_token":"tok-2"}'), id="duplicate[H50]"),
+        pytest.param(answer(TOKEN + b',"x":NaN}'), id="NaN[H51]"),
+        pytest.param(answer(TOKEN + b',"x":-Infinity}'), id="Infinity[H51]"),
+        pytest.param(answer(TOKEN + b',"expires_in":1e400}'), id="overflow[H51]"),
+        pytest.param(
+            answer(TOKEN + b',"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), id="100000-deep[H52]"
+        ),
+        pytest.param(answer(TOKEN + b',"x":' + b"[" * 33 + b"]" * 33 + b"}"), id="34-deep[H52]"),
+        pytest.param(answer(TOKEN + b',"x":' + b"9" * 5000 + b"}"), id="5000-digits[H53]"),
+        pytest.param(answer((TOKEN + b"}").decode().encode("utf-16")), id="utf-16[H55]"),
+        pytest.param(answer((TOKEN + b"}").decode().encode("utf-32")), id="utf-32[H55]"),
+        pytest.param(
+            answer(TOKEN + b',"x":"\xe9"}', content_type="application/json; charset=iso-8859-1"),
+            id="latin-1[H56]",
+        ),
+        pytest.param(answer(b'{"access_token":"a\\ud800b","token_type":"Bearer"}'), id="surrogate[H57]"),
+        pytest.param(answer(b'{"access_token":"a\\u0000b","token_type":"Bearer"}'), id="NUL-escape[H57]"),
+        pytest.param(answer(TOKEN + b"}", content_encoding="gzip"), id="gzip[H40][H42]"),
+    ],
+)
+def test_no_token(given: Answer) -> None:
+    with pytest.raises(TokenResponseError) as caught:
+        read(given)
+    assert not caught.value.retryable
+    text = str(caught.value)
+    assert "tok-1" not in text
+    assert SECRET not in text
+    assert "abc" not in text
+    assert "sign in" not in text
+
+
+@pytest.mark.parametrize(
+    "members, lifetime",
+    [
+        pytest.param({"expires_in": "3600"}, 3600, id="text[T15]"),
+        pytest.param({"expires_in": 3600.0}, 3600, id="float[T16]"),
+        pytest.param({"expires_in": 3599.7}, 3599, id="fraction[T16]"),
+        pytest.param({"expires_in": None}, 300, id="null[T17]"),
+        pytest.param({"expires_in": 10**9}, 86400, id="capped"),
+        pytest.param({"expires_in": 0}, 0, id="zero[T18]"),
+    ],
+)
+def test_lifetimes(members: dict[str, Any], lifetime: float) -> None:
+    token = read(token_answer(**members)).token
+    assert token.expires_at == NOW + lifetime, "counted from before the request"
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="missing[T17]")])
+def test_a_missing_lifetime_is_noted(_case: None) -> None:
+    granted = read(answer({"access_token": "tok-1", "token_type": "bearer"}))
+    assert granted.token.lifetime == 300
+    assert "expires_in" in granted.notes[0]
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="zero[T18]")])
+def test_a_lifetime_of_zero_is_never_kept(_case: None) -> None:
+    assert read(token_answer(expires_in=0)).token.state(NOW) is TokenState.EXPIRED
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="short[T22]")])
+def test_a_short_life_has_a_short_margin(_case: None) -> None:
+    token = read(token_answer(expires_in=5)).token
+    assert token.mandatory_at == NOW + 4.5
+
+
+@pytest.mark.parametrize(
+    "members, content_type, word",
+    [
+        pytest.param({"access_token": "a!b,c"}, "application/json", "RFC 6750", id="odd-characters[T06]"),
+        pytest.param({"access_token": "a" * 16384}, "application/json", "16384", id="16-KiB[T07]"),
+        pytest.param({}, "text/plain", "Content-Type", id="wrong-type[H34]"),
+        pytest.param({}, "", "Content-Type", id="no-type[H34]"),
+    ],
+)
+def test_accepted_with_a_warning(members: dict[str, Any], content_type: str, word: str) -> None:
+    body = {"access_token": "tok-1", "token_type": "Bearer", "expires_in": 60, **members}
+    granted = read(answer(body, content_type=content_type))
+    assert len(granted.warnings) == 1
+    assert word in granted.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(answer(b"\xef\xbb\xbf" + TOKEN + b"}"), id="BOM[H54]"),
+        pytest.param(token_answer(**{f"m{number}": number for number in range(500)}), id="500-members[T31]"),
+        pytest.param(token_answer(id_token="x.y.z"), id="id_token[T33]"),
+        pytest.param(token_answer(refresh_token="refresh-value"), id="refresh_token"),
+        pytest.param(token_answer(token_type="bearer"), id="lower-case"),
+        pytest.param(token_answer(token_type="BEARER"), id="upper-case"),
+        pytest.param(answer(TOKEN + b',"x":' + b"[" * 31 + b"]" * 31 + b"}"), id="32-deep"),
+    ],
+)
+def test_accepted(given: Answer) -> None:
+    granted = read(given)
+    assert granted.token.value == "tok-1"
+    assert granted.token.token_type == "Bearer"
+    assert granted.warnings == ()
+
+
+WANTED: dict[str, Any] = {"request": {"scope": ("read", "write")}}
+
+
+class TestScope:
+    """What was granted, against what was wanted."""
+
+    def test_missing_means_as_requested(self) -> None:
+        assert read(token_answer(), **WANTED).token.scopes == {"read", "write"}
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="narrower[T25]")])
+    def test_narrower_is_recorded_and_reported(self, _case: None) -> None:
+        granted = read(token_answer(scope="read"), **WANTED)
+        assert granted.token.scopes == {"read"}
+        assert "write" in granted.notes[0]
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="required[T25]")])
+    def test_require_scopes_makes_it_an_error(self, _case: None) -> None:
+        with pytest.raises(InsufficientScopeError) as caught:
+            read(token_answer(scope="read"), **WANTED, api={"require_scopes": ("read", "write")})
+        assert caught.value.scope == "write"
+        assert not caught.value.retryable
+
+    def test_wider_is_fine(self) -> None:
+        assert read(token_answer(scope="read write admin"), **WANTED).notes == ()
+
+
+class TestErrorIn200:
+    """A 200 with ``error`` is that error, whatever else it holds."""
+
+    @pytest.mark.parametrize(
+        "members, kind",
+        [
+            pytest.param({"error": "invalid_client"}, InvalidClientError, id="beside-token[H37]"),
+            pytest.param({"error": "invalid_scope"}, TokenEndpointError, id="other[H37]"),
+            pytest.param({"error": {"a": 1}}, TokenEndpointError, id="object[H37]"),
+        ],
+    )
+    def test_the_error_wins(self, members: dict[str, Any], kind: type[Exception]) -> None:
+        with pytest.raises(kind) as caught:
+            read(token_answer(**members))
+        assert isinstance(caught.value, TokenEndpointError)
+        assert caught.value.status == 200
+        assert "tok-1" not in json.dumps([str(caught.value), caught.value.description])
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="expired-jwt[T23]")])
+def test_a_jwt_is_opaque(_case: None) -> None:
+    jwt = "eyJhbGciOiJub25lIn0.eyJleHAiOjF9.c2ln"
+    assert read(token_answer(access_token=jwt)).token.state(NOW) is TokenState.FRESH
