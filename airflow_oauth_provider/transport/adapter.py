@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +12,9 @@ from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
 
 from airflow_oauth_provider.transport.sockets import pool_classes
+
+_alive: weakref.WeakSet[OAuth2Adapter] = weakref.WeakSet()
+_inherited: list[Any] = []
 
 
 class OAuth2Adapter(HTTPAdapter):
@@ -39,9 +44,11 @@ class OAuth2Adapter(HTTPAdapter):
         if socket_options is not None:
             self._pool_options["socket_options"] = list(socket_options)
         super().__init__()
+        _alive.add(self)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Create the pool manager with our context and connection classes."""
+        self._pool_sizes = args, kwargs
         super().init_poolmanager(*args, **{**kwargs, **self._pool_options})
         self.poolmanager.pool_classes_by_scheme = pool_classes(any_address=self._any_address)
 
@@ -62,3 +69,19 @@ class OAuth2Adapter(HTTPAdapter):
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Leave the pool as it is: the context decides."""
+
+    def reset_after_fork(self) -> None:
+        """Leave the parent's connections to the parent: two processes on one would mix their answers."""
+        # Kept, so that nothing closes them: that would take locks which a lost thread may hold.
+        _inherited.append((self.poolmanager, self.proxy_manager))
+        self.proxy_manager = {}
+        args, kwargs = self._pool_sizes
+        self.init_poolmanager(*args, **kwargs)
+
+
+def _reset_after_fork() -> None:
+    for adapter in list(_alive):
+        adapter.reset_after_fork()
+
+
+os.register_at_fork(after_in_child=_reset_after_fork)

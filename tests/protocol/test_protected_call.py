@@ -1,0 +1,189 @@
+"""One protected call, decided without any HTTP library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.exceptions import InsufficientScopeError, ResourceError
+from airflow_oauth_provider.protocol.endpoints import Destination
+from airflow_oauth_provider.protocol.protected_call import (
+    CallAnswer,
+    RenewToken,
+    SendCall,
+    protected_call,
+    resource_error,
+)
+from airflow_oauth_provider.protocol.urls import parse_url
+
+API = "https://api.example/v1"
+OTHER = "https://files.example"
+WHERE = Destination(API, (parse_url(API).origin, parse_url(OTHER).origin))
+OK = CallAnswer(200)
+
+
+def to(location: str, status: int = 302) -> CallAnswer:
+    return CallAnswer(status, location)
+
+
+def run(
+    *answers: CallAnswer,
+    method: str = "GET",
+    replayable: bool = True,
+    refresh: frozenset[int] = frozenset({401}),
+    url: str = f"{API}/x",
+) -> list[SendCall | RenewToken]:
+    """Return the effects of a call that meets *answers*; what is renewed needs none."""
+    flow = protected_call(method, url, WHERE, refresh_on_status=refresh, replayable=replayable)
+    pending = list(answers)
+    effects = [next(flow)]
+    while True:
+        answer = OK if isinstance(effects[-1], RenewToken) else pending.pop(0)
+        try:
+            effects.append(flow.send(answer))
+        except StopIteration:
+            assert not pending, "the flow ended before the answers did"
+            return effects
+
+
+CALL = SendCall("GET", f"{API}/x")
+
+
+class TestRefusedTokens:
+    """RFC 6750 §3.1."""
+
+    def test_an_answer_is_the_end(self) -> None:
+        assert run(OK) == [CALL]
+
+    @pytest.mark.parametrize(
+        "challenges",
+        [
+            pytest.param((), id="none[R03]"),
+            pytest.param(('Bearer error="invalid_token"',), id="invalid_token"),
+            pytest.param(('Basic realm="x"',), id="Basic[R04]"),
+            pytest.param(("Negotiate",), id="Negotiate[R04]"),
+            pytest.param(('Basic realm="a, b", Bearer error="invalid_token"',), id="two-in-one[R05]"),
+            pytest.param(("Negotiate", 'Bearer error="invalid_token"'), id="two-lines[R05]"),
+            pytest.param(('Bearer error="unfinished',), id="malformed[R05]"),
+        ],
+    )
+    def test_renewed_and_replayed_once(self, challenges: tuple[str, ...]) -> None:
+        refused = CallAnswer(401, None, challenges)
+        assert run(refused, OK) == [CALL, RenewToken(), CALL]
+        assert run(refused, refused) == [CALL, RenewToken(), CALL], "the second refusal is the result"
+
+    def test_a_missing_scope_is_not_renewed_away(self) -> None:
+        for status in (401, 403):
+            refused = CallAnswer(status, None, ('Bearer error="insufficient_scope", scope="a"',))
+            assert run(refused, refresh=frozenset({401, 403})) == [CALL]
+
+    def test_other_statuses_by_configuration_only(self) -> None:
+        assert run(CallAnswer(403)) == [CALL]
+        assert run(CallAnswer(403), OK, refresh=frozenset({403})) == [CALL, RenewToken(), CALL]
+        assert run(CallAnswer(407)) == [CALL]
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="generator[R26]")])
+    def test_a_body_that_is_gone_is_not_sent_empty(self, _case: None) -> None:
+        with pytest.raises(ResourceError) as caught:
+            run(CallAnswer(401), OK, method="POST", replayable=False)
+        assert caught.value.status == 401
+        assert caught.value.retryable, "another run of the task has the body again"
+
+
+class TestRedirects:
+    """RFC 9110 §15.4, and where the token may go."""
+
+    @pytest.mark.parametrize(
+        "method, status, followed",
+        [
+            ("GET", 301, "GET"),
+            ("GET", 308, "GET"),
+            ("HEAD", 303, "HEAD"),
+            ("POST", 301, "GET"),
+            ("POST", 302, "GET"),
+            ("POST", 303, "GET"),
+            ("PUT", 303, "GET"),
+            ("POST", 307, "POST"),
+            ("PUT", 302, "PUT"),
+            ("DELETE", 308, "DELETE"),
+        ],
+    )
+    def test_within_the_origin_with_the_token(self, method: str, status: int, followed: str) -> None:
+        _, second = run(to("../y", status), OK, method=method)
+        assert second == SendCall(followed, "https://api.example/y", with_body=(method in {followed, "GET"}))
+
+    def test_to_an_allowed_origin_with_the_token(self) -> None:
+        assert run(to(f"{OTHER}/y", 307), OK, method="POST")[1] == SendCall("POST", f"{OTHER}/y")
+
+    def test_a_download_elsewhere_without_anything_of_ours(self) -> None:
+        target = "https://storage.example/signed?x=1"
+        (_, away, back) = run(to(target), to(f"{API}/z"), OK)
+        assert away == SendCall("GET", target, trusted=False, with_body=False)
+        assert back == SendCall("GET", f"{API}/z", trusted=False, with_body=False), "never back with them"
+
+    def test_a_foreign_401_renews_nothing(self) -> None:
+        assert len(run(to("https://storage.example/x"), CallAnswer(401))) == 2
+
+    @pytest.mark.parametrize(
+        "answers, arguments, words",
+        [
+            pytest.param([to("http://api.example/x")], {}, "https", id="to-http[R15]"),
+            pytest.param([to("HTTP://API.example/x")], {}, "https", id="to-HTTP[R15]"),
+            pytest.param([to("https://u:p@api.example/x")], {}, "user", id="userinfo"),
+            pytest.param([to("https://api.example\\@evil.example/")], {}, "backslash", id="backslash"),
+            pytest.param([to("https://[::1")], {}, "malformed", id="malformed"),
+            pytest.param([to("https://127.0.0.1/x")], {}, "this machine", id="to-loopback"),
+            pytest.param([to("https://evil.example/x", 307)], {"method": "POST"}, "may not go", id="POST"),
+            pytest.param(
+                [to("https://evil.example/x", 303)], {"method": "POST"}, "may not go", id="POST-303"
+            ),
+            pytest.param([to("/y")] * 6, {}, "more than 5", id="loop[R17]"),
+            pytest.param(
+                [to("/y", 307)], {"method": "POST", "replayable": False}, "only once", id="generator[R26]"
+            ),
+        ],
+    )
+    def test_not_followed(self, answers: list[CallAnswer], arguments: Any, words: str) -> None:
+        with pytest.raises(ResourceError, match=words) as caught:
+            run(*answers, **arguments)
+        assert caught.value.status in {302, 303, 307}
+        assert not caught.value.retryable
+
+    def test_five_are_followed(self) -> None:
+        assert len(run(*[to("/y")] * 5, OK)) == 6
+
+    def test_no_location_is_an_answer(self) -> None:
+        assert run(CallAnswer(302)) == [CALL]
+        assert run(CallAnswer(304, "/y")) == [CALL]
+
+
+class TestErrors:
+    """What the API's refusal becomes."""
+
+    @pytest.mark.parametrize(
+        "status, retryable", [(400, False), (404, False), (408, True), (429, True), (500, True), (503, True)]
+    )
+    def test_what_a_repetition_may_mend(self, status: int, retryable: bool) -> None:
+        error = resource_error(status, "Reason", ())
+        assert (error.status, error.retryable) == (status, retryable)
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="scope[R08]")])
+    def test_the_missing_scope_is_named(self, _case: None) -> None:
+        error = resource_error(403, "", ['Bearer error="insufficient_scope", scope="orders.write admin"'])
+        assert isinstance(error, InsufficientScopeError)
+        assert error.scope == "orders.write admin"
+        assert "orders.write admin" in str(error)
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="scheme[R04]")])
+    def test_another_scheme_is_named(self, _case: None) -> None:
+        error = resource_error(401, "Unauthorized", ["Negotiate", 'Basic realm="x"'])
+        assert "Negotiate, Basic, not a Bearer token" in str(error)
+        assert error.challenge == "Negotiate, Basic"
+
+    def test_texts_of_the_server_are_cleaned(self) -> None:
+        challenge = 'Bearer error="invalid_token", error_description="expired <b>tok-secret</b>"'
+        error = resource_error(401, "\x1b[31mNo", [challenge], confidential=("tok-secret",))
+        assert "tok-secret" not in str(error)
+        assert "\x1b" not in str(error)
+        assert "(b)***(/b)" in str(error)

@@ -1,0 +1,77 @@
+"""What a server says, before anyone sees it."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+
+from airflow_oauth_provider.exceptions import TokenEndpointError
+from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.settings import CLIENT_SECRET_JWT
+from airflow_oauth_provider.protocol.texts import clean, clean_uri, redact
+from tests.protocol.builders import SECRET, Run, answer, settings
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        pytest.param("\x1b[31mred\x1b[0m alert", "[31mred [0m alert", id="ANSI[H58]"),
+        pytest.param("one\r\ntwo: forged log line", "one two: forged log line", id="line-breaks[H58]"),
+        pytest.param("x" * 1_000_000, "x" * 200, id="1-MB[H58]"),
+        pytest.param("<script>alert(1)</script>", "(script)alert(1)(/script)", id="HTML[H58]"),
+        pytest.param('say "no"\\', "say no", id="quotes[H58]"),
+        pytest.param("\ud800\u202e\0", None, id="surrogate-NUL-bidi[H57]"),
+        pytest.param("", None, id="empty"),
+        pytest.param(["a"], None, id="list"),
+        pytest.param(None, None, id="null"),
+    ],
+)
+def test_cleaned(text: object, shown: str | None) -> None:
+    assert clean(text) == shown
+
+
+@pytest.mark.parametrize(
+    "uri, shown",
+    [
+        pytest.param("javascript:alert(1)", None, id="javascript[H60]"),
+        pytest.param("data:text/html,x", None, id="data[H60]"),
+        pytest.param("https://idp.example/help?x=1", "https://idp.example/help?x=1", id="https[H60]"),
+        pytest.param("https://idp.example/ x", None, id="space[H60]"),
+        pytest.param("https://idp.example/" + "x" * 500, "https://idp.example/" + "x" * 180, id="long[H60]"),
+        pytest.param(7, None, id="number[H60]"),
+    ],
+)
+def test_only_an_address_of_the_web(uri: object, shown: str | None) -> None:
+    assert clean_uri(uri) == shown
+
+
+@pytest.mark.parametrize("field", ["error_description", "error", "error_uri"])
+@pytest.mark.parametrize("_case", [pytest.param(None, id="echo[H59]")])
+def test_an_echoed_secret_is_not_repeated(_case: None, field: str) -> None:
+    secret = "s3cret+with/awkward=parts"
+    body = {"error": "invalid_request", field: f"https://x.example/?{secret}&{quote(secret, safe='')}"}
+    with pytest.raises(TokenEndpointError) as caught:
+        Run(settings(client_secret=Secret(secret)), [answer(body, 400)]).finish()
+    everything = f"{caught.value} {vars(caught.value)} {caught.value.args}"
+    assert secret not in everything
+    assert quote(secret, safe="") not in everything
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="assertion[H59]")])
+def test_an_echoed_assertion_is_not_repeated(_case: None) -> None:
+    given = settings(auth_method=CLIENT_SECRET_JWT, client_secret=Secret(SECRET * 2))
+    probe = Run(given, [answer({"error": "invalid_request"}, 400)])
+    with pytest.raises(TokenEndpointError):
+        probe.finish()
+    signed = probe.sent[0].request.confidential[-1]
+    assert signed.count(".") == 2
+    body = {"error": "invalid_request", "error_description": f"bad {signed}"}
+    with pytest.raises(TokenEndpointError) as caught:
+        Run(given, [answer(body, 400)]).finish()  # the same entropy and clock: the same assertion
+    assert caught.value.description == "bad ***"
+
+
+def test_redacting_leaves_short_strings_alone() -> None:
+    assert redact("a cat", ["a", "cat", "a cat"]) == "***"
+    assert redact("a cat", ["a", "cat"]) == "a cat"

@@ -1,0 +1,438 @@
+"""Who gets which token: threads, forks, cancelled callers, remembered refusals."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.auth import OAuth2Client
+from airflow_oauth_provider.connection import resolve
+from airflow_oauth_provider.exceptions import (
+    InvalidClientError,
+    OAuthError,
+    TokenEndpointError,
+    TokenResponseError,
+    TransportError,
+)
+from airflow_oauth_provider.policy import Policy
+from airflow_oauth_provider.protocol.settings import ClientSettings, CustomProvider, RetrySettings
+from airflow_oauth_provider.tokens import AccessToken
+from airflow_oauth_provider.tokens.manager import MAX_SLOTS, TokenManager
+from tests.servers.scripted import Delay, Json, RecordedRequest, token_json
+from tests.service import Service
+
+
+@pytest.fixture
+def manager() -> Iterator[TokenManager]:
+    manager = TokenManager()
+    yield manager
+    manager.clear()
+
+
+def settings_for(service: Service, **changes: Any) -> ClientSettings:
+    return resolve(service.connection(**changes), Policy()).settings
+
+
+def slow_token(seconds: float) -> Callable[[RecordedRequest], Any]:
+    return lambda _: Delay(seconds, token_json("slow-token"))
+
+
+def refuse(code: str, status: int = 400, headers: Any = ()) -> Callable[[RecordedRequest], Any]:
+    return lambda _: Json({"error": code}, status, headers)
+
+
+class TestThreads:
+    """One request per key, however many ask."""
+
+    def test_a_cold_start_of_32(self, manager: TokenManager, service: Service) -> None:
+        service.token = slow_token(0.2)
+        settings = settings_for(service)
+        with ThreadPoolExecutor(32) as pool:
+            tokens = list(pool.map(lambda _: manager.acquire(settings).value, range(200)))
+        assert set(tokens) == {"slow-token"}
+        assert len(service.token_requests) == 1
+
+    def test_different_clients_do_not_wait_for_each_other(
+        self, manager: TokenManager, service: Service
+    ) -> None:
+        service.token = lambda request: (
+            Delay(2.0, token_json("slow")) if b"slow" in request.body else token_json("fast")
+        )
+        slow, fast = settings_for(service, scope="slow"), settings_for(service, scope="fast")
+        with ThreadPoolExecutor(1) as pool:
+            pending = pool.submit(manager.acquire, slow)
+            started = time.monotonic()
+            assert manager.acquire(fast).value == "fast"
+            assert time.monotonic() - started < 1.5
+            assert pending.result().value == "slow"
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="permanent[P11]")])
+    def test_all_who_wait_share_a_refusal(self, _case: None, manager: TokenManager, service: Service) -> None:
+        service.token = lambda _: Delay(0.3, Json({"error": "invalid_client"}, 401))
+        settings = settings_for(service)
+        errors = self.errors_of(16, lambda: manager.acquire(settings))
+        assert {type(error) for error in errors} == {InvalidClientError}
+        assert len({id(error) for error in errors}) == 16, "each caller raises a copy of its own"
+        assert len(service.token_requests) == 1
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="transient[P10]")])
+    def test_all_who_wait_share_a_failure(self, _case: None, manager: TokenManager, service: Service) -> None:
+        service.token = lambda _: Delay(0.3, Json({}, 503, [("Retry-After", "30")]))
+        settings = settings_for(service, max_retry_attempts=0, max_wait=5)
+        errors = self.errors_of(16, lambda: manager.acquire(settings))
+        assert {type(error) for error in errors} == {TokenEndpointError}
+        assert len(service.token_requests) == 1
+
+    @staticmethod
+    def errors_of(callers: int, call: Callable[[], Any]) -> list[BaseException]:
+        with ThreadPoolExecutor(callers) as pool:
+            found = [pool.submit(call).exception() for _ in range(callers)]
+        return [error for error in found if error is not None]
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="BaseException[P16]")])
+    def test_a_cancelled_caller_disturbs_nobody(
+        self, _case: None, manager: TokenManager, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Airflow's task timeout raises an exception at any place of the caller's code."""
+        import signal
+
+        class TaskTimeoutError(BaseException):
+            pass
+
+        def alarm(*_: Any) -> None:
+            raise TaskTimeoutError
+
+        service.token = slow_token(1.0)
+        settings = settings_for(service)
+        with ThreadPoolExecutor(1) as pool:
+            before = signal.signal(signal.SIGALRM, alarm)
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.3)
+                with pytest.raises(TaskTimeoutError):
+                    manager.acquire(settings)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, before)
+            assert pool.submit(manager.acquire, settings).result().value == "slow-token"
+        assert manager.acquire(settings).value == "slow-token"
+        assert len(service.token_requests) == 1, "the flight went on, and its token is there for all"
+
+
+class TestForks:
+    """Celery and LocalExecutor fork workers while threads are running."""
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="held-lock[P20]")])
+    @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+    def test_a_child_forked_within_an_acquisition(self, _case: None, service: Service) -> None:
+        from airflow_oauth_provider.tokens.manager import shared
+
+        service.token = slow_token(1.0)
+        client = OAuth2Client("my_api", service.connection())
+        background = threading.Thread(target=client.get_token)
+        background.start()
+        while not service.token_requests:
+            time.sleep(0.01)
+        with shared._lock:  # as a thread might hold it at the moment of the fork
+            child = os.fork()
+        if child == 0:
+            token = OAuth2Client("my_api", service.connection(max_wait=20)).get_token()
+            os._exit(0 if token.value == "slow-token" else 1)
+        background.join()
+        assert self.exit_code(child, within=20) == 0
+        assert len(service.token_requests) == 2, "the parent's flight is not the child's"
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="session[P22]")])
+    @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+    def test_a_child_opens_its_own_connections(self, _case: None, service: Service) -> None:
+        from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+
+        hook = OAuth2Hook(method="GET", connection=service.connection())
+        assert hook.run("parent").status_code == 200
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if hook.run("child").json()["target"] == "/api/child" else 1)
+        assert self.exit_code(child, within=20) == 0
+        assert hook.run("parent-again").status_code == 200
+        by_target = {call.target: call.connection for call in service.calls}
+        assert by_target["/api/parent"] == by_target["/api/parent-again"]
+        assert by_target["/api/child"] != by_target["/api/parent"]
+
+    @staticmethod
+    def exit_code(child: int, *, within: float) -> int:
+        ends_at = time.monotonic() + within
+        while time.monotonic() < ends_at:
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.02)
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        pytest.fail("the child hangs")
+
+
+class TestRefusals:
+    """What is not asked again for a while."""
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="invalid_client[P49]")])
+    def test_one_request_a_minute_for_a_bad_secret(
+        self, _case: None, manager: TokenManager, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        service.token = refuse("invalid_client", 401)
+        clock = time.monotonic()
+        monkeypatch.setattr("airflow_oauth_provider.tokens.refusals.time.monotonic", lambda: clock)
+        settings = settings_for(service, scope="a")
+        for given in (settings, settings, settings_for(service, scope="b")):
+            with pytest.raises(InvalidClientError):
+                manager.acquire(given)
+        assert len(service.token_requests) == 1, "whatever the scope: it is the credential that is refused"
+        clock += 59
+        with pytest.raises(InvalidClientError):
+            manager.acquire(settings)
+        assert len(service.token_requests) == 1
+        clock += 2
+        with pytest.raises(InvalidClientError):
+            manager.acquire(settings)
+        assert len(service.token_requests) == 2
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="rotation[P49]")])
+    def test_a_new_secret_is_tried_at_once(
+        self, _case: None, manager: TokenManager, service: Service
+    ) -> None:
+        service.token = refuse("invalid_client", 401)
+        with pytest.raises(InvalidClientError):
+            manager.acquire(settings_for(service))
+        service.token = None
+        assert manager.acquire(settings_for(service, password="a-new-secret")).value == "tok-1"
+
+    def test_another_refusal_concerns_its_own_key_only(self, manager: TokenManager, service: Service) -> None:
+        service.token = lambda request: (
+            Json({"error": "invalid_scope"}, 400) if b"bad" in request.body else token_json("tok")
+        )
+        for _ in range(2):
+            with pytest.raises(TokenEndpointError):
+                manager.acquire(settings_for(service, scope="bad"))
+        assert manager.acquire(settings_for(service, scope="good")).value == "tok"
+        assert len(service.token_requests) == 2
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            pytest.param(lambda _: Json({}, 401), id="bare-401[H09]"),
+            pytest.param(lambda _: Json({}, 403), id="bare-403[H16]"),
+        ],
+    )
+    def test_a_bare_status_is_not_remembered(
+        self, manager: TokenManager, service: Service, answer: Any
+    ) -> None:
+        service.token = answer
+        for _ in range(2):
+            with pytest.raises(TokenEndpointError):
+                manager.acquire(settings_for(service))
+        assert len(service.token_requests) == 2
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="cool-down[P50]")])
+    def test_a_server_that_wants_a_rest_gets_it(
+        self, _case: None, manager: TokenManager, service: Service
+    ) -> None:
+        service.token = refuse("slow_down", 429, [("Retry-After", "7200")])
+        settings = settings_for(service, max_wait=2)
+        for _ in range(3):
+            with pytest.raises(TokenEndpointError) as caught:
+                manager.acquire(settings)
+        assert len(service.token_requests) == 1
+        assert caught.value.retry_after is not None
+        assert 3590 < caught.value.retry_after <= 3600, "capped"
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="short-cool-down[P50]")])
+    def test_a_short_rest_is_waited_for(self, _case: None, manager: TokenManager, service: Service) -> None:
+        service.token = refuse("slow_down", 429, [("Retry-After", "1")])
+        with pytest.raises(TokenEndpointError):
+            manager.acquire(settings_for(service, max_retry_attempts=0))
+        service.token = None
+        started = time.monotonic()
+        assert manager.acquire(settings_for(service, max_retry_attempts=0)).value == "tok-1"
+        assert 0.5 < time.monotonic() - started < 5
+
+    def test_force_bypasses_tokens_and_not_refusals(self, manager: TokenManager, service: Service) -> None:
+        settings = settings_for(service)
+        assert manager.acquire(settings).value == "tok-1"
+        assert manager.acquire(settings, force=True).value == "tok-2"
+        assert manager.acquire(settings).value == "tok-2", "a forced token replaces the other"
+        service.token = refuse("invalid_client", 401)
+        for _ in range(2):
+            with pytest.raises(InvalidClientError):
+                manager.acquire(settings, force=True)
+        assert len(service.token_requests) == 3
+        assert manager.acquire(settings).value == "tok-2", "a failed renewal takes nothing away"
+
+    def test_authorizing_bypasses_them_and_writes_successes_only(
+        self, manager: TokenManager, service: Service
+    ) -> None:
+        settings = settings_for(service)
+        service.token = refuse("invalid_client", 401)
+        with pytest.raises(InvalidClientError):
+            manager.authorize(settings)
+        service.token = None
+        assert manager.acquire(settings).value == "tok-1", "its refusal was not remembered"
+        service.token = refuse("invalid_client", 401)
+        with pytest.raises(InvalidClientError):
+            manager.acquire(settings, force=True)
+        service.token = None
+        assert manager.authorize(settings).value == "tok-2"
+        assert manager.acquire(settings, force=True).value == "tok-3", "a success clears the refusal"
+
+
+class TestBudgets:
+    """A wait that is kept."""
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="custom-provider-hangs[N06]")])
+    def test_foreign_code_that_hangs_holds_nobody(
+        self, _case: None, manager: TokenManager, service: Service
+    ) -> None:
+        release = threading.Event()
+        settings = self.custom(service, lambda _: release.wait(30))
+        started = time.monotonic()
+        with pytest.raises(TransportError, match="max_wait"):
+            manager.acquire(settings)
+        assert time.monotonic() - started < 1.0
+        release.set()
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="clock-jumps[N39]")])
+    def test_a_jump_of_the_wall_clock_changes_no_budget(
+        self, _case: None, manager: TokenManager, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        service.token = lambda _: Delay(5.0, token_json("late"))
+        real, jumps = time.time, iter([0.0])
+        monkeypatch.setattr(
+            "airflow_oauth_provider.tokens.clocks.time.time", lambda: real() + next(jumps, -7200.0)
+        )
+        settings = settings_for(service, max_wait=0.8, max_retry_attempts=0)
+        started = time.monotonic()
+        with pytest.raises(TransportError) as caught:
+            manager.acquire(settings)
+        assert 0.5 < time.monotonic() - started < 2.0
+        assert 0 <= caught.value.elapsed < 2.0
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="late-answer[N38]")])
+    def test_no_success_after_the_deadline(
+        self, _case: None, manager: TokenManager, service: Service
+    ) -> None:
+        """Whoever was held up elsewhere is not given a token that came too late for its budget."""
+        service.token = lambda _: Delay(1.2, token_json("late"))
+        settings = settings_for(service, max_wait=0.6, max_retry_attempts=0)
+        with pytest.raises(TransportError):
+            manager.acquire(settings)
+
+    def test_what_foreign_code_raises_is_not_repeated(self, manager: TokenManager, service: Service) -> None:
+        def leak(settings: ClientSettings) -> AccessToken:
+            raise RuntimeError("my secret is hunter2hunter2")
+
+        with pytest.raises(TokenResponseError, match="RuntimeError") as caught:
+            manager.acquire(self.custom(service, leak))
+        chain: BaseException | None = caught.value
+        while chain is not None:
+            assert "hunter2" not in f"{chain!r} {chain}"
+            chain = chain.__cause__ or chain.__context__
+
+    def test_a_typed_error_of_foreign_code_passes(self, manager: TokenManager, service: Service) -> None:
+        def refuse_(settings: ClientSettings) -> AccessToken:
+            raise InvalidClientError("expired licence", status=401, error="invalid_client")
+
+        with pytest.raises(InvalidClientError, match="expired licence"):
+            manager.acquire(self.custom(service, refuse_))
+
+    @staticmethod
+    def custom(service: Service, function: Callable[[ClientSettings], Any]) -> ClientSettings:
+        return replace(
+            settings_for(service),
+            auth_method="custom",
+            client_secret=None,
+            custom=CustomProvider("corp", "company.tokens.fetch", function),
+            retry=RetrySettings(0, 0.5),
+        )
+
+
+class TestMemory:
+    """Bounded, and nothing kept that is not needed."""
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="LRU[P48]")])
+    def test_the_least_recently_used_goes_first(
+        self, _case: None, manager: TokenManager, service: Service
+    ) -> None:
+        kept = settings_for(service, scope="kept")
+        token = manager.acquire(kept)
+        for number in range(MAX_SLOTS + 10):
+            manager.slot(replace(kept, client_id=f"other-{number}"))
+            if number % 50 == 0:
+                assert manager.acquire(kept) is token
+        assert len(manager._slots) == MAX_SLOTS
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="dropped[L32]")])
+    def test_a_dropped_token_is_gone(self, _case: None, service: Service) -> None:
+        """Tokens have slots and no weak references: what is checked is who still refers to them."""
+        client = OAuth2Client("my_api", service.connection())
+        token = client.get_token()
+        service.token = refuse("invalid_scope")
+        with pytest.raises(OAuthError) as caught:
+            client.renew(token)
+        gc.collect()
+        holders = [
+            holder
+            for holder in gc.get_referrers(token)
+            if holder is not locals() and type(holder).__name__ not in {"frame", "cell"}
+        ]
+        assert [type(holder).__name__ for holder in holders if isinstance(holder, tuple | list)] == []
+        assert token.value not in f"{vars(caught.value)}"
+
+    def test_flights_do_not_outlive_their_use(self, manager: TokenManager, service: Service) -> None:
+        settings = settings_for(service)
+        service.token = slow_token(0.2)
+        with ThreadPoolExecutor(1) as pool:
+            pending = pool.submit(manager.acquire, settings)
+            while manager.slot(settings).flight is None:
+                time.sleep(0.005)
+            flight = weakref.ref(manager.slot(settings).flight)
+            pending.result()
+        ends_at = time.monotonic() + 5
+        while flight() is not None and time.monotonic() < ends_at:
+            gc.collect()
+            time.sleep(0.01)
+        assert flight() is None
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="same-id-other-content[P55]")])
+    def test_one_connection_id_with_two_contents(self, _case: None, service: Service) -> None:
+        first = OAuth2Client("my_api", service.connection(scope="a"))
+        second = OAuth2Client("my_api", service.connection(scope="b"))
+        assert first.get_token().value != second.get_token().value
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="shutdown[P54]")])
+def test_the_interpreter_ends_during_an_acquisition(_case: None, service: Service) -> None:
+    import subprocess
+    import sys
+
+    service.token = slow_token(20)
+    program = """
+import os, sys, threading
+from airflow.sdk import Connection
+from airflow_oauth_provider.auth import OAuth2Client
+client = OAuth2Client("my_api", Connection.from_uri(os.environ["URI"], conn_id="my_api"))
+threading.Thread(target=client.get_token, daemon=True).start()
+import time; time.sleep(1.0)
+"""
+    environment = {**os.environ, "URI": service.connection().get_uri()}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0
+    assert b"Traceback" not in ended.stderr, ended.stderr.decode()
+    assert len(service.token_requests) == 1
