@@ -1,0 +1,148 @@
+"""Run DAG files with ``dag.test()`` in a process of their own, on a fresh Airflow home.
+
+As a program (``python -m tests.demo.dag_runs REPORT FILE…``) it is that process; the other half of
+this module prepares the home and starts it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "example_dags"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one run.
+
+    :param state: ``success`` or ``failed``.
+    :param results: task id → the value the task returned.
+    :param started_at: seconds since the epoch; likewise *ended_at*.
+    """
+
+    state: str
+    results: Mapping[str, Any]
+    started_at: float
+    ended_at: float
+
+
+class AirflowHome:
+    """A migrated Airflow home.
+
+    :param folder: empty folder to use.
+    :param dags: the DAGs folder.
+    """
+
+    def __init__(self, folder: Path, dags: Path = EXAMPLES) -> None:
+        self.folder = folder
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
+            "AIRFLOW_HOME": str(folder),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "ignore",
+        }
+
+    def migrate(self) -> None:
+        """Create the database."""
+        subprocess.run(
+            [sys.executable, "-m", "airflow", "db", "migrate"],
+            env=self.environment,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def run(
+        self, *files: Path, connections: Mapping[str, Any], conf: Mapping[str, Any] | None = None
+    ) -> tuple[list[Outcome], str]:
+        """Run the DAG of each file, one after the other in one process.
+
+        :param connections: connection id → connection.
+        :param conf: of the runs, which overrides ``params``.
+        :return: what became of them, and all that was printed and logged.
+        """
+        report = self.folder / "report.json"
+        report.unlink(missing_ok=True)
+        given = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections.items()}
+        ended = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "tests.demo.dag_runs",
+                str(report),
+                json.dumps(conf or {}),
+                *map(str, files),
+            ],
+            env={**self.environment, **given},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        if not report.exists():
+            raise RuntimeError(f"the DAGs could not be run:\n{ended.stdout}")
+        return [Outcome(**outcome) for outcome in json.loads(report.read_text())], ended.stdout
+
+
+def _test_dag(file: Path, conf: dict[str, Any]) -> dict[str, Any]:
+    from airflow.sdk import DAG
+
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{file} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    spec.loader.exec_module(module)
+    found = [value for value in vars(module).values() if isinstance(value, DAG)] or _made_by(module)
+    started_at = time.time()
+    run = found[0].test(run_conf=conf)
+    return {
+        "state": str(run.state),
+        "results": _results(run.dag_id, run.run_id),
+        "started_at": started_at,
+        "ended_at": time.time(),
+    }
+
+
+def _made_by(module: Any) -> list[Any]:
+    """A function under ``@dag`` is called at the end of the file, and its DAG is not kept in a name."""
+    made = [value for value in vars(module).values() if hasattr(value, "__wrapped__") and callable(value)]
+    return [make() for make in made]
+
+
+def _results(dag_id: str, run_id: str) -> dict[str, Any]:
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        query = select(XComModel.task_id, XComModel.value).where(
+            XComModel.dag_id == dag_id, XComModel.run_id == run_id, XComModel.key == "return_value"
+        )
+        rows = session.execute(query).all()
+    return {task: json.loads(value) if isinstance(value, str) else value for task, value in rows}
+
+
+def main(report: str, conf: str, files: Iterable[str]) -> None:
+    """Run the files and write the report."""
+    outcomes = [_test_dag(Path(file), json.loads(conf)) for file in files]
+    Path(report).write_text(json.dumps(outcomes))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3:])

@@ -1,0 +1,155 @@
+"""The example DAGs, and the demo, as users run them."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.demo.dag_runs import EXAMPLES, ROOT, AirflowHome, Outcome
+from tests.demo.orders import CLIENT_SECRET, OrdersServer
+
+pytestmark = pytest.mark.airflow
+FILES = sorted(EXAMPLES.glob("*.py"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+class TestEachFile:
+    """One idea a file."""
+
+    def test_it_is_short_and_names_its_connection(self, file: Path) -> None:
+        text = file.read_text()
+        assert len(text.splitlines()) <= 50
+        docstring = ast.get_docstring(ast.parse(text)) or ""
+        assert "Connection ``" in docstring
+
+    def test_parsing_it_does_nothing(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """No connection is read: there is none, and reading one would fail."""
+        monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("network while parsing"))
+        spec = importlib.util.spec_from_file_location(f"parsed_{file.stem}", file)
+        assert spec is not None
+        assert spec.loader is not None
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> AirflowHome:
+    home = AirflowHome(tmp_path_factory.mktemp("home"))
+    home.migrate()
+    return home
+
+
+@pytest.fixture
+def server() -> Iterator[OrdersServer]:
+    with OrdersServer() as server:
+        yield server
+
+
+def run(home: AirflowHome, server: OrdersServer, *files: Path, **changes: Any) -> tuple[list[Outcome], str]:
+    connections = {
+        "orders_api": server.connection(**changes),
+        "shared_client": server.connection(base_url=None),
+    }
+    conf = {"orders": f"{server.url}/shop/v1", "health": f"{server.url}/shop/v1", "article": "B-1"}
+    return home.run(*files, connections=connections, conf=conf)
+
+
+@pytest.mark.slow
+def test_all_of_them_run(home: AirflowHome, server: OrdersServer) -> None:
+    outcomes, log = run(home, server, *FILES)
+    assert [outcome.state for outcome in outcomes] == ["success"] * len(FILES), log
+    results = {file.stem: outcome.results for file, outcome in zip(FILES, outcomes, strict=True)}
+    assert results["call_api"]["total"] == 60
+    assert len(results["all_pages"]["fetch_all_orders"]) == 7
+    assert results["several_apis"]["get_health"] == {"status": "ok"}
+    assert server.posted[-1]["article"] == "B-1", "templates are rendered"
+    assert server.counts()["token requests"] == 1, "one process, one client: one token for all DAGs"
+    assert CLIENT_SECRET not in log
+
+
+CARELESS = """
+from airflow.sdk import dag, task
+
+@dag(schedule=None, catchup=False)
+def the_dag():
+    @task
+    def careless():
+        try:
+            from airflow.sdk._shared.secrets_masker import redact
+        except ImportError:
+            from airflow.sdk.execution_time.secrets_masker import redact
+        from airflow.sdk import Connection
+        from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+        token = OAuth2Hook("orders_api").get_token().value
+        secret = Connection.get("orders_api").password
+        return redact(f"token <{token}> secret <{secret}>")
+    careless()
+
+the_dag()
+"""
+FAILING = """
+from datetime import timedelta
+from airflow.sdk import dag
+from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
+
+@dag(schedule=None, catchup=False)
+def failing():
+    OAuth2HttpOperator(task_id="call", oauth2_conn_id="orders_api", method="GET", endpoint="orders",
+                       retries=3, retry_delay=timedelta(seconds=0))
+
+failing()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("_case", [pytest.param(None, id="dag.test[L18]")])
+def test_masking_works_without_a_supervisor(_case: None, server: OrdersServer, tmp_path: Path) -> None:
+    """What the masker knows is asked of it: Airflow 3.3 does not mask the console of ``dag.test()`` at all."""
+    file = tmp_path / "careless.py"
+    file.write_text(CARELESS)
+    home = AirflowHome(tmp_path / "home", dags=tmp_path)
+    home.migrate()
+    (outcome,), log = run(home, server, file)
+    assert outcome.state == "success", log
+    assert outcome.results["careless"] == "token <***> secret <***>"
+    assert not any(token in log for token in server._tokens)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("_case", [pytest.param(None, id="permanent[L21]")])
+def test_a_permanent_error_uses_no_retries(_case: None, server: OrdersServer, tmp_path: Path) -> None:
+    file = tmp_path / "failing.py"
+    file.write_text(FAILING)
+    home = AirflowHome(tmp_path / "home", dags=tmp_path)
+    home.migrate()
+    (outcome,), log = run(home, server, file, password="not the client secret")
+    assert outcome.state == "failed"
+    assert dict(server.counts()) == {"token requests": 1}
+    assert 'Connection "orders_api"' in log.replace('\\"', '"')
+    assert "invalid_client" in log
+    assert "UP_FOR_RETRY" not in log
+
+
+@pytest.mark.slow
+def test_the_demo() -> None:
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    environment.pop("AIRFLOW_HOME", None)
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.demo.main"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "1 token request, 5 API calls" in ended.stdout
+    assert CLIENT_SECRET not in ended.stdout
