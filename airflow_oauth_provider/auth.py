@@ -17,6 +17,7 @@ from requests import PreparedRequest, Response
 from requests.auth import AuthBase
 
 from airflow_oauth_provider import masking
+from airflow_oauth_provider.arguments import DEFAULT_CONN_ID
 from airflow_oauth_provider.connection import resolve
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, OAuthError
 from airflow_oauth_provider.policy import read_policy
@@ -258,7 +259,7 @@ class OAuth2Auth(BearerAuth):
     """
 
     def __init__(
-        self, oauth2_conn_id: str = "oauth2_default", *, base_url: str | None = None, connection: Any = None
+        self, oauth2_conn_id: str = DEFAULT_CONN_ID, *, base_url: str | None = None, connection: Any = None
     ) -> None:
         super().__init__(OAuth2Client(oauth2_conn_id, connection), base_url)
 
@@ -351,7 +352,7 @@ def rewind(request: PreparedRequest) -> None:
         requests.utils.rewind_body(request)
 
 
-def bearer_token_callable(oauth2_conn_id: str = "oauth2_default") -> Callable[[], str]:
+def bearer_token_callable(oauth2_conn_id: str = DEFAULT_CONN_ID) -> Callable[[], str]:
     """Return a function that returns a valid token, for libraries that ask for one.
 
     :param oauth2_conn_id: Airflow connection id; read at the first call, not now.

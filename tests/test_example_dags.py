@@ -111,7 +111,7 @@ failing()
 @pytest.mark.slow
 @pytest.mark.parametrize("_case", [pytest.param(None, id="dag.test[L18]")])
 def test_masking_works_without_a_supervisor(_case: None, server: OrdersServer, tmp_path: Path) -> None:
-    """What the masker knows is asked of it: Airflow 3.3 does not mask the console of ``dag.test()`` at all."""
+    """The masker itself is asked: Airflow 3.3 does not mask the console of ``dag.test()`` at all."""
     file = tmp_path / "careless.py"
     file.write_text(CARELESS)
     home = AirflowHome(tmp_path / "home", dags=tmp_path)

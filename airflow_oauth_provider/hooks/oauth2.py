@@ -10,6 +10,7 @@ from airflow.providers.http.hooks.http import HttpHook
 from requests import PreparedRequest, Request, Response
 
 from airflow_oauth_provider import fields
+from airflow_oauth_provider.arguments import DEFAULT_CONN_ID, one_conn_id, require_no_auth_type
 from airflow_oauth_provider.auth import BearerAuth, OAuth2Auth, OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.hooks import form
@@ -49,7 +50,7 @@ class OAuth2Hook(HttpHook):
     """
 
     conn_name_attr = "oauth2_conn_id"
-    default_conn_name = "oauth2_default"
+    default_conn_name = DEFAULT_CONN_ID
     conn_type = fields.CONNECTION_TYPE
     hook_name = fields.HOOK_NAME
 
@@ -69,12 +70,7 @@ class OAuth2Hook(HttpHook):
         adapter: HTTPAdapter | None = None,
     ) -> None:
         conn_id = one_conn_id(oauth2_conn_id, http_conn_id, getattr(connection, "conn_id", None))
-        if auth_type is not None:
-            raise ConfigurationError(
-                "the OAuth 2.0 connection authenticates by itself: leave auth_type out",
-                field="auth_type",
-                conn_id=conn_id,
-            )
+        require_no_auth_type(auth_type, conn_id)
         super().__init__(
             method=method,
             http_conn_id=conn_id,
@@ -296,20 +292,6 @@ class OAuth2Hook(HttpHook):
             if hasattr(socket, name):  # not every system has all three
                 options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
         return options
-
-
-def one_conn_id(oauth2_conn_id: str | None, http_conn_id: str | None, otherwise: str | None = None) -> str:
-    """Return the connection id that was given under either name.
-
-    :raises ConfigurationError: when two different ones were.
-    """
-    if oauth2_conn_id and http_conn_id and oauth2_conn_id != http_conn_id:
-        raise ConfigurationError(
-            "oauth2_conn_id and http_conn_id name two different connections: give one of them",
-            field="oauth2_conn_id",
-            conn_id=oauth2_conn_id,
-        )
-    return oauth2_conn_id or http_conn_id or otherwise or OAuth2Hook.default_conn_name
 
 
 def describe(token: AccessToken, wanted: tuple[str, ...] = ()) -> str:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.providers.http.operators.http import HttpOperator
 
+from airflow_oauth_provider.arguments import one_conn_id, require_no_auth_type
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, ResourceError
-from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook, one_conn_id
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 
 _DEFINITE_STATUSES = frozenset({401, 403})
 
@@ -60,12 +62,7 @@ class OAuth2HttpOperator(HttpOperator):
                 field="deferrable",
                 conn_id=conn_id,
             )
-        if kwargs.pop("auth_type", None) is not None:
-            raise ConfigurationError(
-                "the OAuth 2.0 connection authenticates by itself: leave auth_type out",
-                field="auth_type",
-                conn_id=conn_id,
-            )
+        require_no_auth_type(kwargs.pop("auth_type", None), conn_id)
         # Not by default_deferrable either: the stock trigger would send id and secret to the API.
         super().__init__(http_conn_id=conn_id, deferrable=False, **kwargs)
         self.oauth2_conn_id = conn_id
@@ -76,6 +73,8 @@ class OAuth2HttpOperator(HttpOperator):
     @cached_property
     def hook(self) -> OAuth2Hook:
         """The hook: one for all pages, so that they share connection, session and token."""
+        from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+
         return OAuth2Hook(
             self.oauth2_conn_id,
             self.method,

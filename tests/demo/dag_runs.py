@@ -135,7 +135,15 @@ def _results(dag_id: str, run_id: str) -> dict[str, Any]:
             XComModel.dag_id == dag_id, XComModel.run_id == run_id, XComModel.key == "return_value"
         )
         rows = session.execute(query).all()
-    return {task: json.loads(value) if isinstance(value, str) else value for task, value in rows}
+    return {task: _decoded(value) for task, value in rows}
+
+
+def _decoded(value: Any) -> Any:
+    """Read what may be JSON: Airflow 3.0 stores all of it as text, operators an answer that is JSON."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def main(report: str, conf: str, files: Iterable[str]) -> None:

@@ -1,0 +1,175 @@
+"""What the benchmarks share: a server in a process of its own, paired rounds, and a verdict.
+
+Every figure is a ratio of two things measured in turn within one run, or a count, so that it holds on
+a noisy machine. A script prints its figures and ends with status 1 when a limit is missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+LIFETIME = 3600
+
+
+@dataclass
+class Server:
+    """Where the server is; ``counts()`` asks it for its own count."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def counts(self) -> dict[str, int]:
+        from urllib.request import urlopen
+
+        with urlopen(f"{self.url}/counts") as answer:
+            found: dict[str, int] = json.load(answer)
+        return found
+
+    def connection(self, **extra: Any) -> dict[str, Any]:
+        """Return a connection to it, for ``AIRFLOW_CONN_…``."""
+        return {
+            "conn_type": "oauth2_client_credentials",
+            "host": f"{self.url}/token",
+            "login": "bench",
+            "password": "the-secret-of-the-benchmark",
+            "extra": {"base_url": f"{self.url}/api", **extra},
+        }
+
+
+async def _serve(ready: Any, latency: float) -> None:
+    counts = {"token": 0, "api": 0}
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = _content_length(head)
+                if length:
+                    await reader.readexactly(length)
+                writer.write(await _answer(head, counts, latency))
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, backlog=1024)
+    ready.send(server.sockets[0].getsockname()[1])
+    async with server:
+        await server.serve_forever()
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return int(line.partition(b":")[2])
+    return 0
+
+
+async def _answer(head: bytes, counts: dict[str, int], latency: float) -> bytes:
+    target = head.split(b" ", 2)[1]
+    if target == b"/counts":
+        return _json(counts)
+    if target.startswith(b"/token"):
+        counts["token"] += 1
+        await asyncio.sleep(latency)
+        number = counts["token"]
+        return _json({"access_token": f"token-{number:06}", "token_type": "Bearer", "expires_in": LIFETIME})
+    counts["api"] += 1
+    return _json({"status": "ok"})
+
+
+def _json(content: Any) -> bytes:
+    body = json.dumps(content).encode()
+    return (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    ) + body
+
+
+def _run_server(ready: Any, latency: float) -> None:
+    asyncio.run(_serve(ready, latency))
+
+
+@contextmanager
+def server(*, latency: float = 0.0) -> Iterator[Server]:
+    """Run a token endpoint and an API on loopback.
+
+    :param latency: seconds the token endpoint takes.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_run_server, args=(sender, latency), daemon=True)
+    process.start()
+    try:
+        yield Server(receiver.recv())
+    finally:
+        process.terminate()
+        process.join()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of one round."""
+
+    wall: float
+    cpu: float
+
+
+def cost(work: Callable[[], Any], times: int) -> Cost:
+    """Run *work* that many times."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(times):
+        work()
+    return Cost((time.perf_counter() - wall) / times, (time.process_time() - cpu) / times)
+
+
+def paired(works: dict[str, Callable[[], Any]], *, times: int, rounds: int) -> dict[str, list[Cost]]:
+    """Measure all *works* in turn, round after round, each time in another order."""
+    names = list(works)
+    for name in names:
+        cost(works[name], max(1, times // 4))
+    found: dict[str, list[Cost]] = {name: [] for name in names}
+    for index in range(rounds):
+        turn = index % len(names)
+        for name in names[turn:] + names[:turn]:
+            found[name].append(cost(works[name], times))
+    return found
+
+
+def ratio(found: dict[str, list[Cost]], above: str, below: str, clock: str) -> float:
+    """Return the median over all rounds of *above* ÷ *below*."""
+    pairs = zip(found[above], found[below], strict=True)
+    ratios: list[float] = [getattr(a, clock) / getattr(b, clock) for a, b in pairs]
+    return statistics.median(ratios)
+
+
+class Report:
+    """Print figures beside their limits."""
+
+    def __init__(self, title: str) -> None:
+        self._missed = False
+        print(f"{title} (Python {sys.version.split()[0]}, {os.cpu_count()} cores)")
+
+    def figure(self, what: str, value: float, limit: float | None, unit: str = "") -> None:
+        """Print one; ``None`` as limit is for information only."""
+        missed = limit is not None and value > limit
+        self._missed |= missed
+        bound = "" if limit is None else f"  (limit {limit:g}{unit}{', MISSED' if missed else ''})"
+        print(f"  {what:<68} {value:>8.3g}{unit}{bound}", flush=True)
+
+    def end(self) -> None:
+        """Leave with the verdict."""
+        sys.exit(1 if self._missed else 0)

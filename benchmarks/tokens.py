@@ -1,0 +1,54 @@
+"""What a token from memory costs, and how many requests a cold start of many threads makes."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import threading
+import timeit
+import warnings
+
+warnings.simplefilter("ignore")
+
+from benchmarks.harness import Report, Server, server  # noqa: E402
+
+CALLS = 1000
+THREADS = 16
+
+
+def main(where: Server) -> None:
+    import logging
+
+    logging.disable(logging.INFO)
+    os.environ["AIRFLOW_CONN_BENCH"] = json.dumps(where.connection())
+    from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+
+    report = Report("Tokens")
+    hooks = [OAuth2Hook("bench") for _ in range(THREADS)]
+    together = threading.Barrier(THREADS)
+
+    def work(hook: OAuth2Hook) -> None:
+        together.wait()
+        for _ in range(CALLS // THREADS + 1):
+            hook.get_token()
+
+    threads = [threading.Thread(target=work, args=(hook,)) for hook in hooks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    report.figure(
+        f"token requests of {THREADS} threads starting cold, {CALLS} calls", where.counts()["token"], 1
+    )
+
+    get_token = hooks[0].get_token
+    timer = timeit.Timer("get_token()", globals={"get_token": get_token})
+    rounds = [seconds / 100_000 * 1e6 for seconds in timer.repeat(repeat=15, number=100_000)]
+    report.figure("a cached get_token()", statistics.median(rounds), 1.0, " µs")
+    report.end()
+
+
+if __name__ == "__main__":
+    with server(latency=0.25) as running:
+        main(running)
