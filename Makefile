@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Without compiled files each `import airflow` costs two seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-airflow test-lowest lint types layers format bench clean
+.PHONY: demo test test-fast test-airflow test-lowest lint types layers format readme bench clean
 
 demo: .demo-installed
 	@.venv/bin/python -m tests.demo.main
@@ -40,6 +40,10 @@ layers: $(VENV)/.installed
 format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Write the README's tables anew from the tables in the code.
+readme: $(VENV)/.installed
+	$(BIN)/python -m tests.readme
 
 bench: $(VENV)/.installed
 	for script in calls tokens imports; do $(BIN)/python -m benchmarks.$$script || exit 1; done
