@@ -90,7 +90,7 @@ def test_its_connection_by_environment_by_command_and_by_file(tmp_path: Path) ->
     (command,) = [block for block in COMMANDS if block.startswith("airflow connections add")]
     file = tmp_path / "connections.json"
     file.write_text(json.dumps({"imported": shown}))
-    for arguments in (shlex.split(command)[1:], ["connections", "import", str(file)]):
+    for arguments in (shlex.split(command.replace("\\\n", " "))[1:], ["connections", "import", str(file)]):
         subprocess.run(
             [sys.executable, "-m", "airflow", *arguments],
             env=home.environment,
