@@ -72,6 +72,12 @@ class Service:
         extra = {"base_url": self.base_url, "scope": "read", **changes}
         return Connection(conn_type="oauth2_client_credentials", extra=json.dumps(extra), **standard)
 
+    def environment(self, **changes: Any) -> str:
+        """Return the same as the value of an ``AIRFLOW_CONN_…`` variable."""
+        given = self.connection(**changes)
+        names = ("conn_type", "host", "login", "password", "port")
+        return json.dumps({**{name: getattr(given, name) for name in names}, "extra": given.extra_dejson})
+
     def _answer(self, request: RecordedRequest) -> Answer:
         if request.target.startswith("/token"):
             return self.token(request) if self.token else token_json(f"tok-{next(self._numbers)}")

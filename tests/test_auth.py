@@ -100,7 +100,7 @@ def test_an_auth_type_for_the_stock_operator(service: Service, monkeypatch: pyte
     from airflow.providers.http.operators.http import HttpOperator
 
     monkeypatch.setenv("AIRFLOW_CONN_PLAIN_API", f"http://127.0.0.1:{service.server.port}")
-    monkeypatch.setenv("AIRFLOW_CONN_MY_OAUTH", service.connection().as_json())
+    monkeypatch.setenv("AIRFLOW_CONN_MY_OAUTH", service.environment())
     operator = HttpOperator(
         task_id="call",
         http_conn_id="plain_api",
@@ -112,7 +112,7 @@ def test_an_auth_type_for_the_stock_operator(service: Service, monkeypatch: pyte
 
 
 def test_a_function_for_libraries_that_want_one(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_MY_OAUTH", service.connection().as_json())
+    monkeypatch.setenv("AIRFLOW_CONN_MY_OAUTH", service.environment())
     get = bearer_token_callable("my_oauth")
     assert service.server.requests == []
     assert get() == get() == "tok-1"

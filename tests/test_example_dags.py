@@ -1,19 +1,16 @@
-"""The example DAGs, and the demo, as users run them."""
+"""The example DAGs, as users run them."""
 
 from __future__ import annotations
 
 import ast
 import importlib.util
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.demo.dag_runs import EXAMPLES, ROOT, AirflowHome, Outcome
+from tests.demo.dag_runs import EXAMPLES, AirflowHome, Outcome
 from tests.demo.orders import CLIENT_SECRET, OrdersServer
 
 pytestmark = pytest.mark.airflow
@@ -135,21 +132,3 @@ def test_a_permanent_error_uses_no_retries(_case: None, server: OrdersServer, tm
     assert 'Connection "orders_api"' in log.replace('\\"', '"')
     assert "invalid_client" in log
     assert "UP_FOR_RETRY" not in log
-
-
-@pytest.mark.slow
-def test_the_demo() -> None:
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    environment.pop("AIRFLOW_HOME", None)
-    ended = subprocess.run(
-        [sys.executable, "-m", "tests.demo.main"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=170,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "1 token request, 5 API calls" in ended.stdout
-    assert CLIENT_SECRET not in ended.stdout

@@ -101,6 +101,8 @@ def test_airflows_own_list_agrees() -> None:
     except ImportError:
         from airflow.sdk.execution_time.secrets_masker import should_hide_value_for_key
     for entry in FIELDS:
+        if entry.key == "proxy_url" and VERSION < (3, 1):
+            continue  # Airflow 3.0 does not mask it; the README says so
         assert should_hide_value_for_key(entry.key) == entry.secret, entry.key
 
 
@@ -130,10 +132,8 @@ class TestForm:
         assert set(behaviour["relabeling"]) == {entry.key for entry in STANDARD_FIELDS}
 
     def test_the_api_server_shows_it(self) -> None:
-        try:
-            from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
-        except ImportError:
-            pytest.skip("this Airflow has no such service")
+        from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+
         (meta,) = [
             entry
             for entry in HookMetaService.hook_meta_data()

@@ -15,6 +15,7 @@ import pytest
 
 from airflow_oauth_provider.connection import resolve
 from airflow_oauth_provider.policy import Policy
+from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.manager import shared
 from tests.demo.dag_runs import ROOT, AirflowHome
@@ -79,12 +80,19 @@ def shown_connection() -> dict[str, Any]:
     return connection
 
 
-@pytest.mark.slow
-def test_its_connection_by_environment_by_command_and_by_file(tmp_path: Path) -> None:
+def settings_of(stored: dict[str, Any]) -> ClientSettings:
     from airflow.sdk import Connection
 
+    names = ("conn_type", "host", "login", "password", "port", "schema")
+    extra = stored["extra"] if isinstance(stored["extra"], str) else json.dumps(stored["extra"])
+    given = Connection(conn_id="orders_api", extra=extra, **{name: stored.get(name) for name in names})
+    return resolve(given, Policy()).settings
+
+
+@pytest.mark.slow
+def test_its_connection_by_environment_by_command_and_by_file(tmp_path: Path) -> None:
     shown = shown_connection()
-    by_environment = resolve(Connection.from_json(json.dumps(shown), conn_id="orders_api"), Policy()).settings
+    by_environment = settings_of(shown)
     home = AirflowHome(tmp_path / "home")
     home.migrate()
     (command,) = [block for block in COMMANDS if block.startswith("airflow connections add")]
@@ -107,8 +115,7 @@ def test_its_connection_by_environment_by_command_and_by_file(tmp_path: Path) ->
     found = json.loads(printed[printed.index("{") :])
     assert set(found) == {"orders_api", "imported"}
     for name, stored in found.items():
-        again = Connection.from_json(json.dumps(stored), conn_id=name)
-        assert resolve(again, Policy()).settings == by_environment
+        assert settings_of(stored) == by_environment, name
 
 
 def test_the_files_it_links_to_exist() -> None:

@@ -1,4 +1,8 @@
-"""The form for Airflow 3.0 and 3.1, which ask the hook for it; later versions read provider info."""
+"""The form for Airflow 3.0 and 3.1, which ask the hook for it; later versions read provider info.
+
+Those versions describe a form in terms of WTForms, which Airflow 3.0 does not install itself: there
+no provider has a form without it.
+"""
 
 from __future__ import annotations
 
@@ -10,29 +14,22 @@ from airflow_oauth_provider.fields import Field, Kind
 
 def connection_form_widgets() -> dict[str, Any]:
     """Return a widget for each extra field."""
-    from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
-    from flask_babel import lazy_gettext
     from wtforms import BooleanField, IntegerField, PasswordField, StringField
     from wtforms.validators import Optional, any_of
 
     def widget(entry: Field) -> Any:
-        label, common = (
-            lazy_gettext(entry.label),
-            {"description": entry.description, "default": entry.default},
-        )
+        common: dict[str, Any] = {"description": entry.description, "default": entry.default}
         if entry.kind is Kind.BOOLEAN:
-            return BooleanField(label, **common)
+            return BooleanField(entry.label, **common)
+        common["validators"] = [Optional()]
         if entry.kind is Kind.INTEGER:
-            return IntegerField(label, validators=[Optional()], **common)
+            return IntegerField(entry.label, **common)
         if entry.secret:
-            return PasswordField(label, widget=BS3PasswordFieldWidget(), validators=[Optional()], **common)
-        if entry.kind is Kind.ENUM:
-            choices = any_of(list(entry.choices))
-            return StringField(label, widget=BS3TextFieldWidget(), validators=[Optional(), choices], **common)
-        text = None if entry.default is None else str(entry.default)
-        return StringField(
-            label, widget=BS3TextFieldWidget(), validators=[Optional()], **{**common, "default": text}
-        )
+            return PasswordField(entry.label, **common)
+        if entry.choices:
+            common["validators"].append(any_of(list(entry.choices)))
+        common["default"] = None if entry.default is None else str(entry.default)
+        return StringField(entry.label, **common)
 
     return {entry.key: widget(entry) for entry in fields.FIELDS}
 

@@ -25,7 +25,7 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.connection().as_json())
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
 
 
 def execute(**arguments: Any) -> Any:

@@ -1,0 +1,30 @@
+"""``make demo``, as a newcomer runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.demo.dag_runs import ROOT
+from tests.demo.orders import CLIENT_SECRET
+
+
+@pytest.mark.slow
+def test_the_demo() -> None:
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    environment.pop("AIRFLOW_HOME", None)
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.demo.main"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "1 token request, 5 API calls" in ended.stdout
+    assert CLIENT_SECRET not in ended.stdout
