@@ -105,14 +105,14 @@ def test_its_connection_by_environment_by_command_and_by_file(tmp_path: Path) ->
             check=True,
             capture_output=True,
         )
-    printed = subprocess.run(
-        [sys.executable, "-m", "airflow", "connections", "export", "-", "--file-format", "json"],
+    exported = tmp_path / "exported.json"
+    subprocess.run(
+        [sys.executable, "-m", "airflow", "connections", "export", str(exported), "--file-format", "json"],
         env=home.environment,
         check=True,
         capture_output=True,
-        text=True,
-    ).stdout
-    found = json.loads(printed[printed.index("{") :])
+    )
+    found = json.loads(exported.read_text())
     assert set(found) == {"orders_api", "imported"}
     for name, stored in found.items():
         assert settings_of(stored) == by_environment, name
