@@ -35,7 +35,9 @@ from airflow_oauth_provider.protocol.protected_call import (
 from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.manager import shared
+from airflow_oauth_provider.tokens.sharing import ALONE
 from airflow_oauth_provider.tokens.slot import Slot
+from airflow_oauth_provider.transport.stopping import Stop
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +63,9 @@ class OAuth2Client:
         self._connection = connection
         self._settings: ClientSettings | None = None
         self._slot: Slot | None = None
+        self._sharing = ALONE
         self._warned = False
+        self.stop = Stop()
         self._read_at: float | None = None
 
     @property
@@ -79,22 +83,22 @@ class OAuth2Client:
         :raises OAuthError: when there is none to be had within ``max_wait``.
         """
         if self._slot is not None and not force:
-            token = self._slot.current()
+            token = self._slot.fresh()
             if token is not None:
                 return token
         return self._acquire(force=force)
 
     def renew(self, refused: AccessToken | None) -> AccessToken:
         """Return another token than *refused*, which an API did not accept."""
-        if refused is not None and self._slot is not None:
-            self._slot.drop(refused)
+        if refused is not None:
+            shared.refuse(self.settings, self._sharing, refused)
         return self.get_token()
 
     def authorize(self) -> AccessToken:
         """Get a new token now: at most 10 s, one request, whatever refusals are remembered."""
         settings = self._read()
         limits = RetrySettings(0, min(TEST_WAIT, settings.retry.max_wait))
-        return self._masked(self._named(shared.authorize, replace(settings, retry=limits)))
+        return self._masked(self._named(shared.authorize, replace(settings, retry=limits), self._sharing))
 
     def protected_call(
         self, call: SendCall, where: Destination, request: PreparedRequest, *, follow_redirects: bool
@@ -127,32 +131,37 @@ class OAuth2Client:
     def _acquire(self, *, force: bool) -> AccessToken:
         settings = self.settings
         self._slot = shared.slot(settings)
-        if not force and (token := self._slot.current()):
+        if not force and (token := self._slot.fresh()):
             return self._masked(token)
         if self._read_at is None or time.monotonic() - self._read_at > FRESH_READ:
             settings = self._read()
         self._read_at = None  # the next acquisition reads anew
         try:
-            return self._masked(self._named(shared.acquire, settings, force=force))
+            return self._shared(settings, force=force)
         except InvalidClientError:
             before = token_key(settings)
             settings = self._read()
             if token_key(settings) == before:
                 raise
             log.info('Connection "%s" has changed meanwhile: trying its new credential', self.conn_id)
-            return self._masked(self._named(shared.acquire, settings, force=force))
+            return self._shared(settings, force=force)
+
+    def _shared(self, settings: ClientSettings, *, force: bool) -> AccessToken:
+        token = self._named(shared.acquire, settings, self._sharing, force=force, stop=self.stop)
+        return self._masked(token)
 
     def _read(self) -> ClientSettings:
         with masking.airflow_channel:
             connection = self._connection or _get_connection(self.conn_id)
-            resolved = resolve(connection, read_policy())
+            policy = read_policy()
+            resolved = resolve(connection, policy)
             masking.mask_settings(resolved.settings)
         if not self._warned:
             self._warned = True
             for warning in resolved.warnings:
                 log.warning('Connection "%s": %s', self.conn_id, warning)
         self._read_at = time.monotonic()
-        self._settings = resolved.settings
+        self._settings, self._sharing = resolved.settings, policy.sharing
         self._slot = shared.slot(resolved.settings)
         return resolved.settings
 

@@ -11,6 +11,27 @@ from typing import Any
 SECTION = "oauth2"
 
 OPTIONS: dict[str, dict[str, Any]] = {
+    "token_store": {
+        "description": (
+            "Where tokens are shared: file (a folder below AIRFLOW_HOME, for all tasks of one host), "
+            "memory (not shared: one token per process), or a redis:// or rediss:// address (for "
+            "several hosts). Entries are sealed: only their own client can open them."
+        ),
+        "type": "string",
+        "example": "rediss://:password@redis.example:6379/0",
+        "default": "file",
+        "sensitive": True,
+    },
+    "store_key": {
+        "description": (
+            "Base64 of 32 random bytes, which then enter the key of every entry: recommended with "
+            "Redis. Several, newest first, while rotating. With it, clients without a secret share too."
+        ),
+        "type": "string",
+        "example": None,
+        "default": "",
+        "sensitive": True,
+    },
     "allowed_token_hosts": {
         "description": (
             "Hosts that may receive client credentials: comma-separated, each host, host:port or "

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from airflow_oauth_provider.configuration import SECTION
 from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.urls import UrlError, split_pattern
+from airflow_oauth_provider.tokens.sharing import ALONE, Sharing
+from airflow_oauth_provider.tokens.stores import open_store
+
+STORE_KEY_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -18,6 +27,7 @@ class Policy:
     :param api_hosts: patterns of API hosts; empty means any.
     :param proxies: patterns of proxy hosts a connection may name; empty means none.
     :param custom_providers: name → dotted path of a callable.
+    :param sharing: with whom tokens are shared.
     """
 
     token_hosts: tuple[str, ...] = ()
@@ -26,6 +36,7 @@ class Policy:
     custom_providers: dict[str, str] = field(default_factory=dict)
     allow_unverified_tls: bool = False
     default_category: str | None = None
+    sharing: Sharing = ALONE
 
 
 def read_policy() -> Policy:
@@ -46,6 +57,7 @@ def read_policy() -> Policy:
         custom_providers=_providers(_text("custom_providers")),
         allow_unverified_tls=unverified,
         default_category=_text("default_category") or None,
+        sharing=_sharing(_text("token_store") or "file", _text("store_key")),
     )
 
 
@@ -73,6 +85,30 @@ def _providers(text: str) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(path, str) for path in value.values()):
         raise _bad("custom_providers", "must be a JSON object of names and dotted paths")
     return value
+
+
+def _sharing(option: str, keys: str) -> Sharing:
+    home = Path(os.path.expandvars(os.environ.get("AIRFLOW_HOME", "~/airflow"))).expanduser()
+    try:
+        store = open_store(option, home)
+    except ImportError:
+        raise _bad("token_store", "needs the package redis: install airflow-oauth-provider[redis]") from None
+    except ValueError as error:
+        text = (
+            str(error) if str(error).startswith("must be file") else "is no valid address of a Redis server"
+        )
+        raise _bad("token_store", text) from None
+    return Sharing(store, tuple(_store_key(key) for key in keys.replace(",", " ").split()))
+
+
+def _store_key(text: str) -> Secret:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != STORE_KEY_BYTES:
+        raise _bad("store_key", f"must be Base64 of {STORE_KEY_BYTES} bytes (several, newest first)")
+    return Secret(text)
 
 
 def _bad(option: str, reason: str) -> ConfigurationError:

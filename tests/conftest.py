@@ -12,6 +12,8 @@ import pytest
 
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+# Tests of stores choose theirs; all others must not find each other's tokens.
+os.environ["AIRFLOW__OAUTH2__TOKEN_STORE"] = "memory"
 for _name in (
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -26,6 +28,7 @@ for _name in (
     os.environ.pop(_name.lower(), None)
 
 from tests.servers.oidc_server import OidcServer, ServerMissingError  # noqa: E402
+from tests.servers.redis_server import RedisServer  # noqa: E402
 from tests.servers.scripted import ScriptedServer  # noqa: E402
 from tests.service import Service, running_service  # noqa: E402
 
@@ -64,3 +67,20 @@ def oidc() -> Iterator[OidcServer]:
             yield server
     except ServerMissingError as missing:
         require_server(str(missing))
+
+
+@pytest.fixture(scope="session")
+def _redis() -> Iterator[RedisServer]:
+    try:
+        with RedisServer() as server:
+            yield server
+    except ServerMissingError as missing:
+        require_server(str(missing))
+
+
+@pytest.fixture
+def redis_server(_redis: RedisServer) -> Iterator[RedisServer]:
+    """An empty one."""
+    _redis.client().flushall()
+    yield _redis
+    _redis.thaw()

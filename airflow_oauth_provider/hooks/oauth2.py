@@ -211,6 +211,19 @@ class OAuth2Hook(HttpHook):
         except ConfigurationError as error:
             raise error.for_connection(self.oauth2_conn_id) from None
 
+    def run_with_advanced_retry(self, _retry_args: dict[Any, Any], *args: Any, **kwargs: Any) -> Any:
+        """Make a call, and repeat it as *_retry_args* (of tenacity) say.
+
+        :raises OAuthError: the last error, as :meth:`run` does (or tenacity's, without ``reraise``).
+        """
+        return super().run_with_advanced_retry(
+            {"sleep": self._client.stop.sleep, **_retry_args}, *args, **kwargs
+        )
+
+    def stop(self) -> None:
+        """Leave every wait soon: for ``on_kill``, safe in a signal handler."""
+        self._client.stop.stop()
+
     def redact(self, text: str) -> str:
         """Replace this connection's secrets and token in *text* by ``***``."""
         return redact(text, self._client.confidential())

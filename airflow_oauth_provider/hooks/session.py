@@ -20,6 +20,7 @@ from airflow_oauth_provider.protocol.answer import Fault
 from airflow_oauth_provider.protocol.protected_call import MAX_REDIRECTS, RenewToken, SendCall
 from airflow_oauth_provider.transport.faults import classify
 from airflow_oauth_provider.transport.proxies import proxies_for
+from airflow_oauth_provider.transport.sockets import bounded
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds for connecting and between two received bytes, where the caller does not say."""
@@ -109,7 +110,8 @@ class OAuth2Session(requests.Session):
 
     def _exchange(self, request: PreparedRequest, call: SendCall, kwargs: dict[str, Any]) -> Response:
         try:
-            return self._transmit(request, call, kwargs)
+            with bounded(None, self.auth.client.stop):
+                return self._transmit(request, call, kwargs)
         except requests.ConnectionError as error:
             failure = classify(error)
             if failure is None or failure.fault is not Fault.ADDRESS_REFUSED:

@@ -100,6 +100,12 @@ class OAuth2HttpOperator(HttpOperator):
                 raise AirflowFailException(str(error)) from error
             raise
 
+    def on_kill(self) -> None:
+        """Leave every wait; Airflow calls this within a signal handler."""
+        hook: OAuth2Hook | None = self.__dict__.get("hook")
+        if hook is not None:
+            hook.stop()
+
     def _without_secrets(self, result: Any) -> Any:
         """Keep an API that echoes its request from putting the token into XCom."""
         if isinstance(result, str):

@@ -88,15 +88,19 @@ def acquisition(
     *,
     random: Callable[[], float],
     entropy: Callable[[int], bytes],
+    ends_at: float | None = None,
 ) -> Acquisition:
     """Acquire a token.
 
-    :param started: when the caller began to wait: ``max_wait`` counts from there.
+    :param started: now.
+    :param ends_at: monotonic seconds at which to give up; ``None`` for ``max_wait`` from now.
     :param random: returns a float in [0, 1).
     :param entropy: returns that many random bytes.
     :raises OAuthError: the last error, when there is nothing left to try.
     """
-    return _Acquisition(settings, started, random, entropy).run()
+    if ends_at is None:
+        ends_at = started.monotonic + settings.retry.max_wait
+    return _Acquisition(settings, started, ends_at, random, entropy).run()
 
 
 class _Acquisition:
@@ -104,6 +108,7 @@ class _Acquisition:
         self,
         settings: ClientSettings,
         started: Moment,
+        ends_at: float,
         random: Callable[[], float],
         entropy: Callable[[int], bytes],
     ) -> None:
@@ -112,7 +117,7 @@ class _Acquisition:
         self.moment = started
         self.random = random
         self.entropy = entropy
-        self.ends_at = started.monotonic + settings.retry.max_wait
+        self.ends_at = ends_at
         self.requests = 0
         self.retries = 0
         self.server_ahead = 0.0

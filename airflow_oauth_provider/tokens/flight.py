@@ -1,4 +1,4 @@
-"""One acquisition under way, which any number of callers may wait for."""
+"""One search for a token under way, which any number of callers may wait for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from airflow_oauth_provider.exceptions import OAuthError, TokenResponseError, TransportError
 from airflow_oauth_provider.protocol.acquisition import (
@@ -20,11 +21,15 @@ from airflow_oauth_provider.protocol.acquisition import (
     acquisition,
 )
 from airflow_oauth_provider.protocol.answer import Answer, Failure
-from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
 from airflow_oauth_provider.protocol.token import AccessToken
 from airflow_oauth_provider.protocol.token_response import Granted, check_custom_token
 from airflow_oauth_provider.tokens.clocks import this_moment
+from airflow_oauth_provider.tokens.coordination import Purpose, Search
+from airflow_oauth_provider.tokens.entries import Entries
+from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.transport import token_endpoint
+from airflow_oauth_provider.transport.stopping import NEVER, Stop, TaskStoppedError
 
 log = logging.getLogger(__name__)
 
@@ -33,46 +38,71 @@ GRACE = 0.2
 
 
 class Flight:
-    """Run an acquisition in a thread of its own.
+    """Search in a thread of its own.
 
     So each caller waits within its own budget even where the work cannot be interrupted (name
     resolution, a ``custom`` provider), an exception that Airflow raises in the caller's thread
     disturbs nobody else, and coroutines can wait for it too. The thread never calls Airflow.
 
-    :param on_end: called in that thread with the token or the error before callers wake up.
+    :param started: when the first caller began to wait: ``max_wait`` counts from there.
+    :param on_end: called in that thread before callers wake up.
+    :param held: the token that is worth renewing, for ``Purpose.EARLY``.
     """
 
     def __init__(
         self,
         settings: ClientSettings,
+        sharing: Sharing,
         started: Moment,
         on_end: Callable[[Flight], None],
+        *,
+        purpose: Purpose = Purpose.NEEDED,
+        held: AccessToken | None = None,
     ) -> None:
+        if purpose is Purpose.EARLY and held is not None:
+            # One try, and not beyond the time from which the token held is no use any more.
+            left = max(0.0, held.mandatory_at - started.wall)
+            limits = RetrySettings(0, min(settings.retry.max_wait, left))
+            settings = replace(settings, retry=limits)
         self.settings = settings
         self.started = started
+        self.until = started.monotonic + settings.retry.max_wait
         self.token: AccessToken | None = None
         self.error: Exception | None = None
+        self._sharing = sharing
+        self._purpose = purpose
+        self._held = held
         self._last_error: OAuthError | None = None
         self._on_end = on_end
         self._ended = threading.Event()
+        self._stop = Stop()
 
     def start(self) -> None:
         """Begin."""
         threading.Thread(target=self._run, name="oauth2-acquisition", daemon=True).start()
 
-    def wait(self, until: float) -> AccessToken:
+    def wait(self, until: float, stop: Stop = NEVER) -> AccessToken | None:
         """Wait for the token.
 
         :param until: monotonic seconds at which this caller's budget ends.
+        :param stop: ends the wait when the caller's task is being killed.
+        :return: ``None`` only from an early renewal that brought none.
         :raises OAuthError: a copy of the flight's error for this caller.
         """
-        if not self._ended.wait(max(0.0, until - time.monotonic()) + GRACE):
+        try:
+            ended = stop.wait_for(self._ended, until + GRACE)
+        except TaskStoppedError:
+            # This process is about to end: what the flight holds must not outlive it.
+            self._stop.stop()
+            self._ended.wait(1.0)
+            raise
+        if not ended:
             raise _own_copy(self._last_error) if self._last_error else self._out_of_time()
-        if self.token is not None:
-            return self.token
         if isinstance(self.error, OAuthError):
             raise _own_copy(self.error)
-        raise RuntimeError("the acquisition failed for a reason of its own") from self.error
+        if self.error is not None:
+            raise RuntimeError("the acquisition failed for a reason of its own") from self.error
+        return self.token
 
     def _out_of_time(self) -> TransportError:
         host = self.settings.token_url.origin
@@ -84,16 +114,36 @@ class Flight:
 
     def _run(self) -> None:
         try:
-            granted = self._drive(
-                acquisition(self.settings, self.started, random=random.random, entropy=os.urandom)
-            )
-            self.token = granted.token
-            self._report(granted)
+            self.token = self._found()
         except Exception as error:  # handed to the callers, whatever it is
             self.error = error
-        finally:
+        try:
             self._on_end(self)
+        finally:
             self._ended.set()
+
+    def _found(self) -> AccessToken | None:
+        search = Search(
+            Entries(self.settings, self._sharing),
+            self.started,
+            self.until,
+            self._purpose,
+            held=self._held,
+            fetch=self.fetch,
+            sleep=self._stop.sleep,
+        )
+        return search.run()
+
+    def fetch(self) -> AccessToken:
+        """Ask the token endpoint.
+
+        :raises OAuthError: when it does not grant a token in time.
+        """
+        began = this_moment()
+        flow = acquisition(self.settings, began, random=random.random, entropy=os.urandom, ends_at=self.until)
+        granted = self._drive(flow)
+        self._report(granted, time.monotonic() - began.monotonic)
+        return granted.token
 
     def _drive(self, flow: Acquisition) -> Granted:
         """Carry out what the flow asks for until it returns."""
@@ -102,8 +152,9 @@ class Flight:
             result: Answer | Failure | Granted | OAuthError | None = None
             if isinstance(effect, Send):
                 result = token_endpoint.send(
-                    effect.request, self.settings.network, deadline_at=effect.deadline
+                    effect.request, self.settings.network, deadline_at=effect.deadline, stop=self._stop
                 )
+                self._stop.check()
             elif isinstance(effect, Call):
                 result = _call_provider(self.settings)
             else:
@@ -117,9 +168,9 @@ class Flight:
     def _pause(self, sleep: Sleep) -> None:
         self._last_error = sleep.reason
         log.warning("%s. Trying again in %.1f s", sleep.reason.message, sleep.seconds)
-        time.sleep(max(0.0, sleep.seconds))
+        self._stop.sleep(max(0.0, sleep.seconds))
 
-    def _report(self, granted: Granted) -> None:
+    def _report(self, granted: Granted, seconds: float) -> None:
         token, host = granted.token, self.settings.token_url.origin.authority
         log.info(
             "Access token acquired from %s for client %s: valid for %.0f s, scopes: %s (%.2f s)",
@@ -127,7 +178,7 @@ class Flight:
             self.settings.client_id,
             token.lifetime,
             " ".join(sorted(token.scopes)) or "not said",
-            time.monotonic() - self.started.monotonic,
+            seconds,
         )
         for note in granted.notes:
             log.info("%s: %s", host, note)

@@ -1,8 +1,4 @@
-"""Who gets which token: from memory, from a flight under way, or from a new one.
-
-Between memory and the token endpoint lies the place of a store shared by processes and hosts; it
-would be asked by the flight, so that callers need not know of it.
-"""
+"""Who gets which token: from memory, from a flight under way, or from a new one."""
 
 from __future__ import annotations
 
@@ -10,20 +6,27 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from typing import Any
 
-from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError, TransportError
+from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.acquisition import Moment
 from airflow_oauth_provider.protocol.fingerprint import token_key
-from airflow_oauth_provider.protocol.retry import LEAST_ATTEMPT
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token import AccessToken
 from airflow_oauth_provider.tokens.clocks import this_moment
+from airflow_oauth_provider.tokens.coordination import EARLY_PAUSE, Purpose
+from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.flight import Flight
-from airflow_oauth_provider.tokens.refusals import Refusals
+from airflow_oauth_provider.tokens.sharing import ALONE, Sharing
 from airflow_oauth_provider.tokens.slot import Slot
+from airflow_oauth_provider.tokens.stores.choice import memory
+from airflow_oauth_provider.transport.stopping import NEVER, Stop
 
 MAX_SLOTS = 256
+EARLY_WAIT = 2.0
+"""Seconds the one caller that renews a token before its time waits for it.
+
+A task may end at any moment, and the renewal with it: so it waits a little, and not for ever.
+"""
 
 
 class TokenManager:
@@ -32,7 +35,6 @@ class TokenManager:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._slots: OrderedDict[str, Slot] = OrderedDict()
-        self.refusals = Refusals()
 
     def slot(self, settings: ClientSettings) -> Slot:
         """Return the place of these settings' token; the least recently asked for go first."""
@@ -45,7 +47,9 @@ class TokenManager:
                 self._slots.popitem(last=False)
             return slot
 
-    def acquire(self, settings: ClientSettings, *, force: bool = False) -> AccessToken:
+    def acquire(
+        self, settings: ClientSettings, sharing: Sharing = ALONE, *, force: bool = False, stop: Stop = NEVER
+    ) -> AccessToken:
         """Return a token that may be used now.
 
         :param force: a new token, whatever is held; remembered refusals hold all the same.
@@ -55,17 +59,24 @@ class TokenManager:
         until = started.monotonic + settings.retry.max_wait
         slot = self.slot(settings)
         while True:
-            found = self._token_or_flight(slot, settings, started, force=force)
-            if isinstance(found, AccessToken):
+            token, flight = self._token_or_flight(slot, settings, sharing, started, force=force)
+            if flight is None and token is not None:
+                return token
+            if flight is not None and token is not None:
+                return self._renewed_or(token, flight, stop)
+            if flight is None:
+                raise AssertionError("neither token nor flight")
+            try:
+                found = flight.wait(until, stop)
+            except OAuthError as error:
+                # Somebody else's flight may have had less time than this caller has.
+                if error.retryable and flight.until < until - 1 and not stop.stopped:
+                    continue
+                raise
+            if found is not None and (not force or found.issued_at >= started.wall):
                 return found
-            if isinstance(found, Flight):
-                return found.wait(until)
-            error, seconds = found
-            if seconds == 0 or time.monotonic() + seconds + LEAST_ATTEMPT > until:
-                raise _in_force(error, seconds)
-            time.sleep(seconds)
 
-    def authorize(self, settings: ClientSettings) -> AccessToken:
+    def authorize(self, settings: ClientSettings, sharing: Sharing = ALONE) -> AccessToken:
         """Ask for a new token now, whatever is remembered; only a success is kept.
 
         For a person who has just changed something and wants to see whether it works.
@@ -75,67 +86,92 @@ class TokenManager:
         started = this_moment()
         slot = self.slot(settings)
 
-        def keep(flight: Flight) -> None:
+        def share(flight: Flight) -> None:
             if flight.token is not None:
-                self._keep(slot, flight.settings, flight.token)
+                slot.put(flight.token)
+                Entries(settings, sharing).granted(flight.token)
 
-        flight = Flight(settings, started, keep)
+        flight = _Direct(settings, sharing, started, share)
         flight.start()
-        return flight.wait(started.monotonic + settings.retry.max_wait)
+        token = flight.wait(started.monotonic + settings.retry.max_wait)
+        if token is None:
+            raise AssertionError("a direct flight ends with a token or an error")
+        return token
+
+    def refuse(self, settings: ClientSettings, sharing: Sharing, refused: AccessToken) -> None:
+        """Take a token out of use that an API did not accept; a newer one stays."""
+        self.slot(settings).drop(refused)
+        Entries(settings, sharing).drop_token(refused)
+
+    def forget(self, settings: ClientSettings, sharing: Sharing) -> None:
+        """Forget the token and what is known of it, here and in the store."""
+        with self._lock:
+            self._slots.pop(token_key(settings), None)
+        Entries(settings, sharing).forget()
 
     def reset_after_fork(self) -> None:
         """Leave behind what belongs to the parent's threads; tokens stay good."""
         self._lock = threading.Lock()
-        self.refusals.clear()
         for slot in self._slots.values():
             slot.lock = threading.Lock()
             slot.flight = None
 
     def clear(self) -> None:
-        """Forget all tokens and refusals."""
+        """Forget all that this process knows."""
         with self._lock:
             self._slots.clear()
-        self.refusals.clear()
+        memory.clear()
 
     def _token_or_flight(
-        self, slot: Slot, settings: ClientSettings, started: Moment, *, force: bool
-    ) -> AccessToken | Flight | tuple[OAuthError, float]:
+        self, slot: Slot, settings: ClientSettings, sharing: Sharing, started: Moment, *, force: bool
+    ) -> tuple[AccessToken | None, Flight | None]:
+        """Return a token, or a flight to wait for, or both where the token is worth renewing."""
         with slot.lock:
             token = None if force else slot.current()
+            if token is not None and (slot.flight is not None or slot.fresh() is not None):
+                return token, None
+            flight = slot.flight
+            if flight is not None:
+                return None, flight
+            purpose = Purpose.EARLY if token else Purpose.FORCED if force else Purpose.NEEDED
+            flight = Flight(
+                settings,
+                sharing,
+                started,
+                lambda ended: self._land(slot, ended),
+                purpose=purpose,
+                held=token,
+            )
+            slot.flight = flight
             if token is not None:
-                return token
-            if slot.flight is not None:
-                return slot.flight
-            standing = self.refusals.standing(settings)
-            if standing is not None:
-                return standing
-            flight = slot.flight = Flight(settings, started, lambda ended: self._land(slot, ended))
+                slot.pause(EARLY_PAUSE)
             try:
                 flight.start()
             except BaseException:
                 slot.flight = None
                 raise
-            return flight
+            return token, flight
 
     def _land(self, slot: Slot, flight: Flight) -> None:
         with slot.lock:
             if flight.token is not None:
-                self._keep(slot, flight.settings, flight.token)
-            elif flight.error is not None:
-                self.refusals.remember(flight.settings, flight.error)
+                slot.put(flight.token)
             slot.flight = None
 
-    def _keep(self, slot: Slot, settings: ClientSettings, token: AccessToken) -> None:
-        slot.put(token)
-        self.refusals.forget(settings)
+    def _renewed_or(self, token: AccessToken, flight: Flight, stop: Stop) -> AccessToken:
+        """Return the token that *flight* brings soon, else the one held, which is good for a while yet."""
+        try:
+            return flight.wait(time.monotonic() + EARLY_WAIT, stop) or token
+        except OAuthError:
+            stop.check()
+            return token
 
 
-def _in_force(error: OAuthError, seconds: float) -> OAuthError:
-    """Return the remembered error, with what is left of its waiting time."""
-    current: Any = error.for_connection(error.conn_id or "")
-    if seconds and isinstance(current, TokenEndpointError | TransportError):
-        current.retry_after = seconds
-    return current  # type: ignore[no-any-return]
+class _Direct(Flight):
+    """Asks the token endpoint at once: no store, no lease, nothing remembered."""
+
+    def _found(self) -> AccessToken:
+        return self.fetch()
 
 
 shared = TokenManager()

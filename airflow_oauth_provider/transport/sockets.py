@@ -8,14 +8,16 @@ second thread that would have to shut the socket down.
 
 from __future__ import annotations
 
+import errno
 import http.client
+import os
+import select
 import socket
 import ssl
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -23,6 +25,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from airflow_oauth_provider.protocol.urls import is_forbidden_address
+from airflow_oauth_provider.transport.stopping import GLANCE, NEVER, Stop
 
 CONNECT_TIMEOUT = 5.0
 _local = threading.local()
@@ -32,63 +35,99 @@ class AddressRefusedError(OSError):
     """The host resolved to a link-local, unspecified or metadata address only."""
 
 
-@contextmanager
-def deadline(at: float) -> Iterator[None]:
+class bounded:  # noqa: N801  (used like a function)
     """Bound all socket operations of this thread.
 
-    :param at: monotonic seconds; from then on each raises ``TimeoutError``.
+    :param at: monotonic seconds from which each raises ``TimeoutError``; ``None`` for no such time.
+    :param stop: soon after it is set, each raises ``TaskStoppedError``.
     """
-    before = getattr(_local, "deadline", None)
-    _local.deadline = at
-    try:
-        yield
-    finally:
-        _local.deadline = before
+
+    __slots__ = ("_before", "_limits")
+
+    def __init__(self, at: float | None, stop: Stop = NEVER) -> None:
+        self._limits = at, stop
+
+    def __enter__(self) -> None:
+        self._before = getattr(_local, "limits", _UNBOUNDED)
+        _local.limits = self._limits
+
+    def __exit__(self, *_: object) -> None:
+        _local.limits = self._before
 
 
-def _remaining() -> float | None:
-    """Seconds left for this thread's call; ``None`` when it has no deadline."""
-    at = getattr(_local, "deadline", None)
-    if at is None:
+_UNBOUNDED: tuple[float | None, Stop] = None, NEVER
+
+
+def _limits() -> tuple[float | None, Stop]:
+    limits: tuple[float | None, Stop] = getattr(_local, "limits", _UNBOUNDED)
+    return limits
+
+
+def _left(until: float | None) -> float | None:
+    """Seconds until then; ``None`` for ever.
+
+    :raises TimeoutError: when it is past.
+    """
+    if until is None:
         return None
-    left: float = at - time.monotonic()
+    left = until - time.monotonic()
     if left <= 0:
         raise TimeoutError("deadline reached")
     return left
 
 
-class _DeadlineMixin:
-    """Give each operation only what is left of the call."""
+def _earlier(one: float | None, other: float | None) -> float | None:
+    return min((at for at in (one, other) if at is not None), default=None)
 
-    def _arm(self) -> None:
-        left = _remaining()
-        if left is not None:
-            self.settimeout(left)  # type: ignore[attr-defined]
+
+class _BoundedMixin:
+    """Give each operation only what is left of the call, and look now and then whether to stop."""
+
+    def _patiently(self, operation: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Carry out an operation that can be repeated after it has timed out."""
+        sock: Any = self
+        at, stop = _limits()
+        own = sock.gettimeout()
+        until = _earlier(at, None if own is None else time.monotonic() + own)
+        try:
+            while True:
+                stop.check()
+                left = _left(until)
+                sock.settimeout(GLANCE if left is None else min(left, GLANCE))
+                try:
+                    return operation(*args, **kwargs)
+                except TimeoutError:
+                    continue
+        finally:
+            if sock.fileno() >= 0:
+                sock.settimeout(own)
 
     def recv(self, *args: Any, **kwargs: Any) -> Any:
-        self._arm()
-        return super().recv(*args, **kwargs)  # type: ignore[misc]
+        return self._patiently(super().recv, args, kwargs)  # type: ignore[misc]
 
     def recv_into(self, *args: Any, **kwargs: Any) -> Any:
-        self._arm()
-        return super().recv_into(*args, **kwargs)  # type: ignore[misc]
+        return self._patiently(super().recv_into, args, kwargs)  # type: ignore[misc]
 
     def sendall(self, *args: Any, **kwargs: Any) -> Any:
-        self._arm()
+        """Send; cannot be repeated, since part of it may have gone."""
+        at, stop = _limits()
+        stop.check()
+        left = _left(at)
+        if left is not None:
+            self.settimeout(left)  # type: ignore[attr-defined]
         return super().sendall(*args, **kwargs)  # type: ignore[misc]
 
 
-class DeadlineSocket(_DeadlineMixin, socket.socket):
-    """A TCP socket under the thread's deadline."""
+class BoundedSocket(_BoundedMixin, socket.socket):
+    """A TCP socket within the thread's bounds."""
 
 
-class DeadlineSSLSocket(_DeadlineMixin, ssl.SSLSocket):
-    """A TLS socket under the thread's deadline."""
+class BoundedSSLSocket(_BoundedMixin, ssl.SSLSocket):
+    """A TLS socket within the thread's bounds."""
 
     def do_handshake(self, *args: Any, **kwargs: Any) -> None:
-        """Shake hands; OpenSSL bounds the handshake as a whole by the timeout set here."""
-        self._arm()
-        super().do_handshake(*args, **kwargs)
+        """Shake hands."""
+        self._patiently(super().do_handshake, args, kwargs)
 
 
 if TYPE_CHECKING:  # to the type checker the mixin is a connection; at run time it stands before one
@@ -181,23 +220,42 @@ class _GuardedMixin(_Base):
 
 def _connect(found: list[Any], timeout: float, options: Any) -> socket.socket:
     """Try the addresses in turn, all within *timeout* seconds, each with its fair share."""
+    at, stop = _limits()
     ends_at = time.monotonic() + timeout
     last: OSError = OSError("no address")
     for index, (family, kind, proto, _, address) in enumerate(found):
-        left = _remaining()
-        share = (ends_at - time.monotonic()) / (len(found) - index)
-        sock = DeadlineSocket(family, kind, proto)
+        _left(at)
+        share = time.monotonic() + (ends_at - time.monotonic()) / (len(found) - index)
+        sock = BoundedSocket(family, kind, proto)
         try:
             for option in options or ():
                 sock.setsockopt(*option)
-            sock.settimeout(max(0.001, share if left is None else min(share, left)))
-            sock.connect(address)
+            _connect_one(sock, address, _earlier(at, share), stop)
+            # For what follows, first of all the handshake of TLS.
+            sock.settimeout(timeout if at is None else max(0.001, at - time.monotonic()))
         except OSError as error:
             sock.close()
             last = error
+        except BaseException:
+            sock.close()
+            raise
         else:
             return sock
     raise last
+
+
+def _connect_one(sock: socket.socket, address: Any, until: float | None, stop: Stop) -> None:
+    sock.setblocking(False)
+    code = sock.connect_ex(address)
+    poll = select.poll()
+    poll.register(sock, select.POLLOUT)
+    while code in {errno.EINPROGRESS, errno.EWOULDBLOCK}:
+        stop.check()
+        left = _left(until)
+        if poll.poll(1000 * (GLANCE if left is None else min(left, GLANCE))):
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
 
 
 class GuardedHTTPConnection(_GuardedMixin, HTTPConnection):

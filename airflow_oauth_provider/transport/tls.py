@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from airflow_oauth_provider.protocol.settings import NetworkSettings
-from airflow_oauth_provider.transport.sockets import DeadlineSSLSocket
+from airflow_oauth_provider.transport.sockets import BoundedSSLSocket
 
 # What requests and OpenSSL programs obey, in the order in which requests looks.
 _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
@@ -56,7 +56,7 @@ def check_ca_certificates(pem: str) -> None:
 @lru_cache(maxsize=32)
 def _context(pem: str | None, bundle: str | None, verify: bool) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.sslsocket_class = DeadlineSSLSocket
+    context.sslsocket_class = BoundedSSLSocket
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not verify:
         context.check_hostname = False

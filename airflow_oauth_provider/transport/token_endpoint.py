@@ -13,20 +13,25 @@ from airflow_oauth_provider.protocol.token_request import TokenRequest
 from airflow_oauth_provider.transport.adapter import OAuth2Adapter
 from airflow_oauth_provider.transport.faults import classify
 from airflow_oauth_provider.transport.proxies import proxies_for
-from airflow_oauth_provider.transport.sockets import CONNECT_TIMEOUT, deadline
+from airflow_oauth_provider.transport.sockets import CONNECT_TIMEOUT, bounded
+from airflow_oauth_provider.transport.stopping import NEVER, Stop
 from airflow_oauth_provider.transport.tls import tls_context
 
 MAX_BODY = 256 * 1024
 _CHUNK = 16 * 1024
 
 
-def send(request: TokenRequest, network: NetworkSettings, *, deadline_at: float) -> Answer | Failure:
+def send(
+    request: TokenRequest, network: NetworkSettings, *, deadline_at: float, stop: Stop = NEVER
+) -> Answer | Failure:
     """POST *request*, read the answer whole, and close the connection.
 
     Each attempt has a connection of its own: token requests are rare, and one that failed must
     not meet the connection it failed on. No redirect is followed and nothing is decompressed.
 
     :param deadline_at: monotonic seconds at which this returns a timeout, whatever the server does.
+    :param stop: ends it sooner.
+    :raises TaskStoppedError: then.
     """
     prepared = requests.Request(
         "POST", request.url, headers=dict(request.headers), data=request.body
@@ -34,7 +39,7 @@ def send(request: TokenRequest, network: NetworkSettings, *, deadline_at: float)
     adapter = OAuth2Adapter(tls_context(network), any_address=network.token_host_listed)
     left = max(0.001, deadline_at - time.monotonic())
     try:
-        with deadline(deadline_at):
+        with bounded(deadline_at, stop):
             return _exchange(adapter, prepared, network, left)
     except Exception as error:  # every failure is classified; an unknown one is raised below
         failure = classify(error)

@@ -111,8 +111,12 @@ def _test_dag(file: Path, conf: dict[str, Any]) -> dict[str, Any]:
     sys.modules[file.stem] = module
     spec.loader.exec_module(module)
     found = [value for value in vars(module).values() if isinstance(value, DAG)] or _made_by(module)
+    dag = found[0]
+    if not hasattr(dag, "test"):  # Airflow 3.0.0
+
+        dag = DAG.from_sdk_dag(dag)
     started_at = time.time()
-    run = found[0].test(run_conf=conf)
+    run = dag.test(run_conf=conf)
     return {
         "state": str(run.state),
         "results": _results(run.dag_id, run.run_id),

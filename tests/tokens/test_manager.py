@@ -187,8 +187,8 @@ class TestRefusals:
         self, _case: None, manager: TokenManager, service: Service, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         service.token = refuse("invalid_client", 401)
-        clock = time.monotonic()
-        monkeypatch.setattr("airflow_oauth_provider.tokens.refusals.time.monotonic", lambda: clock)
+        clock = time.time()
+        monkeypatch.setattr("airflow_oauth_provider.tokens.entries.time.time", lambda: clock)
         settings = settings_for(service, scope="a")
         for given in (settings, settings, settings_for(service, scope="b")):
             with pytest.raises(InvalidClientError):

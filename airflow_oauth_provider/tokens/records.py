@@ -1,0 +1,115 @@
+"""Tokens and errors as JSON, for sealed entries.
+
+What is read was sealed by the same client, yet by any version of this package: whatever does not
+fit is as good as absent. No pickle, and no import of a name that stands in an entry.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from airflow_oauth_provider.exceptions import (
+    InvalidClientError,
+    OAuthError,
+    TokenEndpointError,
+    TokenResponseError,
+    TransportError,
+)
+from airflow_oauth_provider.protocol.token import AccessToken
+
+_ERRORS: dict[str, type[OAuthError]] = {
+    kind.__name__: kind
+    for kind in (InvalidClientError, TokenEndpointError, TokenResponseError, TransportError)
+}
+_FOREIGN = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+
+
+def dump_token(token: AccessToken) -> bytes:
+    """Write a token."""
+    content = {
+        "value": token.value,
+        "token_type": token.token_type,
+        "expires_at": token.expires_at,
+        "issued_at": token.issued_at,
+        "scopes": sorted(token.scopes),
+    }
+    return json.dumps(content).encode()
+
+
+def load_token(data: bytes) -> AccessToken | None:
+    """Read a token."""
+    try:
+        content = json.loads(data)
+        token = AccessToken(
+            value=content["value"],
+            token_type=content["token_type"],
+            expires_at=float(content["expires_at"]),
+            issued_at=float(content["issued_at"]),
+            scopes=frozenset(content["scopes"]),
+        )
+    except _FOREIGN:
+        return None
+    return token if isinstance(token.value, str) and isinstance(token.token_type, str) else None
+
+
+def dump_error(error: OAuthError) -> dict[str, Any] | None:
+    """Write an error that concerns others than its caller; ``None`` for one that does not."""
+    if type(error).__name__ not in _ERRORS:
+        return None
+    values = {name: value for name, value in vars(error).items() if name != "conn_id"}
+    return {"type": type(error).__name__, **values}
+
+
+def load_error(content: Any) -> OAuthError | None:
+    """Read an error."""
+    try:
+        values = dict(content)
+        return _ERRORS[values.pop("type")](str(values.pop("message")), **values)
+    except _FOREIGN:
+        return None
+
+
+@dataclass(frozen=True)
+class Status:
+    """The last outcome of one key: what callers share, and what status displays show.
+
+    Times are seconds since the epoch; ``None`` means never.
+
+    :param authorized_at: when the last token was granted, *expires_at* when it ends.
+    :param scopes: what was granted with it.
+    :param refused_at: when an acquisition failed last.
+    :param error: how.
+    :param refused_until: until when nobody asks again; *refused_at* when anybody may.
+    :param permanent: the refusal will not pass by itself, so that nobody waits for its end.
+    :param in_a_row: refusals of the client itself without a token between them.
+    :param budget: seconds the one who failed had at most.
+    :param early_at: when a token was last renewed before its time, or tried to be.
+    """
+
+    authorized_at: float | None = None
+    expires_at: float | None = None
+    scopes: tuple[str, ...] = ()
+    refused_at: float | None = None
+    error: OAuthError | None = field(default=None, compare=False)
+    refused_until: float = 0.0
+    permanent: bool = False
+    in_a_row: int = 0
+    budget: float = 0.0
+    early_at: float = 0.0
+
+    def dump(self) -> bytes:
+        """Write it."""
+        content = {**asdict(self), "error": dump_error(self.error) if self.error else None}
+        return json.dumps(content).encode()
+
+    @classmethod
+    def load(cls, data: bytes) -> Status | None:
+        """Read it."""
+        try:
+            content = json.loads(data)
+            error = load_error(content["error"]) if content["error"] else None
+            return cls(**{**content, "error": error, "scopes": tuple(content["scopes"])})
+        except _FOREIGN:
+            return None

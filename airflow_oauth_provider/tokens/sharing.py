@@ -1,0 +1,41 @@
+"""How tokens are shared: which store, under which keys of the deployment."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.tokens.sealing import Sealer, sealer
+from airflow_oauth_provider.tokens.stores.base import Store
+from airflow_oauth_provider.tokens.stores.choice import memory
+
+# Seals what stays in this process and belongs to a client without any credential of its own.
+_process_key = Secret(secrets.token_hex(32))
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """The deployment's choice.
+
+    :param store: where entries lie.
+    :param keys: ``store_key``, newest first; older ones only read.
+    """
+
+    store: Store = memory
+    keys: tuple[Secret, ...] = field(default=(), repr=False)
+
+    def store_for(self, settings: ClientSettings) -> Store:
+        """Return the store; a client without a credential has nothing to seal with, so none is shared."""
+        return self.store if settings.credential or self.keys else memory
+
+    def sealers(self, settings: ClientSettings) -> tuple[Sealer, ...]:
+        """Return who seals (the first) and who may still open."""
+        if not self.keys:
+            return (sealer(settings.credential or _process_key, None),)
+        return tuple(sealer(settings.credential, key) for key in self.keys)
+
+
+ALONE = Sharing()
+"""Nothing leaves the process."""

@@ -1,0 +1,64 @@
+"""The interface of a store."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+LEASE = 30.0
+"""Seconds after which a lease is lost where the store cannot tell that its holder is gone."""
+MAX_ENTRY = 96 * 1024
+"""Bytes of the largest entry: a token of 64 KiB, sealed."""
+
+
+class StoreError(Exception):
+    """The store cannot be used now; says why, in words for the operator of the deployment."""
+
+
+class Lease(Protocol):
+    """The right to be the one who asks."""
+
+    def release(self) -> None:
+        """Give it back; never raises."""
+
+
+class NoLease:
+    """The lease of a store that cannot lend any: everybody gets one."""
+
+    def release(self) -> None:
+        """Do nothing."""
+
+
+class Store(Protocol):
+    """Bytes by name, for a time, and leases.
+
+    Names are 1 to 64 characters of ``[a-z0-9.-]``, chosen so that they tell nothing.
+    """
+
+    kind: str
+    """``memory``, ``file`` or ``redis``."""
+
+    def read(self, name: str) -> bytes | None:
+        """Return an entry; ``None`` when there is none.
+
+        :raises StoreError: when the store does not work.
+        """
+
+    def write(self, name: str, data: bytes, *, until: float) -> None:
+        """Put an entry in the place of the one before, as a whole.
+
+        :param until: seconds since the epoch from which nobody needs it.
+        :raises StoreError: when the store does not work.
+        """
+
+    def delete(self, name: str) -> None:
+        """Remove an entry, if there is one.
+
+        :raises StoreError: when the store does not work.
+        """
+
+    def lease(self, name: str) -> Lease | None:
+        """Take the lease of that name without waiting.
+
+        :return: ``None`` when somebody else holds it.
+        :raises StoreError: when the store does not work.
+        """

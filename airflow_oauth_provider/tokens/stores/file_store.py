@@ -1,0 +1,215 @@
+"""Entries in a folder of this host, which nobody but its owner may enter.
+
+Each entry is a file, put in place by rename: a reader sees the old one or the new one whole. Its
+time of modification is the time from which it may be swept. Leases are ``flock`` locks, which the
+kernel releases when their holder dies. No symbolic link is followed, and nothing is believed that
+somebody else could have written.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from airflow_oauth_provider.tokens.stores.base import MAX_ENTRY, Lease, NoLease, StoreError
+
+_ENTRY, _TEMPORARY, _LOCK = ".sealed", ".tmp", ".lock"
+SWEEP_INTERVAL = 600.0
+STALE = 3600.0
+"""Seconds after which a temporary file or an unused lock is a leftover."""
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
+
+# No symbolic link, no handing down to programs started, no waiting for the other end of a pipe.
+_CAREFUL = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+_held: set[_FileLease] = set()
+
+
+class FileStore:
+    """See the module.
+
+    :param folder: made when first needed; its parent must exist.
+    """
+
+    kind = "file"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._next_sweep = 0.0
+
+    def read(self, name: str) -> bytes | None:
+        """Return an entry; one that others could read or write is removed instead."""
+        with self._entered() as folder:
+            try:
+                file = os.open(name + _ENTRY, os.O_RDONLY | _CAREFUL, dir_fd=folder)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                if error.errno != errno.ELOOP:
+                    raise
+                os.unlink(name + _ENTRY, dir_fd=folder)
+                return None
+            try:
+                if not _is_private(os.fstat(file), stat.S_ISREG):
+                    os.unlink(name + _ENTRY, dir_fd=folder)
+                    return None
+                data = os.read(file, MAX_ENTRY + 1)
+                return data if len(data) <= MAX_ENTRY else None
+            finally:
+                os.close(file)
+
+    def write(self, name: str, data: bytes, *, until: float) -> None:
+        """Put an entry in place."""
+        with self._entered() as folder:
+            temporary = f"{name}.{secrets.token_hex(8)}{_TEMPORARY}"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFUL
+            file = os.open(temporary, flags, 0o600, dir_fd=folder)
+            try:
+                try:
+                    os.fchmod(file, 0o600)  # whatever the umask
+                    _write_all(file, data)
+                    os.utime(file, (until, until))
+                finally:
+                    os.close(file)
+                os.replace(temporary, name + _ENTRY, src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(temporary, dir_fd=folder)
+                raise
+            self._sweep_now_and_then(folder)
+
+    def delete(self, name: str) -> None:
+        """Remove an entry."""
+        with self._entered() as folder, suppress(FileNotFoundError):
+            os.unlink(name + _ENTRY, dir_fd=folder)
+
+    def lease(self, name: str) -> Lease | None:
+        """Take a lock; on a file system without locks everybody gets one."""
+        with self._entered() as folder:
+            flags = os.O_RDWR | os.O_CREAT | _CAREFUL
+            file = os.open(name + _LOCK, flags, 0o600, dir_fd=folder)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # A sweep may have removed the file between opening and locking: then this is no lock.
+                if not _same(os.fstat(file), name + _LOCK, folder):
+                    os.close(file)
+                    return None
+                os.utime(file)
+            except BlockingIOError:
+                os.close(file)
+                return None
+            except OSError as error:
+                os.close(file)
+                if error.errno in _NO_LOCKS:
+                    return NoLease()
+                raise
+        return _FileLease(file)
+
+    @contextmanager
+    def _entered(self) -> Iterator[int]:
+        """Open the folder, which must be ours alone.
+
+        :raises StoreError: for every way in which it, or what is done in it, fails.
+        """
+        try:
+            folder = self._opened()
+            try:
+                if not _is_private(os.fstat(folder), stat.S_ISDIR):
+                    raise StoreError(
+                        f"the folder {self.folder} belongs to another user or can be entered by others: "
+                        f"make it your own with mode 700, or remove it"
+                    )
+                yield folder
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise StoreError(f"the folder {self.folder} does not work: {error.strerror or error}") from None
+
+    def _opened(self) -> int:
+        flags = os.O_RDONLY | os.O_DIRECTORY | _CAREFUL
+        try:
+            return os.open(self.folder, flags)
+        except FileNotFoundError:
+            with suppress(FileExistsError):
+                self.folder.mkdir(mode=0o700)
+            return os.open(self.folder, flags)
+
+    def _sweep_now_and_then(self, folder: int) -> None:
+        now = time.time()
+        if now < self._next_sweep:
+            return
+        self._next_sweep = now + SWEEP_INTERVAL
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    _sweep(entry.name, entry.stat(follow_symlinks=False).st_mtime, now, folder)
+
+
+def _sweep(name: str, modified: float, now: float, folder: int) -> None:
+    if (name.endswith(_ENTRY) and modified < now) or (name.endswith(_TEMPORARY) and modified < now - STALE):
+        os.unlink(name, dir_fd=folder)
+    elif name.endswith(_LOCK) and modified < now - STALE:
+        _remove_unused_lock(name, folder)
+
+
+def _remove_unused_lock(name: str, folder: int) -> None:
+    file = os.open(name, os.O_RDWR | _CAREFUL, dir_fd=folder)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(name, dir_fd=folder)
+    finally:
+        os.close(file)
+
+
+class _FileLease:
+    def __init__(self, file: int) -> None:
+        self.file: int | None = file
+        _held.add(self)
+
+    def release(self) -> None:
+        """Unlock, once; a forked child has closed its copy, so the lock ends with this."""
+        _held.discard(self)
+        file, self.file = self.file, None
+        if file is not None:
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_UN)
+            os.close(file)
+
+
+def _is_private(found: os.stat_result, is_kind: object) -> bool:
+    """Whether it is of that kind, our own, and open to nobody else."""
+    right_kind = callable(is_kind) and is_kind(found.st_mode)
+    return bool(right_kind and found.st_uid == os.geteuid() and not found.st_mode & 0o077)
+
+
+def _same(opened: os.stat_result, name: str, folder: int) -> bool:
+    try:
+        current = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return (opened.st_dev, opened.st_ino) == (current.st_dev, current.st_ino)
+
+
+def _write_all(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def _close_in_child() -> None:
+    """Let go of the parent's locks: they belong to the open files, and would outlive the parent here."""
+    for lease in tuple(_held):
+        if lease.file is not None:
+            os.close(lease.file)
+            lease.file = None
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_close_in_child)

@@ -1,0 +1,72 @@
+"""A store that fails costs speed and one warning, never a task."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from airflow_oauth_provider.tokens.stores.base import Lease, NoLease, Store, StoreError
+from airflow_oauth_provider.tokens.stores.memory_store import MemoryStore
+
+log = logging.getLogger(__name__)
+
+CIRCUIT = 30.0
+"""Seconds for which a store that failed is left alone."""
+WARNING_INTERVAL = 600.0
+_Result = TypeVar("_Result")
+
+
+class GuardedStore:
+    """Use *store* while it works, and this process's memory while it does not.
+
+    Holds no lock: the worst that threads can do to each other is to warn twice.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._fallback = MemoryStore()
+        self._closed_until = 0.0
+        self._quiet_until = 0.0
+        self.kind = store.kind
+
+    def read(self, name: str) -> bytes | None:
+        """Return an entry of the store, else of memory."""
+        return self._try(lambda: self._store.read(name), lambda: None) or self._fallback.read(name)
+
+    def write(self, name: str, data: bytes, *, until: float) -> None:
+        """Write to the store, else to memory."""
+        self._try(
+            lambda: self._store.write(name, data, until=until),
+            lambda: self._fallback.write(name, data, until=until),
+        )
+
+    def delete(self, name: str) -> None:
+        """Delete in both."""
+        self._fallback.delete(name)
+        self._try(lambda: self._store.delete(name), lambda: None)
+
+    def lease(self, name: str) -> Lease | None:
+        """Take a lease; without a store everybody gets one."""
+        return self._try(lambda: self._store.lease(name), NoLease)
+
+    def clear(self) -> None:
+        """Forget what memory holds, and that the store has failed."""
+        self._fallback.clear()
+        self._closed_until = self._quiet_until = 0.0
+
+    def _try(self, operation: Callable[[], _Result], otherwise: Callable[[], _Result]) -> _Result:
+        now = time.monotonic()
+        if now < self._closed_until:
+            return otherwise()
+        try:
+            return operation()
+        except StoreError as error:
+            self._closed_until = time.monotonic() + CIRCUIT
+            if now >= self._quiet_until:
+                self._quiet_until = now + WARNING_INTERVAL
+                log.warning(
+                    "Tokens are not shared for now: %s. Tasks go on, each with a token of its own", error
+                )
+            return otherwise()

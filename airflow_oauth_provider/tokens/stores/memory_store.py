@@ -1,0 +1,67 @@
+"""Entries of this process only."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections import OrderedDict
+
+from airflow_oauth_provider.tokens.stores.base import NoLease
+
+CAPACITY = 1024
+_alive: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
+
+
+class MemoryStore:
+    """Hold entries while the process lives; the least recently written go first.
+
+    Leases are not needed: within one process there is one flight per key anyway.
+    """
+
+    kind = "memory"
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+        _alive.add(self)
+
+    def read(self, name: str) -> bytes | None:
+        """Return an entry that is not over."""
+        found = self._entries.get(name)
+        return found[0] if found is not None and time.time() < found[1] else None
+
+    def write(self, name: str, data: bytes, *, until: float) -> None:
+        """Keep an entry."""
+        with self._lock:
+            self._entries[name] = data, until
+            self._entries.move_to_end(name)
+            while len(self._entries) > CAPACITY:
+                self._entries.popitem(last=False)
+
+    def delete(self, name: str) -> None:
+        """Drop an entry."""
+        with self._lock:
+            self._entries.pop(name, None)
+
+    def lease(self, name: str) -> NoLease:
+        """Grant it: see the class."""
+        return NoLease()
+
+    def clear(self) -> None:
+        """Drop everything, and the lock with it (a forked child may have inherited it locked)."""
+        self._lock = threading.Lock()
+        self._entries = OrderedDict()
+
+    def reset_after_fork(self) -> None:
+        """Keep the entries; the lock may be held by a thread that is gone."""
+        self._lock = threading.Lock()
+
+
+def _reset_after_fork() -> None:
+    for store in list(_alive):
+        store.reset_after_fork()
+
+
+os.register_at_fork(after_in_child=_reset_after_fork)

@@ -1,0 +1,96 @@
+"""Entries in Redis or Valkey, for several hosts.
+
+A lease is a key set only if absent, with a nonce of its own and a time to live; it is released by
+compare-and-delete, so that nobody releases another's. Every operation has a quarter of a second.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from airflow_oauth_provider.tokens.stores.base import LEASE, MAX_ENTRY, Lease, StoreError
+
+OPERATION_TIMEOUT = 0.25
+_PREFIX = "airflow-oauth-provider:1:"
+_RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
+
+
+class RedisStore:
+    """See the module.
+
+    :param url: ``redis://`` or ``rediss://``; never shown, it may hold a password.
+    :raises ImportError: when the package ``redis`` is not installed.
+    :raises ValueError: when the URL is malformed.
+    """
+
+    kind = "redis"
+
+    def __init__(self, url: str) -> None:
+        import redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
+        self._client: Any = redis.Redis.from_url(
+            url,
+            socket_timeout=OPERATION_TIMEOUT,
+            socket_connect_timeout=OPERATION_TIMEOUT,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=0,
+        )
+        self._errors = (redis.RedisError, OSError, ValueError)
+
+    def read(self, name: str) -> bytes | None:
+        """Return an entry."""
+        with self._working():
+            data = self._client.get(_PREFIX + name)
+            return data if isinstance(data, bytes) and len(data) <= MAX_ENTRY else None
+
+    def write(self, name: str, data: bytes, *, until: float) -> None:
+        """Keep an entry until then."""
+        milliseconds = int((until - time.time()) * 1000)
+        if milliseconds > 0:
+            with self._working():
+                self._client.set(_PREFIX + name, data, px=milliseconds)
+
+    def delete(self, name: str) -> None:
+        """Remove an entry."""
+        with self._working():
+            self._client.delete(_PREFIX + name)
+
+    def lease(self, name: str) -> Lease | None:
+        """Set the lease's key, if nobody has."""
+        nonce = secrets.token_hex(16)
+        key = f"{_PREFIX}{name}.lease"
+        with self._working():
+            if not self._client.set(key, nonce, nx=True, px=int(LEASE * 1000)):
+                return None
+        return _RedisLease(self, key, nonce)
+
+    def release(self, key: str, nonce: str) -> None:
+        """Delete a lease's key if it still holds *nonce*."""
+        with self._working():
+            self._client.eval(_RELEASE, 1, key, nonce)
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        try:
+            yield
+        except self._errors as error:
+            # Its text may name the address with a password; the type says enough.
+            raise StoreError(f"Redis does not work ({type(error).__name__})") from None
+
+
+class _RedisLease:
+    def __init__(self, store: RedisStore, key: str, nonce: str) -> None:
+        self._store, self._key, self._nonce = store, key, nonce
+
+    def release(self) -> None:
+        """Release it; if that fails, it runs out by itself."""
+        try:
+            self._store.release(self._key, self._nonce)
+        except StoreError:
+            return

@@ -1,0 +1,92 @@
+"""A Redis of our own: on a free loopback port or a socket, stopped afterwards."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from typing import Any, Self
+
+from tests.servers.oidc_server import ServerMissingError
+
+
+class RedisServer:
+    """Run ``redis-server`` without persistence.
+
+    :param options: further configuration, e.g. ``maxmemory="1mb"``.
+    """
+
+    def __init__(self, **options: str) -> None:
+        program = shutil.which("redis-server")
+        if program is None:
+            raise ServerMissingError("redis-server is not installed")
+        self._program = program
+        self._options = options
+        self._folder = tempfile.TemporaryDirectory(prefix="redis-")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        arguments = [
+            self._program,
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--dir",
+            self._folder.name,
+        ]
+        arguments += ["--save", "", "--appendonly", "no"]
+        for name, value in self._options.items():
+            arguments += [f"--{name.replace('_', '-')}", value]
+        self._process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        ends_at = time.monotonic() + 20
+        while time.monotonic() < ends_at:
+            try:
+                if self.client().ping():
+                    return
+            except OSError:
+                time.sleep(0.02)
+            except Exception as error:
+                if type(error).__name__ not in {"ConnectionError", "BusyLoadingError"}:
+                    raise
+                time.sleep(0.02)
+        raise RuntimeError("redis-server did not start")
+
+    def client(self) -> Any:
+        import redis
+
+        return redis.Redis(port=self.port)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.terminate()
+            self._process.wait(10)
+            self._process = None
+
+    def freeze(self) -> None:
+        """Let it accept connections and answer nothing."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._folder.cleanup()
