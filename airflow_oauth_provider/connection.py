@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 MAX_NAME = 50
 MAX_SECRET = 8 * 1024
 MAX_CLIENT_ID = 1024
+SHORTEST_SEALING = 16
+"""Characters of a secret from which entries in a foreign database are sealed well enough."""
 MASKED = "***"
 
 # Where a secret would be stored and shown in clear, and the field that is masked instead.
@@ -188,6 +190,11 @@ class _Resolver:
             self.warnings.append("the client secret begins or ends with a space: is that meant?")
         if len(value) < SHORTEST_MASKED:
             self.warnings.append("the client secret is so short that Airflow does not mask it in logs")
+        if len(value) < SHORTEST_SEALING and self.policy.sharing.leaves_the_host:
+            self.warnings.append(
+                f"the client secret has less than {SHORTEST_SEALING} characters and could be guessed from "
+                "entries of the token store: set [oauth2] store_key"
+            )
         return secret
 
     def _request(self, token_url: Url) -> s.RequestSettings:

@@ -21,6 +21,7 @@ from airflow_oauth_provider.tokens.manager import shared
 from tests.demo.dag_runs import ROOT, AirflowHome
 from tests.demo.orders import OrdersServer
 from tests.readme import README, rendered
+from tests.test_example_dags import needs_dag_test
 
 pytestmark = pytest.mark.airflow
 TEXT = README.read_text()
@@ -62,6 +63,7 @@ def test_what_its_python_did(names: dict[str, Any]) -> None:
     assert isinstance(names["fetch"](None), AccessToken)
 
 
+@needs_dag_test
 def test_the_first_dag_has_twelve_lines_and_works(orders: OrdersServer, tmp_path: Path) -> None:
     lines = BLOCKS[0].strip().splitlines()
     assert len(lines) <= 12

@@ -26,6 +26,11 @@ class Sharing:
     store: Store = memory
     keys: tuple[Secret, ...] = field(default=(), repr=False)
 
+    @property
+    def leaves_the_host(self) -> bool:
+        """Whether entries lie in another system, sealed by the client's own credential alone."""
+        return self.store.kind == "redis" and not self.keys
+
     def store_for(self, settings: ClientSettings) -> Store:
         """Return the store; a client without a credential has nothing to seal with, so none is shared."""
         return self.store if settings.credential or self.keys else memory

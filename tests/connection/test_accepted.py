@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from airflow_oauth_provider.auth import OAuth2Client
 from airflow_oauth_provider.connection import resolve
+from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.fields import FIELDS, Field, Kind, default_extra
-from airflow_oauth_provider.policy import Policy
+from airflow_oauth_provider.policy import Policy, read_policy
 from airflow_oauth_provider.protocol.fingerprint import credential_key, token_key
+from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.manager import shared
+from airflow_oauth_provider.tokens.sharing import Sharing
+from airflow_oauth_provider.tokens.stores import open_store
 from tests.connection.test_rejected import KEY_METHOD, connection, pem
 from tests.service import Service
 
@@ -347,3 +352,40 @@ def test_a_plain_connection_object_will_do() -> None:
         conn_id="x", conn_type="oauth2_client_credentials", host="idp.example/t", login="a", password="b" * 8
     )
     assert resolve(given, Policy()).settings.client_id == "a"
+
+
+@pytest.mark.parametrize(
+    "store, keys, secret, warned",
+    [
+        ("redis://127.0.0.1:1/0", (), "short-secret", True),
+        ("redis://127.0.0.1:1/0", (Secret("k" * 44),), "short-secret", False),
+        ("redis://127.0.0.1:1/0", (), "a-long-enough-secret", False),
+        ("memory", (), "short-secret", False),
+    ],
+)
+def test_a_short_secret_in_a_foreign_database(
+    store: str, keys: tuple[Secret, ...], secret: str, warned: bool, tmp_path: Path
+) -> None:
+    policy = Policy(sharing=Sharing(open_store(store, tmp_path), keys))
+    resolved = resolve(connection(password=secret), policy)
+    assert any("store_key" in warning for warning in resolved.warnings) == warned
+
+
+@pytest.mark.parametrize(
+    "option, value",
+    [
+        ("token_store", "files"),
+        ("token_store", "redis://:the-password@host:port/0"),
+        ("store_key", "not base64!"),
+        ("store_key", "c2hvcnQ="),
+    ],
+)
+def test_a_wrong_store_is_told_without_its_secret(
+    option: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"AIRFLOW__OAUTH2__{option.upper()}", value)
+    with pytest.raises(ConfigurationError) as caught:
+        read_policy()
+    assert caught.value.field == option
+    assert value not in str(caught.value)
+    assert "the-password" not in str(caught.value)

@@ -113,7 +113,6 @@ def _test_dag(file: Path, conf: dict[str, Any]) -> dict[str, Any]:
     found = [value for value in vars(module).values() if isinstance(value, DAG)] or _made_by(module)
     dag = found[0]
     if not hasattr(dag, "test"):  # Airflow 3.0.0
-
         dag = DAG.from_sdk_dag(dag)
     started_at = time.time()
     run = dag.test(run_conf=conf)

@@ -239,7 +239,7 @@ def test_exhausted_descriptors_and_no_leak(
     def exhausted(*_: object, **__: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr("airflow_oauth_provider.transport.sockets.DeadlineSocket", exhausted)
+    monkeypatch.setattr("airflow_oauth_provider.transport.sockets.BoundedSocket", exhausted)
     result = send(scripted)
     assert isinstance(result, Failure)
     assert result.fault is Fault.LOCAL

@@ -1,0 +1,235 @@
+"""Many cold processes that want a token at the same moment.
+
+As a program it imports everything once and forks the processes, as Airflow's executors do; each has
+a memory of its own. What they have in common is the store.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the processes do.
+
+    :param connection: as ``AIRFLOW_CONN_…`` has it.
+    :param store: option ``token_store``; *home* is Airflow's.
+    :param processes: how many; each makes *calls* calls of ``get_token``.
+    :param kill_after: seconds between which a process that asks the server is killed; ``None``: never.
+    :param kills: at most so many.
+    :param stop_leader: stop (SIGSTOP) the first process that asks, for ever.
+    """
+
+    connection: dict[str, Any]
+    store: str
+    home: str
+    processes: int
+    calls: int = 1
+    kill_after: tuple[float, float] | None = None
+    kills: int = 0
+    stop_leader: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one process.
+
+    :param token: it got; else *error* is the type of what was raised, *message* its text.
+    :param seconds: of its first call, from the common start; of the slowest of all calls: *slowest*.
+    """
+
+    token: str | None = None
+    error: str | None = None
+    message: str = ""
+    seconds: float = 0.0
+    slowest: float = 0.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of all of them."""
+
+    results: list[Result] = field(default_factory=list)
+    killed: int = 0
+
+    @property
+    def tokens(self) -> set[str]:
+        return {result.token for result in self.results if result.token}
+
+    @property
+    def errors(self) -> set[str]:
+        return {result.error for result in self.results if result.error}
+
+
+def run(task: Task, *, timeout: float = 60) -> Report:
+    """Run the processes below a fresh interpreter."""
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": task.home,
+        "AIRFLOW__OAUTH2__TOKEN_STORE": task.store,
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "PYTHONWARNINGS": "ignore",
+    }
+    conductor = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.fleet", json.dumps(asdict(task))],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        printed, _ = conductor.communicate(timeout=timeout)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(conductor.pid, signal.SIGKILL)
+    if conductor.returncode:
+        raise RuntimeError(f"the fleet failed:\n{printed[-3000:]}")
+    report = json.loads(printed.strip().splitlines()[-1])
+    return Report([Result(**result) for result in report["results"]], report["killed"])
+
+
+def _child(task: Task, start: int, leaders: int, results: int) -> None:
+    """Be one process: announce when the server is asked, tell at the end what came of it."""
+    from airflow.sdk import Connection
+
+    from airflow_oauth_provider.auth import OAuth2Client
+    from airflow_oauth_provider.tokens.flight import Flight
+
+    fetch = Flight.fetch
+
+    def announced(flight: Flight) -> Any:
+        os.write(leaders, f"{os.getpid()}\n".encode())
+        return fetch(flight)
+
+    Flight.fetch = announced  # type: ignore[assignment,method-assign]
+    given = {**task.connection, "extra": json.dumps(task.connection["extra"])}
+    client = OAuth2Client("fleet", Connection(conn_id="fleet", **given))
+    os.read(start, 1)
+    began = time.monotonic()
+    try:
+        token = client.get_token()
+        first = slowest = time.monotonic() - began
+        for _ in range(task.calls - 1):
+            again = time.monotonic()
+            token = client.get_token()
+            slowest = max(slowest, time.monotonic() - again)
+        result = Result(token=token.value, seconds=first, slowest=slowest)
+    except Exception as error:
+        result = Result(error=type(error).__name__, message=str(error), seconds=time.monotonic() - began)
+    os.write(results, json.dumps(asdict(result)).encode() + b"\n")
+
+
+class _Conductor:
+    """Start the processes, kill those who ask if the task says so, collect what the others say."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.random = random.Random(task.seed)
+        self.killed = 0
+        self._lines: dict[int, bytes] = {}
+
+    def run(self) -> Report:
+        start, go = os.pipe()
+        leaders, announce = os.pipe()
+        results, tell = os.pipe()
+        children = [self._fork(start, announce, tell) for _ in range(self.task.processes)]
+        os.close(announce)
+        os.close(tell)
+        time.sleep(0.2 + 0.004 * self.task.processes)  # until all stand at the start
+        os.write(go, b"x" * self.task.processes)
+        found = self._collect(leaders, results)
+        for child in children:
+            os.kill(child, signal.SIGKILL)  # whoever was stopped; the others are zombies by now
+            os.waitpid(child, 0)
+        return Report(found, self.killed)
+
+    def _fork(self, *pipes: int) -> int:
+        child = os.fork()
+        if child == 0:
+            try:
+                _child(self.task, *pipes)
+            finally:
+                os._exit(0)
+        return child
+
+    def _collect(self, leaders: int, results: int) -> list[Result]:
+        due: list[tuple[float, int]] = []
+        found: list[Result] = []
+        stopped = 0
+        while len(found) < self.task.processes - self.killed - stopped:
+            wait = max(0.0, min(at for at, _ in due) - time.monotonic()) if due else 1.0
+            ready, _, _ = select.select([leaders, results], [], [], min(1.0, wait))
+            if leaders in ready:
+                for line in self._read(leaders):
+                    stopped += self._leader(int(line), due, stopped)
+            if results in ready:
+                found += [Result(**json.loads(line)) for line in self._read(results)]
+            for item in [item for item in due if item[0] <= time.monotonic()]:
+                due.remove(item)
+                os.kill(item[1], signal.SIGKILL)
+                self.killed += 1
+        return found
+
+    def _leader(self, pid: int, due: list[tuple[float, int]], stopped: int) -> int:
+        if self.task.stop_leader and not stopped:
+            os.kill(pid, signal.SIGSTOP)
+            return 1
+        if self.task.kill_after and self.killed + len(due) < self.task.kills:
+            due.append((time.monotonic() + self.random.uniform(*self.task.kill_after), pid))
+        return 0
+
+    def _read(self, pipe: int) -> list[bytes]:
+        data = self._lines.get(pipe, b"") + os.read(pipe, 65_536)
+        *lines, self._lines[pipe] = data.split(b"\n")
+        return lines
+
+
+# What the process of a task has imported by the time it asks for a token.
+_PRELOADED = (
+    "airflow.sdk.definitions.connection",
+    "airflow_oauth_provider.hooks.oauth2",
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "cryptography.hazmat.primitives.kdf.hkdf",
+    "requests",
+)
+
+
+def main() -> None:
+    import importlib
+    import logging
+
+    logging.disable(logging.CRITICAL)
+    given = json.loads(sys.argv[1])
+    task = Task(**{**given, "kill_after": tuple(given["kill_after"]) if given["kill_after"] else None})
+    for module in (*_PRELOADED, *(["redis"] if task.store.startswith("redis") else [])):
+        importlib.import_module(module)
+    from airflow.sdk import Connection
+
+    from airflow_oauth_provider.connection import resolve
+    from airflow_oauth_provider.policy import read_policy
+
+    resolve(
+        Connection(conn_id="x", conn_type="x", host="a.example", login="a", password="b" * 8), read_policy()
+    )
+    print(json.dumps(asdict(_Conductor(task).run())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""Real processes that share a store: the server counts, nobody else."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.fleet import ROOT, Report, Task, run
+from tests.servers.redis_server import RedisServer
+from tests.servers.scripted import Delay, Json, token_json
+from tests.service import Service
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(params=["file", "redis"])
+def store(request: pytest.FixtureRequest) -> str:
+    if request.param == "file":
+        return "file"
+    server: RedisServer = request.getfixturevalue("redis_server")
+    return server.url
+
+
+def fleet(service: Service, store: str, home: Path, processes: int, **changes: Any) -> Report:
+    extra = {"scope": "read", **changes.pop("extra", {})}
+    connection = {
+        "conn_type": "oauth2_client_credentials",
+        "host": f"{service.server.url}/token",
+        "login": "my-client",
+        "password": changes.pop("password", "a-client-secret"),
+        "extra": extra,
+    }
+    return run(Task(connection, store, str(home), processes, **changes))
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="40-processes[P02]")])
+def test_a_cold_start_of_40_makes_one_request(
+    _case: None, service: Service, store: str, tmp_path: Path
+) -> None:
+    service.token = lambda _: Delay(0.25, token_json("the-token"))
+    report = fleet(service, store, tmp_path, 40, calls=10)
+    assert report.tokens == {"the-token"}
+    assert report.errors == set()
+    assert len(service.token_requests) == 1
+    again = fleet(service, store, tmp_path, 8)
+    assert again.tokens == {"the-token"}
+    assert len(service.token_requests) == 1, "later processes find it"
+
+
+def test_an_expiring_store_makes_one_request_per_lifetime(
+    service: Service, store: str, tmp_path: Path
+) -> None:
+    service.token = lambda _: Delay(0.1, token_json("short", expires_in=3))
+    assert fleet(service, store, tmp_path, 16).tokens == {"short"}
+    time.sleep(3)
+    service.token = lambda _: Delay(0.1, token_json("next", expires_in=600))
+    assert fleet(service, store, tmp_path, 16).tokens == {"next"}
+    assert len(service.token_requests) == 2
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="500-tasks-one-secret[P49]")])
+def test_a_wrong_secret_is_one_request(_case: None, service: Service, store: str, tmp_path: Path) -> None:
+    service.token = lambda _: Delay(0.2, Json({"error": "invalid_client"}, 401))
+    report = fleet(service, store, tmp_path, 40)
+    assert report.errors == {"InvalidClientError"}
+    assert len(report.results) == 40
+    assert len(service.token_requests) == 1
+    fleet(service, store, tmp_path, 10)
+    assert len(service.token_requests) == 1
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="cool-down[P50]")])
+def test_a_cool_down_is_shared(_case: None, service: Service, store: str, tmp_path: Path) -> None:
+    service.token = lambda _: Json({}, 429, [("Retry-After", "120")])
+    extra = {"max_wait": 5}
+    for _ in range(2):
+        report = fleet(service, store, tmp_path, 16, extra=extra)
+        assert report.errors == {"TokenEndpointError"}
+        assert max(result.seconds for result in report.results) < 3, "reported, not slept past"
+    assert len(service.token_requests) == 1
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="shared-failure[P10]")])
+def test_a_failure_is_shared_by_those_who_wait(
+    _case: None, service: Service, store: str, tmp_path: Path
+) -> None:
+    service.token = lambda _: Delay(1.0, Json({}, 503))
+    report = fleet(service, store, tmp_path, 16, extra={"max_retry_attempts": 1, "max_wait": 20})
+    assert report.errors == {"TokenEndpointError"}
+    assert len(service.token_requests) == 2, "one budget, not sixteen"
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="DAG-retries[L40]")])
+def test_an_outage_with_retrying_tasks_is_one_probe_per_cool_down(
+    _case: None, service: Service, store: str, tmp_path: Path
+) -> None:
+    service.token = lambda _: Json({}, 503, [("Retry-After", "300")])
+    extra = {"max_retry_attempts": 3, "max_wait": 3}
+    for _ in range(3):  # each stands for another try of all tasks
+        assert fleet(service, store, tmp_path, 8, extra=extra).errors == {"TokenEndpointError"}
+    assert len(service.token_requests) == 1
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="killed[L37]")])
+def test_a_killed_leader_holds_nobody(_case: None, service: Service, tmp_path: Path) -> None:
+    service.token = lambda _: Delay(0.5, token_json("the-token"))
+    report = fleet(service, "file", tmp_path, 16, kill_after=(0.05, 0.2), kills=3, extra={"max_wait": 20})
+    assert report.killed == 3
+    assert report.tokens == {"the-token"}
+    assert report.errors == set()
+    assert len(service.token_requests) <= 4
+    assert max(result.seconds for result in report.results) < 8
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="dead-holder[P14]")])
+def test_a_leader_killed_with_its_lease_in_redis(
+    _case: None, service: Service, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    service.token = lambda _: Delay(0.5, token_json("the-token"))
+    report = fleet(
+        service, redis_server.url, tmp_path, 16, kill_after=(0.1, 0.2), kills=1, extra={"max_wait": 30}
+    )
+    assert report.tokens == {"the-token"}
+    assert len(service.token_requests) == 2
+    slowest = max(result.seconds for result in report.results)
+    assert 9 < slowest < 15, "taken over by one after ten seconds, not after the lease's thirty"
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="stopped-holder[P15]")])
+def test_a_stopped_leader_holds_nobody(_case: None, service: Service, store: str, tmp_path: Path) -> None:
+    """It lives, so it keeps its lease even in files: after ten seconds one of the others asks beside it."""
+    service.token = lambda _: Delay(0.5, token_json("the-token"))
+    report = fleet(service, store, tmp_path, 8, stop_leader=True, extra={"max_wait": 30})
+    assert len(report.results) == 7
+    assert report.tokens == {"the-token"}
+    assert len(service.token_requests) <= 2
+    assert max(result.seconds for result in report.results) < 15
+
+
+def test_nobody_waits_beyond_its_budget(service: Service, store: str, tmp_path: Path) -> None:
+    service.token = lambda _: Delay(30, token_json("late"))
+    report = fleet(service, store, tmp_path, 8, extra={"max_wait": 3, "max_retry_attempts": 0})
+    assert report.errors == {"TransportError"}
+    assert max(result.seconds for result in report.results) < 3.6
+    assert len(service.token_requests) == 1
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="down[P41]")])
+def test_without_redis_each_process_gets_its_own(
+    _case: None, service: Service, unused_port: int, tmp_path: Path
+) -> None:
+    report = fleet(service, f"redis://127.0.0.1:{unused_port}/0", tmp_path, 4)
+    assert report.errors == set()
+    assert len(service.token_requests) == 4
+    assert max(result.seconds for result in report.results) < 3
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="stalls[P42]")])
+def test_a_redis_that_stalls_costs_little(
+    _case: None, service: Service, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    redis_server.freeze()
+    report = fleet(service, redis_server.url, tmp_path, 4)
+    assert report.errors == set()
+    assert max(result.seconds for result in report.results) < 3
+
+
+WAITING = """
+import json, os, signal, sys, time
+from airflow.sdk import Connection
+from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
+
+os.environ["AIRFLOW_CONN_API"] = sys.argv[1]
+operator = OAuth2HttpOperator(task_id="x", oauth2_conn_id="api", method="GET", endpoint="x")
+signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
+print("ready", flush=True)
+try:
+    operator.execute({})
+except Exception as error:
+    print(type(error).__name__, error, flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "hangs", [pytest.param("token", id="token-request[L02]"), pytest.param("api", id="API-call[L02]")]
+)
+def test_a_killed_task_leaves_every_wait_within_two_seconds(
+    hangs: str, service: Service, store: str, tmp_path: Path
+) -> None:
+    """As Airflow does it: SIGTERM, and ``on_kill`` within the signal handler; SIGKILL follows after 5 s."""
+    if hangs == "token":
+        service.token = lambda _: Delay(60, token_json("late"))
+    else:
+        service.api = lambda _: Delay(60, Json({}))
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__OAUTH2__TOKEN_STORE": store,
+        "PYTHONWARNINGS": "ignore",
+    }
+    task = subprocess.Popen(
+        [sys.executable, "-c", WAITING, service.environment()],
+        env=environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        wanted = service.token_requests if hangs == "token" else service.calls
+        ends_at = time.monotonic() + 60
+        while not wanted and time.monotonic() < ends_at:
+            time.sleep(0.05)
+            wanted = service.token_requests if hangs == "token" else service.calls
+        time.sleep(0.3)
+        began = time.monotonic()
+        task.send_signal(signal.SIGTERM)
+        output, _ = task.communicate(timeout=20)
+        took = time.monotonic() - began
+    finally:
+        task.kill()
+    assert "TaskStoppedError" in output, output
+    assert took < 2.0
+    if hangs == "token":  # the lease was released: the next one need not wait for its end
+        service.token = lambda _: token_json("next")
+        report = fleet(service, store, tmp_path, 1, extra=json.loads(service.environment())["extra"])
+        assert report.tokens == {"next"}
+        assert report.results[0].seconds < 1.0

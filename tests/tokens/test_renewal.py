@@ -1,0 +1,249 @@
+"""Fresh, worth renewing, unusable: who asks, who goes on, and what a failure costs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.auth import OAuth2Client
+from airflow_oauth_provider.connection import resolve
+from airflow_oauth_provider.exceptions import OAuthError, TransportError
+from airflow_oauth_provider.policy import Policy
+from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.tokens.entries import Entries
+from airflow_oauth_provider.tokens.manager import EARLY_WAIT, TokenManager
+from airflow_oauth_provider.tokens.sharing import Sharing
+from airflow_oauth_provider.tokens.stores.file_store import FileStore
+from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
+from tests.servers.scripted import Delay, Json, token_json
+from tests.service import Service
+
+
+@pytest.fixture
+def sharing(tmp_path: Path) -> Sharing:
+    return Sharing(GuardedStore(FileStore(tmp_path / "store")))
+
+
+@pytest.fixture
+def manager() -> Iterator[TokenManager]:
+    manager = TokenManager()
+    yield manager
+    manager.clear()
+
+
+def settings_for(service: Service, **changes: Any) -> ClientSettings:
+    return resolve(service.connection(**changes), Policy()).settings
+
+
+def worth_renewing(manager: TokenManager, settings: ClientSettings) -> None:
+    """Let the token in memory be in its advisory window now."""
+    manager.slot(settings).pause(-10_000)
+    assert manager.slot(settings).fresh() is None
+    assert manager.slot(settings).current() is not None
+
+
+class TestEarly:
+    """The advisory window."""
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="100-callers[P06]")])
+    def test_one_renews_and_the_others_go_on(
+        self, _case: None, manager: TokenManager, sharing: Sharing, service: Service
+    ) -> None:
+        settings = settings_for(service)
+        old = manager.acquire(settings, sharing)
+        worth_renewing(manager, settings)
+        service.token = lambda _: Delay(0.5, token_json("renewed"))
+        took: list[float] = []
+
+        def call(_: int) -> str:
+            began = time.monotonic()
+            value = manager.acquire(settings, sharing).value
+            took.append(time.monotonic() - began)
+            return value
+
+        with ThreadPoolExecutor(20) as pool:
+            values = list(pool.map(call, range(100)))
+        assert set(values) == {old.value, "renewed"}
+        assert len(service.token_requests) == 2
+        assert sum(seconds > 0.3 for seconds in took) == 1, "only the one who renews waits"
+        assert manager.acquire(settings, sharing).value == "renewed"
+
+    def test_a_failed_renewal_goes_on_with_the_old_token(
+        self, manager: TokenManager, sharing: Sharing, service: Service
+    ) -> None:
+        settings = settings_for(service)
+        old = manager.acquire(settings, sharing)
+        service.token = lambda _: Json({}, 500)
+        for _ in range(3):
+            worth_renewing(manager, settings)
+            assert manager.acquire(settings, sharing) is old
+        assert len(service.token_requests) == 2, "one try, without retries, and a pause of 30 s"
+
+    def test_the_pause_is_shared(self, sharing: Sharing, service: Service) -> None:
+        settings = settings_for(service)
+        processes = [TokenManager() for _ in range(5)]
+        for manager in processes:
+            manager.acquire(settings, sharing)
+        service.token = lambda _: Json({}, 403)
+        for manager in processes:
+            worth_renewing(manager, settings)
+            assert manager.acquire(settings, sharing).value == "tok-1"
+        assert len(service.token_requests) == 2
+
+    def test_what_another_process_has_renewed_is_taken_over(self, sharing: Sharing, service: Service) -> None:
+        settings = settings_for(service)
+        one, other = TokenManager(), TokenManager()
+        one.acquire(settings, sharing)
+        other.acquire(settings, sharing)
+        worth_renewing(one, settings)
+        assert one.acquire(settings, sharing).value == "tok-2"
+        worth_renewing(other, settings)
+        assert other.acquire(settings, sharing).value == "tok-2"
+        assert len(service.token_requests) == 2
+
+    def test_a_server_that_hangs_delays_the_one_who_renews_a_little(
+        self, manager: TokenManager, sharing: Sharing, service: Service
+    ) -> None:
+        settings = settings_for(service)
+        old = manager.acquire(settings, sharing)
+        worth_renewing(manager, settings)
+        service.token = lambda _: Delay(30, token_json("late"))
+        began = time.monotonic()
+        assert manager.acquire(settings, sharing) is old
+        assert EARLY_WAIT - 0.1 < time.monotonic() - began < EARLY_WAIT + 1
+        began = time.monotonic()
+        assert manager.acquire(settings, sharing) is old
+        assert time.monotonic() - began < 0.5
+
+
+class TestMandatory:
+    """Below the margin nobody uses the token."""
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="AS-down[P08]")])
+    def test_no_token_is_better_than_one_that_is_about_to_end(
+        self, _case: None, manager: TokenManager, sharing: Sharing, service: Service
+    ) -> None:
+        service.token = lambda _: token_json("short", expires_in=2)
+        settings = settings_for(service, max_wait=1, max_retry_attempts=0)
+        manager.acquire(settings, sharing)
+        time.sleep(1.85)
+        service.token = lambda _: Json({}, 500)
+        with pytest.raises(OAuthError):
+            manager.acquire(settings, sharing)
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="before-each-call[R34]")])
+    def test_a_session_looks_at_its_token_before_each_call(self, _case: None, service: Service) -> None:
+        from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+
+        service.token = lambda _: token_json(f"tok-{len(service.token_requests)}", expires_in=2)
+        hook = OAuth2Hook(method="GET", connection=service.connection())
+        session = hook.get_conn()
+        url = f"{service.base_url}/x"
+        assert session.get(url).json()["authorization"] == "Bearer tok-1"
+        time.sleep(1.9)
+        assert session.get(url).json()["authorization"] == "Bearer tok-2"
+
+
+class TestSharing:
+    """Several managers on one store stand for several processes."""
+
+    def test_the_second_process_asks_nobody(
+        self, sharing: Sharing, service: Service, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings = settings_for(service)
+        with caplog.at_level(logging.INFO):
+            first = TokenManager().acquire(settings, sharing)
+            second = TokenManager().acquire(settings, sharing)
+        assert first == second
+        assert len(service.token_requests) == 1
+        assert sum("Access token acquired" in record.getMessage() for record in caplog.records) == 1
+
+    def test_a_forced_token_replaces_the_shared_one(self, sharing: Sharing, service: Service) -> None:
+        settings = settings_for(service)
+        one, other = TokenManager(), TokenManager()
+        one.acquire(settings, sharing)
+        assert one.acquire(settings, sharing, force=True).value == "tok-2"
+        assert other.acquire(settings, sharing).value == "tok-2"
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="200-tasks-401[P52]")])
+    def test_many_tasks_whose_token_is_refused_make_one_request(
+        self, _case: None, service: Service, sharing: Sharing
+    ) -> None:
+        settings = settings_for(service)
+        managers = [TokenManager() for _ in range(20)]
+        refused, *_ = [manager.acquire(settings, sharing) for manager in managers]
+        service.token = lambda _: Delay(0.2, token_json("next"))
+
+        def task(manager: TokenManager) -> str:
+            manager.refuse(settings, sharing, refused)
+            return manager.acquire(settings, sharing).value
+
+        with ThreadPoolExecutor(20) as pool:
+            assert set(pool.map(task, managers)) == {"next"}
+        assert len(service.token_requests) == 2
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="different-settings[P55]")])
+    def test_two_connections_that_differ_do_not_share(
+        self, _case: None, sharing: Sharing, service: Service
+    ) -> None:
+        one = TokenManager().acquire(settings_for(service, audience="a"), sharing)
+        other = TokenManager().acquire(settings_for(service, audience="b"), sharing)
+        assert one.value != other.value
+
+    def test_two_connections_with_equal_settings_do(
+        self, service: Service, monkeypatch: Any, tmp_path: Any
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", "file")
+        monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+        first = OAuth2Client("one", service.connection(conn_id="one", category="x"))
+        second = OAuth2Client("two", service.connection(conn_id="two", max_wait=5))
+        assert first.get_token() == second.get_token()
+        assert len(service.token_requests) == 1
+
+    def test_authorizing_ends_what_others_remember(self, sharing: Sharing, service: Service) -> None:
+        settings = settings_for(service)
+        service.token = lambda _: Json({"error": "invalid_client"}, 401)
+        task, person = TokenManager(), TokenManager()
+        for _ in range(2):
+            with pytest.raises(OAuthError):
+                task.acquire(settings, sharing)
+        assert len(service.token_requests) == 1
+        service.token = None
+        person.authorize(settings, sharing)
+        assert task.acquire(settings, sharing).value == "tok-1"
+        assert Entries(settings, sharing).status().error is None
+
+    def test_a_caller_with_more_time_is_not_ended_by_one_with_less(
+        self, manager: TokenManager, sharing: Sharing, service: Service
+    ) -> None:
+        service.token = lambda _: Delay(0.8, token_json("slow"))
+        hasty = settings_for(service, max_wait=0.4, max_retry_attempts=0)
+        patient = settings_for(service, max_wait=20)
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(manager.acquire, hasty, sharing)
+            time.sleep(0.1)
+            assert manager.acquire(patient, sharing).value == "slow"
+            assert isinstance(first.exception(), TransportError)
+
+    def test_stopping_one_caller_concerns_no_other_process(
+        self, manager: TokenManager, sharing: Sharing, service: Service
+    ) -> None:
+        from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
+
+        service.token = lambda _: Delay(5, token_json("late"))
+        settings, stop = settings_for(service), Stop()
+        threading.Timer(0.3, stop.stop).start()
+        began = time.monotonic()
+        with pytest.raises(TaskStoppedError):
+            manager.acquire(settings, sharing, stop=stop)
+        assert time.monotonic() - began < 2
+        service.token = lambda _: token_json("for-others")
+        assert TokenManager().acquire(settings, sharing).value == "for-others"
+        assert time.monotonic() - began < 3, "neither a lease nor an error was left behind"
