@@ -2,12 +2,13 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VERSION ?= 3.3.2
 LATEST := 3.3.2
+TASKS ?= 200
 VENV := .venv-$(VERSION)
 BIN := $(VENV)/bin
 # Without compiled files each `import airflow` costs two seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-airflow test-lowest lint types layers format readme bench clean
+.PHONY: demo test test-fast test-airflow test-lowest test-cluster lint types layers format readme bench clean
 
 demo: .demo-installed
 	@.venv/bin/python -m tests.demo.main
@@ -26,6 +27,10 @@ test-airflow: $(VENV)/.installed
 # The oldest of everything that the package says it works with.
 test-lowest: .venv-lowest/.installed
 	.venv-lowest/bin/python -m pytest -m airflow --ignore=tests/browser
+
+# A distributed run with two Celery workers: make test-cluster TASKS=200
+test-cluster: .venv-cluster/.installed
+	.venv-cluster/bin/python -m tests.cluster.main $(TASKS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -62,6 +67,13 @@ $(VENV)/.installed: pyproject.toml .ci/constraints/airflow-$(VERSION).txt
 	.venv-lowest/bin/python -m pip install -q uv
 	.venv-lowest/bin/uv pip install -q --python .venv-lowest/bin/python --resolution lowest-direct \
 		-c .ci/constraints/lowest.txt -e . --group lowest
+	@touch $@
+
+.venv-cluster/.installed: pyproject.toml .ci/constraints/airflow-$(LATEST).txt
+	$(PYTHON) -m venv .venv-cluster
+	.venv-cluster/bin/python -m pip install -q uv
+	.venv-cluster/bin/uv pip install -q --python .venv-cluster/bin/python \
+		-c .ci/constraints/airflow-$(LATEST).txt -e . --group cluster
 	@touch $@
 
 .demo-installed: pyproject.toml .ci/constraints/airflow-$(LATEST).txt

@@ -14,8 +14,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ class Task:
     :param kill_after: seconds between which a process that asks the server is killed; ``None``: never.
     :param kills: at most so many.
     :param stop_leader: stop (SIGSTOP) the first process that asks, for ever.
+    :param rounds: how often, each time as a client of another name.
+    :param library: ``ours``, ``authlib`` or ``requests_oauth2client``.
     """
 
     connection: dict[str, Any]
@@ -42,6 +45,8 @@ class Task:
     kill_after: tuple[float, float] | None = None
     kills: int = 0
     stop_leader: bool = False
+    rounds: int = 1
+    library: str = "ours"
     seed: int = 0
 
 
@@ -51,6 +56,7 @@ class Result:
 
     :param token: it got; else *error* is the type of what was raised, *message* its text.
     :param seconds: of its first call, from the common start; of the slowest of all calls: *slowest*.
+    :param engine: seconds from settings to token, without reading connection and configuration.
     """
 
     token: str | None = None
@@ -58,14 +64,20 @@ class Result:
     message: str = ""
     seconds: float = 0.0
     slowest: float = 0.0
+    engine: float = 0.0
 
 
 @dataclass(frozen=True)
 class Report:
-    """What became of all of them."""
+    """What became of all of them.
+
+    :param killed: processes that were killed, round by round.
+    :param requests: token requests in each round, by the server's own count where it offers one.
+    """
 
     results: list[Result] = field(default_factory=list)
-    killed: int = 0
+    killed: list[int] = field(default_factory=list)
+    requests: list[int] = field(default_factory=list)
 
     @property
     def tokens(self) -> set[str]:
@@ -102,11 +114,12 @@ def run(task: Task, *, timeout: float = 60) -> Report:
     if conductor.returncode:
         raise RuntimeError(f"the fleet failed:\n{printed[-3000:]}")
     report = json.loads(printed.strip().splitlines()[-1])
-    return Report([Result(**result) for result in report["results"]], report["killed"])
+    results = [Result(**result) for result in report["results"]]
+    return Report(results, report["killed"], report["requests"])
 
 
-def _child(task: Task, start: int, leaders: int, results: int) -> None:
-    """Be one process: announce when the server is asked, tell at the end what came of it."""
+def _ours(task: Task, leaders: int) -> Callable[[], str]:
+    """Announce when the server is about to be asked."""
     from airflow.sdk import Connection
 
     from airflow_oauth_provider.auth import OAuth2Client
@@ -121,31 +134,97 @@ def _child(task: Task, start: int, leaders: int, results: int) -> None:
     Flight.fetch = announced  # type: ignore[assignment,method-assign]
     given = {**task.connection, "extra": json.dumps(task.connection["extra"])}
     client = OAuth2Client("fleet", Connection(conn_id="fleet", **given))
+    return lambda: client.get_token().value
+
+
+def _authlib(task: Task, _: int) -> Callable[[], str]:
+    from authlib.integrations.requests_client import OAuth2Session
+
+    given = task.connection
+    session = OAuth2Session(given["login"], given["password"], token_endpoint=given["host"])
+
+    def get_token() -> str:
+        if session.token is None:
+            session.fetch_token(grant_type="client_credentials")
+        session.ensure_active_token(session.token)
+        return str(session.token["access_token"])
+
+    return get_token
+
+
+def _requests_oauth2client(task: Task, _: int) -> Callable[[], str]:
+    from requests_oauth2client import OAuth2Client, OAuth2ClientCredentialsAuth
+
+    given = task.connection
+    client = OAuth2Client(
+        given["host"], client_id=given["login"], client_secret=given["password"], testing=True
+    )
+    auth = OAuth2ClientCredentialsAuth(client)
+
+    def get_token() -> str:
+        if auth.token is None or auth.token.is_expired():
+            auth.renew_token()
+        return str(auth.token.access_token)
+
+    return get_token
+
+
+_LIBRARIES: dict[str, Callable[[Task, int], Callable[[], str]]] = {
+    "ours": _ours,
+    "authlib": _authlib,
+    "requests_oauth2client": _requests_oauth2client,
+}
+
+
+def _child(task: Task, start: int, leaders: int, results: int) -> None:
+    """Be one process, and tell at the end what came of it."""
+    get_token = _LIBRARIES[task.library](task, leaders)
     os.read(start, 1)
     began = time.monotonic()
     try:
-        token = client.get_token()
+        token = get_token()
         first = slowest = time.monotonic() - began
         for _ in range(task.calls - 1):
             again = time.monotonic()
-            token = client.get_token()
+            token = get_token()
             slowest = max(slowest, time.monotonic() - again)
-        result = Result(token=token.value, seconds=first, slowest=slowest)
+        result = Result(token=token, seconds=first, slowest=slowest, engine=_engine(task))
     except Exception as error:
         result = Result(error=type(error).__name__, message=str(error), seconds=time.monotonic() - began)
     os.write(results, json.dumps(asdict(result)).encode() + b"\n")
 
 
+def _engine(task: Task) -> float:
+    """Measure, on the store that is warm now, from settings to token with a memory that is cold."""
+    if task.library != "ours" or task.kill_after:
+        return 0.0
+    from airflow.sdk import Connection
+
+    from airflow_oauth_provider.connection import resolve
+    from airflow_oauth_provider.policy import read_policy
+    from airflow_oauth_provider.tokens.manager import TokenManager
+    from airflow_oauth_provider.tokens.sealing import sealer
+
+    policy = read_policy()
+    given = {**task.connection, "extra": json.dumps(task.connection["extra"])}
+    settings = resolve(Connection(conn_id="fleet", **given), policy).settings
+    sealer.cache_clear()
+    began = time.monotonic()
+    TokenManager().acquire(settings, policy.sharing)
+    return time.monotonic() - began
+
+
 class _Conductor:
     """Start the processes, kill those who ask if the task says so, collect what the others say."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, chance: random.Random) -> None:
         self.task = task
-        self.random = random.Random(task.seed)
+        self.random = chance
         self.killed = 0
         self._lines: dict[int, bytes] = {}
 
-    def run(self) -> Report:
+    def run(self) -> tuple[list[Result], int]:
+        """Run one round; return what came of it, and how many were killed."""
         start, go = os.pipe()
         leaders, announce = os.pipe()
         results, tell = os.pipe()
@@ -158,7 +237,9 @@ class _Conductor:
         for child in children:
             os.kill(child, signal.SIGKILL)  # whoever was stopped; the others are zombies by now
             os.waitpid(child, 0)
-        return Report(found, self.killed)
+        for pipe in (start, go, leaders, results):
+            os.close(pipe)
+        return found, self.killed
 
     def _fork(self, *pipes: int) -> int:
         child = os.fork()
@@ -228,7 +309,31 @@ def main() -> None:
     resolve(
         Connection(conn_id="x", conn_type="x", host="a.example", login="a", password="b" * 8), read_policy()
     )
-    print(json.dumps(asdict(_Conductor(task).run())))
+    if task.library != "ours":
+        _LIBRARIES[task.library](task, 0)
+    report, chance, asked = Report(), random.Random(task.seed), _asked(task)
+    for number in range(task.rounds):
+        login = task.connection["login"] + (f"-{number}" if task.rounds > 1 else "")
+        found, killed = _Conductor(
+            replace(task, connection={**task.connection, "login": login}), chance
+        ).run()
+        report.results.extend(found)
+        report.killed.append(killed)
+        before, asked = asked, _asked(task)
+        report.requests.append(asked - before)
+    print(json.dumps(asdict(report)))
+
+
+def _asked(task: Task) -> int:
+    """Return the server's own count, where it is the benchmarks' server."""
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(task.connection["host"].replace("/token", "/counts")) as answer:
+            return int(json.load(answer)["token"])
+    except (URLError, ValueError, KeyError):
+        return 0
 
 
 if __name__ == "__main__":

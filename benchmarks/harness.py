@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 
 LIFETIME = 3600
+WRONG = b"wrong"
+"""A client whose scope contains this is refused."""
 
 
 @dataclass
@@ -57,9 +59,8 @@ async def _serve(ready: Any, latency: float) -> None:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = _content_length(head)
-                if length:
-                    await reader.readexactly(length)
-                writer.write(await _answer(head, counts, latency))
+                body = await reader.readexactly(length) if length else b""
+                writer.write(await _answer(head + body, counts, latency))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -86,17 +87,18 @@ async def _answer(head: bytes, counts: dict[str, int], latency: float) -> bytes:
     if target.startswith(b"/token"):
         counts["token"] += 1
         await asyncio.sleep(latency)
+        if WRONG in head:
+            return _json({"error": "invalid_client"}, b"401 Unauthorized")
         number = counts["token"]
         return _json({"access_token": f"token-{number:06}", "token_type": "Bearer", "expires_in": LIFETIME})
     counts["api"] += 1
     return _json({"status": "ok"})
 
 
-def _json(content: Any) -> bytes:
+def _json(content: Any, status: bytes = b"200 OK") -> bytes:
     body = json.dumps(content).encode()
-    return (
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
-    ) + body
+    head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return head % (status, len(body)) + body
 
 
 def _run_server(ready: Any, latency: float) -> None:

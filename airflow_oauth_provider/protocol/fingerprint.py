@@ -13,11 +13,19 @@ from typing import Any
 
 from airflow_oauth_provider.protocol.settings import ClientSettings, SecretPairs
 
+_MEMO = "token_key"
 _CONTEXT = b"airflow-oauth-provider/1/"
 
 
 def token_key(settings: ClientSettings) -> str:
-    """Return the key of the token these settings would get."""
+    """Return the key of the token these settings would get; computed once, settings being frozen."""
+    key = settings.__dict__.get(_MEMO)
+    if key is None:
+        key = settings.__dict__[_MEMO] = _token_key(settings)
+    return str(key)
+
+
+def _token_key(settings: ClientSettings) -> str:
     request, options, network = settings.request, settings.assertion, settings.network
     return _keyed(
         settings,

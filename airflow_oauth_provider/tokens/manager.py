@@ -58,6 +58,8 @@ class TokenManager:
         started = this_moment()
         until = started.monotonic + settings.retry.max_wait
         slot = self.slot(settings)
+        if not force and slot.current() is None and slot.flight is None:
+            self._look_up(slot, settings, sharing)
         while True:
             token, flight = self._token_or_flight(slot, settings, sharing, started, force=force)
             if flight is None and token is not None:
@@ -157,6 +159,13 @@ class TokenManager:
             if flight.token is not None:
                 slot.put(flight.token)
             slot.flight = None
+
+    def _look_up(self, slot: Slot, settings: ClientSettings, sharing: Sharing) -> None:
+        """Take a token over that lies in the store: the usual case of a task, worth no thread."""
+        token = Entries(settings, sharing).token()
+        if token is not None:
+            with slot.lock:
+                slot.put(token)
 
     def _renewed_or(self, token: AccessToken, flight: Flight, stop: Stop) -> AccessToken:
         """Return the token that *flight* brings soon, else the one held, which is good for a while yet."""

@@ -112,7 +112,7 @@ def test_an_outage_with_retrying_tasks_is_one_probe_per_cool_down(
 def test_a_killed_leader_holds_nobody(_case: None, service: Service, tmp_path: Path) -> None:
     service.token = lambda _: Delay(0.5, token_json("the-token"))
     report = fleet(service, "file", tmp_path, 16, kill_after=(0.05, 0.2), kills=3, extra={"max_wait": 20})
-    assert report.killed == 3
+    assert report.killed == [3]
     assert report.tokens == {"the-token"}
     assert report.errors == set()
     assert len(service.token_requests) <= 4

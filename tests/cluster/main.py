@@ -1,0 +1,233 @@
+"""A distributed run: CeleryExecutor with Redis and PostgreSQL, two workers, many mapped tasks.
+
+Every component is real and runs on loopback: API server, scheduler, DAG processor, two workers with
+homes of their own, so that they share nothing but Redis. At the end the authorization server's own
+count of token requests must be 1. ``make test-cluster TASKS=200``
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.demo.orders import OrdersServer
+from tests.servers.redis_server import RedisServer
+
+DEADLINE = 600.0
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+TASK_STATES = "select state, count(*) from task_instance group by state"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Run PostgreSQL, which refuses to run as root, as the user Debian makes for it."""
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+    if programs is None:
+        raise SystemExit("PostgreSQL is not installed: apt-get install postgresql")
+    account = pwd.getpwnam("postgres")
+    as_owner: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    if os.geteuid() == 0:
+        as_owner |= {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        if os.geteuid() == 0:
+            os.chown(folder, account.pw_uid, account.pw_gid)
+        data, port = folder / "data", free_port()
+        initialise: list[str | Path] = [
+            programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            "airflow",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+        ]
+        subprocess.run(initialise, check=True, cwd=folder, **as_owner)
+        options = [f"-cport={port}", "-clisten_addresses=127.0.0.1", f"-cunix_socket_directories={folder}"]
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", data, "-cfsync=off", *options], cwd=folder, **as_owner
+        )
+        try:
+            ready: list[str | Path] = [
+                programs / "pg_isready",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                str(port),
+                "-U",
+                "airflow",
+            ]
+            while subprocess.run(ready, check=False, **as_owner).returncode:
+                time.sleep(0.1)
+            yield f"airflow@127.0.0.1:{port}/postgres"
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(30)
+
+
+class Cluster:
+    """The components, started one after the other and stopped together."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder
+        self.environment = environment
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def command(self, *arguments: str) -> None:
+        ended = subprocess.run(
+            [sys.executable, "-m", "airflow", *arguments],
+            env={**self.environment, "AIRFLOW_HOME": str(self._home("main"))},
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if ended.returncode:
+            raise SystemExit(f"airflow {' '.join(arguments)} failed:\n{ended.stdout[-3000:]}")
+
+    def start(self, name: str, *arguments: str) -> None:
+        """Start one; each has a home and a log of its own."""
+        home = self._home(name)
+        with (self.folder / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "airflow", *arguments],
+                env={**self.environment, "AIRFLOW_HOME": str(home)},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._running.append(process)
+
+    def stop(self) -> None:
+        for process in reversed(self._running):
+            try:
+                os.killpg(process.pid, signal.SIGTERM)
+            except ProcessLookupError:
+                continue
+        for process in self._running:
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(10)
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {file.name}\n{file.read_text()[-2500:]}" for file in self.folder.glob("*.log"))
+
+    def _home(self, name: str) -> Path:
+        home = self.folder / f"home-{name}"
+        home.mkdir(exist_ok=True)
+        return home
+
+
+def environment(database: str, redis: RedisServer, orders: OrdersServer, tasks: int) -> dict[str, str]:
+    port = free_port()
+    sections = {
+        "CORE__EXECUTOR": "CeleryExecutor",
+        "CORE__DAGS_FOLDER": str(HERE),
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "CORE__PARALLELISM": "32",
+        "API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "API__SECRET_KEY": secrets.token_hex(32),
+        "API__HOST": "127.0.0.1",
+        "API__PORT": str(port),
+        "API__WORKERS": "1",
+        "DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{database}",
+        "CELERY__BROKER_URL": redis.url.removesuffix("0") + "1",
+        "CELERY__RESULT_BACKEND": f"db+postgresql+psycopg2://{database}",
+        "OAUTH2__TOKEN_STORE": redis.url,
+        "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+    }
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
+        **{f"AIRFLOW__{name}": value for name, value in sections.items()},
+        "AIRFLOW_CONN_ORDERS_API": json.dumps(orders.connection()),
+        "CLUSTER_TASKS": str(tasks),
+        "C_FORCE_ROOT": "1",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": "ignore",
+    }
+
+
+def wait_for_tasks(database: str, tasks: int) -> dict[str, int]:
+    """Wait until all tasks have ended; tell the progress."""
+    import psycopg2
+
+    ends_at, told = time.monotonic() + DEADLINE, -1
+    while time.monotonic() < ends_at:
+        connection = psycopg2.connect(f"postgresql://{database}")
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(TASK_STATES)
+                states = {str(state): int(count) for state, count in cursor.fetchall()}
+        finally:
+            connection.close()
+        ended = states.get("success", 0) + states.get("failed", 0)
+        if ended // 20 != told:
+            told = ended // 20
+            print(f"  {ended} of {tasks} tasks have ended", flush=True)
+        if ended >= tasks:
+            return states
+        time.sleep(1)
+    return {}
+
+
+def main(tasks: int) -> int:
+    began = time.monotonic()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cluster-")))
+        orders = stack.enter_context(OrdersServer())
+        redis = stack.enter_context(RedisServer())
+        database = stack.enter_context(postgres())
+        cluster = Cluster(folder, environment(database, redis, orders, tasks))
+        stack.callback(cluster.stop)
+        print("Airflow's database …", flush=True)
+        cluster.command("db", "migrate")
+        cluster.start("api-server", "api-server")
+        cluster.start("scheduler", "scheduler", "--skip-serve-logs")
+        cluster.start("dag-processor", "dag-processor")
+        for number in (1, 2):
+            worker = ("celery", "worker", "--concurrency", "4", "--skip-serve-logs", "--without-gossip")
+            cluster.start(f"worker-{number}", *worker, "--celery-hostname", f"worker{number}@%h")
+        running = time.monotonic()
+        print(f"Two workers, {tasks} mapped tasks …", flush=True)
+        states = wait_for_tasks(database, tasks)
+        seconds = time.monotonic() - running
+        counts = orders.counts()
+        print(f"{states} after {seconds:.0f} s; the server counted {dict(counts)}")
+        good = states.get("success") == tasks and counts == {"token requests": 1, "API calls": tasks}
+        if not good:
+            print(cluster.logs())
+    print(f"{'Passed' if good else 'FAILED'} ({time.monotonic() - began:.0f} s in all)")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    if shutil.which("redis-server") is None:
+        raise SystemExit("Redis is not installed: apt-get install redis-server")
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 200))
