@@ -1,28 +1,19 @@
-"""Tokens by connection id: for hooks, for any ``requests`` code, for libraries that want a function.
-
-Everything here runs on the caller's side: connections are read and secrets are masked here, one
-thread at a time, since Airflow 3.0 and 3.1 mix up the answers of concurrent callers.
-"""
+"""Tokens for hooks, for any ``requests`` code, for libraries that want a function."""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Self
 
 import requests.utils
 from requests import PreparedRequest, Response
 from requests.auth import AuthBase
 
-from airflow_oauth_provider import masking
 from airflow_oauth_provider.arguments import DEFAULT_CONN_ID
-from airflow_oauth_provider.connection import resolve
-from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, OAuthError
-from airflow_oauth_provider.policy import read_policy
+from airflow_oauth_provider.client import OAuth2Client
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.endpoints import Destination, destination, require_allowed
-from airflow_oauth_provider.protocol.fingerprint import token_key
 from airflow_oauth_provider.protocol.protected_call import (
     REDIRECTS,
     CallAnswer,
@@ -32,12 +23,8 @@ from airflow_oauth_provider.protocol.protected_call import (
     protected_call,
     redirected,
 )
-from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
+from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
-from airflow_oauth_provider.tokens.manager import shared
-from airflow_oauth_provider.tokens.sharing import ALONE
-from airflow_oauth_provider.tokens.slot import Slot
-from airflow_oauth_provider.transport.stopping import Stop
 
 log = logging.getLogger(__name__)
 
@@ -45,141 +32,6 @@ FRESH_READ = 1.0
 """Seconds for which a connection that was just read need not be read again."""
 TEST_WAIT = 10.0
 """Seconds a person pressing Test waits at the most."""
-
-
-class OAuth2Client:
-    """The tokens of one connection.
-
-    The connection is read once, and again before a new acquisition and after ``invalid_client``:
-    a secret rotated meanwhile is used without a restart.
-
-    :param conn_id: Airflow connection id.
-    :param connection: the connection itself, where the caller has it already (commands); it is
-        not read again then.
-    """
-
-    def __init__(self, conn_id: str, connection: Any = None) -> None:
-        self.conn_id = conn_id
-        self._connection = connection
-        self._settings: ClientSettings | None = None
-        self._slot: Slot | None = None
-        self._sharing = ALONE
-        self._warned = False
-        self.stop = Stop()
-        self._read_at: float | None = None
-
-    @property
-    def settings(self) -> ClientSettings:
-        """The connection's settings, read at the first use.
-
-        :raises ConfigurationError: when they are wrong.
-        """
-        return self._settings or self._read()
-
-    def get_token(self, *, force: bool = False) -> AccessToken:
-        """Return a token that may be used now.
-
-        :param force: a new one, whatever is held.
-        :raises OAuthError: when there is none to be had within ``max_wait``.
-        """
-        if self._slot is not None and not force:
-            token = self._slot.fresh()
-            if token is not None:
-                return token
-        return self._acquire(force=force)
-
-    def renew(self, refused: AccessToken | None) -> AccessToken:
-        """Return another token than *refused*, which an API did not accept."""
-        if refused is not None:
-            shared.refuse(self.settings, self._sharing, refused)
-        return self.get_token()
-
-    def authorize(self) -> AccessToken:
-        """Get a new token now: at most 10 s, one request, whatever refusals are remembered."""
-        settings = self._read()
-        limits = RetrySettings(0, min(TEST_WAIT, settings.retry.max_wait))
-        return self._masked(self._named(shared.authorize, replace(settings, retry=limits), self._sharing))
-
-    def protected_call(
-        self, call: SendCall, where: Destination, request: PreparedRequest, *, follow_redirects: bool
-    ) -> ProtectedCall:
-        """Begin a call of this connection's API."""
-        return protected_call(
-            call.method,
-            call.url,
-            where,
-            refresh_on_status=self.settings.api.refresh_on_status,
-            replayable=can_replay(request),
-            follow_redirects=follow_redirects,
-        )
-
-    def confidential(self) -> tuple[str, ...]:
-        """Return what may not appear in anything shown: the secrets and the current token."""
-        if self._settings is None:
-            return ()
-        values = [secret.reveal() for secret in self._settings.secrets()]
-        token = self._slot.current() if self._slot else None
-        return (*values, token.value) if token else tuple(values)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave settings and tokens behind: the other process reads the connection itself."""
-        return {"conn_id": self.conn_id}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["conn_id"])  # type: ignore[misc]
-
-    def _acquire(self, *, force: bool) -> AccessToken:
-        settings = self.settings
-        self._slot = shared.slot(settings)
-        if not force and (token := self._slot.fresh()):
-            return self._masked(token)
-        if self._read_at is None or time.monotonic() - self._read_at > FRESH_READ:
-            settings = self._read()
-        self._read_at = None  # the next acquisition reads anew
-        try:
-            return self._shared(settings, force=force)
-        except InvalidClientError:
-            before = token_key(settings)
-            settings = self._read()
-            if token_key(settings) == before:
-                raise
-            log.info('Connection "%s" has changed meanwhile: trying its new credential', self.conn_id)
-            return self._shared(settings, force=force)
-
-    def _shared(self, settings: ClientSettings, *, force: bool) -> AccessToken:
-        token = self._named(shared.acquire, settings, self._sharing, force=force, stop=self.stop)
-        return self._masked(token)
-
-    def _read(self) -> ClientSettings:
-        with masking.airflow_channel:
-            connection = self._connection or _get_connection(self.conn_id)
-            policy = read_policy()
-            resolved = resolve(connection, policy)
-            masking.mask_settings(resolved.settings)
-        if not self._warned:
-            self._warned = True
-            for warning in resolved.warnings:
-                log.warning('Connection "%s": %s', self.conn_id, warning)
-        self._read_at = time.monotonic()
-        self._settings, self._sharing = resolved.settings, policy.sharing
-        self._slot = shared.slot(resolved.settings)
-        return resolved.settings
-
-    def _named(self, get: Callable[..., AccessToken], *args: Any, **kwargs: Any) -> AccessToken:
-        try:
-            return get(*args, **kwargs)
-        except OAuthError as error:
-            raise error.for_connection(self.conn_id) from None
-
-    def _masked(self, token: AccessToken) -> AccessToken:
-        masking.mask_token(token)
-        return token
-
-
-def _get_connection(conn_id: str) -> Any:
-    from airflow.providers.common.compat.sdk import BaseHook
-
-    return BaseHook.get_connection(conn_id)
 
 
 class BearerHeader(str):
@@ -297,7 +149,7 @@ class OAuth2Auth(BearerAuth):
             return response
         call = SendCall(request.method or "GET", request.url or "")
         try:
-            flow = self.client.protected_call(call, self.destination, request, follow_redirects=False)
+            flow = begin_call(self.client, call, self.destination, request, follow_redirects=False)
             next(flow)
             if isinstance(next_step(flow, answer), RenewToken):
                 token = self.client.renew(sent_token(request))
@@ -322,6 +174,25 @@ class OAuth2Auth(BearerAuth):
         replayed.history.append(response)
         replayed.request = again
         return replayed
+
+
+def begin_call(
+    client: OAuth2Client,
+    call: SendCall,
+    where: Destination,
+    request: PreparedRequest,
+    *,
+    follow_redirects: bool,
+) -> ProtectedCall:
+    """Begin a call of the connection's API."""
+    return protected_call(
+        call.method,
+        call.url,
+        where,
+        refresh_on_status=client.settings.api.refresh_on_status,
+        replayable=can_replay(request),
+        follow_redirects=follow_redirects,
+    )
 
 
 def next_step(flow: Any, answer: CallAnswer) -> Any:

@@ -19,8 +19,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
         ),
         "type": "string",
         "example": "rediss://:password@redis.example:6379/0",
+        # Not "sensitive": Airflow would then mask the words file and memory in every log.
         "default": "file",
-        "sensitive": True,
     },
     "store_key": {
         "description": (

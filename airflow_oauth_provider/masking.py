@@ -12,6 +12,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 from airflow_oauth_provider.protocol import settings as s
@@ -44,8 +45,21 @@ def mask_token(token: AccessToken) -> None:
         return
     if not _long_lived():
         _mask(token.value)
-    elif sum(key.startswith("token:") for key in _known) <= MAX_TAILS:
+    elif _tails() <= MAX_TAILS:
         _mask(token.value[-_TAIL:])
+
+
+async def amask_settings(settings: ClientSettings) -> None:
+    """Do what :func:`mask_settings` does, in a coroutine."""
+    if _is_new("settings:" + token_key(settings)):
+        for value in dict.fromkeys(secret_forms(settings)):
+            await _amask(value)
+
+
+async def amask_token(token: AccessToken) -> None:
+    """Register a token, once; event loops are those of processes that live on."""
+    if _is_new("token:" + token.value) and _tails() <= MAX_TAILS:
+        await _amask(token.value[-_TAIL:])
 
 
 def secret_forms(settings: ClientSettings) -> Iterable[str]:
@@ -59,6 +73,10 @@ def secret_forms(settings: ClientSettings) -> Iterable[str]:
         for encoding in ("rfc6749", "raw"):
             value = basic_value(settings.client_id, settings.client_secret, encoding)
             yield value.removeprefix("Basic ")
+
+
+def _tails() -> int:
+    return sum(key.startswith("token:") for key in _known)
 
 
 def _is_new(key: str) -> bool:
@@ -85,6 +103,25 @@ def _mask(value: str) -> None:
     if len(value) >= SHORTEST_MASKED:
         with airflow_channel:
             mask_secret(value)
+
+
+async def _amask(value: str) -> None:
+    if len(value) < SHORTEST_MASKED:
+        return
+    try:
+        from airflow.sdk.log import amask_secret
+    except ImportError:  # before Airflow 3.2: this process's masker only, its channel may not block here
+        _masker().add_mask(value)
+    else:
+        await amask_secret(value)
+
+
+def _masker() -> Any:
+    try:
+        from airflow.sdk._shared.secrets_masker import _secrets_masker
+    except ImportError:
+        from airflow.sdk.execution_time.secrets_masker import _secrets_masker
+    return _secrets_masker()
 
 
 def _reset_after_fork() -> None:

@@ -122,7 +122,7 @@ def _ours(task: Task, leaders: int) -> Callable[[], str]:
     """Announce when the server is about to be asked."""
     from airflow.sdk import Connection
 
-    from airflow_oauth_provider.auth import OAuth2Client
+    from airflow_oauth_provider.client import OAuth2Client
     from airflow_oauth_provider.tokens.flight import Flight
 
     fetch = Flight.fetch

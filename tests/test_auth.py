@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_oauth_provider.auth import OAuth2Auth, OAuth2Client, bearer_token_callable
+from airflow_oauth_provider.auth import OAuth2Auth, bearer_token_callable
+from airflow_oauth_provider.client import OAuth2Client
 from airflow_oauth_provider.exceptions import (
     ConfigurationError,
     InvalidClientError,

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from airflow_oauth_provider import masking
-from airflow_oauth_provider.auth import OAuth2Client
+from airflow_oauth_provider.client import OAuth2Client
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.tokens import AccessToken
 from tests.protocol.builders import NOW, settings

@@ -186,3 +186,14 @@ class TestConfiguration:
             allow_unverified_tls=True,
             default_category="integration",
         )
+
+
+def test_no_option_makes_airflow_mask_ordinary_words() -> None:
+    """Airflow masks the values of sensitive options everywhere, defaults included."""
+    for name, option in configuration.OPTIONS.items():
+        assert not (option.get("sensitive") and option["default"]), name
+    program = "import airflow.sdk, airflow.settings; airflow.settings.initialize()"
+    printed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "too short" not in printed.stdout + printed.stderr

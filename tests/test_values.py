@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider import exceptions as e
-from airflow_oauth_provider.auth import BearerHeader, OAuth2Auth, OAuth2Client
+from airflow_oauth_provider.auth import BearerHeader, OAuth2Auth
+from airflow_oauth_provider.client import OAuth2Client
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.token import TokenState

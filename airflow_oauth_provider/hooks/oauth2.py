@@ -11,7 +11,8 @@ from requests import PreparedRequest, Request, Response
 
 from airflow_oauth_provider import fields
 from airflow_oauth_provider.arguments import DEFAULT_CONN_ID, one_conn_id, require_no_auth_type
-from airflow_oauth_provider.auth import BearerAuth, OAuth2Auth, OAuth2Client
+from airflow_oauth_provider.auth import BearerAuth, OAuth2Auth
+from airflow_oauth_provider.client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.hooks import form
 from airflow_oauth_provider.hooks.session import DEFAULT_TIMEOUT, OAuth2Session
@@ -113,6 +114,16 @@ class OAuth2Hook(HttpHook):
         :raises TransportError: when it does not answer within ``max_wait`` seconds.
         """
         return self._client.get_token(force=force)
+
+    async def aget_token(self, force: bool = False) -> AccessToken:
+        """Return an access token that may be used now, without blocking the event loop.
+
+        From memory it comes without awaiting anything; however many coroutines ask, one thread asks
+        for them.
+
+        :param force: as of :meth:`get_token`, whose errors it raises.
+        """
+        return await self._client.aget_token(force=force)
 
     def get_conn(
         self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None

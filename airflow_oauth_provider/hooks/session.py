@@ -14,7 +14,7 @@ import requests
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 
-from airflow_oauth_provider.auth import BearerAuth, call_answer, next_step, rewind, sent_token
+from airflow_oauth_provider.auth import BearerAuth, begin_call, call_answer, next_step, rewind, sent_token
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.answer import Fault
 from airflow_oauth_provider.protocol.protected_call import MAX_REDIRECTS, RenewToken, SendCall
@@ -60,7 +60,7 @@ class OAuth2Session(requests.Session):
         kwargs["verify"], kwargs["cert"] = True, None  # the adapter's TLS context decides
         client = self.auth.client
         call = SendCall(request.method or "GET", request.url or "")
-        flow = client.protected_call(call, self.auth.destination, request, follow_redirects=follow)
+        flow = begin_call(client, call, self.auth.destination, request, follow_redirects=follow)
         effect: Any = next(flow)
         history: list[Response] = []
         current = request

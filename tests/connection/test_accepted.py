@@ -12,7 +12,7 @@ import pytest
 from airflow.sdk import Connection
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from airflow_oauth_provider.auth import OAuth2Client
+from airflow_oauth_provider.client import OAuth2Client
 from airflow_oauth_provider.connection import resolve
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.fields import FIELDS, Field, Kind, default_extra

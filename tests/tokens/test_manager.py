@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.auth import OAuth2Client
+from airflow_oauth_provider.client import OAuth2Client
 from airflow_oauth_provider.connection import resolve
 from airflow_oauth_provider.exceptions import (
     InvalidClientError,
@@ -424,7 +424,7 @@ def test_the_interpreter_ends_during_an_acquisition(_case: None, service: Servic
     program = """
 import os, sys, threading
 from airflow.sdk import Connection
-from airflow_oauth_provider.auth import OAuth2Client
+from airflow_oauth_provider.client import OAuth2Client
 client = OAuth2Client("my_api", Connection.from_uri(os.environ["URI"], conn_id="my_api"))
 threading.Thread(target=client.get_token, daemon=True).start()
 import time; time.sleep(1.0)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.auth import OAuth2Client
+from airflow_oauth_provider.client import OAuth2Client
 from airflow_oauth_provider.connection import resolve
 from airflow_oauth_provider.exceptions import OAuthError, TransportError
 from airflow_oauth_provider.policy import Policy

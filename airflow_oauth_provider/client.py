@@ -1,0 +1,226 @@
+"""The tokens of one connection: reads it, masks it, and asks the token engine.
+
+Everything here runs on the caller's side: connections are read and secrets are masked one thread at
+a time, since Airflow 3.0 and 3.1 mix up the answers of concurrent callers. What threads and
+coroutines have to decide is one flow, which each drives in its own way.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow_oauth_provider import masking
+from airflow_oauth_provider.connection import Resolved, resolve
+from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError
+from airflow_oauth_provider.policy import Policy, read_policy
+from airflow_oauth_provider.protocol.fingerprint import token_key
+from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
+from airflow_oauth_provider.tokens import AccessToken
+from airflow_oauth_provider.tokens.coroutines import acquire_in_loop
+from airflow_oauth_provider.tokens.manager import shared
+from airflow_oauth_provider.tokens.sharing import ALONE
+from airflow_oauth_provider.tokens.slot import Slot
+from airflow_oauth_provider.transport.stopping import Stop
+
+log = logging.getLogger(__name__)
+
+FRESH_READ = 1.0
+"""Seconds for which a connection that was just read need not be read again."""
+TEST_WAIT = 10.0
+"""Seconds a person pressing Test waits at the most."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Read the connection; answered by its settings."""
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """Acquire a token; answered by it."""
+
+    settings: ClientSettings
+
+
+_Flow = Generator[_Read | _Ask, Any, AccessToken]
+
+
+class OAuth2Client:
+    """The tokens of one connection.
+
+    The connection is read once, and again before a new acquisition and after ``invalid_client``:
+    a secret rotated meanwhile is used without a restart.
+
+    :param conn_id: Airflow connection id.
+    :param connection: the connection itself, where the caller has it already (commands); it is
+        not read again then.
+    """
+
+    def __init__(self, conn_id: str, connection: Any = None) -> None:
+        self.conn_id = conn_id
+        self._connection = connection
+        self._settings: ClientSettings | None = None
+        self._slot: Slot | None = None
+        self._sharing = ALONE
+        self._warned = False
+        self.stop = Stop()
+        self._read_at: float | None = None
+
+    @property
+    def settings(self) -> ClientSettings:
+        """The connection's settings, read at the first use.
+
+        :raises ConfigurationError: when they are wrong.
+        """
+        return self._settings or self._read()
+
+    def get_token(self, *, force: bool = False) -> AccessToken:
+        """Return a token that may be used now.
+
+        :param force: a new one, whatever is held.
+        :raises OAuthError: when there is none to be had within ``max_wait``.
+        """
+        if self._slot is not None and not force:
+            token = self._slot.fresh()
+            if token is not None:
+                return token
+        flow = self._flow(force=force)
+        effect = next(flow)
+        while True:
+            try:
+                result = (
+                    self._read() if isinstance(effect, _Read) else self._ask(effect.settings, force=force)
+                )
+                effect = flow.send(result)
+            except StopIteration as end:
+                granted: AccessToken = end.value
+                masking.mask_token(granted)
+                return granted
+            except InvalidClientError as error:
+                effect = flow.throw(error)
+
+    async def aget_token(self, *, force: bool = False) -> AccessToken:
+        """Do what :meth:`get_token` does; a token in memory comes without awaiting anything."""
+        if self._slot is not None and not force:
+            token = self._slot.fresh()
+            if token is not None:
+                return token
+        flow = self._flow(force=force)
+        effect = next(flow)
+        while True:
+            try:
+                if isinstance(effect, _Read):
+                    result: Any = await self._aread()
+                else:
+                    result = await self._aask(effect.settings, force=force)
+                effect = flow.send(result)
+            except StopIteration as end:
+                granted: AccessToken = end.value
+                await masking.amask_token(granted)
+                return granted
+            except InvalidClientError as error:
+                effect = flow.throw(error)
+
+    def renew(self, refused: AccessToken | None) -> AccessToken:
+        """Return another token than *refused*, which an API did not accept."""
+        if refused is not None:
+            shared.refuse(self.settings, self._sharing, refused)
+        return self.get_token()
+
+    def authorize(self) -> AccessToken:
+        """Get a new token now: at most 10 s, one request, whatever refusals are remembered."""
+        settings = self._read()
+        limits = RetrySettings(0, min(TEST_WAIT, settings.retry.max_wait))
+        try:
+            token = shared.authorize(replace(settings, retry=limits), self._sharing)
+        except OAuthError as error:
+            raise error.for_connection(self.conn_id) from None
+        masking.mask_token(token)
+        return token
+
+    def confidential(self) -> tuple[str, ...]:
+        """Return what may not appear in anything shown: the secrets and the current token."""
+        if self._settings is None:
+            return ()
+        values = [secret.reveal() for secret in self._settings.secrets()]
+        token = self._slot.current() if self._slot else None
+        return (*values, token.value) if token else tuple(values)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave settings and tokens behind: the other process reads the connection itself."""
+        return {"conn_id": self.conn_id}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["conn_id"])  # type: ignore[misc]
+
+    def _flow(self, *, force: bool) -> _Flow:
+        """Decide when the connection is read again, and whether a refused credential has changed."""
+        settings = self._settings or (yield _Read())
+        slot = self._slot = shared.slot(settings)
+        if not force and (token := slot.fresh()):
+            return token
+        if self._read_at is None or time.monotonic() - self._read_at > FRESH_READ:
+            settings = yield _Read()
+        self._read_at = None  # the next acquisition reads anew
+        try:
+            token = yield _Ask(settings)
+        except InvalidClientError:
+            before = token_key(settings)
+            settings = yield _Read()
+            if token_key(settings) == before:
+                raise
+            log.info('Connection "%s" has changed meanwhile: trying its new credential', self.conn_id)
+            token = yield _Ask(settings)
+        granted: AccessToken = token
+        return granted
+
+    def _ask(self, settings: ClientSettings, *, force: bool) -> AccessToken:
+        try:
+            return shared.acquire(settings, self._sharing, force=force, stop=self.stop)
+        except OAuthError as error:
+            raise error.for_connection(self.conn_id) from None
+
+    async def _aask(self, settings: ClientSettings, *, force: bool) -> AccessToken:
+        try:
+            return await acquire_in_loop(shared, settings, self._sharing, force=force)
+        except OAuthError as error:
+            raise error.for_connection(self.conn_id) from None
+
+    def _read(self) -> ClientSettings:
+        with masking.airflow_channel:
+            policy = read_policy()
+            resolved = resolve(self._connection or _get_connection(self.conn_id), policy)
+            masking.mask_settings(resolved.settings)
+        return self._taken(resolved, policy)
+
+    async def _aread(self) -> ClientSettings:
+        policy = read_policy()
+        resolved = resolve(self._connection or await _aget_connection(self.conn_id), policy)
+        await masking.amask_settings(resolved.settings)
+        return self._taken(resolved, policy)
+
+    def _taken(self, resolved: Resolved, policy: Policy) -> ClientSettings:
+        if not self._warned:
+            self._warned = True
+            for warning in resolved.warnings:
+                log.warning('Connection "%s": %s', self.conn_id, warning)
+        self._read_at = time.monotonic()
+        self._settings, self._sharing = resolved.settings, policy.sharing
+        self._slot = shared.slot(resolved.settings)
+        return resolved.settings
+
+
+def _get_connection(conn_id: str) -> Any:
+    from airflow.providers.common.compat.sdk import BaseHook
+
+    return BaseHook.get_connection(conn_id)
+
+
+async def _aget_connection(conn_id: str) -> Any:
+    from airflow.providers.common.compat.connection import get_async_connection
+
+    return await get_async_connection(conn_id)

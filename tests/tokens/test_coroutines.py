@@ -1,0 +1,175 @@
+"""Coroutines and event loops: one request, and a loop that is never blocked."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider import masking
+from airflow_oauth_provider.client import OAuth2Client
+from airflow_oauth_provider.exceptions import InvalidClientError
+from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from tests.servers.scripted import Delay, Json, token_json
+from tests.service import Service
+
+
+def client(service: Service, **changes: Any) -> OAuth2Client:
+    return OAuth2Client("my_api", service.connection(**changes))
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="500-coroutines[P03]")])
+def test_a_cold_start_of_500_makes_one_request(_case: None, service: Service) -> None:
+    service.token = lambda _: Delay(0.3, token_json("the-token"))
+
+    async def all_at_once() -> tuple[set[str], float, int]:
+        clients = [client(service) for _ in range(500)]
+        stall, ended = 0.0, False
+
+        async def watch() -> None:
+            nonlocal stall
+            while not ended:
+                before = time.monotonic()
+                await asyncio.sleep(0.005)
+                stall = max(stall, time.monotonic() - before)
+
+        # Reading and checking 500 connections is the loop's own work; what is watched is the waiting.
+        for given in clients:
+            await given._aread()
+        watching = asyncio.create_task(watch())
+        tokens = await asyncio.gather(*(given.aget_token() for given in clients))
+        threads = threading.active_count()
+        ended = True
+        await watching
+        return {token.value for token in tokens}, stall, threads
+
+    before = threading.active_count()
+    values, stall, threads = asyncio.run(all_at_once())
+    assert values == {"the-token"}
+    assert len(service.token_requests) == 1
+    assert stall < 0.25, "the loop went on while the server took its time"
+    assert threads - before <= 3
+
+
+def test_from_memory_nothing_is_awaited(service: Service) -> None:
+    given = client(service)
+    given.get_token()
+
+    async def call() -> str:
+        coroutine = given.aget_token()
+        try:
+            coroutine.send(None)
+        except StopIteration as end:
+            return str(end.value.value)
+        raise AssertionError("it awaited something")
+
+    assert asyncio.run(call()) == "tok-1"
+
+
+def test_threads_and_two_loops_share_one_request(service: Service) -> None:
+    service.token = lambda _: Delay(0.3, token_json("the-token"))
+
+    def loop(_: int) -> set[str]:
+        async def several() -> set[str]:
+            return {
+                token.value
+                for token in await asyncio.gather(*(client(service).aget_token() for _ in range(20)))
+            }
+
+        return asyncio.run(several())
+
+    with ThreadPoolExecutor(4) as pool:
+        loops = [pool.submit(loop, number) for number in range(2)]
+        threads = [pool.submit(client(service).get_token) for _ in range(2)]
+        assert {frozenset(found.result()) for found in loops} == {frozenset({"the-token"})}
+        assert {found.result().value for found in threads} == {"the-token"}
+    assert len(service.token_requests) == 1
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="cancelled[P16]")])
+def test_a_cancelled_coroutine_disturbs_nobody(_case: None, service: Service) -> None:
+    service.token = lambda _: Delay(0.4, token_json("the-token"))
+
+    async def main() -> str:
+        first = asyncio.create_task(client(service).aget_token())
+        second = asyncio.create_task(client(service).aget_token())
+        await asyncio.sleep(0.1)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        return (await second).value
+
+    assert asyncio.run(main()) == "the-token"
+    assert len(service.token_requests) == 1
+
+
+def test_a_loop_that_ends_meanwhile_leaves_no_trace(service: Service) -> None:
+    """Warnings are errors here: nothing may be left pending or unlooked at."""
+    service.token = lambda _: Delay(0.4, Json({"error": "invalid_client"}, 401))
+
+    async def impatient() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client(service).aget_token(), 0.1)
+
+    asyncio.run(impatient())
+    time.sleep(0.6)
+
+
+def test_each_waiter_has_an_error_of_its_own(service: Service) -> None:
+    service.token = lambda _: Delay(0.2, Json({"error": "invalid_client"}, 401))
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(
+            *(client(service).aget_token() for _ in range(10)), return_exceptions=True
+        )
+
+    errors = asyncio.run(main())
+    assert {type(error) for error in errors} == {InvalidClientError}
+    assert len({id(error) for error in errors}) == 10
+    assert {error.conn_id for error in errors} == {"my_api"}
+    assert len(service.token_requests) == 1
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="rotated[H10]")])
+def test_a_rotated_secret_is_read_again(
+    _case: None, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def token(request: Any) -> Any:
+        old = b"client_secret=old" in request.body
+        return Json({"error": "invalid_client"}, 401) if old else token_json("rotated")
+
+    service.token = token
+
+    def secret(value: str) -> None:
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_ROTATING", service.environment(password=value, auth_method="client_secret_post")
+        )
+
+    async def main() -> str:
+        hook = OAuth2Hook("rotating")
+        secret("old-secret-value")
+        await hook._client._aread()
+        secret("new-secret-value")
+        return (await hook.aget_token()).value
+
+    assert asyncio.run(main()) == "rotated"
+
+
+def test_what_a_loop_registers_for_masking_is_short(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    async def tell(value: str) -> None:
+        told.append(value)
+
+    monkeypatch.setattr(masking, "_amask", tell)
+    service.token = lambda _: token_json("a-very-long-token-" * 10)
+    given = client(service, password="the-secret-in-a-loop")
+    asyncio.run(given.aget_token())
+    assert "the-secret-in-a-loop" in told
+    assert told[-1] == ("a-very-long-token-" * 10)[-16:]
