@@ -506,6 +506,17 @@ class TestConnectionTest:
         assert "<" not in message
 
     @pytest.mark.slow
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="no-child[L29]")])
+    def test_it_starts_no_other_program(
+        self, service: Service, _case: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Airflow keeps the secret in an environment variable meanwhile, which a child would inherit."""
+        for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp", "execve"):
+            monkeypatch.setattr(f"os.{name}", lambda *_: pytest.fail("a child"))
+        monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a child"))
+        good, _ = OAuth2Hook(connection=service.connection()).test_connection()
+        assert good
+
     @pytest.mark.parametrize("_case", [pytest.param(None, id="silent[L28]")])
     def test_a_silent_server_holds_nobody_for_long(self, service: Service, _case: None) -> None:
         service.token = lambda _: Silent()

@@ -54,6 +54,14 @@ def test_a_cold_start_of_40_makes_one_request(
     assert len(service.token_requests) == 1, "later processes find it"
 
 
+@pytest.mark.parametrize("_case", [pytest.param(None, id="1000-tasks[L20]")])
+def test_a_thousand_tasks_make_one_request(_case: None, service: Service, tmp_path: Path) -> None:
+    """As processes, each with a memory of its own; ``make test-cluster`` does it with real tasks."""
+    for _ in range(4):
+        assert fleet(service, "file", tmp_path, 250).tokens == {"tok-1"}
+    assert len(service.token_requests) == 1
+
+
 def test_an_expiring_store_makes_one_request_per_lifetime(
     service: Service, store: str, tmp_path: Path
 ) -> None:
