@@ -9,7 +9,12 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError, TransportError
+from airflow_oauth_provider.exceptions import (
+    InsufficientScopeError,
+    OAuthError,
+    TokenEndpointError,
+    TransportError,
+)
 from airflow_oauth_provider.protocol.fingerprint import credential_key, token_key
 from airflow_oauth_provider.protocol.retry import cool_down
 from airflow_oauth_provider.protocol.settings import ClientSettings
@@ -84,12 +89,14 @@ class Entries:
         now, before = time.time(), self.status()
         code = error.error if isinstance(error, TokenEndpointError) and not error.retryable else None
         in_a_row = before.in_a_row + (code in _CLIENT_ERRORS)
+        # A server that grants less than require_scopes wants will do so again.
+        permanent = code is not None or isinstance(error, InsufficientScopeError)
         refused = replace(
             before,
             refused_at=now,
             error=error.for_connection(""),
-            permanent=code is not None,
-            refused_until=now + _pause(error, code, in_a_row),
+            permanent=permanent,
+            refused_until=now + (_remembered(code, in_a_row) if permanent else _rest(error)),
             in_a_row=in_a_row,
             budget=budget,
         )
@@ -158,12 +165,13 @@ class Entries:
         self._write("status", self._token_key, status.dump(), until=time.time() + STATUS_KEPT)
 
 
-def _pause(error: OAuthError, code: str | None, in_a_row: int) -> float:
-    """Seconds for which nobody asks again."""
-    if code in _CLIENT_ERRORS and in_a_row >= DISABLED_AFTER:
-        return PROBE_INTERVAL
-    if code is not None:
-        return REMEMBERED
+def _remembered(code: str | None, in_a_row: int) -> float:
+    """Seconds for which a permanent refusal is not asked about again."""
+    return PROBE_INTERVAL if code in _CLIENT_ERRORS and in_a_row >= DISABLED_AFTER else REMEMBERED
+
+
+def _rest(error: OAuthError) -> float:
+    """Seconds of rest for a server that could not answer."""
     if isinstance(error, TokenEndpointError):
         return cool_down(error.status, error.retry_after)
     return cool_down(None, error.retry_after if isinstance(error, TransportError) else None)

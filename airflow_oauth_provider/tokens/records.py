@@ -6,11 +6,13 @@ fit is as good as absent. No pickle, and no import of a name that stands in an e
 
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from airflow_oauth_provider.exceptions import (
+    InsufficientScopeError,
     InvalidClientError,
     OAuthError,
     TokenEndpointError,
@@ -21,7 +23,13 @@ from airflow_oauth_provider.protocol.token import AccessToken
 
 _ERRORS: dict[str, type[OAuthError]] = {
     kind.__name__: kind
-    for kind in (InvalidClientError, TokenEndpointError, TokenResponseError, TransportError)
+    for kind in (
+        InvalidClientError,
+        TokenEndpointError,
+        TokenResponseError,
+        TransportError,
+        InsufficientScopeError,
+    )
 }
 _FOREIGN = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
@@ -58,7 +66,8 @@ def dump_error(error: OAuthError) -> dict[str, Any] | None:
     """Write an error that concerns others than its caller; ``None`` for one that does not."""
     if type(error).__name__ not in _ERRORS:
         return None
-    values = {name: value for name, value in vars(error).items() if name != "conn_id"}
+    accepted = inspect.signature(type(error)).parameters.keys() - {"conn_id"}
+    values = {name: value for name, value in vars(error).items() if name in accepted}
     return {"type": type(error).__name__, **values}
 
 

@@ -63,7 +63,15 @@ def _demo(server: OrdersServer, folder: Path) -> None:
     outcomes, log = home.run(*files, connections={"orders_api": connection})
     _three_dags(server, outcomes, log)
 
-    say("5. Somebody mistypes the client secret, and the DAG runs again …")
+    say("5. Another process, as every task of Airflow is one, runs the first DAG again …")
+    before = len(server.seen)
+    (again,), log = home.run(EXAMPLES / "call_api.py", connections={"orders_api": connection})
+    expect(again.state, "success", f"the run\n{log}\n")
+    expect([kind for _, kind in server.seen[before:]], ["API calls"], "what the servers were asked")
+    say("   - It found the token, sealed, in the folder that the processes of this host share: 0 token")
+    say("     requests. (Several hosts share one through Redis.)")
+
+    say("6. Somebody mistypes the client secret, and the DAG runs again …")
     _wrong_secret(server, home)
     say("\nDone. Your own server: README.md, from “Configure the connection” on.")
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.exceptions import (
+    InsufficientScopeError,
     InvalidClientError,
     OAuthError,
     TokenEndpointError,
@@ -245,6 +246,13 @@ class TestRefusals:
         assert entries(sharing, request={"scope": ("a",)}).standing() is not None
         assert entries(sharing, request={"scope": ("b",)}).standing() is None
 
+    def test_a_missing_scope_is_remembered(self, sharing: Sharing) -> None:
+        entries(sharing).refused(InsufficientScopeError("less was granted", scope="b"), budget=60)
+        found = entries(sharing).standing()
+        assert found is not None
+        assert isinstance(found[0], InsufficientScopeError)
+        assert (found[0].scope, found[1]) == ("b", 0.0)
+
     @pytest.mark.parametrize(
         "error, seconds",
         [
@@ -362,6 +370,7 @@ class TestRecords:
             ),
             TokenResponseError("x", status=200),
             TransportError("x", host="h:1", attempts=4, elapsed=3.0, retryable=False),
+            InsufficientScopeError("x", scope="a b"),
         ],
         ids=lambda error: type(error).__name__,
     )

@@ -37,10 +37,12 @@ class GuardedStore:
 
     def write(self, name: str, data: bytes, *, until: float) -> None:
         """Write to the store, else to memory."""
-        self._try(
-            lambda: self._store.write(name, data, until=until),
-            lambda: self._fallback.write(name, data, until=until),
-        )
+
+        def write() -> None:
+            self._store.write(name, data, until=until)
+            self._fallback.delete(name)  # of a time when the store did not work
+
+        self._try(write, lambda: self._fallback.write(name, data, until=until))
 
     def delete(self, name: str) -> None:
         """Delete in both."""

@@ -492,10 +492,13 @@ class TestGuarded:
         clock[0] += 600
         store.read(NAME)
         assert len(caplog.records) == 2
+        store.write(NAME, b"meanwhile", until=soon())
         broken.works = True
         clock[0] += 31
         store.write(NAME, b"back", until=soon())
         assert broken.inner.read(NAME) == b"back"
+        broken.inner.delete(NAME)
+        assert store.read(NAME) is None, "what memory held meanwhile is forgotten"
 
     def test_threads(self) -> None:
         store = GuardedStore(Broken())
