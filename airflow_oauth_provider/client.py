@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from airflow_oauth_provider import masking
@@ -47,6 +48,7 @@ class _Ask:
 
 
 _Flow = Generator[_Read | _Ask, Any, AccessToken]
+_Advance = Callable[[], _Read | _Ask]
 
 
 class OAuth2Client:
@@ -89,19 +91,21 @@ class OAuth2Client:
             if token is not None:
                 return token
         flow = self._flow(force=force)
-        effect = next(flow)
+        advance: _Advance = flow.__next__
         while True:
             try:
-                result = (
-                    self._read() if isinstance(effect, _Read) else self._ask(effect.settings, force=force)
-                )
-                effect = flow.send(result)
+                effect = advance()
             except StopIteration as end:
                 granted: AccessToken = end.value
                 masking.mask_token(granted)
                 return granted
+            try:
+                if isinstance(effect, _Read):
+                    advance = partial(flow.send, self._read())
+                else:
+                    advance = partial(flow.send, self._ask(effect.settings, force=force))
             except InvalidClientError as error:
-                effect = flow.throw(error)
+                advance = partial(flow.throw, error)
 
     async def aget_token(self, *, force: bool = False) -> AccessToken:
         """Do what :meth:`get_token` does; a token in memory comes without awaiting anything."""
@@ -110,20 +114,21 @@ class OAuth2Client:
             if token is not None:
                 return token
         flow = self._flow(force=force)
-        effect = next(flow)
+        advance: _Advance = flow.__next__
         while True:
             try:
-                if isinstance(effect, _Read):
-                    result: Any = await self._aread()
-                else:
-                    result = await self._aask(effect.settings, force=force)
-                effect = flow.send(result)
+                effect = advance()
             except StopIteration as end:
                 granted: AccessToken = end.value
                 await masking.amask_token(granted)
                 return granted
+            try:
+                if isinstance(effect, _Read):
+                    advance = partial(flow.send, await self._aread())
+                else:
+                    advance = partial(flow.send, await self._aask(effect.settings, force=force))
             except InvalidClientError as error:
-                effect = flow.throw(error)
+                advance = partial(flow.throw, error)
 
     def renew(self, refused: AccessToken | None) -> AccessToken:
         """Return another token than *refused*, which an API did not accept."""

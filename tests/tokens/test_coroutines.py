@@ -14,6 +14,7 @@ from airflow_oauth_provider import masking
 from airflow_oauth_provider.client import OAuth2Client
 from airflow_oauth_provider.exceptions import InvalidClientError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.tokens.slot import Slot
 from tests.servers.scripted import Delay, Json, token_json
 from tests.service import Service
 
@@ -173,3 +174,14 @@ def test_what_a_loop_registers_for_masking_is_short(
     asyncio.run(given.aget_token())
     assert "the-secret-in-a-loop" in told
     assert told[-1] == ("a-very-long-token-" * 10)[-16:]
+
+
+def test_a_token_that_somebody_else_has_got_meanwhile(service: Service) -> None:
+    """Between the look into memory and the next step another thread may have filled it."""
+    for given in (client(service), client(service)):
+        token = given.get_token()
+        given._slot = Slot("as it was before")
+        assert given.get_token() is token
+        given._slot = Slot("as it was before")
+        assert asyncio.run(given.aget_token()) is token
+    assert len(service.token_requests) == 1
