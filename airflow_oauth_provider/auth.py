@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import requests.utils
@@ -26,13 +25,6 @@ from airflow_oauth_provider.protocol.protected_call import (
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
 
-log = logging.getLogger(__name__)
-
-FRESH_READ = 1.0
-"""Seconds for which a connection that was just read need not be read again."""
-TEST_WAIT = 10.0
-"""Seconds a person pressing Test waits at the most."""
-
 
 class BearerHeader(str):
     """The value of an ``Authorization`` header that is ours; printing a request does not show it."""
@@ -41,6 +33,11 @@ class BearerHeader(str):
 
     def __repr__(self) -> str:
         return "'Bearer ***'"
+
+
+def header_of(token: AccessToken) -> BearerHeader:
+    """Return the value of the ``Authorization`` header (RFC 6750 §2.1)."""
+    return BearerHeader(f"Bearer {token.value}")
 
 
 class BearerAuth(AuthBase):
@@ -90,15 +87,20 @@ class BearerAuth(AuthBase):
 
         :raises ConfigurationError: when the caller has set one; before any network use.
         """
-        self._require_no_other(request)
+        self.require_no_other(request.headers)
         self.attach(request, self.client.get_token())
 
     def attach(self, request: PreparedRequest, token: AccessToken) -> None:
         """Set the header."""
-        request.headers["Authorization"] = BearerHeader(f"Bearer {token.value}")
+        request.headers["Authorization"] = header_of(token)
 
-    def _require_no_other(self, request: PreparedRequest) -> None:
-        if not isinstance(request.headers.get("Authorization", BearerHeader()), BearerHeader):
+    def require_no_other(self, headers: Mapping[str, Any]) -> None:
+        """Refuse headers with an ``Authorization`` that is not ours.
+
+        :param headers: whose names are compared without regard to case.
+        :raises ConfigurationError: when there is one.
+        """
+        if not isinstance(headers.get("Authorization", BearerHeader()), BearerHeader):
             raise ConfigurationError(
                 "the request has an Authorization header of its own: leave it (or auth=…) out, the "
                 "connection sets it",
@@ -149,7 +151,9 @@ class OAuth2Auth(BearerAuth):
             return response
         call = SendCall(request.method or "GET", request.url or "")
         try:
-            flow = begin_call(self.client, call, self.destination, request, follow_redirects=False)
+            flow = begin_call(
+                self, call.method, call.url, replayable=can_replay(request), follow_redirects=False
+            )
             next(flow)
             if isinstance(next_step(flow, answer), RenewToken):
                 token = self.client.renew(sent_token(request))
@@ -177,20 +181,15 @@ class OAuth2Auth(BearerAuth):
 
 
 def begin_call(
-    client: OAuth2Client,
-    call: SendCall,
-    where: Destination,
-    request: PreparedRequest,
-    *,
-    follow_redirects: bool,
+    auth: BearerAuth, method: str, url: str, *, replayable: bool, follow_redirects: bool
 ) -> ProtectedCall:
     """Begin a call of the connection's API."""
     return protected_call(
-        call.method,
-        call.url,
-        where,
-        refresh_on_status=client.settings.api.refresh_on_status,
-        replayable=can_replay(request),
+        method,
+        url,
+        auth.destination,
+        refresh_on_status=auth.client.settings.api.refresh_on_status,
+        replayable=replayable,
         follow_redirects=follow_redirects,
     )
 

@@ -21,7 +21,7 @@ from airflow_oauth_provider.policy import Policy, read_policy
 from airflow_oauth_provider.protocol.fingerprint import token_key
 from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
 from airflow_oauth_provider.tokens import AccessToken
-from airflow_oauth_provider.tokens.coroutines import acquire_in_loop
+from airflow_oauth_provider.tokens.coroutines import Together, acquire_in_loop
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.sharing import ALONE
 from airflow_oauth_provider.tokens.slot import Slot
@@ -70,6 +70,9 @@ class OAuth2Client:
         self._sharing = ALONE
         self._warned = False
         self.stop = Stop()
+        self._reading: Together[ClientSettings] = Together()
+        self._acquiring: Together[AccessToken] = Together()
+        self._beginning: Together[AccessToken | None] = Together()
         self._read_at: float | None = None
 
     @property
@@ -80,16 +83,20 @@ class OAuth2Client:
         """
         return self._settings or self._read()
 
+    @property
+    def held_token(self) -> AccessToken | None:
+        """The token in memory, while it is not even worth renewing."""
+        return self._slot.fresh() if self._slot is not None else None
+
     def get_token(self, *, force: bool = False) -> AccessToken:
         """Return a token that may be used now.
 
         :param force: a new one, whatever is held.
         :raises OAuthError: when there is none to be had within ``max_wait``.
         """
-        if self._slot is not None and not force:
-            token = self._slot.fresh()
-            if token is not None:
-                return token
+        token = None if force else self.held_token
+        if token is not None:
+            return token
         flow = self._flow(force=force)
         advance: _Advance = flow.__next__
         while True:
@@ -107,12 +114,52 @@ class OAuth2Client:
             except InvalidClientError as error:
                 advance = partial(flow.throw, error)
 
+    async def asettings(self) -> ClientSettings:
+        """Return the connection's settings, read at the first use without blocking the loop.
+
+        :raises ConfigurationError: when they are wrong.
+        """
+        return self._settings or await self._reading.do("settings", self._aread)
+
     async def aget_token(self, *, force: bool = False) -> AccessToken:
         """Do what :meth:`get_token` does; a token in memory comes without awaiting anything."""
-        if self._slot is not None and not force:
-            token = self._slot.fresh()
-            if token is not None:
-                return token
+        return (None if force else self.held_token) or await self._atogether(force=force)
+
+    async def afirst_token(self, check: Callable[[], object]) -> AccessToken | None:
+        """Read the connection and get a token, for a thousand callers in one wait.
+
+        :param check: whether the caller's own call may be made; nothing is sent before.
+        :return: ``None`` when that check fails, which the caller will find itself.
+        :raises OAuthError: when there is no token to be had.
+        """
+        try:
+            return await self._beginning.do("first", partial(self._afirst_token, check))
+        except OAuthError as error:
+            raise error.for_connection(self.conn_id) from None
+
+    async def _afirst_token(self, check: Callable[[], object]) -> AccessToken | None:
+        await self.asettings()
+        try:
+            check()
+        except OAuthError:
+            return None
+        return await self.aget_token()
+
+    async def arenew(self, refused: AccessToken) -> AccessToken:
+        """Do what :meth:`renew` does."""
+        settings = await self.asettings()
+        shared.slot(settings).drop(refused)
+        return await self._atogether(refused=refused)
+
+    async def _atogether(self, *, force: bool = False, refused: AccessToken | None = None) -> AccessToken:
+        """Let all coroutines that lack a token have it got once."""
+        what = force, refused.value if refused else None
+        try:
+            return await self._acquiring.do(what, partial(self._aacquire, force=force, refused=refused))
+        except OAuthError as error:
+            raise error.for_connection(self.conn_id) from None
+
+    async def _aacquire(self, *, force: bool, refused: AccessToken | None) -> AccessToken:
         flow = self._flow(force=force)
         advance: _Advance = flow.__next__
         while True:
@@ -124,9 +171,12 @@ class OAuth2Client:
                 return granted
             try:
                 if isinstance(effect, _Read):
-                    advance = partial(flow.send, await self._aread())
+                    advance = partial(flow.send, await self._reading.do("settings", self._aread))
                 else:
-                    advance = partial(flow.send, await self._aask(effect.settings, force=force))
+                    token = await acquire_in_loop(
+                        shared, effect.settings, self._sharing, force=force, refused=refused
+                    )
+                    advance = partial(flow.send, token)
             except InvalidClientError as error:
                 advance = partial(flow.throw, error)
 
@@ -186,12 +236,6 @@ class OAuth2Client:
     def _ask(self, settings: ClientSettings, *, force: bool) -> AccessToken:
         try:
             return shared.acquire(settings, self._sharing, force=force, stop=self.stop)
-        except OAuthError as error:
-            raise error.for_connection(self.conn_id) from None
-
-    async def _aask(self, settings: ClientSettings, *, force: bool) -> AccessToken:
-        try:
-            return await acquire_in_loop(shared, settings, self._sharing, force=force)
         except OAuthError as error:
             raise error.for_connection(self.conn_id) from None
 

@@ -27,6 +27,7 @@ for _name in (
     os.environ.pop(_name, None)
     os.environ.pop(_name.lower(), None)
 
+from tests.hooks.sides import Coroutines, Side, Threads  # noqa: E402
 from tests.servers.oidc_server import OidcServer, ServerMissingError  # noqa: E402
 from tests.servers.redis_server import RedisServer  # noqa: E402
 from tests.servers.scripted import ScriptedServer  # noqa: E402
@@ -84,3 +85,11 @@ def redis_server(_redis: RedisServer) -> Iterator[RedisServer]:
     _redis.client().flushall()
     yield _redis
     _redis.thaw()
+
+
+@pytest.fixture(params=["requests", "aiohttp"])
+def side(request: pytest.FixtureRequest) -> Iterator[Side]:
+    """Threads, then coroutines."""
+    made = Threads() if request.param == "requests" else Coroutines()
+    yield made
+    made.close()

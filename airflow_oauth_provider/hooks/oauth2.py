@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from airflow.providers.http.hooks.http import HttpHook
 from requests import PreparedRequest, Request, Response
@@ -29,6 +31,9 @@ from airflow_oauth_provider.transport.tls import client_context, tls_context
 
 if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
+
+    from airflow_oauth_provider.hooks.async_session import OAuth2AsyncSession
+    from airflow_oauth_provider.hooks.kept_session import KeptSession
 
 MAX_TEST_MESSAGE = 500
 _TLS_OPTIONS = ("verify", "verify_ssl", "cert")
@@ -84,10 +89,16 @@ class OAuth2Hook(HttpHook):
         self._client = OAuth2Client(conn_id, connection)
         self._auth = BearerAuth(self._client, base_url)
         self._session: OAuth2Session | None = None
+        self._kept: WeakKeyDictionary[asyncio.AbstractEventLoop, KeptSession] = WeakKeyDictionary()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave session, settings and tokens behind: the other process makes its own."""
-        return {**self.__dict__, "_session": None}
+        return {name: value for name, value in self.__dict__.items() if name not in {"_session", "_kept"}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._session = None
+        self._kept = WeakKeyDictionary()
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -133,17 +144,14 @@ class OAuth2Hook(HttpHook):
         :param headers: sent with every call; asking for some makes a session of its own.
         :param extra_options: ``verify`` (a CA bundle's path), ``cert``, ``proxies``; likewise.
         """
-        options = extra_options or {}
-        own = {
-            key: options[key] for key in (*_TLS_OPTIONS, "proxies", "proxy") if options.get(key) is not None
-        }
+        own = _session_options(extra_options)
         if headers or own:
-            session = OAuth2Session(self._auth, self._new_adapter(own))
+            session = self._new_session(own)
             session.headers.update(headers or {})
             session.proxies = own.get("proxies") or own.get("proxy") or {}
             return session
         if self._session is None:
-            self._session = OAuth2Session(self._auth, self._new_adapter({}))
+            self._session = self._new_session({})
         return self._session
 
     def run(
@@ -167,13 +175,96 @@ class OAuth2Hook(HttpHook):
         """
         options = extra_options or {}
         session = self.get_conn(None, options)
-        arguments = dict(request_kwargs)
+        arguments = self._arguments(data, headers, request_kwargs)
+        request = Request(self.method, self.url_from_endpoint(endpoint), **arguments)
+        return self.run_and_check(session, session.prepare_request(request), options)
+
+    async def arun(
+        self,
+        endpoint: str | None = None,
+        data: dict[str, Any] | str | None = None,
+        headers: dict[str, Any] | None = None,
+        extra_options: dict[str, Any] | None = None,
+        **request_kwargs: Any,
+    ) -> Response:
+        """Do what :meth:`run` does without blocking the event loop.
+
+        Its connections stay open for the next call, until 5 s pass without one or :meth:`aclose`.
+
+        :return: a response that has been read and closed, as ``requests`` makes them.
+        """
+        options = extra_options or {}
+        own = _session_options(options)
+        arguments = self._arguments(data, headers, request_kwargs)
+        if options:
+            arguments.update(self._call_options(options))
+        if own:
+            async with self.asession(extra_options=own) as session:
+                response = await session.fetch(self.method, endpoint, arguments)
+        else:
+            with self._kept_open() as session:
+                response = await session.fetch(self.method, endpoint, arguments)
+        if options.get("check_response", True):
+            self.check_response(response)
+        return response
+
+    def asession(
+        self, headers: dict[str, Any] | None = None, extra_options: dict[str, Any] | None = None
+    ) -> OAuth2AsyncSession:
+        """Return an aiohttp session that adds the token; use it with ``async with``.
+
+        :param headers: sent with every call.
+        :param extra_options: ``verify`` (a CA bundle's path), ``cert``, ``proxies``.
+        """
+        from airflow_oauth_provider.hooks.async_session import OAuth2AsyncSession
+        from airflow_oauth_provider.transport.connectors import Reach
+
+        own = _session_options(extra_options)
+        return OAuth2AsyncSession(
+            self._auth,
+            lambda: Reach(*self._reach(own)),
+            headers=headers,
+            proxies=own.get("proxies") or own.get("proxy"),
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections that :meth:`arun` keeps open."""
+        kept = self._kept.pop(asyncio.get_running_loop(), None)
+        if kept is not None:
+            await kept.close()
+
+    def _kept_open(self) -> KeptSession:
+        loop = asyncio.get_running_loop()
+        return self._kept.get(loop) or self._keep_open(loop)
+
+    def _keep_open(self, loop: asyncio.AbstractEventLoop) -> KeptSession:
+        from airflow_oauth_provider.hooks.kept_session import KeptSession
+
+        kept = self._kept[loop] = KeptSession(self.asession())
+        return kept
+
+    def _arguments(
+        self, data: Any, headers: dict[str, Any] | None, request_kwargs: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Put *data* where Airflow's hook puts it: into the query of GET, else into the body."""
+        arguments = {**request_kwargs, "headers": headers}
         if self.method == "GET":
             arguments["params"] = data or arguments.get("params")
         elif self.method != "HEAD":
             arguments["data"] = data
-        request = Request(self.method, self.url_from_endpoint(endpoint), headers=headers, **arguments)
-        return self.run_and_check(session, session.prepare_request(request), options)
+        return arguments
+
+    def _call_options(self, options: dict[Any, Any]) -> dict[str, Any]:
+        if options.get("stream"):
+            raise ConfigurationError(
+                "arun() reads the whole answer: leave stream out, or use asession()",
+                field="extra_options",
+                conn_id=self.oauth2_conn_id,
+            )
+        return {
+            "timeout": options.get("timeout"),
+            "allow_redirects": options.get("allow_redirects", True),
+        }
 
     def run_and_check(
         self, session: Any, prepped_request: PreparedRequest, extra_options: dict[Any, Any]
@@ -279,18 +370,20 @@ class OAuth2Hook(HttpHook):
         text = " ".join(self.redact(message).split())
         return text if len(text) <= MAX_TEST_MESSAGE else text[: MAX_TEST_MESSAGE - 1] + "…"
 
-    def _new_adapter(self, options: dict[str, Any]) -> Any:
-        """Make the adapter for API calls."""
+    def _new_session(self, options: dict[str, Any]) -> OAuth2Session:
         if self.adapter is not None:
-            return self.adapter
-        settings = self._client.settings
-        where = self._auth.destination
-        listed = bool(where.origins) and all(
-            host_allowed(origin, settings.api.listed_hosts) for origin in where.origins
-        )
-        return OAuth2Adapter(
-            self._tls_context(options), any_address=listed, socket_options=self._socket_options()
-        )
+            return OAuth2Session(self._auth, self.adapter)
+        context, any_address, socket_options = self._reach(options)
+        adapter = OAuth2Adapter(context, any_address=any_address, socket_options=socket_options)
+        return OAuth2Session(self._auth, adapter)
+
+    def _reach(
+        self, options: dict[str, Any]
+    ) -> tuple[ssl.SSLContext, bool, tuple[tuple[int, int, int], ...]]:
+        """Tell how the API is reached: TLS context, whether any address is meant, socket options."""
+        where, listed = self._auth.destination, self._client.settings.api.listed_hosts
+        any_address = bool(where.origins) and all(host_allowed(origin, listed) for origin in where.origins)
+        return self._tls_context(options), any_address, self._socket_options()
 
     def _tls_context(self, options: dict[str, Any]) -> ssl.SSLContext:
         verify, cert = options.get("verify", options.get("verify_ssl")), options.get("cert")
@@ -306,16 +399,24 @@ class OAuth2Hook(HttpHook):
             return tls_context(network)
         return client_context(network, bundle=verify if isinstance(verify, str) else None, certificate=cert)
 
-    def _socket_options(self) -> list[tuple[int, int, int]]:
+    def _socket_options(self) -> tuple[tuple[int, int, int], ...]:
         options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
         if not self._tcp_keep_alive:
-            return options
+            return tuple(options)
         idle, interval, count = self._keep_alive
         options.append((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
         for name, value in (("TCP_KEEPIDLE", idle), ("TCP_KEEPINTVL", interval), ("TCP_KEEPCNT", count)):
             if hasattr(socket, name):  # not every system has all three
                 options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-        return options
+        return tuple(options)
+
+
+def _session_options(extra_options: dict[Any, Any] | None) -> dict[str, Any]:
+    """Return those options that make a session of its own necessary."""
+    if not extra_options:
+        return {}
+    own = {key: extra_options.get(key) for key in (*_TLS_OPTIONS, "proxies", "proxy")}
+    return {key: value for key, value in own.items() if value is not None}
 
 
 def describe(token: AccessToken, wanted: tuple[str, ...] = ()) -> str:

@@ -13,19 +13,32 @@ from typing import Any
 import requests
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
+from requests.cookies import RequestsCookieJar, merge_cookies
 
-from airflow_oauth_provider.auth import BearerAuth, begin_call, call_answer, next_step, rewind, sent_token
-from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
-from airflow_oauth_provider.protocol.answer import Fault
-from airflow_oauth_provider.protocol.protected_call import MAX_REDIRECTS, RenewToken, SendCall
+from airflow_oauth_provider.auth import (
+    BearerAuth,
+    begin_call,
+    call_answer,
+    can_replay,
+    next_step,
+    rewind,
+    sent_token,
+)
+from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.protocol.protected_call import MAX_REDIRECTS, RenewToken, SendCall, hop_headers
+from airflow_oauth_provider.transport.call_failure import call_failed
 from airflow_oauth_provider.transport.faults import classify
 from airflow_oauth_provider.transport.proxies import proxies_for
 from airflow_oauth_provider.transport.sockets import bounded
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds for connecting and between two received bytes, where the caller does not say."""
-# What a caller may ask for at a foreign server, too.
-_NEUTRAL_HEADERS = frozenset({"accept", "accept-encoding", "accept-language", "range", "user-agent"})
+_NO_ANSWER = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
 
 
 class OAuth2Session(requests.Session):
@@ -59,8 +72,13 @@ class OAuth2Session(requests.Session):
             kwargs["timeout"] = DEFAULT_TIMEOUT
         kwargs["verify"], kwargs["cert"] = True, None  # the adapter's TLS context decides
         client = self.auth.client
-        call = SendCall(request.method or "GET", request.url or "")
-        flow = begin_call(client, call, self.auth.destination, request, follow_redirects=follow)
+        flow = begin_call(
+            self.auth,
+            request.method or "GET",
+            request.url or "",
+            replayable=can_replay(request),
+            follow_redirects=follow,
+        )
         effect: Any = next(flow)
         history: list[Response] = []
         current = request
@@ -93,18 +111,16 @@ class OAuth2Session(requests.Session):
         again = request.copy()
         again.method = call.method
         again.url = call.url
+        headers = hop_headers(request.headers, call)
+        again.headers.clear()
+        again.headers.update(headers)
         if not call.with_body:
             again.body = None
-            for name in ("Content-Length", "Content-Type", "Transfer-Encoding"):
-                again.headers.pop(name, None)
         if not call.trusted:
-            kept = {name: value for name, value in again.headers.items() if name.lower() in _NEUTRAL_HEADERS}
-            again.headers.clear()
-            again.headers.update(kept)
             return again
         rewind(again)
-        again.headers.pop("Cookie", None)
-        again.prepare_cookies(self.cookies)
+        own = getattr(request, "_cookies", None) or RequestsCookieJar()
+        again.prepare_cookies(merge_cookies(own, self.cookies))  # type: ignore[no-untyped-call]
         self.auth.attach_current(again)
         return again
 
@@ -112,11 +128,11 @@ class OAuth2Session(requests.Session):
         try:
             with bounded(None, self.auth.client.stop):
                 return self._transmit(request, call, kwargs)
-        except requests.ConnectionError as error:
+        except _NO_ANSWER as error:
             failure = classify(error)
-            if failure is None or failure.fault is not Fault.ADDRESS_REFUSED:
+            if failure is None:
                 raise
-            raise ConfigurationError(failure.detail, field="base_url") from None
+            raise call_failed(request.url or "", failure) from None
 
     def _transmit(self, request: PreparedRequest, call: SendCall, kwargs: dict[str, Any]) -> Response:
         proxies = self._proxies_for(request.url or "")

@@ -7,8 +7,9 @@ A generator that decides for every HTTP library alike: it yields :class:`SendCal
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urljoin
 
 from airflow_oauth_provider.exceptions import InsufficientScopeError, ResourceError
@@ -21,10 +22,12 @@ MAX_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE = frozenset({"GET", "HEAD"})
 _RETRYABLE = frozenset({408, 425, 429})
+# What a caller may ask for at a foreign server, too.
+_NEUTRAL_HEADERS = frozenset({"accept", "accept-encoding", "accept-language", "range", "user-agent"})
+_BODY_HEADERS = frozenset({"content-length", "content-type", "transfer-encoding"})
 
 
-@dataclass(frozen=True)
-class SendCall:
+class SendCall(NamedTuple):
     """Send the request.
 
     :param trusted: false for an origin that may see nothing of ours: no token, cookie or header
@@ -43,8 +46,7 @@ class RenewToken:
     """Get another token than the one just refused."""
 
 
-@dataclass(frozen=True)
-class CallAnswer:
+class CallAnswer(NamedTuple):
     """What the flow needs to know of an answer.
 
     :param location: the ``Location`` header.
@@ -98,6 +100,16 @@ def protected_call(
         current = redirected(current, answer, where)
         if current.with_body and not replayable:
             raise _refused(answer, "the request's body can be read only once and cannot follow a redirect")
+
+
+def hop_headers(headers: Mapping[str, str], call: SendCall) -> dict[str, str]:
+    """Return those headers of the first call that a later one may carry; its token is set anew."""
+    dropped = {"authorization", "cookie"} | (frozenset() if call.with_body else _BODY_HEADERS)
+    return {
+        name: value
+        for name, value in headers.items()
+        if (name.lower() not in dropped if call.trusted else name.lower() in _NEUTRAL_HEADERS)
+    }
 
 
 def token_may_be_dead(answer: CallAnswer, refresh_on_status: frozenset[int]) -> bool:

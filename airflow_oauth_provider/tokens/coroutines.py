@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Any
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from airflow_oauth_provider.exceptions import OAuthError
@@ -17,30 +18,96 @@ from airflow_oauth_provider.protocol.token import AccessToken
 from airflow_oauth_provider.tokens.manager import TokenManager
 from airflow_oauth_provider.tokens.sharing import Sharing
 
-_Pending = dict[tuple[str, bool], "asyncio.Future[AccessToken]"]
+T = TypeVar("T")
+_Pending = dict[tuple[str, bool, str | None], "asyncio.Future[AccessToken]"]
 # Touched only from within its own loop, so it needs no lock.
 _pending: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pending] = WeakKeyDictionary()
 
 
+class Together(Generic[T]):
+    """Coroutines that need the same thing have it done once, by a task of their loop.
+
+    A coroutine that is cancelled leaves the others alone; the task ends with the last of them.
+    """
+
+    def __init__(self) -> None:
+        self._under_way: dict[Hashable, _Work[T]] = {}
+
+    async def do(self, what: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Do *work*, or wait for the one who does it already.
+
+        :param what: tells one work from another.
+        """
+        loop = asyncio.get_running_loop()
+        key = loop, what
+        found = self._under_way.get(key)
+        if found is None:
+            found = self._under_way[key] = _Work(loop.create_task(work()))
+            found.task.add_done_callback(lambda _: self._end(key, found))
+        # A future each costs a third of what asyncio.shield() does, with a thousand of them waiting.
+        future: asyncio.Future[T] = loop.create_future()
+        found.waiting.append(future)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            found.gone += 1
+            if found.gone == len(found.waiting) and not found.task.done():
+                self._under_way.pop(key, None)
+                found.task.cancel()
+            raise
+
+    def _end(self, key: Hashable, work: _Work[T]) -> None:
+        if self._under_way.get(key) is work:
+            del self._under_way[key]
+        task = work.task
+        error = None if task.cancelled() else task.exception()
+        for future in work.waiting:
+            if future.done():
+                continue
+            if task.cancelled():
+                future.cancel()
+            elif error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(task.result())
+
+
+class _Work(Generic[T]):
+    """A task, those who wait for it, and how many of them have gone."""
+
+    __slots__ = ("gone", "task", "waiting")
+
+    def __init__(self, task: asyncio.Task[T]) -> None:
+        self.task = task
+        self.waiting: list[asyncio.Future[T]] = []
+        self.gone = 0
+
+
 async def acquire_in_loop(
-    manager: TokenManager, settings: ClientSettings, sharing: Sharing, *, force: bool
+    manager: TokenManager,
+    settings: ClientSettings,
+    sharing: Sharing,
+    *,
+    force: bool = False,
+    refused: AccessToken | None = None,
 ) -> AccessToken:
     """Do what ``manager.acquire`` does without blocking the loop.
 
     A coroutine that is cancelled leaves the others, and the acquisition, alone.
 
+    :param refused: a token to be taken out of use before, since an API did not accept it.
     :raises OAuthError: a copy for each caller.
     """
     loop = asyncio.get_running_loop()
     pending = _pending.setdefault(loop, {})
-    key = token_key(settings), force
+    key = token_key(settings), force, refused.value if refused else None
     future = pending.get(key)
     if future is None:
         future = pending[key] = loop.create_future()
         future.add_done_callback(lambda done: _forget(pending, key, done))
         threading.Thread(
             target=_acquire,
-            args=(loop, future, manager, settings, sharing, force),
+            args=(loop, future, manager, settings, sharing, force, refused),
             name="oauth2-for-coroutines",
             daemon=True,
         ).start()
@@ -57,11 +124,14 @@ def _acquire(
     settings: ClientSettings,
     sharing: Sharing,
     force: bool,
+    refused: AccessToken | None,
 ) -> None:
     try:
+        if refused is not None:
+            manager.refuse(settings, sharing, refused)
         token: Any = manager.acquire(settings, sharing, force=force)
         tell, result = future.set_result, token
-    except Exception as error:  # handed over, whatever it is
+    except BaseException as error:  # handed over, whatever it is: somebody waits for it
         tell, result = future.set_exception, error  # type: ignore[assignment]
     try:
         loop.call_soon_threadsafe(tell, result)
@@ -69,7 +139,7 @@ def _acquire(
         return  # the loop has been closed meanwhile: nobody waits any more
 
 
-def _forget(pending: _Pending, key: tuple[str, bool], done: asyncio.Future[AccessToken]) -> None:
-    pending.pop(key, None)
+def _forget(pending: _Pending, key: Hashable, done: asyncio.Future[AccessToken]) -> None:
+    pending.pop(key, None)  # type: ignore[call-overload]
     if not done.cancelled():
         done.exception()  # looked at, so that asyncio does not complain if all waiters are gone

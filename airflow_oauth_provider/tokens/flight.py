@@ -68,7 +68,7 @@ class Flight:
         self.started = started
         self.until = started.monotonic + settings.retry.max_wait
         self.token: AccessToken | None = None
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self._sharing = sharing
         self._purpose = purpose
         self._held = held
@@ -115,7 +115,7 @@ class Flight:
     def _run(self) -> None:
         try:
             self.token = self._found()
-        except Exception as error:  # handed to the callers, whatever it is
+        except BaseException as error:  # handed to the callers, whatever it is: they wait for it
             self.error = error
         try:
             self._on_end(self)
@@ -199,7 +199,7 @@ def _call_provider(settings: ClientSettings) -> Granted | OAuthError:
         return Granted(check_custom_token(settings, custom.function(settings)))
     except OAuthError as error:
         return error
-    except Exception as error:  # foreign code; its text may hold a secret, so only its type is told
+    except BaseException as error:  # foreign code, even sys.exit(); its text may hold a secret
         return TokenResponseError(
             f'the custom provider "{custom.name}" ([oauth2] custom_providers) raised {type(error).__name__}'
         )

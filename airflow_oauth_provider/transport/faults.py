@@ -21,6 +21,11 @@ from airflow_oauth_provider.protocol.answer import Failure, Fault
 from airflow_oauth_provider.transport.sockets import AddressRefusedError
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+ADDRESS_REFUSED = Failure(
+    Fault.ADDRESS_REFUSED,
+    "the host resolves to a link-local or metadata address; allow-list it under [oauth2] in airflow.cfg if "
+    "that is meant",
+)
 
 
 def classify(error: BaseException) -> Failure | None:
@@ -36,7 +41,7 @@ def classify(error: BaseException) -> Failure | None:
         if isinstance(link, ssl.SSLError):
             return _tls_failure(link)
         if isinstance(link, OSError) and "Tunnel connection failed" in str(link):
-            return _tunnel_failure(str(link))
+            return tunnel_failure(_tunnel_status(str(link)))
     return _plain_failure(chain)
 
 
@@ -54,9 +59,16 @@ def _tls_failure(error: ssl.SSLError) -> Failure:
     return Failure(Fault.TLS, f"TLS could not be agreed upon ({reason}); at least TLS 1.2 is required")
 
 
-def _tunnel_failure(text: str) -> Failure:
+def _tunnel_status(text: str) -> str:
     """Read the proxy's status, which the standard library gives in the text only."""
-    status = "".join(character for character in text.partition("failed:")[2][:6] if character.isdigit())
+    return "".join(character for character in text.partition("failed:")[2][:6] if character.isdigit())
+
+
+def tunnel_failure(status: str) -> Failure:
+    """Say what a proxy's answer to CONNECT means.
+
+    :param status: its HTTP status; empty when it is not known.
+    """
     if status.startswith("5"):
         return Failure(Fault.UNREACHABLE, f"the proxy could not connect to it (HTTP status {status})")
     # A missing password is 407; for a wrong one some proxies say 401.
@@ -82,14 +94,7 @@ def _plain_failure(chain: list[BaseException]) -> Failure | None:
 
 
 _BY_TYPE: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure], ...] = (
-    (
-        AddressRefusedError,
-        Failure(
-            Fault.ADDRESS_REFUSED,
-            "the host resolves to a link-local or metadata address; allow-list it under [oauth2] in "
-            "airflow.cfg if that is meant",
-        ),
-    ),
+    (AddressRefusedError, ADDRESS_REFUSED),
     ((NameResolutionError, socket.gaierror), Failure(Fault.DNS, "its name could not be resolved")),
     ((TimeoutError, ReadTimeoutError), Failure(Fault.TIMEOUT, "it did not answer in time")),
     (http.client.IncompleteRead, Failure(Fault.CUT, "the answer was cut off")),

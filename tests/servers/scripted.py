@@ -254,7 +254,9 @@ class ScriptedServer:
             name, _, value = line.partition(":")
             headers.append((name, value.strip()))
         length = next((int(value) for name, value in headers if name.lower() == "content-length"), 0)
-        request = RecordedRequest(method, target, headers, reader.read(length), number, time.monotonic())
+        chunked = any(name.lower() == "transfer-encoding" for name, _ in headers)
+        body = _read_chunks(reader) if chunked else reader.read(length)
+        request = RecordedRequest(method, target, headers, body, number, time.monotonic())
         with self._lock:
             self.requests.append(request)
         return request
@@ -263,3 +265,12 @@ class ScriptedServer:
         with self._lock:
             answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         return answer(request) if callable(answer) and not hasattr(answer, "play") else answer
+
+
+def _read_chunks(reader: Any) -> bytes:
+    found = b""
+    while size := int(reader.readline(), 16):
+        found += reader.read(size)
+        reader.readline()
+    reader.readline()
+    return found

@@ -1,0 +1,436 @@
+"""An aiohttp session that calls one connection's API.
+
+The counterpart of :mod:`airflow_oauth_provider.hooks.session`: what is decided is decided by the same
+flow (:mod:`airflow_oauth_provider.protocol.protected_call`), and ``requests`` itself encodes bodies and
+parameters, so that a call has the same bytes on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from datetime import timedelta
+from time import perf_counter
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+import requests.utils
+from requests import PreparedRequest, Response
+from requests.structures import CaseInsensitiveDict
+
+from airflow_oauth_provider.auth import BearerAuth, begin_call, can_replay, header_of, next_step, rewind
+from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.hooks.answers import ReadResponse, answer_of
+from airflow_oauth_provider.hooks.session import DEFAULT_TIMEOUT
+from airflow_oauth_provider.protocol.endpoints import resolve_endpoint
+from airflow_oauth_provider.protocol.protected_call import CallAnswer, SendCall, hop_headers
+from airflow_oauth_provider.protocol.urls import is_forbidden_address
+from airflow_oauth_provider.tokens import AccessToken
+from airflow_oauth_provider.transport.async_faults import NO_ANSWER, classify_async
+from airflow_oauth_provider.transport.call_failure import call_failed
+from airflow_oauth_provider.transport.connectors import Reach, SharedConnector, shared_connector
+from airflow_oauth_provider.transport.faults import ADDRESS_REFUSED
+from airflow_oauth_provider.transport.proxies import proxies_for
+
+_CHUNK = 64 * 1024
+_ARGUMENTS = frozenset(
+    {"params", "data", "json", "files", "headers", "cookies", "timeout", "allow_redirects"}
+)
+
+
+class OAuth2AsyncSession:
+    """See the module.
+
+    Made by :meth:`OAuth2Hook.asession`, and used like an aiohttp session::
+
+        async with hook.asession() as session, session.get("orders") as response:
+            orders = await response.json()
+
+    :param auth: whose token is used.
+    :param reach: tells how the API is reached, once the connection has been read.
+    :param headers: sent with every call.
+    :param proxies: as in ``requests``; ``None`` for those of connection and environment.
+    """
+
+    def __init__(
+        self,
+        auth: BearerAuth,
+        reach: Callable[[], Reach],
+        *,
+        headers: dict[str, Any] | None = None,
+        proxies: dict[str, str] | None = None,
+    ) -> None:
+        self.auth = auth
+        self._reach = reach
+        self._headers = headers or {}
+        self._chosen_proxies = proxies
+        self._proxies: dict[str, str | None] = {}
+        self._urls: dict[str | None, str] = {}
+        self._connector: SharedConnector | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close it; a later call opens it anew."""
+        session, connector = self._session, self._connector
+        self._session = self._connector = None
+        if session is not None:
+            await session.close()
+        if connector is not None:
+            await connector.leave()
+
+    def request(self, method: str, endpoint: str | None = None, **arguments: Any) -> PendingAnswer:
+        """Make a call; await the result, or use it with ``async with``.
+
+        :param endpoint: relative to the base URL, or absolute within the allowed origins.
+        :param arguments: ``params``, ``data``, ``json``, ``files``, ``headers``, ``cookies`` as in
+            ``requests``; ``timeout`` (seconds, or a pair for connecting and reading; default 60);
+            ``allow_redirects``.
+        :raises ResourceError: when the call must not go on; a refusal by status is not raised.
+        :raises TransportError: when the API does not answer.
+        :raises OAuthError: when there is no token to be had.
+        """
+        return PendingAnswer(self._last_answer(method, endpoint, arguments))
+
+    def get(self, endpoint: str | None = None, **arguments: Any) -> PendingAnswer:
+        """Make a GET call; see :meth:`request`."""
+        return self.request("GET", endpoint, **arguments)
+
+    def head(self, endpoint: str | None = None, **arguments: Any) -> PendingAnswer:
+        """Make a HEAD call; see :meth:`request`."""
+        return self.request("HEAD", endpoint, **arguments)
+
+    def options(self, endpoint: str | None = None, **arguments: Any) -> PendingAnswer:
+        """Make an OPTIONS call; see :meth:`request`."""
+        return self.request("OPTIONS", endpoint, **arguments)
+
+    def post(self, endpoint: str | None = None, **arguments: Any) -> PendingAnswer:
+        """Make a POST call; see :meth:`request`."""
+        return self.request("POST", endpoint, **arguments)
+
+    def put(self, endpoint: str | None = None, **arguments: Any) -> PendingAnswer:
+        """Make a PUT call; see :meth:`request`."""
+        return self.request("PUT", endpoint, **arguments)
+
+    def patch(self, endpoint: str | None = None, **arguments: Any) -> PendingAnswer:
+        """Make a PATCH call; see :meth:`request`."""
+        return self.request("PATCH", endpoint, **arguments)
+
+    def delete(self, endpoint: str | None = None, **arguments: Any) -> PendingAnswer:
+        """Make a DELETE call; see :meth:`request`."""
+        return self.request("DELETE", endpoint, **arguments)
+
+    async def fetch(
+        self,
+        method: str,
+        endpoint: str | None,
+        arguments: dict[str, Any],
+        *,
+        limit: int | None = None,
+    ) -> Response:
+        """Make a call and read the answer.
+
+        :param arguments: as of :meth:`request`.
+        :param limit: bytes of the body; of a larger one nothing is kept, and ``raw`` is ``None``.
+        """
+        token = self.auth.client.held_token or await self.auth.client.afirst_token(
+            lambda: self._prepared(method, endpoint, arguments)
+        )
+        started = perf_counter()
+        response, url, history = await self._exchange(method, endpoint, arguments, token)
+        elapsed = timedelta(seconds=perf_counter() - started)
+        try:
+            content = await (response.read() if limit is None else _read_within(response, limit))
+        except NO_ANSWER as error:
+            raise self._no_answer(url, error) from None
+        answer = answer_of(response, url, content)
+        answer.history, answer.elapsed = history, elapsed  # type: ignore[assignment]
+        return answer
+
+    async def _exchange(
+        self,
+        method: str,
+        endpoint: str | None,
+        arguments: dict[str, Any],
+        token: AccessToken | None = None,
+    ) -> tuple[aiohttp.ClientResponse, str, list[ReadResponse]]:
+        """Make a call; return the last answer, its body yet unread, its URL, and the answers before it.
+
+        :param token: one just got; of those that are good for the call at hand only, nobody else knows.
+        """
+        client = self.auth.client
+        history: list[ReadResponse] = []
+        try:
+            session = self._session
+            if session is None:
+                await client.asettings()
+                session = self._session or self._open()
+            request = self._prepared(method, endpoint, arguments)
+            flow = begin_call(
+                self.auth,
+                method,
+                request.url,
+                replayable=request.replayable,
+                follow_redirects=arguments.get("allow_redirects", True),
+            )
+            effect: Any = next(flow)
+            while True:
+                if isinstance(effect, SendCall):
+                    headers = request.headers if not history else hop_headers(request.headers, effect)
+                    if effect.trusted:
+                        if token is None or history:
+                            token = client.held_token or await client.aget_token()
+                        headers["Authorization"] = header_of(token)
+                    body = request.body(again=bool(history)) if effect.with_body else None
+                    response = await self._send(session, effect, headers, body, request.options)
+                    url, answer = effect.url, _call_answer(response)
+                    effect = next_step(flow, answer)
+                    if effect is None:
+                        return response, url, history
+                    history.append(answer_of(response, url, await _drained(response)))
+                else:
+                    if token is not None:
+                        await client.arenew(token)
+                    effect = next_step(flow, answer)
+        except OAuthError as error:
+            raise error.for_connection(client.conn_id) from None
+
+    async def _send(
+        self,
+        session: aiohttp.ClientSession,
+        call: SendCall,
+        headers: Any,
+        body: Any,
+        options: dict[str, Any],
+    ) -> aiohttp.ClientResponse:
+        arguments = {
+            "headers": headers,
+            "data": body,
+            "proxy": self._proxy_for(call.url),
+            "allow_redirects": False,
+            **options,
+        }
+        try:
+            if call.trusted:
+                return await session.request(call.method, call.url, **arguments)
+            arguments.pop("cookies", None)
+            # A session of its own, which neither sends nor keeps cookies.
+            async with self._new_session(aiohttp.DummyCookieJar()) as stranger:
+                return await stranger.request(call.method, call.url, **arguments)
+        except NO_ANSWER as error:
+            raise self._no_answer(call.url, error) from None
+
+    def _no_answer(self, url: str, error: BaseException) -> BaseException:
+        """Return what to raise for an error of aiohttp's."""
+        failure = classify_async(error)
+        if failure is None:
+            return error
+        return call_failed(url, failure).for_connection(self.auth.client.conn_id)
+
+    async def _last_answer(
+        self, method: str, endpoint: str | None, arguments: dict[str, Any]
+    ) -> aiohttp.ClientResponse:
+        response, _, _ = await self._exchange(method, endpoint, arguments)
+        return response
+
+    def _open(self) -> aiohttp.ClientSession:
+        self._connector = shared_connector(self._reach())
+        self._session = self._new_session(
+            aiohttp.CookieJar(unsafe=True), {**dict(self.auth.client.settings.api.headers), **self._headers}
+        )
+        return self._session
+
+    def _new_session(
+        self, jar: aiohttp.abc.AbstractCookieJar, headers: dict[str, Any] | None = None
+    ) -> aiohttp.ClientSession:
+        if self._connector is None:
+            raise AssertionError("a session is opened before it is used")
+        return aiohttp.ClientSession(
+            connector=self._connector.connector,
+            connector_owner=False,
+            cookie_jar=jar,
+            headers=headers,
+        )
+
+    def _prepared(self, method: str, endpoint: str | None, arguments: dict[str, Any]) -> Outgoing:
+        if not arguments.keys() <= _ARGUMENTS:
+            self._refuse(arguments)
+        url = self._urls.get(endpoint) or self._resolved(endpoint)
+        request = Outgoing(url, self._checked(arguments.get("headers")), _timeout(arguments.get("timeout")))
+        if arguments.get("params"):
+            request.encode_params(arguments["params"])
+        data, json, files = arguments.get("data"), arguments.get("json"), arguments.get("files")
+        if data or json is not None or files:
+            request.encode_body(data, json, files)
+        if arguments.get("cookies"):
+            request.options["cookies"] = arguments["cookies"]
+        return request
+
+    def _refuse(self, arguments: dict[str, Any]) -> None:
+        if arguments.get("auth") is not None:
+            self.auth.require_no_other({"Authorization": "of the caller"})
+        unknown = sorted(arguments.keys() - _ARGUMENTS - {"auth"})
+        if unknown:
+            raise TypeError(f"unexpected arguments for a call: {', '.join(unknown)}")
+
+    def _resolved(self, endpoint: str | None) -> str:
+        url = resolve_endpoint(self.auth.destination, endpoint)
+        if len(self._urls) < 64:
+            self._urls[endpoint] = url
+        return url
+
+    def _checked(self, headers: Any) -> dict[str, str]:
+        if not headers:
+            return {}
+        for header in headers.items():
+            requests.utils.check_header_validity(header)
+        self.auth.require_no_other(CaseInsensitiveDict(headers))
+        return dict(headers)
+
+    def _proxy_for(self, url: str) -> str | None:
+        """Return the proxy for *url*; looked up, and addresses looked at, once per origin."""
+        origin = url[: url.find("/", 8)]
+        if origin not in self._proxies:
+            self._proxies[origin] = self._found_proxy(url)
+        return self._proxies[origin]
+
+    def _found_proxy(self, url: str) -> str | None:
+        if self._connector is None:
+            raise AssertionError("a session is opened before it is used")
+        network = self.auth.client.settings.network
+        proxies = dict(self._chosen_proxies or {}) or proxies_for(url, network)
+        proxy: str | None = requests.utils.select_proxy(url, proxies)
+        if proxy is not None:
+            self._connector.resolver.proxies.add(urlsplit(proxy).hostname or "")
+        elif not self._connector.reach.any_address and is_forbidden_address(urlsplit(url).hostname or ""):
+            # The resolver sees names only.
+            raise call_failed(url, ADDRESS_REFUSED)
+        return proxy
+
+
+class Outgoing:
+    """A call, encoded as ``requests`` does it.
+
+    :param headers: of this call.
+    """
+
+    __slots__ = ("_encoded", "_stream", "headers", "options", "url")
+
+    def __init__(self, url: str, headers: dict[str, Any], timeout: aiohttp.ClientTimeout) -> None:
+        self.url = url
+        self.headers = headers
+        self.options: dict[str, Any] = {"timeout": timeout}
+        self._encoded: PreparedRequest | None = None
+        self._stream: Any = None
+
+    def encode_params(self, params: Any) -> None:
+        """Add query parameters."""
+        encoder = PreparedRequest()
+        encoder.prepare_url(self.url, params)
+        self.url = encoder.url or self.url
+
+    def encode_body(self, data: Any, json: Any, files: Any) -> None:
+        """Set the body, and the headers that tell of it."""
+        if hasattr(data, "__aiter__"):
+            self._stream = data
+            return
+        encoder = self._encoded = PreparedRequest()
+        encoder.headers = CaseInsensitiveDict(self.headers)
+        encoder.prepare_body(data, files, json)
+        self.headers = dict(encoder.headers)
+        # aiohttp divides into chunks by itself.
+        self.headers.pop("Transfer-Encoding", None)
+        # requests names no type for bytes; said here only, since it makes a call a third dearer.
+        self.options["skip_auto_headers"] = ("Content-Type",)
+
+    @property
+    def replayable(self) -> bool:
+        """Whether the body can be sent again."""
+        return self._stream is None and (self._encoded is None or can_replay(self._encoded))
+
+    def body(self, *, again: bool) -> Any:
+        """Return the body in a form that aiohttp sends as it is.
+
+        :param again: it has been sent before.
+        """
+        if self._encoded is None:
+            return self._stream
+        if again:
+            rewind(self._encoded)
+        body: Any = self._encoded.body
+        if isinstance(body, str):
+            return body.encode()
+        return body if body is None or isinstance(body, bytes) else _pieces(body)
+
+
+class PendingAnswer:
+    """A call that is made when it is awaited, or entered with ``async with``."""
+
+    def __init__(self, call: Coroutine[Any, Any, aiohttp.ClientResponse]) -> None:
+        self._call = call
+        self._answer: aiohttp.ClientResponse | None = None
+
+    def __await__(self) -> Generator[Any, None, aiohttp.ClientResponse]:
+        return self._call.__await__()
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        self._answer = await self._call
+        return self._answer
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._answer is not None:
+            self._answer.release()
+            await self._answer.wait_for_close()
+
+
+def _call_answer(response: aiohttp.ClientResponse) -> CallAnswer:
+    if response.status < 300:
+        return CallAnswer(response.status)
+    challenges = tuple(response.headers.getall("WWW-Authenticate", ()))
+    return CallAnswer(response.status, response.headers.get("Location"), challenges)
+
+
+def _timeout(value: Any) -> aiohttp.ClientTimeout:
+    """Read a timeout as ``requests`` does: for connecting, and between two received bytes."""
+    if value is None:
+        return _DEFAULT_TIMEOUT
+    connect, read = value if isinstance(value, tuple) else (value, value)
+    return aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read)
+
+
+_DEFAULT_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=DEFAULT_TIMEOUT, sock_read=DEFAULT_TIMEOUT)
+
+
+async def _pieces(body: Any) -> AsyncIterator[bytes]:
+    """Yield a file or an iterable piece by piece; reading a local file holds the loop up for moments only."""
+    pieces = iter(lambda: body.read(_CHUNK), body.read(0)) if hasattr(body, "read") else body
+    for piece in pieces:
+        yield piece.encode() if isinstance(piece, str) else piece
+
+
+async def _read_within(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
+    """Return the body; ``None`` when it is larger than *limit*."""
+    found = bytearray()
+    if (response.content_length or 0) <= limit:
+        async for piece in response.content.iter_chunked(_CHUNK):
+            found += piece
+            if len(found) > limit:
+                break
+        else:
+            return bytes(found)
+    response.close()
+    return None
+
+
+async def _drained(response: aiohttp.ClientResponse) -> bytes:
+    """Read an intermediate answer, so that its connection can be used again."""
+    try:
+        return await response.read()
+    except NO_ANSWER:
+        response.close()
+        return b""

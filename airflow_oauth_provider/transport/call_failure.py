@@ -1,0 +1,38 @@
+"""What is raised when the API did not answer, whichever HTTP library made the call."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import requests
+
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TransportError
+from airflow_oauth_provider.protocol.answer import Failure, Fault
+
+
+class CallFailedError(TransportError, requests.ConnectionError):
+    """The API did not answer.
+
+    Also a ``requests.ConnectionError``, so that ``except`` clauses and ``retry_args`` written for
+    Airflow's HTTP provider go on working; unlike that one it holds no request and so no token.
+    """
+
+
+class CallTimeoutError(CallFailedError, requests.Timeout):
+    """The API did not answer in time; also a ``requests.Timeout``."""
+
+
+def call_failed(url: str, failure: Failure) -> OAuthError:
+    """Build the error for a call that brought no answer.
+
+    :param url: that was called; only its host is shown.
+    """
+    if failure.fault is Fault.ADDRESS_REFUSED:
+        return ConfigurationError(failure.detail, field="base_url")
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = f"{parts.hostname}:{port}"
+    kind = CallTimeoutError if failure.fault is Fault.TIMEOUT else CallFailedError
+    return kind(
+        f"no answer from the API {host}: {failure.detail}", host=host, retryable=failure.fault.retryable
+    )

@@ -1,0 +1,159 @@
+"""Connections for coroutines: aiohttp connectors that all calls of one event loop share.
+
+The counterpart of :mod:`airflow_oauth_provider.transport.adapter`. A thousand triggers that call one
+API share its connections, and at most a hundred are open to any one host. Names are looked up in
+threads of their own, never in the loop's shared executor: there a hanging name server would hold up
+everybody's calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import threading
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from airflow_oauth_provider.protocol.urls import is_forbidden_address
+from airflow_oauth_provider.transport.sockets import AddressRefusedError
+
+LOOKUP_TIMEOUT = 20.0
+"""Seconds for looking up a name."""
+CONNECTIONS_PER_HOST = 100
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How an API is reached; equal ones share their connections.
+
+    :param context: TLS context.
+    :param any_address: the hosts are allow-listed, so that link-local addresses are meant.
+    :param socket_options: as for ``socket.setsockopt``.
+    """
+
+    context: ssl.SSLContext
+    any_address: bool = False
+    socket_options: tuple[tuple[int, int, int], ...] = ()
+
+
+class Resolver(AbstractResolver):
+    """Looks names up, and leaves addresses out that a token must not reach.
+
+    :param any_address: see :class:`Reach`.
+    """
+
+    def __init__(self, *, any_address: bool) -> None:
+        self._any_address = any_address
+        self.proxies: set[str] = set()
+        """Hosts that the deployment has chosen: any address of theirs is meant."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return the addresses of *host*.
+
+        :raises OSError: when there is none.
+        """
+        try:
+            found = await asyncio.wait_for(_in_thread(host, port, family), LOOKUP_TIMEOUT)
+        except TimeoutError:
+            raise socket.gaierror(socket.EAI_AGAIN, "the name server did not answer in time") from None
+        if not self._any_address and host not in self.proxies:
+            found = [entry for entry in found if not is_forbidden_address(str(entry[4][0]))]
+            if not found:
+                raise AddressRefusedError("the host resolves to a link-local or metadata address")
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=port,
+                family=kind,
+                proto=proto,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, _, proto, _, address in found
+        ]
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+async def _in_thread(host: str, port: int, family: int) -> list[Any]:
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[list[Any]] = loop.create_future()
+
+    def tell(found: list[Any] | OSError) -> None:
+        if future.done():
+            return
+        if isinstance(found, OSError):
+            future.set_exception(found)
+        else:
+            future.set_result(found)
+
+    def look_up() -> None:
+        found: list[Any] | OSError
+        try:
+            found = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+        except OSError as error:
+            found = error
+        except UnicodeError as error:
+            found = socket.gaierror(str(error))
+        try:
+            loop.call_soon_threadsafe(tell, found)
+        except RuntimeError:
+            return  # the loop has been closed meanwhile: nobody waits any more
+
+    threading.Thread(target=look_up, name="oauth2-lookup", daemon=True).start()
+    return await future
+
+
+class SharedConnector:
+    """A connector of one event loop, open while somebody uses it."""
+
+    def __init__(self, reach: Reach) -> None:
+        self.reach = reach
+        self._users = 0
+        self.resolver = Resolver(any_address=reach.any_address)
+        self.connector = aiohttp.TCPConnector(
+            ssl=reach.context,
+            resolver=self.resolver,
+            limit=0,
+            limit_per_host=CONNECTIONS_PER_HOST,
+            socket_factory=self._socket,
+        )
+
+    def enter(self) -> None:
+        """Begin to use it."""
+        self._users += 1
+
+    async def leave(self) -> None:
+        """Stop using it; the last user closes it."""
+        self._users -= 1
+        if not self._users:
+            _connectors[asyncio.get_running_loop()].pop(self.reach, None)
+            await self.connector.close()
+
+    def _socket(self, address: Any) -> socket.socket:
+        sock = socket.socket(*address[:3])
+        for option in self.reach.socket_options:
+            sock.setsockopt(*option)
+        return sock
+
+
+# Touched only from within its own loop, so it needs no lock.
+_connectors: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Reach, SharedConnector]] = WeakKeyDictionary()
+
+
+def shared_connector(reach: Reach) -> SharedConnector:
+    """Return the running loop's connector, begun to be used."""
+    connectors = _connectors.setdefault(asyncio.get_running_loop(), {})
+    found = connectors.get(reach)
+    if found is None:
+        found = connectors[reach] = SharedConnector(reach)
+    found.enter()
+    return found

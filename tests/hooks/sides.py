@@ -1,0 +1,62 @@
+"""The two ways to make a call, behind one face."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from abc import ABC, abstractmethod
+from typing import Any
+
+from requests import Response
+
+from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.tokens import AccessToken
+
+
+class Side(ABC):
+    """One of them."""
+
+    @abstractmethod
+    def run(self, hook: OAuth2Hook, *args: Any, **kwargs: Any) -> Response:
+        """Make a call."""
+
+    @abstractmethod
+    def token(self, hook: OAuth2Hook) -> AccessToken:
+        """Return the hook's token."""
+
+    def close(self) -> None:  # noqa: B027  (threads have nothing to close)
+        """End."""
+
+
+class Threads(Side):
+    def run(self, hook: OAuth2Hook, *args: Any, **kwargs: Any) -> Response:
+        return hook.run(*args, **kwargs)
+
+    def token(self, hook: OAuth2Hook) -> AccessToken:
+        return hook.get_token()
+
+
+class Coroutines(Side):
+    """All calls of a test in one event loop, in which nothing may be left at the end."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+        self._hooks: list[OAuth2Hook] = []
+
+    def run(self, hook: OAuth2Hook, *args: Any, **kwargs: Any) -> Response:
+        self._hooks.append(hook)
+        return self._runner.run(hook.arun(*args, **kwargs))
+
+    def token(self, hook: OAuth2Hook) -> AccessToken:
+        return self._runner.run(hook.aget_token())
+
+    def close(self) -> None:
+        self._runner.run(self._close())
+        self._runner.close()
+        gc.collect()  # an unclosed session would complain now
+
+    async def _close(self) -> None:
+        for hook in self._hooks:
+            await hook.aclose()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left, left
