@@ -191,3 +191,13 @@ class InsufficientScopeError(ResourceError):
     ) -> None:
         super().__init__(message, status=status, challenge=challenge, conn_id=conn_id)
         self.scope = scope
+
+
+_DEFINITE_STATUSES = frozenset({401, 403})
+
+
+def is_definite(error: OAuthError) -> bool:
+    """Whether repeating the task as it is cannot help."""
+    if isinstance(error, ResourceError) and error.status is not None:
+        return error.status in _DEFINITE_STATUSES
+    return not error.retryable

@@ -29,6 +29,12 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_oauth_provider.operators.oauth2"],
             }
         ],
+        "sensors": [
+            {"integration-name": _INTEGRATION, "python-modules": ["airflow_oauth_provider.sensors.oauth2"]}
+        ],
+        "triggers": [
+            {"integration-name": _INTEGRATION, "python-modules": ["airflow_oauth_provider.triggers.oauth2"]}
+        ],
         "hooks": [
             {"integration-name": _INTEGRATION, "python-modules": ["airflow_oauth_provider.hooks.oauth2"]}
         ],

@@ -250,12 +250,15 @@ class OAuth2AsyncSession:
     ) -> aiohttp.ClientSession:
         if self._connector is None:
             raise AssertionError("a session is opened before it is used")
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=self._connector.connector,
             connector_owner=False,
             cookie_jar=jar,
             headers=headers,
         )
+        # A call is sent once (aiohttp would repeat idempotent ones; it offers no public switch).
+        session._retry_connection = False  # noqa: SLF001
+        return session
 
     def _prepared(self, method: str, endpoint: str | None, arguments: dict[str, Any]) -> Outgoing:
         if not arguments.keys() <= _ARGUMENTS:

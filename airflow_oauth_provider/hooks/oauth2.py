@@ -193,6 +193,21 @@ class OAuth2Hook(HttpHook):
 
         :return: a response that has been read and closed, as ``requests`` makes them.
         """
+        return await self.arun_within(None, endpoint, data, headers, extra_options, **request_kwargs)
+
+    async def arun_within(
+        self,
+        limit: int | None,
+        endpoint: str | None = None,
+        data: dict[str, Any] | str | None = None,
+        headers: dict[str, Any] | None = None,
+        extra_options: dict[str, Any] | None = None,
+        **request_kwargs: Any,
+    ) -> Response:
+        """Do what :meth:`arun` does with bodies up to a size.
+
+        :param limit: bytes; the content of an answer that is larger is ``None``. ``None`` for any size.
+        """
         options = extra_options or {}
         own = _session_options(options)
         arguments = self._arguments(data, headers, request_kwargs)
@@ -200,10 +215,10 @@ class OAuth2Hook(HttpHook):
             arguments.update(self._call_options(options))
         if own:
             async with self.asession(extra_options=own) as session:
-                response = await session.fetch(self.method, endpoint, arguments)
+                response = await session.fetch(self.method, endpoint, arguments, limit=limit)
         else:
             with self._kept_open() as session:
-                response = await session.fetch(self.method, endpoint, arguments)
+                response = await session.fetch(self.method, endpoint, arguments, limit=limit)
         if options.get("check_response", True):
             self.check_response(response)
         return response

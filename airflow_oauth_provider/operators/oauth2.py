@@ -1,8 +1,15 @@
-"""The operator: Airflow's HTTP operator with an OAuth 2.0 connection."""
+"""The operator: Airflow's HTTP operator with an OAuth 2.0 connection.
+
+Deferred, it lets the triggerer make the first call of an idempotent method (RFC 9110 §9.2.2) and wait
+between repetitions of any. A call that is not idempotent is made by the worker: a triggerer that is
+started again would make it twice. What is Python of the DAG's (checks, filters, pages) runs on the
+worker.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +17,18 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.providers.http.operators.http import HttpOperator
 
 from airflow_oauth_provider.arguments import one_conn_id, require_no_auth_type
-from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, ResourceError
+from airflow_oauth_provider.exceptions import OAuthError, ResourceError, is_definite
+from airflow_oauth_provider.operators.tries import Again, Tries, judge
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from requests import Response
 
     from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+    from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
 
-_DEFINITE_STATUSES = frozenset({401, 403})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+IDEMPOTENT = SAFE | {"PUT", "DELETE"}
 
 
 class OAuth2HttpOperator(HttpOperator):
@@ -28,6 +39,12 @@ class OAuth2HttpOperator(HttpOperator):
     :param oauth2_conn_id: Airflow connection id (templated).
     :param json: body, sent as JSON (templated).
     :param base_url: of the API, to call several with one connection (templated).
+    :param deferrable: leave the worker while waiting for the API; defaults to ``[operators]
+        default_deferrable``.
+    :param response_headers: headers of the answer that checks and filters need when deferred, beside
+        the usual harmless ones.
+    :param max_event_body: bytes of the largest body that passes through Airflow's metadata database
+        when deferred; a larger one is fetched again by the worker.
     :param fail_fast: fail at once, without the task's retries, where repeating cannot help: a wrong
         configuration, a refused client, an API answer of 401 or 403.
     :param http_conn_id: another name for *oauth2_conn_id*.
@@ -52,19 +69,15 @@ class OAuth2HttpOperator(HttpOperator):
         json: Any = None,
         base_url: str | None = None,
         fail_fast: bool = True,
-        deferrable: bool = False,
+        response_headers: Sequence[str] = (),
+        max_event_body: int = 256 * 1024,
         **kwargs: Any,
     ) -> None:
         conn_id = one_conn_id(oauth2_conn_id, http_conn_id)
-        if deferrable:
-            raise ConfigurationError(
-                "OAuth2HttpOperator runs on the worker: leave deferrable out",
-                field="deferrable",
-                conn_id=conn_id,
-            )
         require_no_auth_type(kwargs.pop("auth_type", None), conn_id)
-        # Not by default_deferrable either: the stock trigger would send id and secret to the API.
-        super().__init__(http_conn_id=conn_id, deferrable=False, **kwargs)
+        super().__init__(http_conn_id=conn_id, **kwargs)
+        self.response_headers = response_headers
+        self.max_event_body = max_event_body
         self.oauth2_conn_id = conn_id
         self.json = json
         self.base_url = base_url
@@ -93,8 +106,107 @@ class OAuth2HttpOperator(HttpOperator):
         """
         if self.json is not None:
             self.request_kwargs["json"] = self.json
+        with self._failing_fast():
+            if self.deferrable:
+                return self._attempt(context, Tries.first())
+            return self._without_secrets(self.execute_sync(context))
+
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], tries: dict[str, Any] | None = None
+    ) -> Any:
+        """Go on where the triggerer has ended.
+
+        :param event: of our triggers.
+        :param tries: the attempts so far.
+        :raises AirflowFailException: as :meth:`execute` does; likewise the others.
+        """
+        from airflow_oauth_provider.triggers.events import load_error, load_response
+
+        made = Tries(**tries) if tries else Tries.first()
+        if self.json is not None:
+            self.request_kwargs["json"] = self.json
+        with self._failing_fast():
+            if event["status"] == "waited":
+                return self._attempt(context, made)
+            if event["status"] == "error":
+                return self._judged(context, load_error(event["error"]), made)
+            response = load_response(event["response"])
+            if response.content is None:
+                response = self._fetched_again(response)
+            return self._judged(context, response, made)
+
+    def _attempt(self, context: Context, tries: Tries, not_before: float | None = None) -> Any:
+        """Make one attempt: in the triggerer where it may be made twice, else here."""
+        if self.method.upper() in IDEMPOTENT:
+            self.defer(
+                trigger=self._trigger(not_before),
+                method_name="execute_complete",
+                kwargs={"tries": tries.state()},
+                timeout=self.execution_timeout,
+            )
+        self.log.info("%s is not idempotent (RFC 9110 §9.2.2): the worker makes this call", self.method)
         try:
-            return self._without_secrets(super().execute(context))
+            outcome: Any = self._call()
+        except Exception as error:  # tenacity decides of which to repeat
+            outcome = error
+        return self._judged(context, outcome, tries)
+
+    def _judged(self, context: Context, outcome: Any, tries: Tries) -> Any:
+        verdict = judge(outcome, tries, self.retry_args)
+        if not isinstance(verdict, Again):
+            response = self.paginate_sync(response=verdict)
+            return self._without_secrets(self.process_response(context=context, response=response))
+        if self.method.upper() in IDEMPOTENT:
+            return self._attempt(context, verdict.tries, verdict.at)
+        from airflow_oauth_provider.triggers.oauth2 import WaitTrigger
+
+        self.defer(
+            trigger=WaitTrigger(verdict.at),
+            method_name="execute_complete",
+            kwargs={"tries": verdict.tries.state()},
+            timeout=self.execution_timeout,
+        )
+        return None
+
+    def _trigger(self, not_before: float | None) -> OAuth2HttpTrigger:
+        from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
+
+        return OAuth2HttpTrigger(
+            self.oauth2_conn_id,
+            endpoint=self.endpoint,
+            method=self.method,
+            data=self.data,
+            headers=self.headers,
+            extra_options=self.extra_options,
+            request_kwargs=self.request_kwargs,
+            base_url=self.base_url,
+            not_before=not_before,
+            response_headers=self.response_headers,
+            max_event_body=self.max_event_body,
+        )
+
+    def _call(self) -> Response:
+        return self.hook.run(
+            self.endpoint, self.data, self.headers, self.extra_options, **self.request_kwargs
+        )
+
+    def _fetched_again(self, response: Response) -> Response:
+        if self.method.upper() not in SAFE:
+            raise ResourceError(
+                f"the answer to {self.method} (HTTP status {response.status_code}) is larger than "
+                f"max_event_body ({self.max_event_body} bytes): raise it, or leave deferrable out",
+                status=response.status_code,
+                conn_id=self.oauth2_conn_id,
+            )
+        self.log.info(
+            "The answer is larger than max_event_body (%d bytes): the worker fetches it", self.max_event_body
+        )
+        return self._call()
+
+    @contextmanager
+    def _failing_fast(self) -> Iterator[None]:
+        try:
+            yield
         except OAuthError as error:
             if self.fail_fast and is_definite(error):
                 raise AirflowFailException(str(error)) from error
@@ -113,10 +225,3 @@ class OAuth2HttpOperator(HttpOperator):
         if isinstance(result, list):
             return [self.hook.redact(item) if isinstance(item, str) else item for item in result]
         return result
-
-
-def is_definite(error: OAuthError) -> bool:
-    """Whether repeating the task as it is cannot help."""
-    if isinstance(error, ResourceError) and error.status is not None:
-        return error.status in _DEFINITE_STATUSES
-    return not error.retryable

@@ -45,7 +45,11 @@ class Coroutines(Side):
 
     def run(self, hook: OAuth2Hook, *args: Any, **kwargs: Any) -> Response:
         self._hooks.append(hook)
-        return self._runner.run(hook.arun(*args, **kwargs))
+        return self._runner.run(self._run(hook, *args, **kwargs))
+
+    async def _run(self, hook: OAuth2Hook, *args: Any, **kwargs: Any) -> Response:
+        await asyncio.sleep(0)  # the loop stood still meanwhile: let it see what has happened
+        return await hook.arun(*args, **kwargs)
 
     def token(self, hook: OAuth2Hook) -> AccessToken:
         return self._runner.run(hook.aget_token())

@@ -341,6 +341,15 @@ def test_a_callers_own_authorization_is_a_conflict(
     assert service.server.requests == []
 
 
+def test_nothing_is_repeated_by_itself(side: Side, service: Service) -> None:
+    service.api = lambda request: CloseNow() if request.target == "/api/cut" else Json({})
+    hook = hook_of(service)
+    side.run(hook, "warm")
+    with pytest.raises(requests.ConnectionError):
+        side.run(hook, "cut")
+    assert [call.target for call in service.calls] == ["/api/warm", "/api/cut"]
+
+
 @pytest.mark.parametrize("_case", [pytest.param(None, id="reset-after-send[R24]")])
 def test_a_connection_cut_after_a_post_is_not_retried(side: Side, service: Service, _case: None) -> None:
     service.api = lambda _: CloseNow()

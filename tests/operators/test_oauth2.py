@@ -166,7 +166,6 @@ def test_constructing_reads_no_connection(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     "arguments, field",
     [
-        ({"deferrable": True}, "deferrable"),
         ({"auth_type": object}, "auth_type"),
         ({"http_conn_id": "x"}, "oauth2_conn_id"),
     ],
@@ -175,12 +174,6 @@ def test_what_it_does_not_accept(arguments: dict[str, Any], field: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         OAuth2HttpOperator(task_id="call", oauth2_conn_id="my_api", **arguments)
     assert caught.value.field == field
-
-
-def test_default_deferrable_does_not_defer_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "True")
-    assert "tok-1" not in execute(endpoint="x")
-    assert OAuth2HttpOperator(task_id="call", oauth2_conn_id="a").deferrable is False
 
 
 def test_the_connection_id_and_base_url_are_templates() -> None:

@@ -1,0 +1,131 @@
+"""A check of answers that needs no Python of the DAG's, so that it can run in the triggerer.
+
+JSON paths are the singular queries of RFC 9535 §2.3.5: names and indices, nothing that finds several
+values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
+
+_STEP = re.compile(r"""\.?([A-Za-z_][\w-]*)|\[(-?[0-9]+)\]|\['([^'\\]*)'\]|\["([^"\\]*)"\]""")
+MISSING: Any = object()
+"""What a path finds where there is nothing."""
+
+
+def parse_path(path: str, *, field: str = "json_path") -> tuple[str | int, ...]:
+    """Read a JSON path such as ``$.jobs[0].state``; the leading ``$`` may be left out.
+
+    :param field: the argument that an error names.
+    :raises ConfigurationError: when it is malformed.
+    """
+    rest = path.removeprefix("$")
+    steps: list[str | int] = []
+    while rest:
+        found = _STEP.match(rest)
+        if not found:
+            raise ConfigurationError(
+                f'"{path[:100]}" is no JSON path of names and indices like $.jobs[0].state (RFC 9535 §2.3.5)',
+                field=field,
+            )
+        name, index, *quoted = found.groups()
+        steps.append(int(index) if index is not None else name or quoted[0] or quoted[1] or "")
+        rest = rest[found.end() :]
+    return tuple(steps)
+
+
+def at_path(document: Any, steps: Sequence[str | int]) -> Any:
+    """Return the value at a path; :data:`MISSING` where there is none."""
+    for step in steps:
+        try:
+            document = document[step]
+        except (KeyError, IndexError, TypeError):
+            return MISSING
+    return document
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple | set | frozenset) else (value,)
+
+
+@dataclass(frozen=True)
+class ResponseCheck:
+    """Whether an answer is the one that is waited for.
+
+    Works wherever ``response_check`` is taken. The arguments that are given must all hold.
+
+    :param status: HTTP status, or several. A status of 400 and above is an error before it gets here,
+        unless ``extra_options={"check_response": False}``.
+    :param json_path: where to look in the JSON of the body.
+    :param expected: the value there, or several of which one is enough; left out, any will do but
+        ``null``, ``false``, 0 and what is empty.
+    :param failed: values there with which waiting is over: the task fails.
+    """
+
+    status: int | Sequence[int] | None = None
+    json_path: str | None = None
+    expected: Any = None
+    failed: Any = ()
+    _steps: tuple[str | int, ...] = field(default=(), init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Check the arguments.
+
+        :raises ConfigurationError: when they cannot be meant.
+        """
+        if self.json_path is None:
+            if self.expected is not None or _several(self.failed):
+                raise ConfigurationError("expected and failed need a json_path", field="json_path")
+            if self.status is None:
+                raise ConfigurationError("give a status, a json_path or both", field="response_check")
+            return
+        object.__setattr__(self, "_steps", parse_path(self.json_path))
+
+    @classmethod
+    def of(cls, value: Any) -> ResponseCheck | None:
+        """Return the check that was given as such or by its arguments; ``None`` for a callable."""
+        if isinstance(value, cls):
+            return value
+        if not isinstance(value, Mapping):
+            return None
+        unknown = sorted(set(value) - {"status", "json_path", "expected", "failed"})
+        if unknown:
+            raise ConfigurationError(
+                f"unknown arguments of a response check: {', '.join(map(str, unknown))}",
+                field="response_check",
+            )
+        return cls(**value)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments, as JSON can hold them."""
+        return {
+            "status": list(_several(self.status)) if self.status is not None else None,
+            "json_path": self.json_path,
+            "expected": list(_several(self.expected)) if self.expected is not None else None,
+            "failed": list(_several(self.failed)),
+        }
+
+    def __call__(self, response: Any, **_: Any) -> bool:
+        """Look at an answer.
+
+        :param response: with ``status_code`` and ``json()``.
+        :raises ResourceError: when it holds one of the *failed* values.
+        """
+        if self.status is not None and response.status_code not in _several(self.status):
+            return False
+        if self.json_path is None:
+            return True
+        try:
+            value = at_path(response.json(), self._steps)
+        except ValueError:
+            return False
+        if value is MISSING:
+            return False
+        if value in _several(self.failed):
+            raise ResourceError(f"the API reports {value!r} at {self.json_path}")
+        return bool(value) if self.expected is None else value in _several(self.expected)

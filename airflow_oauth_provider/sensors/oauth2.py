@@ -1,0 +1,255 @@
+"""The sensor: wait until an API that is protected by OAuth 2.0 answers as expected."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    BaseSensorOperator,
+    conf,
+)
+
+from airflow_oauth_provider.arguments import one_conn_id
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, is_definite
+from airflow_oauth_provider.response_check import ResponseCheck
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+    from requests import Response
+
+    from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+    from airflow_oauth_provider.polling import Polling
+    from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
+
+log = logging.getLogger(__name__)
+
+
+class OAuth2HttpSensor(BaseSensorOperator):
+    """Poll an API until it answers with a status below 400, and *response_check* holds.
+
+    Takes the parameters of ``HttpSensor``. What passes (no answer, HTTP status 429 or 5xx, no token for
+    the moment) counts as "not yet", up to *max_consecutive_failures* in a row; what does not (a refused
+    client, a wrong configuration, other statuses) fails at once.
+
+    :param oauth2_conn_id: Airflow connection id (templated).
+    :param endpoint: relative to the base URL, or absolute within the allowed origins (templated).
+    :param method: HTTP method.
+    :param request_params: query parameters for GET, body otherwise (templated).
+    :param request_kwargs: further arguments of ``requests.Request``, e.g. ``{"json": …}``.
+    :param headers: of the calls (templated).
+    :param response_error_codes_allowlist: HTTP statuses that mean "not yet"; 404 by default, ``[]`` for
+        none.
+    :param response_check: a callable that is given the response, and of the context what it names; or a
+        :class:`~airflow_oauth_provider.response_check.ResponseCheck`, which the triggerer can do too.
+    :param extra_options: as of ``OAuth2Hook.run``; with ``{"check_response": False}`` every status goes
+        to *response_check*.
+    :param base_url: of the API, to poll several with one connection (templated).
+    :param deferrable: poll in the triggerer; defaults to ``[operators] default_deferrable``.
+    :param max_consecutive_failures: see above; ``None`` for any number. With ``mode="reschedule"`` each
+        poll is a process of its own, which cannot count: there it is any number.
+    :param fail_fast: fail without the task's retries where repeating cannot help.
+    :param response_headers: as of :class:`OAuth2HttpOperator`, for a callable check when deferred.
+    :param max_event_body: likewise.
+    :param http_conn_id: another name for *oauth2_conn_id*.
+    """
+
+    template_fields: Sequence[str] = ("endpoint", "request_params", "headers", "oauth2_conn_id", "base_url")
+
+    def __init__(  # noqa: PLR0913  (HttpSensor's parameters and ours)
+        self,
+        *,
+        endpoint: str,
+        oauth2_conn_id: str | None = None,
+        http_conn_id: str | None = None,
+        method: str = "GET",
+        request_params: dict[str, Any] | None = None,
+        request_kwargs: dict[str, Any] | None = None,
+        headers: dict[str, Any] | None = None,
+        response_error_codes_allowlist: Collection[int | str] | None = None,
+        response_check: Callable[..., Any] | ResponseCheck | None = None,
+        extra_options: dict[str, Any] | None = None,
+        base_url: str | None = None,
+        tcp_keep_alive: bool = True,
+        tcp_keep_alive_idle: int = 120,
+        tcp_keep_alive_count: int = 20,
+        tcp_keep_alive_interval: int = 30,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        max_consecutive_failures: int | None = 10,
+        fail_fast: bool = True,
+        response_headers: Sequence[str] = (),
+        max_event_body: int = 256 * 1024,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.oauth2_conn_id = one_conn_id(oauth2_conn_id, http_conn_id)
+        self.endpoint = endpoint
+        self.method = method
+        self.request_params = request_params or {}
+        self.request_kwargs = request_kwargs or {}
+        self.headers = headers or {}
+        self.response_error_codes_allowlist = (
+            (404,) if response_error_codes_allowlist is None else tuple(response_error_codes_allowlist)
+        )
+        self.response_check = response_check
+        self.extra_options = extra_options or {}
+        self.base_url = base_url
+        self._keep_alive: dict[str, Any] = {
+            "tcp_keep_alive": tcp_keep_alive,
+            "tcp_keep_alive_idle": tcp_keep_alive_idle,
+            "tcp_keep_alive_count": tcp_keep_alive_count,
+            "tcp_keep_alive_interval": tcp_keep_alive_interval,
+        }
+        self.deferrable = deferrable
+        self.max_consecutive_failures = max_consecutive_failures
+        self.fail_fast = fail_fast
+        self.response_headers = response_headers
+        self.max_event_body = max_event_body
+        if deferrable and method.upper() not in {"GET", "HEAD", "OPTIONS"}:
+            raise ConfigurationError(
+                "only GET, HEAD and OPTIONS are polled by the triggerer, which may repeat a poll: leave "
+                "deferrable out",
+                field="deferrable",
+                conn_id=self.oauth2_conn_id,
+            )
+
+    @cached_property
+    def hook(self) -> OAuth2Hook:
+        """The hook: one for all polls, so that they share connection, session and token."""
+        from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+
+        return OAuth2Hook(self.oauth2_conn_id, self.method, base_url=self.base_url, **self._keep_alive)
+
+    @cached_property
+    def _polling(self) -> Polling:
+        from airflow_oauth_provider.polling import Polling
+        from airflow_oauth_provider.triggers.oauth2 import statuses
+
+        budget = None if self.reschedule else self.max_consecutive_failures
+        return Polling(statuses(self.response_error_codes_allowlist), budget)
+
+    def poke(self, context: Context) -> Any:
+        """Poll once.
+
+        :return: whether the answer is the expected one; what *response_check* returned.
+        """
+        with self._failing_fast():
+            try:
+                response = self._response()
+            except OAuthError as error:
+                self._polling.failed(error)
+                return False
+            self._polling.answered()
+            return self._checked(context, response)
+
+    def execute(self, context: Context) -> Any:
+        """Wait.
+
+        :raises AirflowFailException: caused by the typed error, where *fail_fast* says so.
+        """
+        if not self.deferrable:
+            return super().execute(context)
+        return self._wait(time.time())
+
+    def execute_complete(self, context: Context, event: dict[str, Any], started_at: float) -> Any:
+        """Go on where the triggerer has ended.
+
+        :param started_at: seconds since the epoch at which waiting began.
+        """
+        from airflow_oauth_provider.triggers.events import load_error, load_response
+
+        if event["status"] == "error":
+            self._end(load_error(event["error"]))
+        with self._failing_fast():
+            response = load_response(event["response"])
+            if self._needs_worker and response.content is None:
+                response = self._response()
+            found = self._checked(context, response) if self._needs_worker else True
+        if found:
+            self.log.info("%s answered as expected", self.endpoint)
+            return getattr(found, "xcom_value", None)
+        return self._wait(started_at, not_before=time.time() + self.poke_interval)
+
+    @property
+    def _needs_worker(self) -> bool:
+        """Whether the check is Python of the DAG's, which does not run in the triggerer."""
+        return self.response_check is not None and ResponseCheck.of(self.response_check) is None
+
+    def _wait(self, started_at: float, not_before: float | None = None) -> NoReturn:
+        left = self.timeout - (time.time() - started_at)
+        self.defer(
+            trigger=self._trigger(not_before),
+            method_name="execute_complete",
+            kwargs={"started_at": started_at},
+            timeout=timedelta(seconds=max(0.0, left)),
+        )
+        raise AssertionError("defer() raises")
+
+    def _trigger(self, not_before: float | None) -> OAuth2HttpSensorTrigger:
+        from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
+
+        return OAuth2HttpSensorTrigger(
+            self.oauth2_conn_id,
+            endpoint=self.endpoint,
+            method=self.method,
+            data=self.request_params,
+            headers=self.headers,
+            extra_options=self.extra_options,
+            request_kwargs=self.request_kwargs,
+            base_url=self.base_url,
+            not_before=not_before,
+            poke_interval=self.poke_interval,
+            response_error_codes_allowlist=self.response_error_codes_allowlist,
+            response_check=ResponseCheck.of(self.response_check),
+            max_consecutive_failures=self.max_consecutive_failures,
+            response_headers=self.response_headers,
+            max_event_body=self.max_event_body if self._needs_worker else 0,
+        )
+
+    def _response(self) -> Response:
+        return self.hook.run(
+            self.endpoint, self.request_params, self.headers, self.extra_options, **self.request_kwargs
+        )
+
+    def _checked(self, context: Context, response: Response) -> Any:
+        if self.response_check is None:
+            return True
+        declared = ResponseCheck.of(self.response_check)
+        if declared is not None:
+            return declared(response)
+        from airflow.utils.operator_helpers import determine_kwargs
+
+        function: Any = self.response_check
+        return function(response, **determine_kwargs(function, [response], context))
+
+    @contextmanager
+    def _failing_fast(self) -> Iterator[None]:
+        try:
+            yield
+        except OAuthError as error:
+            if not (self.fail_fast and is_definite(error)):
+                raise
+            if self.soft_fail or self.never_fail:
+                # Airflow makes a skipped task of it, which would hide that nobody can get in any more.
+                log.error("%s", error)  # noqa: TRY400  (the error tells all there is)
+            raise AirflowFailException(str(error)) from error
+
+    def _end(self, error: Exception) -> NoReturn:
+        """Raise what polling in the worker would have raised."""
+        try:
+            with self._failing_fast():
+                raise error
+        except AirflowException:
+            raise  # Airflow skips where soft_fail or never_fail is set
+        except OAuthError as passing:
+            if self.never_fail:
+                raise AirflowSkipException("Skipping due to never_fail is set to True.") from passing
+            raise

@@ -1,0 +1,123 @@
+"""What triggers tell the worker: an answer or an error, as plain JSON without anything secret."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
+from requests import Response
+
+from airflow_oauth_provider import exceptions as e
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+from airflow_oauth_provider.hooks.answers import ReadResponse
+from airflow_oauth_provider.transport.call_failure import CallFailedError, CallTimeoutError
+
+HEADERS = frozenset(
+    {"content-type", "content-language", "date", "etag", "last-modified", "link", "location", "retry-after"}
+)
+"""The headers of an answer that an event carries unasked."""
+_NEVER = frozenset(
+    {
+        "authorization",
+        "authentication-info",
+        "dpop-nonce",
+        "proxy-authenticate",
+        "proxy-authentication-info",
+        "set-cookie",
+        "set-cookie2",
+        "www-authenticate",
+    }
+)
+# Only these are ever made of what an event says: no name that comes from it is imported.
+_ERRORS: dict[str, type[OAuthError]] = {
+    kind.__name__: kind
+    for kind in (
+        e.ConfigurationError,
+        e.TransportError,
+        e.TokenResponseError,
+        e.TokenEndpointError,
+        e.InvalidClientError,
+        e.ResourceError,
+        e.InsufficientScopeError,
+        CallFailedError,
+        CallTimeoutError,
+    )
+}
+_NOT_OURS = frozenset({"request", "response"})  # of requests, and always None
+_NOT_FOUND = AirflowNotFoundException.__name__
+
+
+def check_headers(names: Iterable[str]) -> tuple[str, ...]:
+    """Check which headers an event is to carry.
+
+    :raises ConfigurationError: for those that may hold something secret.
+    """
+    wanted = tuple(name.lower() for name in names)
+    refused = sorted(_NEVER.intersection(wanted))
+    if refused:
+        raise ConfigurationError(
+            f"an event never carries the header {', '.join(refused)}: leave it out",
+            field="response_headers",
+        )
+    return wanted
+
+
+def dump_response(
+    response: Response, wanted: Iterable[str], redact: Callable[[str], str], *, max_body: int | None
+) -> dict[str, Any]:
+    """Return an answer as JSON.
+
+    :param max_body: bytes; a larger body is left out, and the content is ``None``.
+    :param wanted: headers beside those of :data:`HEADERS`, in lower case.
+    :param redact: removes what is confidential: an API may repeat the token.
+    """
+    names = HEADERS.union(wanted) - _NEVER
+    content: Any = response.content
+    if content is not None and max_body is not None and len(content) > max_body:
+        content = None
+    if content is not None:
+        text = content.decode("utf-8", "surrogateescape")
+        content = base64.b64encode(redact(text).encode("utf-8", "surrogateescape")).decode()
+    return {
+        "status_code": response.status_code,
+        "reason": redact(response.reason or ""),
+        "url": redact(response.url),
+        "headers": {name: redact(value) for name, value in response.headers.items() if name.lower() in names},
+        "content": content,
+    }
+
+
+def load_response(data: dict[str, Any]) -> Response:
+    """Return the answer of an event; its content is ``None`` when it was too large for one."""
+    content = data["content"]
+    return ReadResponse(
+        data["status_code"],
+        data["reason"],
+        data["url"],
+        data["headers"].items(),
+        None if content is None else base64.b64decode(content),
+    )
+
+
+def dump_error(error: Exception) -> dict[str, Any]:
+    """Return an error as JSON; of one that is not ours only its type is told."""
+    if isinstance(error, OAuthError):
+        values = {name: value for name, value in vars(error).items() if name not in _NOT_OURS}
+        return {"type": type(error).__name__, **values}
+    if isinstance(error, AirflowNotFoundException):
+        return {"type": _NOT_FOUND, "message": str(error)}
+    return {"type": type(error).__name__}
+
+
+def load_error(data: dict[str, Any]) -> Exception:
+    """Return the error of an event."""
+    values = dict(data)
+    name = str(values.pop("type", "Exception"))
+    if name in _ERRORS:
+        return _ERRORS[name](str(values.pop("message", "")), **values)
+    found: Exception = AirflowException(f"the trigger failed with {name}: its log tells more")
+    if name == _NOT_FOUND:
+        found = AirflowNotFoundException(str(values.get("message", "")))
+    return found

@@ -1,0 +1,203 @@
+"""Triggers: make a call, or poll until an answer is the one that is waited for.
+
+They tell of errors by events and never raise for an authorization problem; no event holds a token, a
+secret or a cookie. Every path of a poll sleeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Collection
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from requests import Response
+
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+from airflow_oauth_provider.polling import MAX_CONSECUTIVE_FAILURES, Polling
+from airflow_oauth_provider.response_check import ResponseCheck
+from airflow_oauth_provider.triggers.calls import MAX_EVENT_BODY, Call
+from airflow_oauth_provider.triggers.events import check_headers, dump_error, dump_response
+from airflow_oauth_provider.triggers.watching import OAuth2HttpEventTrigger
+
+LEAST_INTERVAL = 0.1
+"""Seconds between two polls at the least, whatever is asked for."""
+
+
+class _CallTrigger(BaseTrigger):
+    """A trigger that calls an API and ends with one event.
+
+    :param not_before: seconds since the epoch before which it does nothing; so a triggerer that is
+        started again does not begin to wait anew.
+    :param response_headers: headers that the event carries beside the harmless ones.
+    :param max_event_body: bytes; of a larger body the event tells nothing.
+    :param call: as of :class:`~airflow_oauth_provider.triggers.calls.Call`.
+    """
+
+    def __init__(
+        self,
+        oauth2_conn_id: str | None = None,
+        *,
+        not_before: float | None = None,
+        response_headers: Collection[str] = (),
+        max_event_body: int | None = MAX_EVENT_BODY,
+        **call: Any,
+    ) -> None:
+        super().__init__()
+        self.call = Call(oauth2_conn_id, **call)
+        self.not_before = not_before
+        self.response_headers = check_headers(response_headers)
+        self.max_event_body = max_event_body
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the path of the class and its arguments: no token, no secret of the connection."""
+        kind = type(self)
+        return f"{kind.__module__}.{kind.__qualname__}", {
+            **self.call.arguments(),
+            "not_before": self.not_before,
+            "response_headers": list(self.response_headers),
+            "max_event_body": self.max_event_body,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event.
+
+        :return: of ``{"status": "success", "response": …}`` or ``{"status": "error", "error": …}``.
+        """
+        yield TriggerEvent(await self._outcome())
+
+    async def _outcome(self) -> dict[str, Any]:
+        hook = self.call.hook()
+        try:
+            if self.not_before is not None:
+                await asyncio.sleep(max(0.0, self.not_before - time.time()))
+            response = await self._answer(hook)
+            told = dump_response(response, self.response_headers, hook.redact, max_body=self.max_event_body)
+        except OAuthError as error:
+            return {"status": "error", "error": dump_error(error)}
+        except Exception as error:  # an event ends the task; an exception here would say less
+            self.log.exception("The trigger failed")
+            return {"status": "error", "error": dump_error(error)}
+        else:
+            return {"status": "success", "response": told}
+        finally:
+            await hook.aclose()
+
+    @property
+    def _read_limit(self) -> int | None:
+        """Bytes to read: rather more than an event may carry, since to cut an answer ends its connection."""
+        return None if self.max_event_body is None else max(self.max_event_body, MAX_EVENT_BODY)
+
+    @abstractmethod
+    async def _answer(self, hook: Any) -> Response:
+        """Return the answer that ends it."""
+
+
+class OAuth2HttpTrigger(_CallTrigger):
+    """Make one call.
+
+    A triggerer that is started again makes it again: only for methods that are idempotent (RFC 9110
+    §9.2.2).
+    """
+
+    async def _answer(self, hook: Any) -> Response:
+        return await self.call.make(hook, limit=self._read_limit)
+
+
+class OAuth2HttpSensorTrigger(_CallTrigger):
+    """Poll until the API answers with a status below 400, and *response_check* holds.
+
+    :param poke_interval: seconds between two polls.
+    :param response_error_codes_allowlist: HTTP statuses that mean "not yet".
+    :param response_check: a :class:`ResponseCheck`, or its arguments.
+    :param max_consecutive_failures: passing failures in a row after which to give up.
+    """
+
+    def __init__(
+        self,
+        oauth2_conn_id: str | None = None,
+        *,
+        poke_interval: float = 60.0,
+        response_error_codes_allowlist: Collection[int | str] = (404,),
+        response_check: ResponseCheck | dict[str, Any] | None = None,
+        max_consecutive_failures: int | None = MAX_CONSECUTIVE_FAILURES,
+        **call: Any,
+    ) -> None:
+        super().__init__(oauth2_conn_id, **call)
+        self.poke_interval = poke_interval
+        self.response_error_codes_allowlist = statuses(response_error_codes_allowlist)
+        self.response_check = ResponseCheck.of(response_check)
+        if response_check is not None and self.response_check is None:
+            raise ConfigurationError(
+                "a trigger takes a ResponseCheck: Python callables run on the worker",
+                field="response_check",
+                conn_id=self.call.oauth2_conn_id,
+            )
+        self.max_consecutive_failures = max_consecutive_failures
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the path of the class and its arguments."""
+        path, arguments = super().serialize()
+        return path, {
+            **arguments,
+            "poke_interval": self.poke_interval,
+            "response_error_codes_allowlist": sorted(self.response_error_codes_allowlist),
+            "response_check": self.response_check.arguments() if self.response_check else None,
+            "max_consecutive_failures": self.max_consecutive_failures,
+        }
+
+    async def _answer(self, hook: Any) -> Response:
+        polling = Polling(self.response_error_codes_allowlist, self.max_consecutive_failures)
+        limit = self._read_limit if self.response_check is None else None
+        while True:
+            wanted = 0.0
+            try:
+                response = await self.call.make(hook, limit=limit)
+                polling.answered()
+                if self.response_check is None or self.response_check(response):
+                    return response
+            except OAuthError as error:
+                wanted = polling.failed(error)
+            await asyncio.sleep(max(self.poke_interval, wanted, LEAST_INTERVAL))
+
+
+class WaitTrigger(BaseTrigger):
+    """Wait, and do nothing else: for calls that only the worker may make.
+
+    :param until: seconds since the epoch.
+    """
+
+    def __init__(self, until: float) -> None:
+        super().__init__()
+        self.until = until
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the path of the class and its arguments."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {"until": self.until}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event, in time."""
+        await asyncio.sleep(max(0.0, self.until - time.time()))
+        yield TriggerEvent({"status": "waited"})
+
+
+def statuses(values: Collection[int | str]) -> frozenset[int]:
+    """Read HTTP statuses, which may be given as text.
+
+    :raises ConfigurationError: for anything else.
+    """
+    try:
+        return frozenset(int(value) for value in values)
+    except (TypeError, ValueError):
+        raise ConfigurationError("must list HTTP statuses", field="response_error_codes_allowlist") from None
+
+
+__all__ = [
+    "OAuth2HttpEventTrigger",
+    "OAuth2HttpSensorTrigger",
+    "OAuth2HttpTrigger",
+    "WaitTrigger",
+    "statuses",
+]

@@ -1,0 +1,208 @@
+"""The operator deferred: the same results and errors as on the worker, and nothing sent twice."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+import tenacity
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    TaskDeferred,
+)
+
+from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, ResourceError
+from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
+from tests.servers.scripted import Answer, CloseNow, Json, Text
+from tests.service import RecordedRequest, Service
+from tests.triggers.running import again, event_of, to_the_end
+
+pytestmark = [pytest.mark.airflow]
+
+
+@pytest.fixture(autouse=True)
+def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+
+
+def operator(**arguments: Any) -> OAuth2HttpOperator:
+    return OAuth2HttpOperator(
+        task_id="call",
+        **{"oauth2_conn_id": "my_api", "method": "GET", "endpoint": "x", "deferrable": True, **arguments},
+    )
+
+
+def test_the_answers_text_is_the_result(service: Service) -> None:
+    assert '"target": "/api/x?a=1"' in to_the_end(operator(data={"a": "1"}))
+    assert len(service.token_requests) == 1
+
+
+def test_filters_and_checks_see_the_answer(service: Service) -> None:
+    service.api = lambda _: Json({"a": 1}, headers=[("X-Total", "7")])
+    result = to_the_end(
+        operator(
+            response_headers=["X-Total"],
+            response_check=lambda response: response.status_code == 200,
+            response_filter=lambda response: (response.json()["a"], response.headers["x-total"]),
+        )
+    )
+    assert tuple(result) == (1, "7")
+    with pytest.raises(AirflowException):
+        to_the_end(operator(response_check=lambda _: False))
+
+
+def test_any_number_of_pages(service: Service) -> None:
+    def page(request: RecordedRequest) -> Any:
+        number = int(request.target.rpartition("=")[2])
+        return Json({"next": f"{service.base_url}/items?page={number + 1}" if number < 5 else None})
+
+    service.api = page
+    result = to_the_end(
+        operator(
+            endpoint="items?page=1",
+            pagination_function=lambda response: (
+                {"endpoint": response.json()["next"]} if response.json()["next"] else None
+            ),
+        )
+    )
+    assert len(result) == 5
+    assert len(service.calls) == 5
+    assert len({call.connection for call in service.calls[1:]}) == 1
+    assert len(service.token_requests) == 1
+
+
+def test_a_put_with_json_is_deferred_too(service: Service) -> None:
+    result = to_the_end(operator(method="PUT", json={"a": 1}, response_filter=lambda r: r.json()["body"]))
+    assert result == '{"a": 1}'
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_what_is_not_idempotent_is_sent_by_the_worker(service: Service, method: str) -> None:
+    result = operator(method=method, json={"a": 1}).execute({})
+    assert json.loads(result)["body"] == '{"a": 1}'
+    assert len(service.calls) == 1
+
+
+def test_only_the_wait_of_a_post_is_deferred(service: Service) -> None:
+    answers = iter([503, 503, 200])
+    service.api = lambda _: Json({}, next(answers))
+    retry = {
+        "stop": tenacity.stop_after_attempt(3),
+        "wait": tenacity.wait_fixed(0.2),
+        "retry": tenacity.retry_if_exception_type(AirflowException),
+        "reraise": True,
+    }
+    task = operator(method="POST", retry_args=retry)
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute({})
+    assert len(service.calls) == 1
+    event_of(deferred.value.trigger)
+    event_of(again(deferred.value.trigger))
+    assert len(service.calls) == 1, "a triggerer that is started again sends nothing"
+    service.api = lambda _: Json({}, next(answers))
+    began = time.monotonic()
+    assert to_the_end(operator(method="POST", retry_args=retry)) == "{}"
+    assert time.monotonic() - began >= 0.2
+
+
+class TestRetryArgs:
+    """Tenacity decides of the triggerer's calls as it does of the worker's."""
+
+    def retry(self, attempts: int, **more: Any) -> dict[str, Any]:
+        return {
+            "stop": tenacity.stop_after_attempt(attempts),
+            "wait": tenacity.wait_fixed(0.05),
+            "retry": tenacity.retry_if_exception_type((AirflowException, requests.ConnectionError)),
+            "reraise": True,
+            **more,
+        }
+
+    def test_until_it_works(self, service: Service) -> None:
+        answers: Iterator[Answer] = iter([Json({}, 503), CloseNow(), Json({"a": 1})])
+        service.api = lambda _: next(answers)
+        assert to_the_end(operator(retry_args=self.retry(3))) == '{"a": 1}'
+        assert len(service.calls) == 3
+
+    def test_until_it_says_stop(self, service: Service) -> None:
+        service.api = lambda _: Json({}, 503)
+        with pytest.raises(ResourceError) as caught:
+            to_the_end(operator(retry_args=self.retry(3)))
+        assert caught.value.status == 503
+        assert len(service.calls) == 3
+
+    def test_results_can_be_repeated_too(self, service: Service) -> None:
+        states = iter(["queued", "done"])
+        service.api = lambda _: Json({"state": next(states)})
+        retry = self.retry(3, retry=tenacity.retry_if_result(lambda r: r.json()["state"] != "done"))
+        assert "done" in to_the_end(operator(retry_args=retry))
+
+    def test_the_time_of_all_attempts_counts(self, service: Service) -> None:
+        service.api = lambda _: Json({}, 503)
+        with pytest.raises(tenacity.RetryError):
+            to_the_end(
+                operator(retry_args=self.retry(99, stop=tenacity.stop_after_delay(0.5), reraise=False))
+            )
+        assert 2 <= len(service.calls) <= 10
+
+
+class TestErrors:
+    """What the triggerer met is raised by the worker as if it had met it."""
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="permanent[L39]")])
+    def test_a_refused_client_fails_fast(self, service: Service, _case: None) -> None:
+        service.token = lambda _: Json({"error": "invalid_client"}, 401)
+        with pytest.raises(AirflowFailException) as caught:
+            to_the_end(operator())
+        assert isinstance(caught.value.__cause__, InvalidClientError)
+        assert caught.value.__cause__.conn_id == "my_api"
+        with pytest.raises(InvalidClientError):
+            to_the_end(operator(fail_fast=False))
+        assert len(service.token_requests) == 1
+
+    def test_a_wrong_base_url(self, service: Service) -> None:
+        with pytest.raises(AirflowFailException) as caught:
+            to_the_end(operator(base_url="https://elsewhere.example"))
+        assert isinstance(caught.value.__cause__, ConfigurationError)
+        assert service.server.requests == []
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="deleted[L12]")])
+    def test_a_connection_that_is_gone(self, _case: None) -> None:
+        with pytest.raises(AirflowNotFoundException):
+            to_the_end(operator(oauth2_conn_id="there_is_none"))
+
+    @pytest.mark.parametrize("status, definite", [(403, True), (404, False), (503, False)])
+    def test_refusals_of_the_api(self, service: Service, status: int, definite: bool) -> None:
+        service.api = lambda _: Json({}, status)
+        with pytest.raises(AirflowException) as caught:
+            to_the_end(operator())
+        assert isinstance(caught.value, AirflowFailException) is definite
+
+
+class TestLargeAnswers:
+    """They do not pass through the database unasked."""
+
+    def test_the_worker_fetches_them(self, service: Service) -> None:
+        service.api = lambda _: Text(200, "x" * 300_000)
+        assert len(to_the_end(operator())) == 300_000
+        assert len(service.calls) == 2
+        assert len(to_the_end(operator(max_event_body=400_000))) == 300_000
+        assert len(service.calls) == 3
+
+    def test_that_of_a_put_is_an_error(self, service: Service) -> None:
+        service.api = lambda _: Text(200, "x" * 300_000)
+        with pytest.raises(ResourceError, match="max_event_body"):
+            to_the_end(operator(method="PUT"))
+
+
+def test_the_deferral_lasts_as_long_as_the_task_may() -> None:
+    from datetime import timedelta
+
+    with pytest.raises(TaskDeferred) as deferred:
+        operator(execution_timeout=timedelta(minutes=5)).execute({})
+    assert deferred.value.timeout == timedelta(minutes=5)

@@ -1,0 +1,335 @@
+"""Triggers: their events, what those hold, and that every path of a poll sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gc
+import json
+import logging
+import time
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_oauth_provider import masking
+from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, OAuthError
+from airflow_oauth_provider.response_check import ResponseCheck
+from airflow_oauth_provider.transport.call_failure import CallFailedError, CallTimeoutError
+from airflow_oauth_provider.triggers.events import dump_error, load_error, load_response
+from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger, OAuth2HttpTrigger, WaitTrigger
+from tests.servers.scripted import Answer, CloseNow, Json, Silent, Text
+from tests.service import Service
+from tests.triggers.running import again, event_of, first_event
+
+SECRET = "a-client-secret"
+pytestmark = [pytest.mark.airflow]
+
+
+@pytest.fixture(autouse=True)
+def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+
+
+def text_of(event: Any) -> str:
+    return base64.b64decode(event["response"]["content"]).decode()
+
+
+def test_one_call_one_event(service: Service) -> None:
+    event = event_of(OAuth2HttpTrigger("my_api", endpoint="items", data={"a": [1, 2]}))
+    assert event["status"] == "success"
+    assert '"target": "/api/items?a=1&a=2"' in text_of(event)
+    assert load_response(event["response"]).json()["method"] == "GET"
+
+
+def test_json_and_request_kwargs_are_kept(service: Service) -> None:
+    trigger = OAuth2HttpTrigger(
+        "my_api", endpoint="x", method="PUT", request_kwargs={"json": {"a": 1}, "params": {"b": "2"}}
+    )
+    event_of(trigger)
+    assert service.calls[0].body == b'{"a": 1}'
+    assert service.calls[0].target == "/api/x?b=2"
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="kwargs[L07]")])
+def test_what_the_database_holds_has_no_credential(service: Service, _case: None) -> None:
+    trigger = OAuth2HttpTrigger("my_api", endpoint="x", headers={"X-One": "1"})
+    event_of(trigger)
+    held = json.dumps(trigger.serialize()) + json.dumps(again(trigger).serialize())
+    assert not [word for word in (SECRET, "my-client", "tok-1", "Bearer") if word in held]
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="payload[L08]")])
+def test_an_event_holds_no_token_and_no_cookie(service: Service, _case: None) -> None:
+    service.api = lambda request: Text(
+        200,
+        f"you sent {request.header('Authorization')} and {SECRET}",
+        headers=[("Set-Cookie", "session=s3"), ("ETag", '"1"'), ("X-Total", "7"), ("X-Other", "8")],
+    )
+    event = event_of(OAuth2HttpTrigger("my_api", endpoint="x", response_headers=["X-Total"]))
+    held = json.dumps(event) + text_of(event)
+    assert not [word for word in (SECRET, "tok-1", "s3", "X-Other") if word in held]
+    response = load_response(event["response"])
+    assert response.text == "you sent Bearer *** and ***"
+    assert (response.headers["etag"], response.headers["x-total"]) == ('"1"', "7")
+    with pytest.raises(ConfigurationError) as caught:
+        OAuth2HttpTrigger("my_api", endpoint="x", response_headers=["Set-Cookie"])
+    assert caught.value.field == "response_headers"
+
+
+def test_a_large_body_stays_out_of_the_database(service: Service) -> None:
+    service.api = lambda _: Text(200, "x" * 300_000)
+    assert event_of(OAuth2HttpTrigger("my_api", endpoint="x"))["response"]["content"] is None
+    whole = event_of(OAuth2HttpTrigger("my_api", endpoint="x", max_event_body=400_000))
+    assert len(text_of(whole)) == 300_000
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="permanent[L39]")])
+def test_a_refused_client_becomes_an_event_and_the_same_error_again(service: Service, _case: None) -> None:
+    service.token = lambda _: Json({"error": "invalid_client", "error_description": "who?"}, 401)
+    event = event_of(OAuth2HttpTrigger("my_api", endpoint="x"))
+    assert event["status"] == "error"
+    error = load_error(event["error"])
+    assert isinstance(error, InvalidClientError)
+    assert (error.conn_id, error.status, error.description) == ("my_api", 401, "who?")
+    assert SECRET not in json.dumps(event)
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="deleted[L12]")])
+def test_a_connection_that_is_gone_is_told(_case: None) -> None:
+    event = event_of(OAuth2HttpTrigger("there_is_none", endpoint="x"))
+    assert isinstance(load_error(event["error"]), AirflowNotFoundException)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConfigurationError("m", field="f", conn_id="c"),
+        InvalidClientError("m", status=401, error="invalid_client", retryable=False, conn_id="c"),
+        CallFailedError("m", host="h:1", retryable=True, conn_id="c"),
+        CallTimeoutError("m", host="h:1", conn_id="c"),
+    ],
+)
+def test_errors_survive_the_way(error: OAuthError) -> None:
+    found = load_error(json.loads(json.dumps(dump_error(error))))
+    assert type(found) is type(error)
+    assert str(found) == str(error)
+    assert vars(found) == vars(error)
+
+
+def test_of_foreign_errors_only_the_type_is_told() -> None:
+    told = dump_error(ValueError(SECRET))
+    assert told == {"type": "ValueError"}
+    assert "ValueError" in str(load_error(told))
+    assert "os.system" not in str(type(load_error({"type": "os.system", "message": "x"})))
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="cancelled[L11]")])
+@pytest.mark.parametrize("where", ["token", "call", "pause"])
+def test_a_cleared_task_leaves_nothing_behind(service: Service, where: str, _case: None) -> None:
+    if where == "token":
+        service.token = lambda _: Silent()
+    else:
+        service.api = lambda _: Silent() if where == "call" else Json({}, 404)
+
+    async def cleared() -> None:
+        trigger = OAuth2HttpSensorTrigger("my_api", endpoint="x", poke_interval=60)
+        task = asyncio.create_task(first_event(trigger))
+        wanted = service.token_requests if where == "token" else service.calls
+        while not wanted:
+            await asyncio.sleep(0.02)
+            wanted = service.token_requests if where == "token" else service.calls
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(cleared())
+    gc.collect()
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="system-exit[L13]")])
+def test_a_provider_that_exits_harms_its_own_trigger_only(
+    service: Service, monkeypatch: pytest.MonkeyPatch, _case: None
+) -> None:
+    monkeypatch.setenv(
+        "AIRFLOW__OAUTH2__CUSTOM_PROVIDERS", json.dumps({"leaves": "tests.triggers.test_oauth2.leaves"})
+    )
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_BAD",
+        service.environment(auth_method="custom", custom_provider="leaves", password=None),
+    )
+
+    async def both() -> list[Any]:
+        triggers = (OAuth2HttpTrigger("bad", endpoint="x"), OAuth2HttpTrigger("my_api", endpoint="x"))
+        return await asyncio.gather(*map(first_event, triggers))
+
+    bad, good = asyncio.run(both())
+    assert bad["error"]["type"] == "TokenResponseError"
+    assert "SystemExit" in bad["error"]["message"]
+    assert good["status"] == "success"
+
+
+def leaves(_: Any) -> None:
+    """A custom provider that ends its thread."""
+    raise SystemExit(1)
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="masks[L16]")])
+def test_ten_thousand_tokens_mean_a_bounded_number_of_masks(
+    monkeypatch: pytest.MonkeyPatch, _case: None
+) -> None:
+    from airflow_oauth_provider.tokens import AccessToken
+
+    added: list[str] = []
+
+    async def add(value: str) -> None:
+        added.append(value)
+
+    monkeypatch.setattr(masking, "_amask", add)
+    monkeypatch.setattr(masking, "_known", type(masking._known)())
+
+    async def many() -> None:
+        for number in range(10_000):
+            await masking.amask_token(AccessToken(f"{'x' * 500}-{number:06}", "Bearer", 1.0, 0.0))
+
+    asyncio.run(many())
+    assert len(added) <= masking.MAX_TAILS
+    assert max(map(len, added)) <= 16
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="no-greenback[L15]")])
+def test_no_synchronous_call_to_airflow_from_the_loop(
+    service: Service, monkeypatch: pytest.MonkeyPatch, _case: None
+) -> None:
+    """Without greenback a synchronous call in the loop is a dead-lock in Airflow: none is made."""
+    monkeypatch.setattr("airflow_oauth_provider.client._get_connection", lambda _: pytest.fail("synchronous"))
+    monkeypatch.setattr(masking, "_mask", lambda _: pytest.fail("synchronous"))
+    assert event_of(OAuth2HttpTrigger("my_api", endpoint="x"))["status"] == "success"
+
+
+class TestPolling:
+    """The loop of the sensor's trigger."""
+
+    @pytest.fixture
+    def sleeps(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        """What it sleeps between polls; nothing really."""
+        found: list[float] = []
+        sleep = asyncio.sleep
+
+        async def short(seconds: float, *args: Any) -> Any:
+            if seconds > 5:
+                found.append(seconds)
+                seconds = 0
+            return await sleep(seconds, *args)
+
+        monkeypatch.setattr("airflow_oauth_provider.triggers.oauth2.asyncio.sleep", short)
+        return found
+
+    @pytest.mark.parametrize(
+        "answer, polls",
+        [
+            pytest.param(Json({}, 404), 5, id="404"),
+            pytest.param(Json({}, 429), 3, id="429"),
+            pytest.param(Json({}, 500), 3, id="500"),
+            pytest.param(Json({}, 503), 3, id="503"),
+            pytest.param(CloseNow(), 3, id="cut"),
+        ],
+    )
+    def test_it_sleeps_after_each_poll(
+        self, service: Service, sleeps: list[float], answer: Answer, polls: int
+    ) -> None:
+        answers = iter([answer] * polls)
+        service.api = lambda _: next(answers, Json({"done": True}))
+        event = event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", poke_interval=30))
+        assert event["status"] == "success"
+        assert [seconds for seconds in sleeps if seconds == 30] == [30] * polls
+        assert len(service.calls) == polls + 1
+        assert len(service.token_requests) == 1
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 410])
+    def test_a_definite_status_ends_it(self, service: Service, sleeps: list[float], status: int) -> None:
+        service.api = lambda _: Json({}, status)
+        event = event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x"))
+        assert event["error"]["status"] == status
+        assert len(service.calls) == (2 if status == 401 else 1), "a refused token is renewed once"
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="budget[R37]")])
+    def test_the_failure_budget_ends_it(self, service: Service, sleeps: list[float], _case: None) -> None:
+        service.api = lambda _: Json({}, 503)
+        event = event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", max_consecutive_failures=4))
+        assert event["error"]["status"] == 503
+        assert len(service.calls) == 4
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="token-503[R37]")])
+    def test_a_passing_token_failure_is_not_yet(
+        self, service: Service, sleeps: list[float], monkeypatch: pytest.MonkeyPatch, _case: None
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(max_retry_attempts=0))
+        answers = iter([Json({}, 408), Json({}, 408)])
+        service.token = lambda _: (
+            next(answers, None) or Json({"access_token": "tok-9", "token_type": "Bearer"})
+        )
+        event = event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", poke_interval=30))
+        assert event["status"] == "success"
+        assert len(service.token_requests) == 3
+        assert sleeps.count(30) == 2
+
+    def test_retry_after_is_obeyed(self, service: Service, sleeps: list[float]) -> None:
+        answers = iter([Json({}, 429, [("Retry-After", "90")])])
+        service.api = lambda _: next(answers, Json({}))
+        event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", poke_interval=30))
+        assert sleeps == [90]
+
+    def test_an_interval_of_zero_is_no_hot_loop(self, service: Service) -> None:
+        service.api = lambda _: Json({}, 404 if len(service.calls) < 5 else 200)
+        began = time.monotonic()
+        event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", poke_interval=0))
+        assert time.monotonic() - began >= 0.4
+
+    def test_the_declared_check_runs_in_the_triggerer(self, service: Service, sleeps: list[float]) -> None:
+        states = iter(["queued", "running", "done"])
+        service.api = lambda _: Json({"job": {"state": next(states)}})
+        check = ResponseCheck(json_path="$.job.state", expected="done", failed=["error"])
+        event = event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", response_check=check))
+        assert event["status"] == "success"
+        assert len(service.calls) == 3
+        assert len({call.connection for call in service.calls}) == 1
+
+    def test_a_failed_job_ends_it(self, service: Service, sleeps: list[float]) -> None:
+        service.api = lambda _: Json({"state": "error"})
+        check = {"json_path": "state", "expected": "done", "failed": "error"}
+        event = event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", response_check=check))
+        assert "'error' at state" in event["error"]["message"]
+
+    def test_python_is_for_the_worker(self) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            OAuth2HttpSensorTrigger("my_api", endpoint="x", response_check=lambda _: True)  # type: ignore[arg-type]
+        assert caught.value.field == "response_check"
+
+
+def test_a_wait_goes_on_where_it_was(service: Service) -> None:
+    until = time.time() + 0.3
+    trigger = again(WaitTrigger(until))
+    assert event_of(trigger) == {"status": "waited"}
+    assert time.time() >= until
+    late = OAuth2HttpTrigger("my_api", endpoint="x", not_before=time.time() + 0.3)
+    event_of(late)
+    assert len(service.calls) == 1
+
+
+@pytest.mark.parametrize("value", [b"bytes", object(), {"a": {1, 2}}, {1: "a"}])
+def test_what_cannot_go_to_the_triggerer_is_named(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="deferrable") as caught:
+        OAuth2HttpTrigger("my_api", endpoint="x", method="PUT", data=value)
+    assert (caught.value.conn_id, caught.value.field) == ("my_api", "data")
+
+
+def test_the_log_of_a_trigger_holds_no_token(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        event_of(OAuth2HttpTrigger("my_api", endpoint="x"))
+    assert "tok-1" not in caplog.text
+    assert SECRET not in caplog.text
