@@ -52,9 +52,10 @@ class Server:
 
 
 async def _serve(ready: Any, latency: float) -> None:
-    counts = {"token": 0, "api": 0}
+    counts = {"token": 0, "api": 0, "connections": 0}
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        counts["connections"] += 1
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -92,6 +93,11 @@ async def _answer(head: bytes, counts: dict[str, int], latency: float) -> bytes:
         number = counts["token"]
         return _json({"access_token": f"token-{number:06}", "token_type": "Bearer", "expires_in": LIFETIME})
     counts["api"] += 1
+    wanted = target.rpartition(b"/status-")[2]
+    if wanted == b"silent":
+        await asyncio.sleep(3600)
+    if wanted.isdigit():
+        return _json({}, wanted + b" As Asked")
     return _json({"status": "ok"})
 
 

@@ -1,0 +1,85 @@
+"""Declared checks: paths, values, and what is refused when the DAG is read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
+from airflow_oauth_provider.hooks.answers import ReadResponse
+from airflow_oauth_provider.response_check import MISSING, ResponseCheck, at_path, parse_path
+
+DOCUMENT = {"a": [{"b-c": 1}, {"d e": {"f": None}}], "0": "zero"}
+
+
+def answer(content: Any, status: int = 200) -> ReadResponse:
+    text = content if isinstance(content, str) else json.dumps(content)
+    return ReadResponse(status, "OK", "https://api.example", [], text.encode())
+
+
+@pytest.mark.parametrize(
+    "path, found",
+    [
+        ("$", DOCUMENT),
+        ("", DOCUMENT),
+        ("$.a[0].b-c", 1),
+        ("a[-1]['d e'].f", None),
+        ('$["0"]', "zero"),
+        ("$.a[2]", MISSING),
+        ("$.a.b", MISSING),
+        ("$.0x", ConfigurationError),
+        ("$.a[*]", ConfigurationError),
+        ("$..a", ConfigurationError),
+        ("a b", ConfigurationError),
+        ("$.a[", ConfigurationError),
+    ],
+)
+def test_paths(path: str, found: Any) -> None:
+    if found is ConfigurationError:
+        with pytest.raises(ConfigurationError) as caught:
+            parse_path(path)
+        assert caught.value.field == "json_path"
+    else:
+        assert at_path(DOCUMENT, parse_path(path)) is found or at_path(DOCUMENT, parse_path(path)) == found
+
+
+@pytest.mark.parametrize(
+    "check, given, holds",
+    [
+        (ResponseCheck(status=200), answer({}), True),
+        (ResponseCheck(status=[201, 202]), answer({}, 202), True),
+        (ResponseCheck(status=201), answer({}), False),
+        (ResponseCheck(json_path="$.s", expected="done"), answer({"s": "done"}), True),
+        (ResponseCheck(json_path="$.s", expected=["done", "ok"]), answer({"s": "ok"}), True),
+        (ResponseCheck(json_path="$.s", expected="done"), answer({"s": "no"}), False),
+        (ResponseCheck(json_path="$.s", expected=False), answer({"s": False}), True),
+        (ResponseCheck(json_path="$.s"), answer({"s": [1]}), True),
+        (ResponseCheck(json_path="$.s"), answer({"s": []}), False),
+        (ResponseCheck(json_path="$.s"), answer({}), False),
+        (ResponseCheck(json_path="$.s"), answer("<html>"), False),
+        (ResponseCheck(status=200, json_path="$.s"), answer({"s": 1}, 201), False),
+    ],
+)
+def test_what_holds(check: ResponseCheck, given: ReadResponse, holds: bool) -> None:
+    assert check(given) is holds
+    assert ResponseCheck.of(json.loads(json.dumps(check.arguments())))(given) is holds  # type: ignore[misc]
+
+
+def test_a_failed_value_is_final() -> None:
+    with pytest.raises(ResourceError, match="'error' at s") as caught:
+        ResponseCheck(json_path="s", expected="done", failed=["error"])(answer({"s": "error"}))
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, {"expected": 1}, {"status": 200, "failed": ["x"]}, {"path": "$"}, {"json_path": "$.["}]
+)
+def test_what_cannot_be_meant(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        ResponseCheck.of(arguments)
+
+
+def test_a_callable_is_none() -> None:
+    assert ResponseCheck.of(lambda _: True) is None

@@ -1,0 +1,239 @@
+"""The watcher's trigger: it tells of changes, once, and asks as little as it can."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.response_check import ResponseCheck
+from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpEventTrigger
+from tests.servers.scripted import Answer, Json, Text
+from tests.service import RecordedRequest, Service
+from tests.triggers.running import again
+
+SECRET = "a-client-secret"
+pytestmark = [pytest.mark.airflow]
+
+
+@pytest.fixture(autouse=True)
+def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(max_retry_attempts=0))
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What is slept between polls; a moment in truth."""
+    found: list[float] = []
+    sleep = asyncio.sleep
+
+    async def short(seconds: float, *args: Any) -> Any:
+        if seconds > 5:
+            found.append(seconds)
+            seconds = 0.01
+        return await sleep(seconds, *args)
+
+    monkeypatch.setattr("airflow_oauth_provider.triggers.watching.asyncio.sleep", short)
+    return found
+
+
+class Store:
+    """Where Airflow 3.3 keeps an asset's state."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Any] = {}
+
+    async def aget(self, key: str) -> Any:
+        return self.held.get(key)
+
+    async def aset(self, key: str, value: Any) -> None:
+        self.held[key] = value
+
+
+def watch(service: Service, polls: int, store: Store | None = None, **arguments: Any) -> list[Any]:
+    """Run a watcher until the API has been polled so often, and return its events."""
+    trigger = again(OAuth2HttpEventTrigger("my_api", endpoint="report", **arguments))
+    trigger.asset_state_store = store
+    return asyncio.run(_watched(trigger.run(), lambda: len(service.calls) >= polls))
+
+
+async def _watched(events: AsyncIterator[Any], done: Callable[[], bool]) -> list[Any]:
+    found = []
+
+    async def collect() -> None:
+        async for event in events:
+            found.append(json.loads(json.dumps(event.payload)))  # noqa: PERF401  (kept when cancelled)
+
+    task = asyncio.create_task(collect())
+    for _ in range(1000):
+        if done() or task.done():
+            break
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    return found
+
+
+def versions(*bodies: tuple[str, str]) -> Callable[[RecordedRequest], Answer]:
+    """Serve a resource that honours If-None-Match; the last version for ever."""
+    left = list(bodies)
+
+    def serve(request: RecordedRequest) -> Answer:
+        tag, body = left.pop(0) if len(left) > 1 else left[0]
+        if request.header("If-None-Match") == tag:
+            return Text(304, "", headers=[("ETag", tag)])
+        return Text(200, body, headers=[("ETag", tag)])
+
+    return serve
+
+
+def test_a_change_is_told_once_and_asked_for_conditionally(service: Service) -> None:
+    service.api = versions(('"1"', "a"), ('"1"', "a"), ('"2"', "b"), ('"2"', "b"))
+    events = watch(service, 6)
+    assert [event["etag"] for event in events] == ['"2"']
+    assert [call.header("If-None-Match") for call in service.calls][:5] == [None, '"1"', '"1"', '"2"', '"2"']
+    assert len(service.token_requests) == 1
+    assert len({call.connection for call in service.calls}) == 1
+
+
+def test_a_body_is_compared_where_there_is_no_validator(service: Service) -> None:
+    bodies = ["a", "a", "b"]
+    service.api = lambda _: Text(200, bodies.pop(0) if len(bodies) > 1 else bodies[0])
+    assert len(watch(service, 5)) == 1
+
+
+def test_a_check_decides_which_versions_are_told(service: Service) -> None:
+    service.api = versions(('"1"', '{"s": "draft"}'), ('"2"', '{"s": "final"}'), ('"3"', '{"s": "draft"}'))
+    check = ResponseCheck(json_path="$.s", expected="final")
+    events = watch(service, 5, response_check=check, payload_path="$.s")
+    assert [(event["etag"], event["payload"]) for event in events] == [('"2"', "final")]
+
+
+def test_after_a_restart_nothing_is_told_twice_and_nothing_missed(service: Service) -> None:
+    store = Store()
+    service.api = versions(('"1"', "a"), ('"2"', "b"))
+    assert len(watch(service, 4, store)) == 1
+    assert watch(service, len(service.calls) + 3, store) == []
+    service.api = versions(('"3"', "c"))
+    assert [event["etag"] for event in watch(service, len(service.calls) + 3, store)] == ['"3"']
+
+
+def test_a_cursor_is_sent_back(service: Service) -> None:
+    cursors = iter([10, 10, 12])
+    service.api = lambda _: Json({"next": next(cursors, 12)})
+    events = watch(service, 5, cursor={"json_path": "$.next", "param": "since"}, data={"a": "1"})
+    assert [event["cursor"] for event in events] == [12]
+    assert [call.target for call in service.calls][:4] == [
+        "/api/report?a=1",
+        "/api/report?a=1&since=10",
+        "/api/report?a=1&since=10",
+        "/api/report?a=1&since=12",
+    ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Json({}, 401), Json({}, 403), Json({}, 404), Json({}, 500), Json({}, 429, [("Retry-After", "900")])],
+)
+def test_failures_make_it_slower_and_never_end_it(
+    service: Service, pauses: list[float], answer: Answer
+) -> None:
+    service.api = lambda _: answer
+    assert watch(service, 8, poll_interval=60) == []
+    assert len(service.calls) >= 8
+    assert pauses[0] >= 120
+    assert all(later >= earlier for earlier, later in itertools.pairwise(pauses))
+    assert max(pauses) <= 3600
+
+
+def test_a_refused_client_does_not_end_it_either(service: Service, pauses: list[float]) -> None:
+    service.token = lambda _: Json({"error": "invalid_client"}, 401)
+    trigger = again(OAuth2HttpEventTrigger("my_api", endpoint="report"))
+    assert asyncio.run(_watched(trigger.run(), lambda: len(pauses) >= 5)) == []
+    assert len(service.token_requests) == 1
+
+
+def test_an_event_holds_no_token(service: Service) -> None:
+    bodies = ["a", "b"]
+    service.api = lambda request: Json(
+        {"body": bodies.pop(0) if len(bodies) > 1 else "b", "echo": request.header("Authorization")},
+        headers=[("Set-Cookie", "a=s3")],
+    )
+    events = watch(service, 4, payload_path="$.echo")
+    assert [event["payload"] for event in events] == ["Bearer ***"]
+    assert "s3" not in json.dumps(events)
+
+
+def test_watchers_of_one_resource_share_a_poll(service: Service) -> None:
+    service.api = versions(('"1"', '{"n": 1}'), ('"1"', '{"n": 1}'), ('"2"', '{"n": 2}'))
+    one = OAuth2HttpEventTrigger("my_api", endpoint="report")
+    two = OAuth2HttpEventTrigger(
+        "my_api", endpoint="report", response_check={"json_path": "n", "expected": 2}
+    )
+    other = OAuth2HttpEventTrigger("my_api", endpoint="report", poll_interval=61)
+    assert one.shared_stream_key() == two.shared_stream_key() != other.shared_stream_key()
+
+    async def both() -> list[list[Any]]:
+        queues: list[asyncio.Queue[Any]] = [asyncio.Queue(), asyncio.Queue()]
+
+        async def poll() -> None:
+            async for seen in OAuth2HttpEventTrigger.open_shared_stream(one.serialize()[1]):
+                for queue in queues:
+                    queue.put_nowait(seen)
+
+        async def stream(queue: asyncio.Queue[Any]) -> AsyncIterator[Any]:
+            while True:
+                yield await queue.get()
+
+        poller = asyncio.create_task(poll())
+        found = await asyncio.gather(
+            *(
+                _gathered(trigger.filter_shared_stream(stream(queue)), service)
+                for trigger, queue in zip((one, two), queues, strict=True)
+            )
+        )
+        poller.cancel()
+        await asyncio.gather(poller, return_exceptions=True)
+        return found
+
+    found = asyncio.run(both())
+    assert [[event["etag"] for event in events] for events in found] == [['"2"'], ['"2"']]
+
+
+async def _gathered(events: AsyncIterator[Any], service: Service) -> list[Any]:
+    found = []
+
+    async def collect() -> None:
+        async for event in events:
+            found.append(event.payload)  # noqa: PERF401  (kept when cancelled)
+
+    task = asyncio.create_task(collect())
+    while len(service.calls) < 6:  # noqa: ASYNC110  (the server counts in a thread)
+        await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return found
+
+
+@pytest.mark.parametrize(
+    "arguments, field",
+    [
+        ({"method": "POST"}, "method"),
+        ({"poll_interval": 0}, "poll_interval"),
+        ({"response_check": lambda _: True}, "response_check"),
+        ({"cursor": {"json_path": "$.a"}}, "cursor"),
+        ({"cursor": {"json_path": "$[", "param": "a"}}, "cursor"),
+        ({"payload_path": "$["}, "payload_path"),
+    ],
+)
+def test_what_it_does_not_accept(arguments: dict[str, Any], field: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        OAuth2HttpEventTrigger("my_api", endpoint="x", **arguments)
+    assert caught.value.field == field
