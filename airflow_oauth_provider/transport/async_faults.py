@@ -24,4 +24,7 @@ def classify_async(error: BaseException) -> Failure | None:
         return _CUT
     if isinstance(error, aiohttp.ClientResponseError):
         return Failure(Fault.MALFORMED, "its answer is not HTTP/1.1")
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        # These are TLS errors themselves, without what the one they stand for says.
+        return classify(error.__cause__ or error)
     return classify(error)
