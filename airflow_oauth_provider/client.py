@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from airflow_oauth_provider import masking
 from airflow_oauth_provider.connection import Resolved, resolve
 from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError
+from airflow_oauth_provider.outcomes import MemoryHits, Report
 from airflow_oauth_provider.policy import Policy, read_policy
 from airflow_oauth_provider.protocol.fingerprint import token_key
 from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
@@ -25,6 +27,7 @@ from airflow_oauth_provider.tokens.coroutines import acquire_in_loop
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.sharing import ALONE
 from airflow_oauth_provider.tokens.slot import Slot
+from airflow_oauth_provider.tokens.trace import Trace
 from airflow_oauth_provider.transport.stopping import Stop
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,8 @@ FRESH_READ = 1.0
 """Seconds for which a connection that was just read need not be read again."""
 TEST_WAIT = 10.0
 """Seconds a person pressing Test waits at the most."""
+CHECK_WAIT = 20.0
+"""Seconds a scheduled check waits for one token at the most."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +65,24 @@ class OAuth2Client:
     :param conn_id: Airflow connection id.
     :param connection: the connection itself, where the caller has it already (commands); it is
         not read again then.
+    :param masks: register every form of the secrets with Airflow's masker. Without, only what Airflow
+        registers itself: for checks of many connections, since the masker gets slower with each.
+
+    ``warnings`` are those of the connection as last read, ``trace`` tells what the last search for a
+    token cost.
     """
 
-    def __init__(self, conn_id: str, connection: Any = None) -> None:
+    def __init__(self, conn_id: str, connection: Any = None, *, masks: bool = True) -> None:
         self.conn_id = conn_id
+        self._masks = masks
         self._connection = connection
         self._settings: ClientSettings | None = None
         self._slot: Slot | None = None
         self._sharing = ALONE
         self._warned = False
+        self.warnings: tuple[str, ...] = ()
+        self.trace = Trace()
+        self._hits = MemoryHits()
         self.stop = Stop()
         self._read_at: float | None = None
 
@@ -89,6 +103,7 @@ class OAuth2Client:
         if self._slot is not None and not force:
             token = self._slot.fresh()
             if token is not None:
+                self._hits.add(self.conn_id, self._settings)
                 return token
         flow = self._flow(force=force)
         advance: _Advance = flow.__next__
@@ -112,6 +127,7 @@ class OAuth2Client:
         if self._slot is not None and not force:
             token = self._slot.fresh()
             if token is not None:
+                self._hits.add(self.conn_id, self._settings)
                 return token
         flow = self._flow(force=force)
         advance: _Advance = flow.__next__
@@ -136,16 +152,34 @@ class OAuth2Client:
             shared.refuse(self.settings, self._sharing, refused)
         return self.get_token()
 
-    def authorize(self) -> AccessToken:
-        """Get a new token now: at most 10 s, one request, whatever refusals are remembered."""
+    def authorize(self, *, saved: bool = False) -> AccessToken:
+        """Get a new token now: at most 10 s, one request, whatever refusals are remembered.
+
+        :param saved: the connection exists under this id; Airflow's Test makes one up.
+        """
         settings = self._read()
         limits = RetrySettings(0, min(TEST_WAIT, settings.retry.max_wait))
-        try:
-            token = shared.authorize(replace(settings, retry=limits), self._sharing)
-        except OAuthError as error:
-            raise error.for_connection(self.conn_id) from None
-        masking.mask_token(token)
-        return token
+        report = Report(self.conn_id, settings, self._sharing, saved=saved)
+        with self._told(report):
+            report.token = shared.authorize(
+                replace(settings, retry=limits), self._sharing, trace=report.trace
+            )
+        masking.mask_token(report.token)
+        return report.token
+
+    def check(self) -> AccessToken:
+        """Get a new token as a scheduled check does: at most 20 s, two requests.
+
+        Remembered refusals hold: a check that comes round must not lock an account. The token is not
+        registered with Airflow's masker: the caller shows it to nobody.
+        """
+        settings = self.settings
+        limits = RetrySettings(min(1, settings.retry.max_attempts), min(CHECK_WAIT, settings.retry.max_wait))
+        return self._ask(replace(settings, retry=limits), force=True)
+
+    def forget(self) -> None:
+        """Forget the token, and what is remembered of it."""
+        shared.forget(self.settings, self._sharing)
 
     def confidential(self) -> tuple[str, ...]:
         """Return what may not appear in anything shown: the secrets and the current token."""
@@ -184,22 +218,43 @@ class OAuth2Client:
         return granted
 
     def _ask(self, settings: ClientSettings, *, force: bool) -> AccessToken:
-        try:
-            return shared.acquire(settings, self._sharing, force=force, stop=self.stop)
-        except OAuthError as error:
-            raise error.for_connection(self.conn_id) from None
+        report = Report(self.conn_id, settings, self._sharing)
+        with self._told(report):
+            report.token = shared.acquire(
+                settings, self._sharing, force=force, stop=self.stop, trace=report.trace
+            )
+        return report.token
 
     async def _aask(self, settings: ClientSettings, *, force: bool) -> AccessToken:
+        report = Report(self.conn_id, settings, self._sharing)
+        with self._told(report, in_loop=True):
+            report.token = await acquire_in_loop(
+                shared, settings, self._sharing, force=force, trace=report.trace
+            )
+        return report.token
+
+    @contextmanager
+    def _told(self, report: Report, *, in_loop: bool = False) -> Iterator[None]:
+        """Name the connection in errors, and tell of the outcome, whichever it is."""
+        self.trace = report.trace
         try:
-            return await acquire_in_loop(shared, settings, self._sharing, force=force)
+            yield
         except OAuthError as error:
+            report.error = error
             raise error.for_connection(self.conn_id) from None
+        finally:
+            self._hits.tell(self.conn_id, self._settings)
+            if in_loop:
+                report.end_in_loop()
+            else:
+                report.end()
 
     def _read(self) -> ClientSettings:
         with masking.airflow_channel:
             policy = read_policy()
             resolved = resolve(self._connection or _get_connection(self.conn_id), policy)
-            masking.mask_settings(resolved.settings)
+            if self._masks:
+                masking.mask_settings(resolved.settings)
         return self._taken(resolved, policy)
 
     async def _aread(self) -> ClientSettings:
@@ -209,6 +264,7 @@ class OAuth2Client:
         return self._taken(resolved, policy)
 
     def _taken(self, resolved: Resolved, policy: Policy) -> ClientSettings:
+        self.warnings = resolved.warnings
         if not self._warned:
             self._warned = True
             for warning in resolved.warnings:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,6 +18,7 @@ from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token import AccessToken
 from airflow_oauth_provider.tokens.manager import TokenManager
 from airflow_oauth_provider.tokens.sharing import Sharing
+from airflow_oauth_provider.tokens.trace import Trace
 
 _Pending = dict[tuple[str, bool], "asyncio.Future[AccessToken]"]
 # Touched only from within its own loop, so it needs no lock.
@@ -23,24 +26,33 @@ _pending: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pending] = WeakKeyDictio
 
 
 async def acquire_in_loop(
-    manager: TokenManager, settings: ClientSettings, sharing: Sharing, *, force: bool
+    manager: TokenManager,
+    settings: ClientSettings,
+    sharing: Sharing,
+    *,
+    force: bool,
+    trace: Trace | None = None,
 ) -> AccessToken:
     """Do what ``manager.acquire`` does without blocking the loop.
 
     A coroutine that is cancelled leaves the others, and the acquisition, alone.
 
+    :param trace: of the coroutine that began it is told what it cost.
     :raises OAuthError: a copy for each caller.
     """
     loop = asyncio.get_running_loop()
     pending = _pending.setdefault(loop, {})
     key = token_key(settings), force
     future = pending.get(key)
-    if future is None:
+    trace = trace or Trace()
+    if future is not None:
+        trace.searched(0, own=False)
+    else:
         future = pending[key] = loop.create_future()
         future.add_done_callback(lambda done: _forget(pending, key, done))
         threading.Thread(
             target=_acquire,
-            args=(loop, future, manager, settings, sharing, force),
+            args=(loop, future, partial(manager.acquire, settings, sharing, force=force, trace=trace)),
             name="oauth2-for-coroutines",
             daemon=True,
         ).start()
@@ -53,13 +65,10 @@ async def acquire_in_loop(
 def _acquire(
     loop: asyncio.AbstractEventLoop,
     future: asyncio.Future[AccessToken],
-    manager: TokenManager,
-    settings: ClientSettings,
-    sharing: Sharing,
-    force: bool,
+    acquire: Callable[[], AccessToken],
 ) -> None:
     try:
-        token: Any = manager.acquire(settings, sharing, force=force)
+        token: Any = acquire()
         tell, result = future.set_result, token
     except Exception as error:  # handed over, whatever it is
         tell, result = future.set_exception, error  # type: ignore[assignment]
