@@ -1,4 +1,4 @@
-"""The scheduled check: does every authorization still work?"""
+"""The scheduled check of whether every authorization still works."""
 
 from __future__ import annotations
 
@@ -42,6 +42,10 @@ class _Found:
         if not self.result.ok:
             return "failed"
         return "warning" if self.warnings else "ok"
+
+    @property
+    def text(self) -> str:
+        return self.result.message if not self.result.ok else "; ".join(self.warnings)
 
     def report(self) -> dict[str, Any]:
         return self.result.report() | {"outcome": self.outcome, "warnings": list(self.warnings)}
@@ -161,8 +165,7 @@ class OAuth2AuthorizationCheckOperator(BaseOperator):
             raise _failure(failing, len(found))
 
     def _warn(self, found: _Found) -> None:
-        text = found.result.message if not found.result.ok else "; ".join(found.warnings)
-        self.log.warning('Connection "%s": %s', found.result.conn_id, text)
+        self.log.warning('Connection "%s": %s', found.result.conn_id, found.text)
 
     def _emit(self, found: _Found, context: Context) -> None:
         asset = Asset(f"oauth2-authorization-{found.result.conn_id}")
@@ -187,11 +190,8 @@ def _report(found: list[_Found]) -> dict[str, Any]:
 def _failure(failing: list[_Found], checked: int) -> AirflowException:
     from airflow_oauth_provider.operators.oauth2 import is_definite
 
-    each = [
-        f"{found.result.conn_id}: {found.result.message if not found.result.ok else '; '.join(found.warnings)}"
-        for found in failing
-    ]
-    text = f"{len(failing)} of {checked} authorizations need attention. {' | '.join(each)}"
+    each = " | ".join(f"{found.result.conn_id}: {found.text}" for found in failing)
+    text = f"{len(failing)} of {checked} authorizations need attention. {each}"
     errors = [found.result.error for found in failing if found.result.error is not None]
     definite = all(is_definite(error) for error in errors)
     failure = AirflowFailException(text) if definite else AirflowException(text)
