@@ -73,7 +73,8 @@ def check_by_command(at: Server, home: str) -> tuple[float, int]:
 def main() -> None:
     logging.disable(logging.CRITICAL)
     report = Report("Authorizations")
-    new, costs = [], []
+    new: list[str] = []
+    costs: list[float] = []
     for _ in range(ROUNDS):
         modules, cost = json.loads(printed(DEFINITIONS).splitlines()[-1])
         new, costs = [*new, *modules], [*costs, cost]
