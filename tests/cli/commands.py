@@ -21,6 +21,8 @@ from typing import Any, Self
 
 from tests.demo.dag_runs import ROOT
 
+_ANSWER = "answer: "
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -76,7 +78,9 @@ class CommandLine:
             raise AssertionError("the process has no pipes")
         pipes[0].write(json.dumps({"arguments": arguments, "stdin": stdin, "env": dict(env or {})}) + "\n")
         pipes[0].flush()
-        return Ended(**json.loads(pipes[1].readline()))
+        # Airflow 3.2 logs to standard output, too.
+        line = next(line for line in pipes[1] if line.startswith(_ANSWER))
+        return Ended(**json.loads(line.removeprefix(_ANSWER)))
 
     def alone(self, *arguments: str, stdin: str = "") -> Ended:
         """Run it in a process of its own, as people do."""
@@ -119,7 +123,8 @@ def _main() -> None:
             os.environ.clear()
             os.environ.update(before)
         with suppress(BrokenPipeError):
-            channel.write(json.dumps({"code": code, "out": out.getvalue(), "err": err.getvalue()}) + "\n")
+            ended = {"code": code, "out": out.getvalue(), "err": err.getvalue()}
+            channel.write(f"\n{_ANSWER}{json.dumps(ended)}\n")
             channel.flush()
 
 

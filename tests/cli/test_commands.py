@@ -333,12 +333,16 @@ class TestDiscover:
 
 
 def test_the_program_itself(airflow_cli: CommandLine, service: Service) -> None:
-    """The one test that starts ``airflow`` as people do: standard output is one JSON document."""
+    """The one test that starts ``airflow`` as people do: standard output is one JSON document.
+
+    Airflow 3.2 itself logs there before, also in its own commands.
+    """
     url = f"{service.server.url}/token"
     arguments = ("--token-url", url, "--client-id", "c", "--secret-stdin", "--json")
     ended = airflow_cli.alone("oauth2", "create", "whole", *arguments, stdin=SECRET)
     assert ended.code == 0, ended.err
-    assert ended.json["ok"] is True
+    start = 0 if VERSION >= (3, 3) else ended.out.index("{\n")
+    assert json.loads(ended.out[start:])["ok"] is True
     assert SECRET not in ended.out + ended.err
     airflow_cli("oauth2", "forget", "whole")
     airflow_cli("connections", "delete", "whole")
