@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,16 @@ def test_a_silent_server_takes_ten_seconds_at_most(
     assert len(service.token_requests) == 1
 
 
+@pytest.mark.parametrize("_case", [pytest.param(None, id="no-child[L29]")])
+def test_it_starts_no_other_program(_case: None, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp", "execve"):
+        monkeypatch.setattr(f"os.{name}", lambda *_: pytest.fail("a child"))
+    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a child"))
+    before = dict(os.environ)
+    assert authorize(service.connection()).ok
+    assert dict(os.environ) == before, "nor does the secret enter the environment"
+
+
 def test_a_wrong_connection_asks_nobody(service: Service) -> None:
     result = authorize(service.connection(host="http://idp.example/token"))
     assert isinstance(result.error, ConfigurationError)
@@ -121,11 +132,14 @@ class TestProbe:
 NASTY = '<script>alert(1)</script>\x1b[31mred\x1b[0m\r\nforged log line "quoted" '
 
 
-def test_a_servers_text_is_harmless(service: Service, caplog: pytest.LogCaptureFixture) -> None:
-    """An error description with HTML, ANSI codes and 1 MB, which repeats the secret besides."""
+@pytest.mark.parametrize(
+    "size", [pytest.param(2**17, id="long[L27]"), pytest.param(2**20, id="too-long-to-be-read[L27]")]
+)
+def test_a_servers_text_is_harmless(size: int, service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    """An error description with HTML and ANSI codes, up to 1 MB, which repeats the secret besides."""
     secret = "a-client-secret"
     service.token = lambda _: Json(
-        {"error": "invalid_client", "error_description": f"{NASTY}{secret} " + "x" * 2**17}, 401
+        {"error": "invalid_client", "error_description": f"{NASTY}{secret} " + "x" * size}, 401
     )
     connection = service.connection()
     with caplog.at_level(logging.DEBUG):

@@ -294,11 +294,15 @@ class TestDiscover:
         return Json({"issuer": server.url, "token_endpoint": f"{server.url}/token", **changes})
 
     def test_found(self, cli: CommandLine, scripted: ScriptedServer) -> None:
-        scripted.script(Text(404), self.document(scripted, grant_types_supported=["implicit"]))
+        says = {"grant_types_supported": ["implicit"]}
+        says |= {"token_endpoint_auth_methods_supported": ["none", "private_key_jwt"]}
+        scripted.script(Text(404), self.document(scripted, **says))
         ended = cli("oauth2", "discover", scripted.url)
         assert ended.code == 0, ended.err
         assert f"{scripted.url}/token" in ended.out
         assert "lacks client_credentials" in ended.err
+        assert f"--token-url {scripted.url}/token" in ended.err
+        assert "--set auth_method=private_key_jwt" in ended.err
         assert [request.target for request in scripted.requests] == [
             "/.well-known/oauth-authorization-server",
             "/.well-known/openid-configuration",
