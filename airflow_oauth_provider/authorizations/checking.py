@@ -1,6 +1,6 @@
 """Check many connections politely.
 
-At most four at once, each a moment after the other, so that no server sees a burst. A host that has
+At most four at once, started a moment apart, so that no server sees a burst. A host that has
 refused a client is asked again a second later at the earliest: many lock an account or an address
 after a few refusals.
 """
@@ -27,7 +27,8 @@ from airflow_oauth_provider.transport.stopping import GLANCE, NEVER, Stop
 AT_ONCE = 4
 SPACING = 1.0
 """Seconds between two requests to a host that has refused a client."""
-JITTER = 0.006
+STAGGER = 0.05
+"""Seconds within which the first ones start; later ones start as others end, and so stay apart."""
 _CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
 
 
@@ -96,6 +97,7 @@ class _Checks:
         self._waiting: deque[Job] = deque()
         self._running: dict[Future[Checked], Job] = {}
         self._not_before: dict[str, float] = {}
+        self._started = 0
 
     def add(self, target: Target) -> None:
         """Resolve a connection; what is wrong with it is a result already."""
@@ -113,7 +115,7 @@ class _Checks:
             while self._waiting or self._running:
                 self._stop.check()
                 while len(self._running) < AT_ONCE and (job := self._next_due()):
-                    self._running[pool.submit(_check_in_a_moment, job)] = job
+                    self._running[pool.submit(_check, job, self._moment())] = job
                 self._collect()
 
     def _next_due(self) -> Job | None:
@@ -128,6 +130,11 @@ class _Checks:
                 self._waiting.remove(job)
                 return job
         return None
+
+    def _moment(self) -> float:
+        """Return the seconds to wait before one starts, so that the first ones do not start together."""
+        self._started += 1
+        return random.uniform(0, STAGGER) if self._started <= AT_ONCE else 0.0  # noqa: S311  (not a secret)
 
     def _collect(self) -> None:
         pause = GLANCE if len(self._running) == AT_ONCE else min(GLANCE, self._until_next())
@@ -153,8 +160,8 @@ class _Checks:
         self._on_done(checked)
 
 
-def _check_in_a_moment(job: Job) -> Checked:
-    time.sleep(random.uniform(0, JITTER))  # noqa: S311  (not a secret)
+def _check(job: Job, moment: float) -> Checked:
+    time.sleep(moment)
     return job.check()
 
 
