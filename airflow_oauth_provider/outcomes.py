@@ -105,7 +105,8 @@ class Report:
         }
         if self.token is not None:
             said |= {"lifetime": f"{self.token.lifetime:.0f}", "scopes": " ".join(sorted(self.token.scopes))}
-            return f"Access token acquired: {_logfmt(said)}"
+            word = "kept, since it could not be renewed yet" if self.trace.kept else "acquired"
+            return f"Access token {word}: {_logfmt(said)}"
         said["error"] = error_code(self.error)
         return f"No access token: {_logfmt(said)}"
 
@@ -120,9 +121,12 @@ class Report:
             Stats.incr(RETRIES, self.trace.retries, tags=tags)
         if self.error is not None:
             Stats.incr(REFUSALS, tags={**tags, "error": _tag(error_code(self.error))})
-        elif not requests:
-            Stats.incr(HITS, tags={**tags, "level": self.trace.source.value})
+        elif self.trace.kept or not requests:
+            Stats.incr(HITS, tags={**tags, "level": self._level()})
         Stats.timing(WAIT, timedelta(seconds=seconds), tags=tags)
+
+    def _level(self) -> str:
+        return (Source.MEMORY if self.trace.kept else self.trace.source).value
 
     def _worth_a_note(self) -> bool:
         if not self._saved:

@@ -16,6 +16,7 @@ import pytest
 from airflow_oauth_provider import outcomes
 from airflow_oauth_provider.client import OAuth2Client
 from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError
+from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.index import DisplayIndex
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
@@ -169,6 +170,19 @@ class TestLogLine:
         (line,) = self.lines(caplog)
         assert line.startswith("No access token: connection=my_api ")
         assert line.endswith("error=invalid_client")
+
+    def test_a_renewal_that_does_not_work(
+        self, service: Service, caplog: pytest.LogCaptureFixture, metrics: Metrics
+    ) -> None:
+        asking, now = client(service), time.time()
+        old = AccessToken("the-old-token", "Bearer", now + 100, now - 500)
+        shared.slot(asking.settings).put(old)
+        service.token = lambda _: Json({}, 503)
+        with caplog.at_level(logging.INFO):
+            assert asking.get_token() == old
+        (line,) = self.lines(caplog)
+        assert line.startswith("Access token kept, since it could not be renewed yet: connection=my_api ")
+        assert metrics.counts == {outcomes.REQUESTS: 1, f"{outcomes.HITS}:memory": 1}
 
     def test_names_cannot_forge_a_line(self, service: Service, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.INFO):

@@ -77,7 +77,9 @@ class TokenManager:
                 raise AssertionError("neither token nor flight")
             try:
                 if token is not None:
-                    return self._renewed_or(token, flight, stop)
+                    renewed = self._renewed_or(token, flight, stop)
+                    trace.kept = renewed is token
+                    return renewed
                 found = flight.wait(until, stop)
             except OAuthError as error:
                 # Somebody else's flight may have had less time than this caller has.

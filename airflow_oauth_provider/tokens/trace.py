@@ -22,10 +22,12 @@ class Trace:
 
     :param requests: token requests made on behalf of this caller; those of another's search are the
         other's to count.
+    :param kept: the token is the one held before: renewing it early has not worked, or goes on.
     """
 
     source: Source = Source.MEMORY
     requests: int = 0
+    kept: bool = False
 
     @property
     def retries(self) -> int:
