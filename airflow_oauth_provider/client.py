@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from airflow_oauth_provider import masking
 from airflow_oauth_provider.connection import Resolved, resolve
 from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError
+from airflow_oauth_provider.outcomes import Report, tell_memory_hits
 from airflow_oauth_provider.policy import Policy, read_policy
 from airflow_oauth_provider.protocol.fingerprint import token_key
 from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
@@ -25,6 +27,7 @@ from airflow_oauth_provider.tokens.coroutines import Together, acquire_in_loop
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.sharing import ALONE
 from airflow_oauth_provider.tokens.slot import Slot
+from airflow_oauth_provider.tokens.trace import Trace
 from airflow_oauth_provider.transport.stopping import Stop
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,8 @@ FRESH_READ = 1.0
 """Seconds for which a connection that was just read need not be read again."""
 TEST_WAIT = 10.0
 """Seconds a person pressing Test waits at the most."""
+CHECK_WAIT = 20.0
+"""Seconds a scheduled check waits for one token at the most."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +65,26 @@ class OAuth2Client:
     :param conn_id: Airflow connection id.
     :param connection: the connection itself, where the caller has it already (commands); it is
         not read again then.
+    :param masks: register every form of the secrets with Airflow's masker. Without, only what Airflow
+        registers itself: for checks of many connections, since the masker gets slower with each.
+
+    ``warnings`` are those of the connection as last read, ``trace`` tells what the last search for a
+    token cost.
     """
 
-    def __init__(self, conn_id: str, connection: Any = None) -> None:
+    def __init__(self, conn_id: str, connection: Any = None, *, masks: bool = True) -> None:
         self.conn_id = conn_id
+        self._masks = masks
         self._connection = connection
         self._settings: ClientSettings | None = None
         self._slot: Slot | None = None
         self._sharing = ALONE
         self._warned = False
+        self.warnings: tuple[str, ...] = ()
+        self.trace = Trace()
+        # Tokens straight from memory: telling a metrics server of each would take longer than the hit.
+        self._hits = self._hits_told = 0
+        self._tell_hits_at = 1
         self.stop = Stop()
         self._reading: Together[ClientSettings] = Together()
         self._acquiring: Together[AccessToken] = Together()
@@ -86,7 +102,12 @@ class OAuth2Client:
     @property
     def held_token(self) -> AccessToken | None:
         """The token in memory, while it is not even worth renewing."""
-        return self._slot.fresh() if self._slot is not None else None
+        token = self._slot.fresh() if self._slot is not None else None
+        if token is not None:
+            self._hits += 1
+            if self._hits >= self._tell_hits_at:
+                self._tell_hits()
+        return token
 
     def get_token(self, *, force: bool = False) -> AccessToken:
         """Return a token that may be used now.
@@ -173,9 +194,7 @@ class OAuth2Client:
                 if isinstance(effect, _Read):
                     advance = partial(flow.send, await self._reading.do("settings", self._aread))
                 else:
-                    token = await acquire_in_loop(
-                        shared, effect.settings, self._sharing, force=force, refused=refused
-                    )
+                    token = await self._aask(effect.settings, force=force, refused=refused)
                     advance = partial(flow.send, token)
             except InvalidClientError as error:
                 advance = partial(flow.throw, error)
@@ -186,16 +205,34 @@ class OAuth2Client:
             shared.refuse(self.settings, self._sharing, refused)
         return self.get_token()
 
-    def authorize(self) -> AccessToken:
-        """Get a new token now: at most 10 s, one request, whatever refusals are remembered."""
+    def authorize(self, *, saved: bool = False) -> AccessToken:
+        """Get a new token now: at most 10 s, one request, whatever refusals are remembered.
+
+        :param saved: the connection exists under this id; Airflow's Test makes one up.
+        """
         settings = self._read()
         limits = RetrySettings(0, min(TEST_WAIT, settings.retry.max_wait))
-        try:
-            token = shared.authorize(replace(settings, retry=limits), self._sharing)
-        except OAuthError as error:
-            raise error.for_connection(self.conn_id) from None
-        masking.mask_token(token)
-        return token
+        report = self._report(settings, saved=saved)
+        with self._told(report):
+            report.token = shared.authorize(
+                replace(settings, retry=limits), self._sharing, trace=report.trace
+            )
+        masking.mask_token(report.token)
+        return report.token
+
+    def check(self) -> AccessToken:
+        """Get a new token as a scheduled check does: at most 20 s, two requests.
+
+        Remembered refusals hold: a check that comes round must not lock an account. The token is not
+        registered with Airflow's masker: the caller shows it to nobody.
+        """
+        settings = self.settings
+        limits = RetrySettings(min(1, settings.retry.max_attempts), min(CHECK_WAIT, settings.retry.max_wait))
+        return self._ask(replace(settings, retry=limits), force=True)
+
+    def forget(self) -> None:
+        """Forget the token, and what is remembered of it."""
+        shared.forget(self.settings, self._sharing)
 
     def confidential(self) -> tuple[str, ...]:
         """Return what may not appear in anything shown: the secrets and the current token."""
@@ -234,16 +271,56 @@ class OAuth2Client:
         return granted
 
     def _ask(self, settings: ClientSettings, *, force: bool) -> AccessToken:
+        report = self._report(settings)
+        with self._told(report):
+            report.token = shared.acquire(
+                settings, self._sharing, force=force, stop=self.stop, trace=report.trace
+            )
+        return report.token
+
+    async def _aask(
+        self, settings: ClientSettings, *, force: bool, refused: AccessToken | None
+    ) -> AccessToken:
+        report = self._report(settings)
+        with self._told(report, in_loop=True):
+            report.token = await acquire_in_loop(
+                shared, settings, self._sharing, force=force, refused=refused, trace=report.trace
+            )
+        return report.token
+
+    def _report(self, settings: ClientSettings, *, saved: bool = True) -> Report:
+        team = getattr(self._connection, "team", None)
+        return Report(self.conn_id, settings, self._sharing, team=team, saved=saved)
+
+    def _tell_hits(self) -> None:
+        """Tell of hits not told yet: of the 1st, 2nd, 4th … and then of every 1024th, and before a search."""
+        news, self._hits_told = self._hits - self._hits_told, self._hits
+        self._tell_hits_at = self._hits + min(max(self._hits, 1), 1024)
+        if news and self._settings is not None:
+            tell_memory_hits(self.conn_id, self._settings, news)
+
+    @contextmanager
+    def _told(self, report: Report, *, in_loop: bool = False) -> Iterator[None]:
+        """Name the connection in errors, and tell of the outcome, whichever it is."""
+        self.trace = report.trace
         try:
-            return shared.acquire(settings, self._sharing, force=force, stop=self.stop)
+            yield
         except OAuthError as error:
+            report.error = error
             raise error.for_connection(self.conn_id) from None
+        finally:
+            self._tell_hits()
+            if in_loop:
+                report.end_in_loop()
+            else:
+                report.end()
 
     def _read(self) -> ClientSettings:
         with masking.airflow_channel:
             policy = read_policy()
             resolved = resolve(self._connection or _get_connection(self.conn_id), policy)
-            masking.mask_settings(resolved.settings)
+            if self._masks:
+                masking.mask_settings(resolved.settings)
         return self._taken(resolved, policy)
 
     async def _aread(self) -> ClientSettings:
@@ -253,6 +330,7 @@ class OAuth2Client:
         return self._taken(resolved, policy)
 
     def _taken(self, resolved: Resolved, policy: Policy) -> ClientSettings:
+        self.warnings = resolved.warnings
         if not self._warned:
             self._warned = True
             for warning in resolved.warnings:

@@ -11,8 +11,10 @@ import jwt
 import pytest
 from airflow.sdk import Connection
 
-from airflow_oauth_provider.exceptions import InvalidClientError, TokenEndpointError
+from airflow_oauth_provider.cli.discovery import metadata_of
+from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, TokenEndpointError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.policy import Policy
 from airflow_oauth_provider.tokens.manager import shared
 from tests.servers.oidc_server import ALGORITHMS, AWKWARD_ID, AWKWARD_SECRET, RESOURCE, Client, OidcServer
 
@@ -143,3 +145,11 @@ def test_renewing_repeats_every_parameter(oidc: OidcServer) -> None:
     first, second = (request["form"] for request in oidc.requests())
     assert first == second
     assert first["x_region"] == "emea"
+
+
+def test_its_metadata_lead_to_its_token_endpoint(oidc: OidcServer) -> None:
+    found = metadata_of(oidc.issuer, Policy())
+    assert str(found.token_endpoint) == oidc.token_url
+    assert "client_secret_basic" in (found.auth_methods or ())
+    with pytest.raises(ConfigurationError, match="another issuer"):
+        metadata_of(f"{oidc.issuer}/", Policy())

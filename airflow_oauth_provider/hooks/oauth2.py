@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
 from airflow.providers.http.hooks.http import HttpHook
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from airflow_oauth_provider.hooks.kept_session import KeptSession
 
 MAX_TEST_MESSAGE = 500
+PROBE_TIMEOUT = 10.0
 _TLS_OPTIONS = ("verify", "verify_ssl", "cert")
 
 
@@ -99,6 +100,13 @@ class OAuth2Hook(HttpHook):
         self.__dict__.update(state)
         self._session = None
         self._kept = WeakKeyDictionary()
+
+    @classmethod
+    def using(cls, client: OAuth2Client) -> Self:
+        """Return a hook for the connection and with the tokens of *client*."""
+        hook = cls(client.conn_id)
+        hook._client, hook._auth = client, BearerAuth(client)
+        return hook
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -352,7 +360,7 @@ class OAuth2Hook(HttpHook):
         """
         try:
             token = self._client.authorize()
-            message = f"{describe(token, self._client.settings.request.scope)} {self._probe()}"
+            message = f"{describe(token, self._client.settings.request.scope)} {self.probe() or ''}"
             return True, self._shown(message)
         except OAuthError as error:
             # Airflow tests under a random connection id, which would only puzzle.
@@ -360,16 +368,19 @@ class OAuth2Hook(HttpHook):
         except Exception as error:  # the caller shows whatever it is
             return False, self._shown(f"{type(error).__name__}: {error}")
 
-    def _probe(self) -> str:
-        """Call the probe, which sends the token to ``base_url``.
+    def probe(self, *, listed_only: bool = True) -> str | None:
+        """GET ``probe_path`` with the token: at most 10 s.
 
-        Airflow's Test route takes that address from whoever presses Test, so it must be listed.
+        :param listed_only: only where ``allowed_api_hosts`` lists the host of ``base_url``: Airflow's
+            Test route takes that address from whoever presses Test.
+        :return: what came of it; ``None`` where the connection has no ``probe_path``.
+        :raises ResourceError: when the API refuses.
         """
         api = self._client.settings.api
         if api.probe_path is None:
-            return ""
+            return None
         origin = parse_url(api.base_url or "").origin
-        if not api.listed_hosts or not host_allowed(origin, api.listed_hosts):
+        if listed_only and (not api.listed_hosts or not host_allowed(origin, api.listed_hosts)):
             return (
                 "The probe was skipped: [oauth2] allowed_api_hosts in airflow.cfg does not list "
                 f"{origin.authority}."
@@ -377,7 +388,7 @@ class OAuth2Hook(HttpHook):
         url = resolve_endpoint(destination(api, None), api.probe_path)
         session = self.get_conn()
         response = self.run_and_check(
-            session, session.prepare_request(Request("GET", url)), {"timeout": 10.0}
+            session, session.prepare_request(Request("GET", url)), {"timeout": PROBE_TIMEOUT}
         )
         return f"The probe answered HTTP status {response.status_code}."
 

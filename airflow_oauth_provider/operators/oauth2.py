@@ -1,7 +1,7 @@
-"""The operator: Airflow's HTTP operator with an OAuth 2.0 connection.
+"""The operators: Airflow's HTTP operator with an OAuth 2.0 connection, and the check of authorizations.
 
-Deferred, it lets the triggerer make the first call of an idempotent method (RFC 9110 §9.2.2) and wait
-between repetitions of any. A call that is not idempotent is made by the worker: a triggerer that is
+Deferred, the first lets the triggerer make the first call of an idempotent method (RFC 9110 §9.2.2) and
+wait between repetitions of any. A call that is not idempotent is made by the worker: a triggerer that is
 started again would make it twice. What is Python of the DAG's (checks, filters, pages) runs on the
 worker.
 """
@@ -18,6 +18,7 @@ from airflow.providers.http.operators.http import HttpOperator
 
 from airflow_oauth_provider.arguments import one_conn_id, require_no_auth_type
 from airflow_oauth_provider.exceptions import OAuthError, ResourceError, is_definite
+from airflow_oauth_provider.operators.authorization_check import OAuth2AuthorizationCheckOperator
 from airflow_oauth_provider.operators.tries import Again, Tries, judge
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
     from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
+
+__all__ = ["OAuth2AuthorizationCheckOperator", "OAuth2HttpOperator"]
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 IDEMPOTENT = SAFE | {"PUT", "DELETE"}

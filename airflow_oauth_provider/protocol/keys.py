@@ -41,15 +41,17 @@ class SigningKey:
 
     :param key_id: the JWK's own ``kid``, if it had one.
     :param thumbprint: ``x5t#S256`` of the certificate that came with the key, if any did.
+    :param certificate_expires_at: when that certificate ends (seconds since the epoch).
     """
 
     key: Any = field(repr=False)
     algorithms: tuple[str, ...]
     key_id: str | None = None
     thumbprint: str | None = None
+    certificate_expires_at: float | None = None
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=512)
 def load_signing_key(material: Secret, passphrase: Secret | None) -> SigningKey:
     """Parse a private key in any of the accepted forms.
 
@@ -85,7 +87,7 @@ def _from_pem(text: str, password: bytes | None) -> SigningKey:
     except Exception as error:  # cryptography raises several types of its own
         raise _unreadable(error, password, "PEM") from None
     certificate = x509.load_pem_x509_certificates(pem)[0] if b"BEGIN CERTIFICATE" in pem else None
-    return _checked(key, thumbprint=_thumbprint(certificate))
+    return _checked(key, certificate=certificate)
 
 
 def _from_pkcs12(text: str, password: bytes | None) -> SigningKey:
@@ -101,7 +103,7 @@ def _from_pkcs12(text: str, password: bytes | None) -> SigningKey:
         raise _unreadable(error, password, "PKCS#12") from None
     if key is None:
         raise KeyMaterialError("the PKCS#12 file holds no private key")
-    return _checked(key, thumbprint=_thumbprint(certificate))
+    return _checked(key, certificate=certificate)
 
 
 def _unreadable(error: Exception, password: bytes | None, form: str) -> KeyMaterialError:
@@ -136,7 +138,15 @@ def _from_jwk(text: str) -> SigningKey:
     return _checked(key, key_id=key_id if isinstance(key_id, str) else None)
 
 
-def _checked(key: Any, *, key_id: str | None = None, thumbprint: str | None = None) -> SigningKey:
+def _checked(key: Any, *, key_id: str | None = None, certificate: Certificate | None = None) -> SigningKey:
+    return SigningKey(key, _algorithms(key), key_id, _thumbprint(certificate), _expires_at(certificate))
+
+
+def _algorithms(key: Any) -> tuple[str, ...]:
+    """Return what the key is good for.
+
+    :raises KeyMaterialError: when it is good for nothing.
+    """
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
     if isinstance(key, rsa.RSAPrivateKey):
@@ -144,15 +154,15 @@ def _checked(key: Any, *, key_id: str | None = None, thumbprint: str | None = No
             raise KeyMaterialError(
                 f"the RSA key has {key.key_size} bits: at least {MIN_RSA_BITS} are required (RFC 7518 §3.3)"
             )
-        return SigningKey(key, ("RS256", "PS256"), key_id, thumbprint)
+        return ("RS256", "PS256")
     if isinstance(key, ec.EllipticCurvePrivateKey):
         if not isinstance(key.curve, ec.SECP256R1):
             raise KeyMaterialError(
                 f"the EC key is on curve {key.curve.name}: ES256 needs P-256 (RFC 7518 §3.4)"
             )
-        return SigningKey(key, ("ES256",), key_id, thumbprint)
+        return ("ES256",)
     if isinstance(key, ed25519.Ed25519PrivateKey):
-        return SigningKey(key, ("EdDSA",), key_id, thumbprint)
+        return ("EdDSA",)
     raise KeyMaterialError("the key must be RSA, EC (P-256) or Ed25519")
 
 
@@ -163,3 +173,7 @@ def _thumbprint(certificate: Certificate | None) -> str | None:
 
     digest = hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _expires_at(certificate: Certificate | None) -> float | None:
+    return certificate.not_valid_after_utc.timestamp() if certificate else None

@@ -60,7 +60,7 @@ def endpoint_error(
     retryable = answer.status in RETRYABLE_STATUSES or code in RETRYABLE_ERRORS
     # A 503 that carries invalid_client is a 503: the client may be fine, its server is not.
     invalid = code == "invalid_client" and answer.status not in RETRYABLE_STATUSES
-    advice = _ADVICE.get(code or "") or _ADVICE_BY_STATUS.get(answer.status)
+    advice = advice_on(code, answer.status)
     text = f"the authorization server {settings.token_url.origin.authority} refused the token request"
     text += f": {code}" if code else f" with HTTP status {answer.status}"
     text += f" ({description})" if description else ""
@@ -76,6 +76,11 @@ def endpoint_error(
         retry_after=retry_after,
         retryable=retryable,
     )
+
+
+def advice_on(code: str | None, status: int | None) -> str | None:
+    """Return what to do about an error code, else about a status; ``None`` when there is no saying."""
+    return _ADVICE.get(code or "") or _ADVICE_BY_STATUS.get(status or 0)
 
 
 def _code(value: object, confidential: tuple[str, ...]) -> str | None:

@@ -17,6 +17,7 @@ from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token import AccessToken
 from airflow_oauth_provider.tokens.manager import TokenManager
 from airflow_oauth_provider.tokens.sharing import Sharing
+from airflow_oauth_provider.tokens.trace import Trace
 
 T = TypeVar("T")
 _Pending = dict[tuple[str, bool, str | None], "asyncio.Future[AccessToken]"]
@@ -90,24 +91,29 @@ async def acquire_in_loop(
     *,
     force: bool = False,
     refused: AccessToken | None = None,
+    trace: Trace | None = None,
 ) -> AccessToken:
     """Do what ``manager.acquire`` does without blocking the loop.
 
     A coroutine that is cancelled leaves the others, and the acquisition, alone.
 
     :param refused: a token to be taken out of use before, since an API did not accept it.
+    :param trace: of the coroutine that began it is told what it cost.
     :raises OAuthError: a copy for each caller.
     """
     loop = asyncio.get_running_loop()
     pending = _pending.setdefault(loop, {})
     key = token_key(settings), force, refused.value if refused else None
     future = pending.get(key)
-    if future is None:
+    trace = trace or Trace()
+    if future is not None:
+        trace.searched(0, own=False)
+    else:
         future = pending[key] = loop.create_future()
         future.add_done_callback(lambda done: _forget(pending, key, done))
         threading.Thread(
             target=_acquire,
-            args=(loop, future, manager, settings, sharing, force, refused),
+            args=(loop, future, manager, settings, sharing, force, refused, trace),
             name="oauth2-for-coroutines",
             daemon=True,
         ).start()
@@ -125,11 +131,12 @@ def _acquire(
     sharing: Sharing,
     force: bool,
     refused: AccessToken | None,
+    trace: Trace,
 ) -> None:
     try:
         if refused is not None:
             manager.refuse(settings, sharing, refused)
-        token: Any = manager.acquire(settings, sharing, force=force)
+        token: Any = manager.acquire(settings, sharing, force=force, trace=trace)
         tell, result = future.set_result, token
     except BaseException as error:  # handed over, whatever it is: somebody waits for it
         tell, result = future.set_exception, error  # type: ignore[assignment]

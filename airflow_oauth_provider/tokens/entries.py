@@ -65,6 +65,11 @@ class Entries:
         data = self._read("status", self._token_key)
         return (Status.load(data) if data else None) or Status()
 
+    def client_status(self) -> Status:
+        """Return the refusal of the client itself that is in force, whichever scope it was met with."""
+        data = self._read("client", self._credential_key)
+        return (Status.load(data) if data else None) or Status()
+
     def granted(self, token: AccessToken) -> None:
         """Share a token that was just granted, and forget what was refused before."""
         held = self.token()
@@ -116,9 +121,8 @@ class Entries:
         :return: ``None`` when nothing speaks against asking; seconds are 0 for a permanent
             refusal, which is not worth waiting for.
         """
-        data = self._read("client", self._credential_key)
-        for status in (Status.load(data) if data else None, self.status()):
-            if status is None or status.error is None or status.refused_at is None:
+        for status in (self.client_status(), self.status()):
+            if status.error is None or status.refused_at is None:
                 continue
             now = time.time()
             # A record from the future was written by a clock that was wrong.

@@ -47,6 +47,8 @@ class Flight:
     :param started: when the first caller began to wait: ``max_wait`` counts from there.
     :param on_end: called in that thread before callers wake up.
     :param held: the token that is worth renewing, for ``Purpose.EARLY``.
+
+    ``requests`` counts the token requests made so far.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Flight:
         self.started = started
         self.until = started.monotonic + settings.retry.max_wait
         self.token: AccessToken | None = None
+        self.requests = 0
         self.error: BaseException | None = None
         self._sharing = sharing
         self._purpose = purpose
@@ -150,6 +153,7 @@ class Flight:
         effect = next(flow)
         while True:
             result: Answer | Failure | Granted | OAuthError | None = None
+            self.requests += not isinstance(effect, Sleep)
             if isinstance(effect, Send):
                 result = token_endpoint.send(
                     effect.request, self.settings.network, deadline_at=effect.deadline, stop=self._stop
@@ -172,7 +176,8 @@ class Flight:
 
     def _report(self, granted: Granted, seconds: float) -> None:
         token, host = granted.token, self.settings.token_url.origin.authority
-        log.info(
+        # The line for everybody is the caller's, who knows which connection it is.
+        log.debug(
             "Access token acquired from %s for client %s: valid for %.0f s, scopes: %s (%.2f s)",
             host,
             self.settings.client_id,

@@ -19,6 +19,7 @@ from airflow_oauth_provider.tokens.flight import Flight
 from airflow_oauth_provider.tokens.sharing import ALONE, Sharing
 from airflow_oauth_provider.tokens.slot import Slot
 from airflow_oauth_provider.tokens.stores.choice import memory
+from airflow_oauth_provider.tokens.trace import Source, Trace
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
 
 MAX_SLOTS = 256
@@ -48,37 +49,51 @@ class TokenManager:
             return slot
 
     def acquire(
-        self, settings: ClientSettings, sharing: Sharing = ALONE, *, force: bool = False, stop: Stop = NEVER
+        self,
+        settings: ClientSettings,
+        sharing: Sharing = ALONE,
+        *,
+        force: bool = False,
+        stop: Stop = NEVER,
+        trace: Trace | None = None,
     ) -> AccessToken:
         """Return a token that may be used now.
 
         :param force: a new token, whatever is held; remembered refusals hold all the same.
+        :param trace: is told what it cost.
         :raises OAuthError: when there is none to be had within ``max_wait`` seconds.
         """
         started = this_moment()
         until = started.monotonic + settings.retry.max_wait
+        trace = trace or Trace()
         slot = self.slot(settings)
         if not force and slot.current() is None and slot.flight is None:
-            self._look_up(slot, settings, sharing)
+            self._look_up(slot, settings, sharing, trace)
         while True:
             token, flight = self._token_or_flight(slot, settings, sharing, started, force=force)
             if flight is None and token is not None:
                 return token
-            if flight is not None and token is not None:
-                return self._renewed_or(token, flight, stop)
             if flight is None:
                 raise AssertionError("neither token nor flight")
             try:
+                if token is not None:
+                    renewed = self._renewed_or(token, flight, stop)
+                    trace.kept = renewed is token
+                    return renewed
                 found = flight.wait(until, stop)
             except OAuthError as error:
                 # Somebody else's flight may have had less time than this caller has.
                 if error.retryable and flight.until < until - 1 and not stop.stopped:
                     continue
                 raise
+            finally:
+                trace.searched(flight.requests, own=flight.started is started)
             if found is not None and (not force or found.issued_at >= started.wall):
                 return found
 
-    def authorize(self, settings: ClientSettings, sharing: Sharing = ALONE) -> AccessToken:
+    def authorize(
+        self, settings: ClientSettings, sharing: Sharing = ALONE, *, trace: Trace | None = None
+    ) -> AccessToken:
         """Ask for a new token now, whatever is remembered; only a success is kept.
 
         For a person who has just changed something and wants to see whether it works.
@@ -95,7 +110,10 @@ class TokenManager:
 
         flight = _Direct(settings, sharing, started, share)
         flight.start()
-        token = flight.wait(started.monotonic + settings.retry.max_wait)
+        try:
+            token = flight.wait(started.monotonic + settings.retry.max_wait)
+        finally:
+            (trace or Trace()).searched(flight.requests, own=True)
         if token is None:
             raise AssertionError("a direct flight ends with a token or an error")
         return token
@@ -160,10 +178,11 @@ class TokenManager:
                 slot.put(flight.token)
             slot.flight = None
 
-    def _look_up(self, slot: Slot, settings: ClientSettings, sharing: Sharing) -> None:
+    def _look_up(self, slot: Slot, settings: ClientSettings, sharing: Sharing, trace: Trace) -> None:
         """Take a token over that lies in the store: the usual case of a task, worth no thread."""
         token = Entries(settings, sharing).token()
         if token is not None:
+            trace.source = Source.STORE
             with slot.lock:
                 slot.put(token)
 

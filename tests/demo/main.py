@@ -78,7 +78,7 @@ def _demo(server: OrdersServer, folder: Path) -> None:
 
 def _three_dags(server: OrdersServer, outcomes: list[Outcome], log: str) -> None:
     expect([outcome.state for outcome in outcomes], ["success"] * 3, f"the runs\n{log}\n")
-    granted = re.search(r"Access token acquired.*?valid for (\d+) s, scopes: ([a-z. ]+?) \(", log)
+    granted = re.search(r"Access token acquired.*?lifetime=(\d+) scopes=\W*([a-z. ]+)", log)
     if granted is None:
         raise DemoFailed("the task log does not tell of the token")
     expect(int(granted[1]), LIFETIME, "the token's lifetime")

@@ -158,7 +158,7 @@ class TestSharing:
         self, sharing: Sharing, service: Service, caplog: pytest.LogCaptureFixture
     ) -> None:
         settings = settings_for(service)
-        with caplog.at_level(logging.INFO):
+        with caplog.at_level(logging.DEBUG):
             first = TokenManager().acquire(settings, sharing)
             second = TokenManager().acquire(settings, sharing)
         assert first == second

@@ -1,0 +1,36 @@
+"""Authorizations as people see them: what page, command line and check operator share.
+
+:func:`describe` tells the state of a connection without any network; :func:`authorize`,
+:func:`forget` and :func:`check_all` act on it. Nothing here shows a secret or a token.
+"""
+
+from airflow_oauth_provider.authorizations.actions import authorize, forget
+from airflow_oauth_provider.authorizations.checking import AT_ONCE, Target, check_all
+from airflow_oauth_provider.authorizations.description import (
+    Authorization,
+    AuthorizationStatus,
+    Refusal,
+    describe,
+)
+from airflow_oauth_provider.authorizations.notes import deployment_warnings, store_note
+from airflow_oauth_provider.authorizations.results import Checked, error_report
+from airflow_oauth_provider.authorizations.shown import shown_settings
+from airflow_oauth_provider.authorizations.values import ConnectionValues
+
+__all__ = [
+    "AT_ONCE",
+    "Authorization",
+    "AuthorizationStatus",
+    "Checked",
+    "ConnectionValues",
+    "Refusal",
+    "Target",
+    "authorize",
+    "check_all",
+    "deployment_warnings",
+    "describe",
+    "error_report",
+    "forget",
+    "shown_settings",
+    "store_note",
+]

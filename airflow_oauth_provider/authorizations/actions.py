@@ -1,0 +1,116 @@
+"""Authorize one connection, check one, forget what is known of one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow_oauth_provider import outcomes
+from airflow_oauth_provider.authorizations.description import certificate_expires_at
+from airflow_oauth_provider.authorizations.results import Checked
+from airflow_oauth_provider.authorizations.values import ConnectionValues, team_of
+from airflow_oauth_provider.client import OAuth2Client
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+from airflow_oauth_provider.policy import read_policy
+from airflow_oauth_provider.tokens import AccessToken
+from airflow_oauth_provider.tokens.index import DisplayIndex
+from airflow_oauth_provider.transport.stopping import NEVER, Stop
+
+
+def authorize(connection: Any) -> Checked:
+    """Get a new token now, whatever refusals are remembered, as Airflow's Test does: at most 10 s.
+
+    Then calls ``probe_path``, where ``allowed_api_hosts`` lists its host. A token replaces the shared
+    one; a refusal is remembered for displays only.
+
+    :param connection: saved under its id; of the Task SDK or of the database model.
+    """
+    try:
+        job = Job.of(connection)
+    except ConfigurationError as error:
+        return Checked(str(connection.conn_id), error=error)
+    return job.run(lambda: job.client.authorize(saved=True), listed_only=True)
+
+
+def forget(connection: Any) -> None:
+    """Forget the token and every outcome that is remembered, in the store and in this process.
+
+    Other processes go on with a token that they hold until it ends.
+
+    :raises ConfigurationError: when the connection is wrong: then its token cannot be told either.
+    """
+    sharing = read_policy().sharing
+    conn_id = str(connection.conn_id)
+    outcomes.forgotten(conn_id)
+    for team in dict.fromkeys((None, team_of(connection))):
+        DisplayIndex(sharing, conn_id, team).forget()
+    OAuth2Client(conn_id, ConnectionValues.of(connection)).forget()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One connection, read and resolved: what follows needs nothing of Airflow.
+
+    :param facts: what is known before anything is asked.
+    """
+
+    client: OAuth2Client
+    facts: Checked
+
+    @classmethod
+    def of(cls, connection: Any, *, masks: bool = True, stop: Stop = NEVER) -> Job:
+        """Resolve a connection, in the caller's thread.
+
+        :param masks: as of :class:`OAuth2Client`.
+        :param stop: ends every wait when the task is being killed.
+        :raises ConfigurationError: when the connection is wrong.
+        """
+        values = ConnectionValues.of(connection)
+        client = OAuth2Client(values.conn_id, values, masks=masks)
+        client.stop = stop
+        settings = client.settings
+        facts = Checked(
+            values.conn_id,
+            category=settings.category,
+            token_host=settings.token_url.origin.authority,
+            certificate_expires_at=certificate_expires_at(settings),
+            warnings=client.warnings,
+        )
+        return cls(client, facts)
+
+    def check(self) -> Checked:
+        """Get a new token as a scheduled check does, and call ``probe_path``."""
+        return self.run(self.client.check, listed_only=False)
+
+    def run(self, acquire: Callable[[], AccessToken], *, listed_only: bool) -> Checked:
+        """Get a token and call ``probe_path``.
+
+        :param listed_only: as of :meth:`OAuth2Hook.probe`.
+        """
+        began, found = time.monotonic(), self.facts
+        try:
+            token = acquire()
+            found = self._granted(token)
+            found = replace(found, probe=self._probe(listed_only=listed_only))
+        except OAuthError as error:
+            found = replace(found, error=error)
+        return replace(found, seconds=time.monotonic() - began)
+
+    def _granted(self, token: AccessToken) -> Checked:
+        wanted = self.client.settings.request.scope
+        return replace(
+            self.facts,
+            expires_at=token.expires_at,
+            lifetime=token.lifetime,
+            granted=tuple(sorted(token.scopes)),
+            missing=tuple(scope for scope in wanted if scope not in token.scopes),
+        )
+
+    def _probe(self, *, listed_only: bool) -> str | None:
+        if self.client.settings.api.probe_path is None:
+            return None
+        from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+
+        return OAuth2Hook.using(self.client).probe(listed_only=listed_only)

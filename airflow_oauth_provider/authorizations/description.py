@@ -1,0 +1,254 @@
+"""The state of one authorization, from its connection and the token store; no network."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from airflow_oauth_provider.authorizations.remedies import reason, remedy
+from airflow_oauth_provider.authorizations.times import iso, utc
+from airflow_oauth_provider.authorizations.values import ConnectionValues, team_of
+from airflow_oauth_provider.connection import Resolved, resolve
+from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.parsing import FieldError, parse_extra
+from airflow_oauth_provider.policy import Policy, read_policy
+from airflow_oauth_provider.protocol.keys import load_signing_key
+from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.tokens.entries import DISABLED_AFTER, Entries
+from airflow_oauth_provider.tokens.index import DisplayIndex, Noted, display_fingerprint
+from airflow_oauth_provider.tokens.records import Status
+from airflow_oauth_provider.tokens.sharing import Sharing
+
+
+class AuthorizationStatus(Enum):
+    """The state of an authorization; the value is its name in JSON and in filters."""
+
+    AUTHORIZED = "authorized"
+    REFUSED = "refused"
+    EDITED = "edited"
+    DISABLED = "disabled"
+    NOT_YET = "not_yet"
+    WRONG = "wrong_configuration"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why the last try failed.
+
+    :param at: seconds since the epoch.
+    :param reason: a few words; *remedy* is what to do; *text* the error whole.
+    :param error: the OAuth error code, where the server gave one.
+    """
+
+    at: float
+    reason: str
+    remedy: str
+    text: str
+    error: str | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True)
+class Authorization:
+    """What can be told of one connection; times are seconds since the epoch, ``None`` for never.
+
+    :param reason: why, where *status* is refused, disabled or a wrong configuration.
+    :param scope: wanted scopes, *granted* those of the last token.
+    :param authorized_at: when the last token was granted; *expires_at* when it ends.
+    :param used_at: when the connection was last used with other settings, where it was edited since.
+    :param refusal: the last one, also where a token is held all the same.
+    :param certificate_expires_at: of the certificate that came with the private key, if one did.
+    :param requests: token requests made for this connection since *counted_since*; *refusals* those
+        that ended in an error; ``None`` where the store does not know.
+    """
+
+    conn_id: str
+    status: AuthorizationStatus
+    reason: str | None = None
+    team: str | None = None
+    description: str | None = None
+    category: str | None = None
+    token_url: str | None = None
+    token_host: str | None = None
+    client_id: str | None = None
+    auth_method: str | None = None
+    scope: tuple[str, ...] = ()
+    granted: tuple[str, ...] = ()
+    authorized_at: float | None = None
+    expires_at: float | None = None
+    used_at: float | None = None
+    refusal: Refusal | None = None
+    certificate_expires_at: float | None = None
+    requests: int | None = None
+    refusals: int | None = None
+    counted_since: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def missing_scopes(self) -> tuple[str, ...]:
+        """Scopes that were asked for and not granted."""
+        if self.authorized_at is None:
+            return ()
+        return tuple(scope for scope in self.scope if scope not in self.granted)
+
+    @property
+    def text(self) -> str:
+        """The status in words."""
+        if self.status is AuthorizationStatus.AUTHORIZED:
+            over = self.expires_at is not None and self.expires_at <= time.time()
+            more = " (over; a new token is fetched when one is needed)" if over else ""
+            return f"Authorized until {utc(self.expires_at)}{more}"
+        if self.status is AuthorizationStatus.EDITED:
+            return f"Edited since it was last used ({utc(self.used_at)})"
+        word = _WORDS[self.status]
+        return f"{word}: {self.reason}" if self.reason else word
+
+    def report(self) -> dict[str, Any]:
+        """Return what there is to tell as JSON has it."""
+        times = ("authorized_at", "expires_at", "used_at", "certificate_expires_at", "counted_since")
+        refusal = vars(self.refusal) | {"at": iso(self.refusal.at)} if self.refusal else None
+        return {
+            **vars(self),
+            **{name: iso(getattr(self, name)) for name in times},
+            "status": self.status.value,
+            "text": self.text,
+            "missing_scopes": self.missing_scopes,
+            "refusal": refusal,
+        }
+
+
+_WORDS = {
+    AuthorizationStatus.REFUSED: "Refused",
+    AuthorizationStatus.DISABLED: "Disabled",
+    AuthorizationStatus.NOT_YET: "Not yet",
+    AuthorizationStatus.WRONG: "Wrong configuration",
+}
+
+
+def describe(connection: Any, policy: Policy | None = None) -> Authorization:
+    """Tell the state of a connection's authorization.
+
+    :param connection: of the Task SDK or of the database model.
+    :param policy: what ``airflow.cfg`` says, for callers that describe many; read where ``None``.
+    """
+    team = team_of(connection)
+    try:
+        policy = policy or read_policy()
+        values = ConnectionValues.of(connection)
+        resolved = resolve(values, policy)
+    except ConfigurationError as error:
+        return _wrong(connection, team, policy, error)
+    return _Described(values, team, resolved, policy.sharing).authorization()
+
+
+class _Described:
+    """One connection, whose settings are right, against the store."""
+
+    def __init__(
+        self, values: ConnectionValues, team: str | None, resolved: Resolved, sharing: Sharing
+    ) -> None:
+        self.values, self.team = values, team
+        self.resolved, self.settings = resolved, resolved.settings
+        self.noted = _newest_note(sharing, values.conn_id, team)
+        fingerprint = display_fingerprint(self.settings)
+        self.edited = self.noted is not None and self.noted.fingerprint != fingerprint
+        entries = Entries(self.settings, sharing)
+        self.statuses = [entries.status(), entries.client_status()]
+        if self.noted is not None and not self.edited:
+            self.statuses.append(self.noted.status)
+
+    def authorization(self) -> Authorization:
+        settings, noted = self.settings, self.noted
+        granted = max(self.statuses, key=lambda status: status.authorized_at or 0)
+        refused = max(self.statuses, key=lambda status: status.refused_at or 0)
+        status, why = self._state(granted, refused)
+        return Authorization(
+            conn_id=self.values.conn_id,
+            status=status,
+            reason=why,
+            team=self.team,
+            description=self.values.description,
+            category=settings.category,
+            token_url=str(settings.token_url),
+            token_host=settings.token_url.origin.authority,
+            client_id=settings.client_id,
+            auth_method=settings.auth_method,
+            scope=settings.request.scope,
+            granted=granted.scopes,
+            authorized_at=granted.authorized_at,
+            expires_at=granted.expires_at,
+            used_at=noted.at if noted and self.edited else None,
+            refusal=_refusal(refused),
+            certificate_expires_at=certificate_expires_at(settings),
+            requests=noted.requests if noted else None,
+            refusals=noted.refusals if noted else None,
+            counted_since=noted.since if noted else None,
+            warnings=self.resolved.warnings,
+        )
+
+    def _state(self, granted: Status, refused: Status) -> tuple[AuthorizationStatus, str | None]:
+        """Decide; a token that is good outweighs a failure that passes, but no refusal for good."""
+        authorized_at, refused_at = granted.authorized_at or 0, refused.refused_at or 0
+        if not authorized_at and not refused_at:
+            return AuthorizationStatus.EDITED if self.edited else AuthorizationStatus.NOT_YET, None
+        good = time.time() < (granted.expires_at or 0)
+        if refused.error is None or refused_at < authorized_at or (good and not refused.permanent):
+            return AuthorizationStatus.AUTHORIZED, None
+        in_a_row = max(status.in_a_row for status in self.statuses)
+        if in_a_row >= DISABLED_AFTER and refused.permanent:
+            return AuthorizationStatus.DISABLED, f"{reason(refused.error)}, {in_a_row} times in a row"
+        return AuthorizationStatus.REFUSED, reason(refused.error)
+
+
+def _newest_note(sharing: Sharing, conn_id: str, team: str | None) -> Noted | None:
+    """Return the last use that tasks (who know no team) or the team's people have made."""
+    found = [DisplayIndex(sharing, conn_id, each).read() for each in dict.fromkeys((None, team))]
+    return max((note for note in found if note), key=lambda note: note.at, default=None)
+
+
+def _refusal(status: Status) -> Refusal | None:
+    error = status.error
+    if error is None or status.refused_at is None:
+        return None
+    return Refusal(
+        at=status.refused_at,
+        reason=reason(error),
+        remedy=remedy(error),
+        text=str(error.for_connection("")),
+        error=getattr(error, "error", None),
+        status=getattr(error, "status", None),
+    )
+
+
+def _wrong(
+    connection: Any, team: str | None, policy: Policy | None, error: ConfigurationError
+) -> Authorization:
+    """Tell what there is to tell of a connection whose settings are wrong."""
+    extra = _extra(connection)
+    category = extra.get("category") or (policy.default_category if policy else None)
+    return Authorization(
+        conn_id=str(connection.conn_id),
+        status=AuthorizationStatus.WRONG,
+        reason=str(error.for_connection("")),
+        team=team,
+        description=getattr(connection, "description", None),
+        category=category if isinstance(category, str) else None,
+        client_id=getattr(connection, "login", None),
+    )
+
+
+def _extra(connection: Any) -> dict[str, Any]:
+    try:
+        return parse_extra(ConnectionValues.of(connection).extra)
+    except (ConfigurationError, FieldError):
+        return {}
+
+
+def certificate_expires_at(settings: ClientSettings) -> float | None:
+    """Return when the certificate that came with the private key ends; ``None`` without one."""
+    options = settings.assertion
+    if options.private_key is None:
+        return None
+    return load_signing_key(options.private_key, options.private_key_passphrase).certificate_expires_at

@@ -1,0 +1,84 @@
+"""What came of authorizing or checking one connection; nothing secret in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_oauth_provider.authorizations.remedies import reason, remedy
+from airflow_oauth_provider.authorizations.times import iso, utc
+from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Facts about a new token, or the error that was met instead of one.
+
+    :param error: ``None`` when all went well. With *expires_at* set, a token was granted and the
+        probe failed.
+    :param expires_at: of the token (seconds since the epoch); *lifetime* in seconds.
+    :param granted: its scopes; *missing* those asked for and not granted.
+    :param probe: what calling ``probe_path`` came to; ``None`` without one.
+    :param certificate_expires_at: of the certificate behind ``private_key``, if there is one.
+    :param seconds: it took.
+    """
+
+    conn_id: str
+    category: str | None = None
+    token_host: str | None = None
+    error: OAuthError | None = None
+    expires_at: float | None = None
+    lifetime: float | None = None
+    granted: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    probe: str | None = None
+    certificate_expires_at: float | None = None
+    warnings: tuple[str, ...] = field(default=())
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether there was no error."""
+        return self.error is None
+
+    @property
+    def message(self) -> str:
+        """One line for people: until when, or why not and what to do."""
+        if self.error is not None:
+            return f"{reason(self.error)}. {remedy(self.error)}"
+        less = f" Asked for, but not granted: {' '.join(self.missing)}." if self.missing else ""
+        return f"Authorized until {utc(self.expires_at)}.{less}{f' {self.probe}' if self.probe else ''}"
+
+    def report(self) -> dict[str, Any]:
+        """Return the facts as JSON has them."""
+        return {
+            "conn_id": self.conn_id,
+            "ok": self.ok,
+            "message": self.message,
+            "category": self.category,
+            "token_host": self.token_host,
+            "expires_at": iso(self.expires_at),
+            "lifetime": self.lifetime,
+            "scopes": list(self.granted),
+            "missing_scopes": list(self.missing),
+            "probe": self.probe,
+            "certificate_expires_at": iso(self.certificate_expires_at),
+            "warnings": list(self.warnings),
+            "error": error_report(self.error) if self.error else None,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def error_report(error: OAuthError) -> dict[str, Any]:
+    """Return an error as JSON has it."""
+    endpoint = error if isinstance(error, TokenEndpointError) else None
+    return {
+        "type": type(error).__name__,
+        "message": str(error),
+        "remedy": remedy(error),
+        "error": endpoint.error if endpoint else None,
+        "status": getattr(error, "status", None),
+        "field": getattr(error, "field", None),
+        "retryable": error.retryable,
+        "retry_after": getattr(error, "retry_after", None),
+    }

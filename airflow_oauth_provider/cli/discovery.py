@@ -1,0 +1,49 @@
+"""Discovery, as the command drives it."""
+
+from __future__ import annotations
+
+import shlex
+import time
+
+from airflow_oauth_provider.fields import FIELDS_BY_KEY
+from airflow_oauth_provider.policy import Policy
+from airflow_oauth_provider.protocol.discovery import Metadata, check_issuer, discovery
+from airflow_oauth_provider.protocol.settings import NetworkSettings
+from airflow_oauth_provider.protocol.urls import host_allowed
+from airflow_oauth_provider.transport.metadata import fetch
+
+MAX_WAIT = 20.0
+"""Seconds for both places where the document may be."""
+
+
+def metadata_of(issuer: str, policy: Policy) -> Metadata:
+    """Fetch an issuer's metadata.
+
+    :param issuer: with or without ``https://``.
+    :raises OAuthError: when there is none that can be used.
+    """
+    issuer = issuer if "://" in issuer else f"https://{issuer}"
+    listed = host_allowed(check_issuer(issuer, policy.token_hosts).origin, policy.token_hosts)
+    network = NetworkSettings(token_host_listed=listed)
+    deadline_at = time.monotonic() + MAX_WAIT
+    flow = discovery(issuer, policy.token_hosts)
+    asked = next(flow)
+    while True:
+        try:
+            asked = flow.send(fetch(asked.url, network, deadline_at=deadline_at))
+        except StopIteration as end:
+            found: Metadata = end.value
+            return found
+
+
+def creation_of(metadata: Metadata) -> str:
+    """Return the command that creates a connection to that server.
+
+    With the method that is the default, unless the server names others only.
+    """
+    known = FIELDS_BY_KEY["auth_method"]
+    offered = metadata.auth_methods or (str(known.default),)
+    method = next((each for each in known.choices if each in offered), known.default)
+    chosen = "" if method == known.default else f" --set auth_method={method}"
+    url = shlex.quote(str(metadata.token_endpoint))
+    return f"airflow oauth2 create NAME --token-url {url} --client-id ID --secret-stdin{chosen}"

@@ -1,0 +1,46 @@
+"""What one search for a token cost: for metrics, the log and displays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Source(Enum):
+    """Where a token came from."""
+
+    MEMORY = "memory"
+    STORE = "store"
+    FLIGHT = "flight"
+    """A search that another thread had begun."""
+    REQUEST = "request"
+
+
+@dataclass
+class Trace:
+    """Filled in while a token is looked for.
+
+    :param requests: token requests made on behalf of this caller; those of another's search are the
+        other's to count.
+    :param kept: the token is the one held before: renewing it early has not worked, or goes on.
+    """
+
+    source: Source = Source.MEMORY
+    requests: int = 0
+    kept: bool = False
+
+    @property
+    def retries(self) -> int:
+        """Requests after the first one."""
+        return max(0, self.requests - 1)
+
+    def searched(self, requests: int, *, own: bool) -> None:
+        """Note a search that has ended.
+
+        :param own: this caller began it.
+        """
+        if not own:
+            self.source = Source.FLIGHT
+            return
+        self.requests += requests
+        self.source = Source.REQUEST if requests else Source.STORE
