@@ -223,7 +223,7 @@ class TestInAirflow:
             instance,
             caught.value,
             logger,
-            {"task": operator},  # type: ignore[arg-type]
+            {"task": operator},
         )
         return message, state.value
 
