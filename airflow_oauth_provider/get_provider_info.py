@@ -38,6 +38,7 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [
             {"integration-name": _INTEGRATION, "python-modules": ["airflow_oauth_provider.hooks.oauth2"]}
         ],
+        "notifications": ["airflow_oauth_provider.notifications.oauth2.OAuth2HttpNotifier"],
         "connection-types": [
             {
                 "connection-type": fields.CONNECTION_TYPE,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import airflow
 import pytest
+from airflow.providers.common.compat.notifier import BaseNotifier
 from airflow.providers_manager import ProvidersManager
 
 try:
@@ -87,6 +88,9 @@ def test_everything_it_names_exists() -> None:
         for entry in info[kind]:
             for module in entry["python-modules"]:
                 importlib.import_module(module)
+    for entry in info["notifications"]:
+        module, _, name = entry.rpartition(".")
+        assert issubclass(getattr(importlib.import_module(module), name), BaseNotifier)
     module, _, name = fields.HOOK_CLASS.rpartition(".")
     assert getattr(importlib.import_module(module), name) is OAuth2Hook
 

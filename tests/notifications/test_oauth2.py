@@ -1,0 +1,117 @@
+"""The notifier, called as Airflow calls it: in a callback, and awaited in the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.notifier import BaseNotifier
+
+from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, ResourceError
+from airflow_oauth_provider.notifications.oauth2 import OAuth2HttpNotifier
+from tests.servers.scripted import Json
+from tests.service import Service
+
+pytestmark = pytest.mark.airflow
+Tell = Callable[..., None]
+KNOWS_CONTEXT = "context" in inspect.signature(BaseNotifier.__init__).parameters
+raises = pytest.mark.skipif(not KNOWS_CONTEXT, reason="Airflow 3.0 logs what a notifier raises, and goes on")
+
+
+def in_callback(context: dict[str, Any], **arguments: Any) -> None:
+    OAuth2HttpNotifier(**{"oauth2_conn_id": "my_api", **arguments})({"dag": None, **context})
+
+
+def in_triggerer(context: dict[str, Any], **arguments: Any) -> None:
+    async def awaited() -> None:
+        await OAuth2HttpNotifier(**{"oauth2_conn_id": "my_api", **arguments}, context=context)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left, left
+
+    asyncio.run(awaited())
+    gc.collect()  # an unclosed session would complain now
+
+
+@pytest.fixture(
+    params=[
+        in_callback,
+        pytest.param(
+            in_triggerer,
+            marks=pytest.mark.skipif(not KNOWS_CONTEXT, reason="Airflow 3.1 and later await notifiers"),
+        ),
+    ],
+    ids=["callback", "triggerer"],
+)
+def tell(request: pytest.FixtureRequest, service: Service, monkeypatch: pytest.MonkeyPatch) -> Tell:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+    told: Tell = request.param
+    return told
+
+
+def test_it_calls_the_api_with_the_token(tell: Tell, service: Service) -> None:
+    tell({}, endpoint="events", json={"a": 1}, headers={"X-One": "1"})
+    (call,) = service.calls
+    assert (call.method, call.target, json.loads(call.body)) == ("POST", "/api/events", {"a": 1})
+    assert call.header("Authorization") == "Bearer tok-1"
+    assert call.header("X-One") == "1"
+
+
+def test_its_arguments_are_templates(tell: Tell, service: Service) -> None:
+    tell(
+        {"task": "import", "server": service.base_url, "connection": "my_api"},
+        oauth2_conn_id="{{ connection }}",
+        endpoint="events/{{ task }}",
+        base_url="{{ server }}/v2",
+        data={"failed": "{{ task }}"},
+        method="PUT",
+    )
+    (call,) = service.calls
+    assert (call.method, call.target, call.body) == ("PUT", "/api/v2/events/import", b"failed=import")
+
+
+def test_the_hooks_options_hold(tell: Tell, service: Service) -> None:
+    service.api = lambda _: Json({}, 500)
+    tell({}, endpoint="x", extra_options={"check_response": False})
+    assert len(service.calls) == 1
+
+
+@raises
+def test_a_refusing_api_is_an_error(tell: Tell, service: Service) -> None:
+    service.api = lambda _: Json({}, 500)
+    with pytest.raises(ResourceError):
+        tell({}, endpoint="x")
+
+
+@raises
+def test_a_refused_client_is_told_without_its_secret(tell: Tell, service: Service) -> None:
+    service.token = lambda _: Json({"error": "invalid_client"}, 401)
+    with pytest.raises(InvalidClientError) as caught:
+        tell({}, endpoint="x")
+    assert "a-client-secret" not in str(caught.value)
+    assert not service.calls
+
+
+def test_http_conn_id_is_another_name() -> None:
+    assert OAuth2HttpNotifier(http_conn_id="a").oauth2_conn_id == "a"
+    with pytest.raises(ConfigurationError):
+        OAuth2HttpNotifier(http_conn_id="a", oauth2_conn_id="b")
+
+
+def test_making_one_imports_no_hook() -> None:
+    """Every DAG file that names it is parsed over and over."""
+    program = (
+        "import sys; from airflow_oauth_provider.notifications.oauth2 import OAuth2HttpNotifier as N;"
+        "N(endpoint='x');"
+        "print([m for m in sys.modules if m.startswith(('airflow_oauth_provider.hooks', 'aiohttp', 'jwt'))])"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.strip() == "[]"
