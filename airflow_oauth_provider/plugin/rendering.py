@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +20,9 @@ from airflow_oauth_provider.plugin.listing import STATUSES
 
 SOON = 30 * 86_400.0
 """Seconds before its end from which the list speaks of a certificate."""
+
+
+_PART = re.compile(r"[^_.:/-]*[_.:/-]*")
 
 
 @dataclass(frozen=True)
@@ -86,10 +90,15 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("airflow_oauth_provider.plugin"), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters.update(moment=_moment, segment=lambda text: quote(text, safe=""))
+    environment.filters.update(moment=_moment, breakable=_breakable, segment=partial(quote, safe=""))
     return environment
 
 
 def _moment(at: float) -> Markup:
     """Return a time as the browser can turn it into the zone of its reader."""
     return Markup('<time datetime="{}">{}</time>').format(iso(at), utc(at))
+
+
+def _breakable(text: str) -> Markup:
+    """Let a name without spaces go on in the next line where its parts end."""
+    return Markup("<wbr>").join(_PART.findall(text))

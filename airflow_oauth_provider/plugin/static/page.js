@@ -3,7 +3,8 @@
 "use strict";
 {
   const WAIT_FOR_TYPING = 250; // milliseconds
-  const TOAST_STAYS = 12000;
+  const TOAST_STAYS = { success: 12000, error: 40000 };
+  const TOASTS = 3;
 
   const busy = (on) => document.body.classList.toggle("busy", on);
   const results = () => document.getElementById("results");
@@ -52,8 +53,10 @@
     close.textContent = "×";
     close.addEventListener("click", () => box.remove());
     box.append(message, close);
-    document.getElementById("toasts").append(box);
-    if (kind === "success") setTimeout(() => box.remove(), TOAST_STAYS);
+    const all = document.getElementById("toasts");
+    all.append(box);
+    while (all.childElementCount > TOASTS) all.firstElementChild.remove();
+    setTimeout(() => box.remove(), TOAST_STAYS[kind]);
   };
 
   // Content
@@ -108,10 +111,10 @@
   // Actions
 
   const act = async (button) => {
-    const label = button.textContent;
+    const label = button.getAttribute("aria-label");
     button.setAttribute("aria-disabled", "true");
+    button.setAttribute("aria-label", button.dataset.working);
     button.classList.add("working");
-    button.textContent = button.dataset.working;
     try {
       const answer = await fetch(button.dataset.action, {
         method: "POST",
@@ -123,7 +126,7 @@
     } catch {
       toast("Airflow did not answer. Check that its API server is running, and try again.", "error");
     }
-    button.textContent = label;
+    button.setAttribute("aria-label", label);
     button.classList.remove("working");
     button.removeAttribute("aria-disabled");
     await show(location.href);
