@@ -159,7 +159,7 @@ class OAuth2Client:
         """
         settings = self._read()
         limits = RetrySettings(0, min(TEST_WAIT, settings.retry.max_wait))
-        report = Report(self.conn_id, settings, self._sharing, saved=saved)
+        report = self._report(settings, saved=saved)
         with self._told(report):
             report.token = shared.authorize(
                 replace(settings, retry=limits), self._sharing, trace=report.trace
@@ -218,7 +218,7 @@ class OAuth2Client:
         return granted
 
     def _ask(self, settings: ClientSettings, *, force: bool) -> AccessToken:
-        report = Report(self.conn_id, settings, self._sharing)
+        report = self._report(settings)
         with self._told(report):
             report.token = shared.acquire(
                 settings, self._sharing, force=force, stop=self.stop, trace=report.trace
@@ -226,12 +226,16 @@ class OAuth2Client:
         return report.token
 
     async def _aask(self, settings: ClientSettings, *, force: bool) -> AccessToken:
-        report = Report(self.conn_id, settings, self._sharing)
+        report = self._report(settings)
         with self._told(report, in_loop=True):
             report.token = await acquire_in_loop(
                 shared, settings, self._sharing, force=force, trace=report.trace
             )
         return report.token
+
+    def _report(self, settings: ClientSettings, *, saved: bool = True) -> Report:
+        team = getattr(self._connection, "team", None)
+        return Report(self.conn_id, settings, self._sharing, team=team, saved=saved)
 
     @contextmanager
     def _told(self, report: Report, *, in_loop: bool = False) -> Iterator[None]:

@@ -42,4 +42,5 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "config": configuration.provider_config(),
+        "cli": ["airflow_oauth_provider.cli.definition.get_oauth2_cli_commands"],
     }

@@ -43,13 +43,20 @@ _not_in_a_tag = re.compile(r"[^A-Za-z0-9_.()-]+")
 class Report:
     """One search for a token.
 
+    :param team: that owns the connection, where that is known.
     :param saved: the connection exists under this id, so that displays may speak of it.
 
     Set ``token`` or ``error``, have ``trace`` filled in, and call :meth:`end`.
     """
 
     def __init__(
-        self, conn_id: str, settings: ClientSettings, sharing: Sharing, *, saved: bool = True
+        self,
+        conn_id: str,
+        settings: ClientSettings,
+        sharing: Sharing,
+        *,
+        team: str | None = None,
+        saved: bool = True,
     ) -> None:
         self.trace = Trace()
         self.token: AccessToken | None = None
@@ -57,6 +64,7 @@ class Report:
         self._conn_id = conn_id
         self._settings = settings
         self._sharing = sharing
+        self._team = team
         self._saved = saved
         self._began = time.monotonic()
 
@@ -128,7 +136,7 @@ class Report:
         return bool(self.trace.requests) or not known
 
     def _note(self) -> None:
-        DisplayIndex(self._sharing, self._conn_id).note(
+        DisplayIndex(self._sharing, self._conn_id, self._team).note(
             display_fingerprint(self._settings),
             token=self.token,
             error=self.error,

@@ -10,12 +10,11 @@ from airflow_oauth_provider.authorizations.description import (
     Authorization,
     AuthorizationStatus,
     Refusal,
-    deployment_warnings,
     describe,
-    shown_settings,
-    store_note,
 )
-from airflow_oauth_provider.authorizations.results import Checked
+from airflow_oauth_provider.authorizations.notes import deployment_warnings, store_note
+from airflow_oauth_provider.authorizations.results import Checked, error_report
+from airflow_oauth_provider.authorizations.shown import shown_settings
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 
 __all__ = [
@@ -30,6 +29,7 @@ __all__ = [
     "check_all",
     "deployment_warnings",
     "describe",
+    "error_report",
     "forget",
     "shown_settings",
     "store_note",

@@ -15,10 +15,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
 from airflow_oauth_provider.authorizations.actions import Job
 from airflow_oauth_provider.authorizations.results import Checked
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TokenEndpointError
+from airflow_oauth_provider.fields import CONNECTION_TYPE
 from airflow_oauth_provider.transport.stopping import GLANCE, NEVER, Stop
 
 AT_ONCE = 4
@@ -40,15 +43,26 @@ class Target:
     error: OAuthError | None = None
 
     @classmethod
+    def of(cls, connection: Any) -> Target:
+        """Take a connection that has been read already."""
+        return cls.read(str(connection.conn_id), lambda _: connection)
+
+    @classmethod
     def read(cls, conn_id: str, read: Callable[[str], Any]) -> Target:
         """Read a connection by its id; one that is missing becomes a result like any other."""
         try:
-            return cls(conn_id, ConnectionValues.of(read(conn_id)))
+            values = ConnectionValues.of(read(conn_id))
         except OAuthError as error:
             return cls(conn_id, error=error.for_connection(conn_id))
-        except Exception as error:  # Airflow's own, of several kinds on several versions
-            text = f"cannot be read: is there such a connection? ({type(error).__name__})"
+        except AirflowNotFoundException:
+            return cls(conn_id, error=ConfigurationError("there is no such connection", conn_id=conn_id))
+        except Exception as error:  # of secrets backends and of Airflow, whatever they are
+            text = f"the connection cannot be read ({type(error).__name__})"
             return cls(conn_id, error=ConfigurationError(text, conn_id=conn_id))
+        if values.conn_type != CONNECTION_TYPE:
+            text = f"is not of type {CONNECTION_TYPE}"
+            return cls(conn_id, error=ConfigurationError(text, field="conn_type", conn_id=conn_id))
+        return cls(conn_id, values)
 
 
 def check_all(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from airflow_oauth_provider.authorizations.remedies import reason, remedy
-from airflow_oauth_provider.authorizations.times import utc
+from airflow_oauth_provider.authorizations.times import iso, utc
 from airflow_oauth_provider.authorizations.values import ConnectionValues, team_of
 from airflow_oauth_provider.connection import Resolved, resolve
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.fields import FIELDS, STANDARD_FIELDS
 from airflow_oauth_provider.parsing import FieldError, parse_extra
 from airflow_oauth_provider.policy import Policy, read_policy
 from airflow_oauth_provider.protocol.keys import load_signing_key
@@ -106,6 +104,19 @@ class Authorization:
             return f"Edited since it was last used ({utc(self.used_at)})"
         word = _WORDS[self.status]
         return f"{word}: {self.reason}" if self.reason else word
+
+    def report(self) -> dict[str, Any]:
+        """Return what there is to tell as JSON has it."""
+        times = ("authorized_at", "expires_at", "used_at", "certificate_expires_at", "counted_since")
+        refusal = vars(self.refusal) | {"at": iso(self.refusal.at)} if self.refusal else None
+        return {
+            **vars(self),
+            **{name: iso(getattr(self, name)) for name in times},
+            "status": self.status.value,
+            "text": self.text,
+            "missing_scopes": self.missing_scopes,
+            "refusal": refusal,
+        }
 
 
 _WORDS = {
@@ -241,59 +252,3 @@ def certificate_expires_at(settings: ClientSettings) -> float | None:
     if options.private_key is None:
         return None
     return load_signing_key(options.private_key, options.private_key_passphrase).certificate_expires_at
-
-
-def shown_settings(connection: Any) -> tuple[tuple[str, str], ...]:
-    """Return label and value of each field that is filled in; of a secret only that it is."""
-    try:
-        values = ConnectionValues.of(connection)
-        extra = parse_extra(values.extra)
-    except (ConfigurationError, FieldError):
-        return ()
-    shown = [
-        (entry.label, "set" if entry.key == "password" else str(value))
-        for entry in STANDARD_FIELDS
-        if (value := getattr(values, entry.key))
-    ]
-    for entry in FIELDS:
-        value = extra.get(entry.key)
-        if value not in (None, "", [], {}):
-            shown.append((entry.label, "set" if entry.secret else _text(value)))
-    return tuple(shown)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return "\n".join(str(item) for item in value)
-    if isinstance(value, dict):
-        return "\n".join(f"{name}={content}" for name, content in value.items())
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def deployment_warnings(policy: Policy) -> tuple[str, ...]:
-    """Return what concerns all connections alike."""
-    found = []
-    if not policy.token_hosts:
-        found.append(
-            "[oauth2] allowed_token_hosts is empty: whoever may edit a connection can have its secret sent "
-            "to any host"
-        )
-    if not policy.api_hosts:
-        found.append(
-            "[oauth2] allowed_api_hosts is empty: whoever may edit a connection can have its token sent to "
-            "any host"
-        )
-    return tuple(found)
-
-
-def store_note(policy: Policy) -> str | None:
-    """Say whose use the displays speak of; ``None`` where it is everybody's."""
-    kind = policy.sharing.store.kind
-    if kind == "file":
-        return (
-            f"Tokens are shared in files: what is shown speaks of the host {socket.gethostname()} only "
-            "([oauth2] token_store)."
-        )
-    if kind == "memory":
-        return "Tokens are not shared: what is shown speaks of this process only ([oauth2] token_store)."
-    return None

@@ -33,6 +33,12 @@ def remedy(error: OAuthError) -> str:
     return "Look at the task log."
 
 
+def _configuration(error: OAuthError) -> str:
+    if getattr(error, "field", None) is None:
+        return "create the connection, or correct its name"
+    return "correct the field in the connection, or the option in airflow.cfg"
+
+
 def _endpoint(error: OAuthError) -> str:
     if not isinstance(error, TokenEndpointError):
         raise TypeError("not an error of the token endpoint")
@@ -55,7 +61,7 @@ def _resource(error: OAuthError) -> str:
 
 
 _REMEDIES = (
-    (ConfigurationError, lambda _: "correct the field in the connection, or the option in airflow.cfg"),
+    (ConfigurationError, _configuration),
     (TokenEndpointError, _endpoint),
     (TransportError, _transport),
     (TokenResponseError, lambda _: "check that the access token URL is the token endpoint itself"),

@@ -12,7 +12,8 @@ from airflow_oauth_provider.exceptions import ConfigurationError
 class ConnectionValues:
     """What stands in a connection; good in any thread, and after its database session has ended.
 
-    Without the team that owns it: tasks, whose tokens are spoken of here, are not told it either.
+    :param team: that owns it, where Airflow tells. It has no part in finding a token (tasks, whose
+        tokens are spoken of here, are not told it), only in the display index.
     """
 
     conn_id: str
@@ -24,6 +25,7 @@ class ConnectionValues:
     schema: str | None = None
     port: int | None = None
     extra: str | None = field(default=None, repr=False)
+    team: str | None = None
 
     @classmethod
     def of(cls, connection: Any) -> ConnectionValues:
@@ -33,7 +35,8 @@ class ConnectionValues:
         """
         if isinstance(connection, cls):
             return connection
-        return cls(str(connection.conn_id), **{name: _value(connection, name) for name in _NAMES})
+        found = {name: _value(connection, name) for name in _NAMES}
+        return cls(str(connection.conn_id), **found, team=team_of(connection))
 
 
 _NAMES = ("conn_type", "description", "host", "login", "password", "schema", "port", "extra")
@@ -41,7 +44,7 @@ _NAMES = ("conn_type", "description", "host", "login", "password", "schema", "po
 
 def team_of(connection: Any) -> str | None:
     """Return the team that owns a connection, where Airflow tells."""
-    team = getattr(connection, "team_name", None)
+    team = getattr(connection, "team_name", None) or getattr(connection, "team", None)
     return str(team) if team else None
 
 

@@ -1,4 +1,4 @@
-"""The operator: Airflow's HTTP operator with an OAuth 2.0 connection."""
+"""The operators: Airflow's HTTP operator with an OAuth 2.0 connection, and the check of authorizations."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from airflow.providers.http.operators.http import HttpOperator
 
 from airflow_oauth_provider.arguments import one_conn_id, require_no_auth_type
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, ResourceError
+from airflow_oauth_provider.operators.authorization_check import OAuth2AuthorizationCheckOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+
+__all__ = ["OAuth2AuthorizationCheckOperator", "OAuth2HttpOperator"]
 
 _DEFINITE_STATUSES = frozenset({401, 403})
 

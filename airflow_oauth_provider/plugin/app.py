@@ -61,7 +61,8 @@ def create_app() -> FastAPI:
         editing = [
             Depends(_sent_by_the_page),
             Depends(access.requires_access_connection("PUT")),
-            Depends(access.action_logging(f"oauth2_{name}_connection")),
+            # Not "…_connection": of such events Airflow keeps the body and not the id in the address.
+            Depends(access.action_logging(f"oauth2_{name}")),
         ]
         app.post(f"/{name}/{{connection_id:path}}", dependencies=editing)(endpoint)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))

@@ -113,10 +113,10 @@ def listing(connections: Iterable[Any], query: Query, policy: Policy) -> Listing
 
     :param connections: all that the person may read, by name.
     """
-    categories = {connection: category_of(connection, policy) for connection in connections}
+    categorized = [(connection, category_of(connection, policy)) for connection in connections]
     kept = [
         connection
-        for connection, category in categories.items()
+        for connection, category in categorized
         if query.category in {"", category} and _contains(connection, query.text)
     ]
     ordered: list[Any] = kept
@@ -130,7 +130,9 @@ def listing(connections: Iterable[Any], query: Query, policy: Policy) -> Listing
     page = min(max(1, query.page), pages)
     on_page = ordered[(page - 1) * PAGE : page * PAGE]
     shown = on_page if query.needs_states else [describe(connection, policy) for connection in on_page]
-    names = sorted({name for name in categories.values() if name}, key=str.casefold)
+    names = sorted(
+        {category for _, category in categorized if category}, key=lambda name: (name.casefold(), name)
+    )
     return Listing(tuple(shown), len(ordered), page, pages, tuple(names))
 
 

@@ -33,9 +33,14 @@ def send(
     :param stop: ends it sooner.
     :raises TaskStoppedError: then.
     """
-    prepared = requests.Request(
-        "POST", request.url, headers=dict(request.headers), data=request.body
-    ).prepare()
+    post = requests.Request("POST", request.url, headers=dict(request.headers), data=request.body)
+    return transmit(post.prepare(), network, deadline_at=deadline_at, stop=stop)
+
+
+def transmit(
+    prepared: requests.PreparedRequest, network: NetworkSettings, *, deadline_at: float, stop: Stop = NEVER
+) -> Answer | Failure:
+    """Send any one request to an authorization server as :func:`send` does."""
     adapter = OAuth2Adapter(tls_context(network), any_address=network.token_host_listed)
     left = max(0.001, deadline_at - time.monotonic())
     try:

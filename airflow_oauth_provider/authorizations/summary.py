@@ -1,0 +1,50 @@
+"""A report as Markdown, for the task log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_MARKS = {"ok": "ok", "warning": "**warning**", "failed": "**failed**"}
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """Return the report as a Markdown table, with what to do below it."""
+    return "\n".join(_lines(report))
+
+
+def _lines(report: Mapping[str, Any]) -> Iterator[str]:
+    yield "## Authorizations"
+    yield ""
+    yield (f"{report['checked']} checked, {report['failed']} failed, {report['with_warnings']} with warnings")
+    yield ""
+    yield "| connection | category | outcome | token until | token host |"
+    yield "|---|---|---|---|---|"
+    for each in report["connections"]:
+        cells = (
+            each["conn_id"],
+            each["category"],
+            _MARKS[each["outcome"]],
+            each["expires_at"],
+            each["token_host"],
+        )
+        yield f"| {' | '.join(_cell(cell) for cell in cells)} |"
+    details = list(_details(report))
+    if details:
+        yield ""
+        yield from details
+
+
+def _details(report: Mapping[str, Any]) -> Iterator[str]:
+    for each in report["connections"]:
+        if not each["ok"]:
+            yield f"- {_cell(each['conn_id'])}: {_cell(each['message'])}"
+        for warning in each["warnings"]:
+            yield f"- {_cell(each['conn_id'])}: {_cell(warning)}"
+    for note in report["notes"]:
+        yield f"- {_cell(note)}"
+
+
+def _cell(value: object) -> str:
+    """Keep one value in its cell and on its line."""
+    return " ".join(str("" if value is None else value).replace("|", "\\|").split())

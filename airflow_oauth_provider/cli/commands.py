@@ -1,0 +1,225 @@
+"""The commands themselves; each ends with status 0, or 1 when something failed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from airflow.utils.cli import action_cli, suppress_logs_and_warning
+from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+
+from airflow_oauth_provider import masking
+from airflow_oauth_provider.authorizations import (
+    Authorization,
+    Checked,
+    Target,
+    authorize,
+    check_all,
+    deployment_warnings,
+    describe,
+    error_report,
+    store_note,
+)
+from airflow_oauth_provider.authorizations import forget as forget_authorization
+from airflow_oauth_provider.authorizations.times import iso, utc
+from airflow_oauth_provider.cli import connections
+from airflow_oauth_provider.cli.creation import connection_from
+from airflow_oauth_provider.cli.discovery import metadata_of
+from airflow_oauth_provider.cli.output import Progress, note, notes, print_facts, print_json, print_table
+from airflow_oauth_provider.client import OAuth2Client
+from airflow_oauth_provider.connection import resolve
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+from airflow_oauth_provider.policy import read_policy
+
+Command = Callable[[Any], bool]
+
+
+def _command(command: Command) -> Callable[[Any], None]:
+    """Make a command of a function that returns whether all went well."""
+
+    @wraps(command)
+    def run(args: Any) -> None:
+        try:
+            well = command(args)
+        except OAuthError as error:
+            _fail(error, args)
+            well = False
+        if not well:
+            sys.exit(1)
+
+    wrapped: Callable[[Any], None] = action_cli(
+        suppress_logs_and_warning(providers_configuration_loaded(run))
+    )
+    return wrapped
+
+
+def _fail(error: OAuthError, args: Any) -> None:
+    if args.json:
+        print_json({"conn_id": error.conn_id, "ok": False, "error": error_report(error)})
+    else:
+        note(str(error))
+
+
+@_command
+def check(args: Any) -> bool:
+    """Get a new token for each connection, and say what came of it."""
+    targets = _targets(args)
+    policy = read_policy()
+    progress = Progress(len(targets))
+    with progress.shown():
+        results = check_all(targets, on_done=lambda _: progress.step())
+    if args.category and args.conn_ids:
+        results = [each for each in results if each.category == args.category]
+    general = deployment_warnings(policy)
+    if args.json:
+        reports = [each.report() for each in results]
+        print_json([each | {"warnings": [*each["warnings"], *general]} for each in reports])
+    else:
+        print_table([_checked_row(each) for each in results])
+        notes(f'Connection "{each.conn_id}": {text}' for each in results for text in each.warnings)
+        notes(general)
+    return all(each.ok for each in results)
+
+
+def _targets(args: Any) -> list[Target]:
+    """Find what is to be checked.
+
+    :raises ConfigurationError: when that is nothing.
+    """
+    if args.conn_ids:
+        return [connections.named(conn_id) for conn_id in dict.fromkeys(args.conn_ids)]
+    if not args.all and not args.category:
+        raise ConfigurationError("name connections, or give --all or --category", field="CONN_ID")
+    found = connections.saved()
+    if args.category:
+        policy = read_policy()
+        found = [each for each in found if describe(each, policy).category == args.category]
+        if not found:
+            raise ConfigurationError("no connection in the metadata database has it", field="--category")
+    return [Target.of(each) for each in found]
+
+
+def _checked_row(result: Checked) -> dict[str, Any]:
+    return {
+        "name": result.conn_id,
+        "category": result.category,
+        "result": "ok" if result.ok else "failed",
+        "message": result.message,
+    }
+
+
+@_command
+def create(args: Any) -> bool:
+    """Save a connection, then authorize it; a refused one stays saved."""
+    values = connection_from(args)
+    resolved = resolve(values, read_policy())
+    masking.mask_settings(resolved.settings)
+    connections.save(values)
+    if not args.json:
+        note(f'Connection "{values.conn_id}" is saved. Authorizing it …')
+    result = authorize(values)
+    if args.json:
+        print_json(result.report() | {"saved": True})
+    elif result.ok:
+        print_facts(_facts(result))
+    else:
+        note(f"{result.error}")
+        note(
+            "The connection stays saved as it is: correct it in the user interface, or correct the server, "
+            f"and try again with: airflow oauth2 check {values.conn_id}"
+        )
+    notes(resolved.warnings)
+    return result.ok
+
+
+def _facts(result: Checked) -> dict[str, Any]:
+    return {
+        "Connection": result.conn_id,
+        "Authorized until": utc(result.expires_at),
+        "Granted scopes": result.granted,
+        "Not granted": result.missing,
+        "Probe": result.probe,
+    }
+
+
+@_command
+def list_(args: Any) -> bool:
+    """List connections with their status; asks no server."""
+    policy = read_policy()
+    found = [describe(each, policy) for each in connections.saved()]
+    if args.category:
+        found = [each for each in found if each.category == args.category]
+    if args.json:
+        print_json([each.report() for each in found])
+        return True
+    print_table([_row(each) for each in found])
+    notes(f'Connection "{each.conn_id}": {text}' for each in found for text in each.warnings)
+    notes((*deployment_warnings(policy), *filter(None, [store_note(policy)])))
+    return True
+
+
+def _row(authorization: Authorization) -> dict[str, Any]:
+    return {
+        "name": authorization.conn_id,
+        "category": authorization.category,
+        "token host": authorization.token_host,
+        "method": authorization.auth_method,
+        "scope": " ".join(authorization.scope),
+        "status": authorization.text,
+        "last authorized": utc(authorization.authorized_at),
+    }
+
+
+@_command
+def token(args: Any) -> bool:
+    """Tell of the token that tasks would use now; one is fetched if there is none."""
+    values = _read(args.conn_id)
+    found = OAuth2Client(values.conn_id, values).get_token()
+    facts = {
+        "conn_id": values.conn_id,
+        "token_type": found.token_type,
+        "expires_at": iso(found.expires_at),
+        "issued_at": iso(found.issued_at),
+        "scopes": sorted(found.scopes),
+        "access_token": found.value if args.reveal else "***",
+    }
+    if args.json:
+        print_json(facts)
+    elif args.reveal:
+        print(found.value)  # noqa: T201  (alone, for the use in scripts)
+    else:
+        print_facts(facts)
+    return True
+
+
+@_command
+def forget(args: Any) -> bool:
+    """Forget the token and what is remembered of a connection."""
+    forget_authorization(_read(args.conn_id))
+    if args.json:
+        print_json({"conn_id": args.conn_id, "ok": True})
+    else:
+        note(f'Connection "{args.conn_id}": its token and last outcome are forgotten.')
+    notes(filter(None, [store_note(read_policy())]))
+    return True
+
+
+def _read(conn_id: str) -> Any:
+    target = connections.named(conn_id)
+    if target.error is not None:
+        raise target.error
+    return target.connection
+
+
+@_command
+def discover(args: Any) -> bool:
+    """Read what an authorization server says of itself."""
+    found = metadata_of(args.issuer, read_policy())
+    if args.json:
+        print_json(found.report())
+        return True
+    print_facts(found.report())
+    notes(found.notes())
+    return True

@@ -1,0 +1,61 @@
+"""Connections as commands find and save them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_oauth_provider.authorizations import ConnectionValues, Target
+from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.fields import CONNECTION_TYPE
+
+
+def named(conn_id: str) -> Target:
+    """Find a connection by its id: in the environment, a secrets backend or the metadata database."""
+    from airflow.models import Connection
+
+    return Target.read(conn_id, Connection.get_connection_from_secrets)
+
+
+def saved() -> list[Any]:
+    """Return the connections of this type in the metadata database, by name.
+
+    Those of the environment and of secrets backends cannot be listed; they are found by name.
+    """
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        query = select(Connection).where(Connection.conn_type == CONNECTION_TYPE)
+        found = list(session.scalars(query.order_by(Connection.conn_id)))
+        session.expunge_all()  # they are read when the session has ended
+        return found
+
+
+def save(values: ConnectionValues) -> None:
+    """Save a new connection.
+
+    :raises ConfigurationError: when the name is taken or none that Airflow accepts.
+    """
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        if session.scalar(select(Connection.id).where(Connection.conn_id == values.conn_id)) is not None:
+            raise ConfigurationError(
+                "exists already: edit it in the user interface, or delete it first "
+                "(`airflow connections delete`)",
+                conn_id=values.conn_id,
+            )
+        session.add(
+            Connection(
+                conn_id=values.conn_id,
+                conn_type=CONNECTION_TYPE,
+                description=values.description,
+                host=values.host,
+                login=values.login,
+                password=values.password,
+                extra=values.extra,
+            )
+        )

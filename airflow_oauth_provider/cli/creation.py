@@ -1,0 +1,137 @@
+"""From the arguments of ``create`` to a connection; no secret is taken from the arguments."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import sys
+from typing import Any
+
+from airflow_oauth_provider.authorizations import ConnectionValues
+from airflow_oauth_provider.connection import MAX_NAME
+from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.fields import CONNECTION_TYPE, FIELDS_BY_KEY, Field, Kind, default_extra
+from airflow_oauth_provider.parsing import FieldError, parse
+from airflow_oauth_provider.protocol.settings import CUSTOM, PRIVATE_KEY_JWT
+
+_SEVERAL = frozenset({Kind.LIST, Kind.PAIRS, Kind.SECRET_PAIRS})
+
+
+def connection_from(args: Any) -> ConnectionValues:
+    """Put the connection together.
+
+    :raises ConfigurationError: naming the argument or field at fault.
+    """
+    conn_id = _name(args.conn_id)
+    try:
+        given = _fields(args.set, args.set_env)
+        method = given.get("auth_method", FIELDS_BY_KEY["auth_method"].default)
+        secret = _secret(args, needed=method != CUSTOM and "private_key" not in given)
+        if secret is not None and method == PRIVATE_KEY_JWT:
+            given["private_key"] = secret
+            secret = None
+        return ConnectionValues(
+            conn_id,
+            conn_type=CONNECTION_TYPE,
+            description=args.description,
+            host=args.token_url,
+            login=args.client_id,
+            password=secret,
+            extra=json.dumps(default_extra() | given),
+        )
+    except ConfigurationError as error:
+        raise error.for_connection(conn_id) from None
+
+
+def _name(name: str) -> str:
+    from airflow.models.connection import sanitize_conn_id
+
+    if len(name) > MAX_NAME:
+        raise ConfigurationError(f"a connection's name has at most {MAX_NAME} characters", field="NAME")
+    if sanitize_conn_id(name) != name:
+        raise ConfigurationError(
+            "a connection's name has letters, digits and # ! ( ) . : / \\ _ - only", field="NAME"
+        )
+    return name
+
+
+def _fields(plain: list[str], from_environment: list[str]) -> dict[str, Any]:
+    found: dict[str, list[str]] = {}
+    for text in plain:
+        entry, value = _assignment("--set", text)
+        if entry.secret:
+            raise ConfigurationError(
+                f"is secret, and arguments can be seen by others: use --set-env {entry.key}=VARIABLE",
+                field=entry.key,
+            )
+        found.setdefault(entry.key, []).append(value)
+    for text in from_environment:
+        entry, variable = _assignment("--set-env", text)
+        found.setdefault(entry.key, []).append(_variable("--set-env", variable))
+    return {key: _stored(FIELDS_BY_KEY[key], values) for key, values in found.items()}
+
+
+def _assignment(option: str, text: str) -> tuple[Field, str]:
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise ConfigurationError("must be KEY=VALUE", field=option)
+    entry = FIELDS_BY_KEY.get(key.strip())
+    if entry is None:
+        raise ConfigurationError(
+            f"does not know this key: the keys are {', '.join(FIELDS_BY_KEY)}", field=option
+        )
+    return entry, value
+
+
+def _variable(option: str, name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise ConfigurationError("names an environment variable that is not set, or empty", field=option)
+    return value
+
+
+def _stored(entry: Field, values: list[str]) -> Any:
+    """Return a field's value as Airflow's form would store it."""
+    if entry.kind not in _SEVERAL and len(values) > 1:
+        raise ConfigurationError("is given twice", field=entry.key)
+    if entry.kind is Kind.LIST:
+        return [item for value in values for item in _parsed(entry, value) or ()]
+    if entry.kind is Kind.SECRET_PAIRS:
+        return "\n".join(values)
+    if entry.kind is Kind.PAIRS:
+        return [line for value in values for line in value.splitlines()]
+    parsed = _parsed(entry, values[0])
+    return values[0] if isinstance(parsed, str) else parsed
+
+
+def _parsed(entry: Field, value: str) -> Any:
+    try:
+        return parse(entry, value)
+    except FieldError as error:
+        raise ConfigurationError(str(error), field=entry.key) from None
+
+
+def _secret(args: Any, *, needed: bool) -> str | None:
+    if args.secret_stdin and args.secret_env:
+        raise ConfigurationError("cannot be given together with --secret-env", field="--secret-stdin")
+    if args.secret_env:
+        return _variable("--secret-env", args.secret_env)
+    if args.secret_stdin:
+        secret = _read_secret()
+        if not secret:
+            raise ConfigurationError("read nothing from standard input", field="--secret-stdin")
+        return secret
+    if needed:
+        raise ConfigurationError(
+            "or --secret-env is needed: a secret is not taken from the arguments, which others can see",
+            field="--secret-stdin",
+        )
+    return None
+
+
+def _read_secret() -> str:
+    """Read standard input whole, without the line break that ``echo`` adds; from a terminal, hidden."""
+    if sys.stdin.isatty():
+        return getpass.getpass("Client secret: ")
+    return sys.stdin.read().removesuffix("\n").removesuffix("\r")

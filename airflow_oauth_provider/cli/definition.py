@@ -1,0 +1,121 @@
+"""What ``airflow oauth2 …`` accepts.
+
+Every ``airflow`` command imports this, so it imports nothing but Airflow's own definitions; the
+commands themselves are loaded when they run.
+"""
+
+from __future__ import annotations
+
+from airflow.cli.cli_config import (
+    ARG_VERBOSE,
+    ActionCommand,
+    Arg,
+    CLICommand,
+    GroupCommand,
+    lazy_load_command,
+)
+
+_JSON = Arg(("--json",), help="Print JSON", action="store_true")
+_CATEGORY = Arg(("--category",), help="Only connections of this category", metavar="CATEGORY")
+_CONN_ID = Arg(("conn_id",), help="Connection id", metavar="CONN_ID")
+_CONN_IDS = Arg(("conn_ids",), help="Connection ids", metavar="CONN_ID", nargs="*")
+_ALL = Arg(("--all",), help="All connections of this type in the metadata database", action="store_true")
+_REVEAL = Arg(("--reveal",), help="Print the token itself", action="store_true")
+_ISSUER = Arg(("issuer",), help="Issuer, for example https://idp.example", metavar="ISSUER")
+
+_NAME = Arg(("conn_id",), help="Connection id: at most 50 characters", metavar="NAME")
+_TOKEN_URL = Arg(("--token-url",), help="Access token URL", required=True, metavar="URL")
+_CLIENT_ID = Arg(("--client-id",), help="Client ID", required=True, metavar="ID")
+_SECRET_STDIN = Arg(
+    ("--secret-stdin",),
+    help="Read the client secret (for private_key_jwt: the private key) from standard input",
+    action="store_true",
+)
+_SECRET_ENV = Arg(
+    ("--secret-env",), help="Read it from this environment variable instead", metavar="VARIABLE"
+)
+_SET = Arg(
+    ("--set",),
+    help="Fill in a field of the connection, by the keys of the README's table; lists and name=value "
+    "fields take several. Example: --set scope=orders.read --set post_params=tenant=emea",
+    action="append",
+    default=[],
+    metavar="KEY=VALUE",
+)
+_SET_ENV = Arg(
+    ("--set-env",),
+    help="Fill in a field from an environment variable: for fields that are secret. "
+    "Example: --set-env private_key_passphrase=KEY_PASSPHRASE",
+    action="append",
+    default=[],
+    metavar="KEY=VARIABLE",
+)
+_DESCRIPTION = Arg(("--description",), help="Description of the connection", metavar="TEXT")
+
+
+def get_oauth2_cli_commands() -> list[CLICommand]:
+    """Return the group ``oauth2``; called by Airflow."""
+    return [
+        GroupCommand(
+            name="oauth2",
+            help="OAuth 2.0 connections: check, create, list, show tokens, forget, discover",
+            subcommands=(
+                ActionCommand(
+                    name="check",
+                    help="Get a new token for each connection; exit code 1 if any fails",
+                    func=_command("check"),
+                    args=(_CONN_IDS, _ALL, _CATEGORY, _JSON, ARG_VERBOSE),
+                    description=(
+                        "A refusal that is remembered is not asked about again; "
+                        "`airflow oauth2 forget CONN_ID` makes it so."
+                    ),
+                ),
+                ActionCommand(
+                    name="create",
+                    help="Save a connection, then authorize it; a refused one stays saved",
+                    func=_command("create"),
+                    args=(
+                        _NAME,
+                        _TOKEN_URL,
+                        _CLIENT_ID,
+                        _SECRET_STDIN,
+                        _SECRET_ENV,
+                        _SET,
+                        _SET_ENV,
+                        _DESCRIPTION,
+                        _JSON,
+                        ARG_VERBOSE,
+                    ),
+                    description="No secret is taken from the arguments: others can see those.",
+                ),
+                ActionCommand(
+                    name="list",
+                    help="List connections with their status, without asking any server",
+                    func=_command("list_"),
+                    args=(_CATEGORY, _JSON, ARG_VERBOSE),
+                ),
+                ActionCommand(
+                    name="token",
+                    help="Tell of the token that tasks would use now",
+                    func=_command("token"),
+                    args=(_CONN_ID, _REVEAL, _JSON, ARG_VERBOSE),
+                ),
+                ActionCommand(
+                    name="forget",
+                    help="Forget the token and the remembered outcome of a connection",
+                    func=_command("forget"),
+                    args=(_CONN_ID, _JSON, ARG_VERBOSE),
+                ),
+                ActionCommand(
+                    name="discover",
+                    help="Read what an authorization server says of itself (RFC 8414)",
+                    func=_command("discover"),
+                    args=(_ISSUER, _JSON, ARG_VERBOSE),
+                ),
+            ),
+        )
+    ]
+
+
+def _command(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  (as Airflow's function is)
+    return lazy_load_command(f"airflow_oauth_provider.cli.commands.{name}")

@@ -1,0 +1,99 @@
+"""What commands print: results to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+EVERY = 10.0
+"""Seconds between two lines of progress where nobody watches a terminal."""
+
+
+def print_json(data: Any) -> None:
+    """Print one JSON document."""
+    print(json.dumps(data, indent=2))  # noqa: T201
+
+
+def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows with Airflow's own table.
+
+    Cells hold what servers and editors wrote: control characters would steer the terminal, and
+    neither brackets nor colons are meant as markup.
+    """
+    from airflow.cli.simple_table import AirflowConsole
+
+    console = AirflowConsole(markup=False, emoji=False, highlight=False)
+    console.print_as(
+        [{name: plain(value) for name, value in row.items()} for row in rows],
+        output="table",
+    )
+
+
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """Print name and value, a line each; lists are joined, empty ones left out."""
+    rows = [(name, _joined(value)) for name, value in facts.items()]
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        if value:
+            print(f"{name:<{width}}  {value}")  # noqa: T201
+
+
+def note(text: str) -> None:
+    """Tell something that is no result."""
+    print(plain(text), file=sys.stderr)  # noqa: T201
+
+
+def notes(texts: Iterable[str]) -> None:
+    """Tell several."""
+    for text in dict.fromkeys(texts):
+        note(text)
+
+
+def plain(value: Any) -> str:
+    """Return *value* as text without anything that steers a terminal."""
+    return _CONTROL.sub(" ", "" if value is None else str(value))
+
+
+def _joined(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(item) for item in value)
+    return plain(value)
+
+
+class Progress:
+    """How many are done: a bar on a terminal, a line now and then elsewhere; always on standard error."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._told_at = time.monotonic()
+        self._bar: Any = None
+
+    @contextmanager
+    def shown(self) -> Iterator[Progress]:
+        """Show it, where there is more than one."""
+        if self._total < 2 or not sys.stderr.isatty():
+            yield self
+            return
+        from rich.console import Console
+        from rich.progress import Progress as Bar
+
+        with Bar(console=Console(stderr=True), transient=True) as bar:
+            self._bar = bar, bar.add_task("Checking", total=self._total)
+            yield self
+
+    def step(self) -> None:
+        """One more is done."""
+        self._done += 1
+        if self._bar is not None:
+            bar, task = self._bar
+            bar.update(task, completed=self._done)
+        elif self._total > 1 and (self._done == self._total or time.monotonic() - self._told_at > EVERY):
+            self._told_at = time.monotonic()
+            note(f"Checked {self._done} of {self._total}")

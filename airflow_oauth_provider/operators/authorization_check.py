@@ -1,0 +1,207 @@
+"""The scheduled check of whether every authorization still works."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    Asset,
+    AssetAlias,
+    BaseHook,
+    BaseOperator,
+)
+
+from airflow_oauth_provider.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_oauth_provider.authorizations import Checked
+
+Action = Literal["fail", "warn", "event"]
+_ACTIONS = ("fail", "warn", "event")
+_DAY = 86_400.0
+_ID = re.compile(r"[^\s,\[\]'\"]+")
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A result, and what deserves a warning about it."""
+
+    result: Checked
+    warnings: tuple[str, ...]
+
+    @property
+    def outcome(self) -> str:
+        if not self.result.ok:
+            return "failed"
+        return "warning" if self.warnings else "ok"
+
+    @property
+    def text(self) -> str:
+        return self.result.message if not self.result.ok else "; ".join(self.warnings)
+
+    def report(self) -> dict[str, Any]:
+        return self.result.report() | {"outcome": self.outcome, "warnings": list(self.warnings)}
+
+
+class OAuth2AuthorizationCheckOperator(BaseOperator):
+    """Get a new token for each connection, call its ``probe_path``, and report.
+
+    At most four at once, one retry within 20 s each; a host that has refused a client is asked again a
+    second later at the earliest, and a refusal that is remembered not at all: a check that comes round
+    must not lock an account. The report (no secret in it) is the task's XCom, also when it fails.
+
+    No version of Airflow lets a task list connections, so they are named.
+
+    :param oauth2_conn_ids: connection ids: a list, or text with commas (templated, mappable).
+    :param expires_within_days: warn of certificates that end within so many days.
+    :param on_failed: what to do when a connection gets no token or its probe fails: ``fail`` the task,
+        ``warn`` in its log, or emit an asset ``event``.
+    :param on_warning: likewise for less: a certificate that ends soon, a scope that was not granted,
+        an unknown key in the connection.
+    :param asset_alias: name of the asset alias that events are emitted through, for ``event``: one for
+        each connection concerned, on the asset ``oauth2-authorization-<connection id>``, with the
+        connection's report as its extra.
+    :param oauth2_conn_id: another name for *oauth2_conn_ids*, for one connection.
+    """
+
+    template_fields: Sequence[str] = ("oauth2_conn_ids",)
+    ui_color = "#e8f4ea"
+
+    def __init__(
+        self,
+        *,
+        oauth2_conn_ids: str | Sequence[str] | None = None,
+        oauth2_conn_id: str | None = None,
+        expires_within_days: float = 30,
+        on_failed: Action = "fail",
+        on_warning: Action = "warn",
+        asset_alias: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if (oauth2_conn_ids is None) == (oauth2_conn_id is None):
+            raise ConfigurationError("give either oauth2_conn_ids or oauth2_conn_id", field="oauth2_conn_ids")
+        for name, action in (("on_failed", on_failed), ("on_warning", on_warning)):
+            if action not in _ACTIONS:
+                raise ConfigurationError(f"must be one of {', '.join(_ACTIONS)}", field=name)
+        if asset_alias is None and "event" in (on_failed, on_warning):
+            raise ConfigurationError("is needed for events", field="asset_alias")
+        if asset_alias is not None:
+            kwargs["outlets"] = [*(kwargs.get("outlets") or ()), AssetAlias(asset_alias)]
+        super().__init__(**kwargs)
+        self.oauth2_conn_ids = oauth2_conn_ids if oauth2_conn_ids is not None else oauth2_conn_id
+        self.expires_within_days = expires_within_days
+        self.on_failed = on_failed
+        self.on_warning = on_warning
+        self.asset_alias = asset_alias
+        self._stop: Any = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Check them all.
+
+        :return: the report.
+        :raises AirflowFailException: when the task is to fail and repeating it cannot help.
+        :raises AirflowException: when the task is to fail and repeating it may help.
+        """
+        from airflow_oauth_provider.authorizations.summary import markdown
+
+        found = self._checked()
+        report = _report(found)
+        self.log.info("%s", markdown(report))
+        self._act(found, report, context)
+        return report
+
+    def on_kill(self) -> None:
+        """Leave every wait; Airflow calls this within a signal handler."""
+        if self._stop is not None:
+            self._stop.stop()
+
+    def _checked(self) -> list[_Found]:
+        from airflow_oauth_provider.authorizations import Target, check_all
+        from airflow_oauth_provider.masking import airflow_channel
+        from airflow_oauth_provider.transport.stopping import Stop
+
+        conn_ids = _ids(self.oauth2_conn_ids)
+        if not conn_ids:
+            raise ConfigurationError("names no connection", field="oauth2_conn_ids")
+        stop = self._stop = Stop()
+        with airflow_channel:
+            targets = [Target.read(conn_id, BaseHook.get_connection) for conn_id in conn_ids]
+        self.log.info("Checking %d connections", len(targets))
+        return [self._found(result) for result in check_all(targets, stop=stop)]
+
+    def _found(self, result: Checked) -> _Found:
+        warnings = list(result.warnings)
+        if result.missing:
+            warnings.append(f"asked for, but not granted: {' '.join(result.missing)}")
+        if result.certificate_expires_at is not None:
+            days = (result.certificate_expires_at - time.time()) / _DAY
+            if days < 0:
+                warnings.append("the certificate behind private_key is no longer valid")
+            elif days <= self.expires_within_days:
+                warnings.append(f"the certificate behind private_key ends in {days:.0f} days: renew it")
+        return _Found(result, tuple(warnings))
+
+    def _act(self, found: list[_Found], report: dict[str, Any], context: Context) -> None:
+        failing = []
+        for each in found:
+            action = {"failed": self.on_failed, "warning": self.on_warning}.get(each.outcome)
+            if action == "fail":
+                failing.append(each)
+            elif action is not None:
+                self._warn(each)
+            if action == "event":
+                self._emit(each, context)
+        if failing:
+            # What a task returns is lost when it fails.
+            context["ti"].xcom_push(key="return_value", value=report)
+            raise _failure(failing, len(found))
+
+    def _warn(self, found: _Found) -> None:
+        self.log.warning('Connection "%s": %s', found.result.conn_id, found.text)
+
+    def _emit(self, found: _Found, context: Context) -> None:
+        asset = Asset(f"oauth2-authorization-{found.result.conn_id}")
+        context["outlet_events"][AssetAlias(str(self.asset_alias))].add(asset, extra=found.report())
+
+
+def _report(found: list[_Found]) -> dict[str, Any]:
+    from airflow_oauth_provider.authorizations import deployment_warnings
+    from airflow_oauth_provider.policy import read_policy
+
+    outcomes = [each.outcome for each in found]
+    return {
+        "ok": "failed" not in outcomes,
+        "checked": len(found),
+        "failed": outcomes.count("failed"),
+        "with_warnings": outcomes.count("warning"),
+        "connections": [each.report() for each in found],
+        "notes": list(deployment_warnings(read_policy())),
+    }
+
+
+def _failure(failing: list[_Found], checked: int) -> AirflowException:
+    from airflow_oauth_provider.operators.oauth2 import is_definite
+
+    each = " | ".join(f"{found.result.conn_id}: {found.text}" for found in failing)
+    text = f"{len(failing)} of {checked} authorizations need attention. {each}"
+    errors = [found.result.error for found in failing if found.result.error is not None]
+    definite = all(is_definite(error) for error in errors)
+    failure = AirflowFailException(text) if definite else AirflowException(text)
+    if len(errors) == 1:
+        failure.__cause__ = errors[0]
+    return failure
+
+
+def _ids(given: str | Sequence[str] | None) -> list[str]:
+    """Read ids from a list, or from text: a template that yields a list yields its text."""
+    if isinstance(given, str):
+        return list(dict.fromkeys(_ID.findall(given)))
+    return list(dict.fromkeys(str(each).strip() for each in given or () if str(each).strip()))
