@@ -130,9 +130,8 @@ def test_a_route_obeys_the_role(
 def test_these_are_all_routes_there_are() -> None:
     from airflow_oauth_provider.plugin.app import create_app
 
-    found = {
-        (method, route.path) for route in create_app().routes for method in getattr(route, "methods", ())
-    }
+    app: Any = create_app()
+    found = {(method, route.path) for route in app.routes for method in getattr(route, "methods", ())}
     assert found == {(method, path.replace("orders", "{connection_id:path}")) for method, path in ROUTES}
 
 

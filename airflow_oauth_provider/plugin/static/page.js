@@ -6,8 +6,11 @@
   const TOAST_STAYS = { success: 12000, error: 40000 };
   const TOASTS = 3;
 
-  const busy = (on) => document.body.classList.toggle("busy", on);
   const results = () => document.getElementById("results");
+  const busy = (on) => {
+    document.body.classList.toggle("busy", on);
+    results().setAttribute("aria-busy", on);
+  };
 
   // Times, in the zone that is chosen in Airflow
 
