@@ -18,7 +18,7 @@ from typing import Any
 from airflow_oauth_provider import masking
 from airflow_oauth_provider.connection import Resolved, resolve
 from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError
-from airflow_oauth_provider.outcomes import MemoryHits, Report
+from airflow_oauth_provider.outcomes import Report, tell_memory_hits
 from airflow_oauth_provider.policy import Policy, read_policy
 from airflow_oauth_provider.protocol.fingerprint import token_key
 from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
@@ -82,7 +82,9 @@ class OAuth2Client:
         self._warned = False
         self.warnings: tuple[str, ...] = ()
         self.trace = Trace()
-        self._hits = MemoryHits()
+        # Tokens straight from memory: telling a metrics server of each would take longer than the hit.
+        self._hits = self._hits_told = 0
+        self._tell_hits_at = 1
         self.stop = Stop()
         self._read_at: float | None = None
 
@@ -103,7 +105,9 @@ class OAuth2Client:
         if self._slot is not None and not force:
             token = self._slot.fresh()
             if token is not None:
-                self._hits.add(self.conn_id, self._settings)
+                self._hits += 1
+                if self._hits >= self._tell_hits_at:
+                    self._tell_hits()
                 return token
         flow = self._flow(force=force)
         advance: _Advance = flow.__next__
@@ -127,7 +131,9 @@ class OAuth2Client:
         if self._slot is not None and not force:
             token = self._slot.fresh()
             if token is not None:
-                self._hits.add(self.conn_id, self._settings)
+                self._hits += 1
+                if self._hits >= self._tell_hits_at:
+                    self._tell_hits()
                 return token
         flow = self._flow(force=force)
         advance: _Advance = flow.__next__
@@ -237,6 +243,13 @@ class OAuth2Client:
         team = getattr(self._connection, "team", None)
         return Report(self.conn_id, settings, self._sharing, team=team, saved=saved)
 
+    def _tell_hits(self) -> None:
+        """Tell of hits not told yet: of the 1st, 2nd, 4th … and then of every 1024th, and before a search."""
+        news, self._hits_told = self._hits - self._hits_told, self._hits
+        self._tell_hits_at = self._hits + min(max(self._hits, 1), 1024)
+        if news and self._settings is not None:
+            tell_memory_hits(self.conn_id, self._settings, news)
+
     @contextmanager
     def _told(self, report: Report, *, in_loop: bool = False) -> Iterator[None]:
         """Name the connection in errors, and tell of the outcome, whichever it is."""
@@ -247,7 +260,7 @@ class OAuth2Client:
             report.error = error
             raise error.for_connection(self.conn_id) from None
         finally:
-            self._hits.tell(self.conn_id, self._settings)
+            self._tell_hits()
             if in_loop:
                 report.end_in_loop()
             else:

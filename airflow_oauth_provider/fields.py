@@ -294,7 +294,7 @@ FIELDS: tuple[Field, ...] = (
         "probe_path",
         _API,
         "Probe path",
-        "A path below the base URL that connection tests GET with the token. Example: /health",
+        "A path below the base URL that connection tests and checks GET with the token. Example: /health",
     ),
     Field(
         "require_scopes",

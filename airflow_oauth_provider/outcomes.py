@@ -149,34 +149,12 @@ def forgotten(conn_id: str) -> None:
     _noted.pop(conn_id, None)
 
 
-class MemoryHits:
-    """Count tokens that came straight from memory, and tell of them now and then.
+def tell_memory_hits(conn_id: str, settings: ClientSettings, hits: int) -> None:
+    """Tell metrics of tokens that came straight from memory."""
+    with suppress(Exception):  # as above
+        from airflow.providers.common.compat.sdk import Stats
 
-    Such a hit takes well below a microsecond; telling a metrics server of each would take longer.
-    """
-
-    __slots__ = ("_next", "count", "told")
-
-    def __init__(self) -> None:
-        self.count = self.told = 0
-        self._next = 1
-
-    def add(self, conn_id: str, settings: ClientSettings | None) -> None:
-        """Count one; told are the 1st, 2nd, 4th … and then every 1024th."""
-        self.count += 1
-        if self.count >= self._next:
-            self._next = self.count + min(self.count, 1024)
-            self.tell(conn_id, settings)
-
-    def tell(self, conn_id: str, settings: ClientSettings | None) -> None:
-        """Tell of those not told yet."""
-        news, self.told = self.count - self.told, self.count
-        if news and settings is not None:
-            with suppress(Exception):  # as above
-                from airflow.providers.common.compat.sdk import Stats
-
-                tags = metric_tags(conn_id, settings) | {"level": Source.MEMORY.value}
-                Stats.incr(HITS, news, tags=tags)
+        Stats.incr(HITS, hits, tags=metric_tags(conn_id, settings) | {"level": Source.MEMORY.value})
 
 
 def metric_tags(conn_id: str, settings: ClientSettings) -> dict[str, str]:

@@ -52,7 +52,7 @@ class Server:
 
 
 async def _serve(ready: Any, latency: float) -> None:
-    counts = {"token": 0, "api": 0}
+    counts = {"token": 0, "api": 0, "at once": 0, "most at once": 0}
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -86,7 +86,10 @@ async def _answer(head: bytes, counts: dict[str, int], latency: float) -> bytes:
         return _json(counts)
     if target.startswith(b"/token"):
         counts["token"] += 1
+        counts["at once"] += 1
+        counts["most at once"] = max(counts["most at once"], counts["at once"])
         await asyncio.sleep(latency)
+        counts["at once"] -= 1
         if WRONG in head:
             return _json({"error": "invalid_client"}, b"401 Unauthorized")
         number = counts["token"]

@@ -22,6 +22,7 @@ from tests.demo.dag_runs import ROOT, AirflowHome
 from tests.demo.orders import OrdersServer
 from tests.readme import README, rendered
 from tests.test_example_dags import needs_dag_test
+from tests.test_provider_info import VERSION
 
 pytestmark = pytest.mark.airflow
 TEXT = README.read_text()
@@ -53,6 +54,22 @@ def test_its_python_runs(
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_ORDERS_API", json.dumps(orders.connection()))
     exec(compile(BLOCKS[number], f"README block {number}", "exec"), names)
+
+
+def test_its_recipe_for_tests_passes(tmp_path: Path) -> None:
+    """As a file of its own, in a process of its own, with pytest's own settings."""
+    (recipe,) = [block for block in BLOCKS if "responses.RequestsMock" in block]
+    file = tmp_path / "test_recipe.py"
+    file.write_text(recipe + recipe[recipe.index("def test_orders") :].replace("test_orders", "test_again"))
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)],
+        cwd=tmp_path,
+        env=AirflowHome(tmp_path / "home").environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "2 passed" in ended.stdout, ended.stdout + ended.stderr
 
 
 def test_what_its_python_did(names: dict[str, Any]) -> None:
@@ -89,6 +106,22 @@ def settings_of(stored: dict[str, Any]) -> ClientSettings:
     extra = stored["extra"] if isinstance(stored["extra"], str) else json.dumps(stored["extra"])
     given = Connection(conn_id="orders_api", extra=extra, **{name: stored.get(name) for name in names})
     return resolve(given, Policy()).settings
+
+
+@pytest.mark.skipif(VERSION < (3, 2), reason="providers bring commands since Airflow 3.2")
+def test_its_command_to_create_one_is_accepted() -> None:
+    (block,) = [block for block in COMMANDS if "airflow oauth2 create" in block]
+    _, _, command = block.replace("\\\n", " ").partition("| airflow ")
+    program = (
+        "import sys, json; from airflow.cli.cli_parser import get_parser;"
+        "print(json.dumps(get_parser().parse_args(sys.argv[1:]).set))"
+    )
+    given = shlex.split(command)
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, *given], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "category=finance" in ended.stdout
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ from airflow_oauth_provider.transport.stopping import GLANCE, NEVER, Stop
 AT_ONCE = 4
 SPACING = 1.0
 """Seconds between two requests to a host that has refused a client."""
-JITTER = 0.01
+JITTER = 0.006
 _CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
 
 

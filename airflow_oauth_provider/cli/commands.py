@@ -26,7 +26,7 @@ from airflow_oauth_provider.authorizations import forget as forget_authorization
 from airflow_oauth_provider.authorizations.times import iso, utc
 from airflow_oauth_provider.cli import connections
 from airflow_oauth_provider.cli.creation import connection_from
-from airflow_oauth_provider.cli.discovery import metadata_of
+from airflow_oauth_provider.cli.discovery import creation_of, metadata_of
 from airflow_oauth_provider.cli.output import Progress, note, notes, print_facts, print_json, print_table
 from airflow_oauth_provider.client import OAuth2Client
 from airflow_oauth_provider.connection import resolve
@@ -222,4 +222,5 @@ def discover(args: Any) -> bool:
         return True
     print_facts(found.report())
     notes(found.notes())
+    note(f"Create a connection with: {creation_of(found)}")
     return True

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 
+from airflow_oauth_provider.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.policy import Policy
 from airflow_oauth_provider.protocol.discovery import Metadata, check_issuer, discovery
 from airflow_oauth_provider.protocol.settings import NetworkSettings
@@ -32,3 +34,16 @@ def metadata_of(issuer: str, policy: Policy) -> Metadata:
         except StopIteration as end:
             found: Metadata = end.value
             return found
+
+
+def creation_of(metadata: Metadata) -> str:
+    """Return the command that creates a connection to that server.
+
+    With the method that is the default, unless the server names others only.
+    """
+    known = FIELDS_BY_KEY["auth_method"]
+    offered = metadata.auth_methods or (str(known.default),)
+    method = next((each for each in known.choices if each in offered), known.default)
+    chosen = "" if method == known.default else f" --set auth_method={method}"
+    url = shlex.quote(str(metadata.token_endpoint))
+    return f"airflow oauth2 create NAME --token-url {url} --client-id ID --secret-stdin{chosen}"

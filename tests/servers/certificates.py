@@ -12,6 +12,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 from cryptography.x509.oid import NameOID
 
 _DAY = dt.timedelta(days=1)
@@ -34,7 +35,9 @@ class Authority:
     key: ec.EllipticCurvePrivateKey
 
 
-def _builder(name: str, issuer: str, *, expired: bool = False) -> x509.CertificateBuilder:
+def _builder(
+    name: str, issuer: str, *, expired: bool = False, not_after: dt.datetime | None = None
+) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
@@ -42,7 +45,7 @@ def _builder(name: str, issuer: str, *, expired: bool = False) -> x509.Certifica
         .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - 10 * _DAY)
-        .not_valid_after(now - _DAY if expired else now + 10 * _DAY)
+        .not_valid_after(not_after or (now - _DAY if expired else now + 10 * _DAY))
     )
 
 
@@ -123,3 +126,12 @@ def server_context(
         context.verify_mode = ssl.CERT_OPTIONAL
         context.load_verify_locations(cadata=issued.certificate)
     return context
+
+
+def pkcs12(passphrase: bytes, *, not_after: dt.datetime) -> bytes:
+    """Return an EC key and its certificate in one file, as certificate stores export them."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _builder("client", "client", not_after=not_after).public_key(key.public_key())
+    certificate = builder.sign(key, hashes.SHA256())
+    locked = serialization.BestAvailableEncryption(passphrase)
+    return serialize_key_and_certificates(b"client", key, certificate, None, locked)

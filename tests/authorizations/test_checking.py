@@ -1,0 +1,171 @@
+"""Checking many connections politely."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.authorizations import AT_ONCE, Target, check_all, checking
+from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError
+from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
+from tests.servers.scripted import Delay, Json, RecordedRequest, Silent, token_json
+from tests.service import Service
+
+
+@pytest.fixture(autouse=True)
+def _store(store: Path) -> None:
+    """Remembered refusals are part of the story."""
+
+
+def targets(service: Service, count: int, **changes: Any) -> list[Target]:
+    """Return connections that share no token."""
+    return [
+        Target.of(service.connection(conn_id=f"api-{number}", scope=f"scope-{number}", **changes))
+        for number in range(count)
+    ]
+
+
+@dataclass
+class Gauge:
+    """The server's own count of requests at once."""
+
+    seconds: float
+    most: int = 0
+    _now: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, _: RecordedRequest) -> Any:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+        threading.Timer(self.seconds * 0.9, self._ended).start()
+        return Delay(self.seconds, token_json())
+
+    def _ended(self) -> None:
+        with self._lock:
+            self._now -= 1
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="at-once[L26]")])
+def test_never_more_than_four_at_once(_case: None, service: Service) -> None:
+    service.token = gauge = Gauge(0.05)
+    results = check_all(targets(service, 40))
+    assert all(result.ok for result in results)
+    assert len(service.token_requests) == 40
+    assert 2 <= gauge.most <= AT_ONCE
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="no-burst[L26]")])
+def test_they_do_not_start_together(_case: None, service: Service) -> None:
+    check_all(targets(service, 4))
+    received = sorted(request.received_at for request in service.token_requests)
+    assert received[-1] - received[0] > 0.0005
+
+
+def test_results_come_in_order_and_are_told_as_they_come(service: Service) -> None:
+    service.token = lambda request: (
+        Delay(0.3, token_json()) if b"scope-0" in request.body else token_json("tok")
+    )
+    told: list[str] = []
+    results = check_all(targets(service, 4), on_done=lambda each: told.append(each.conn_id))
+    assert [result.conn_id for result in results] == ["api-0", "api-1", "api-2", "api-3"]
+    assert told[-1] == "api-0"
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="spaced[L25]")])
+def test_a_host_that_refuses_clients_is_asked_slowly(
+    _case: None, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "SPACING", 0.4)
+    service.token = lambda _: Json({"error": "invalid_client"}, 401)
+    given = [
+        Target.of(service.connection(conn_id=f"api-{number}", login=f"client-{number}"))
+        for number in range(7)
+    ]
+    results = check_all(given)
+    assert all(isinstance(result.error, InvalidClientError) for result in results)
+    received = [request.received_at for request in service.token_requests]
+    assert len(received) == 7
+    later = received[AT_ONCE:]
+    pauses = [after - before for before, after in zip(received[AT_ONCE - 1 :], later, strict=False)]
+    assert min(pauses) > 0.3, "after the first refusals, one at a time"
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="remembered[L25]")])
+def test_what_is_known_to_be_refused_is_not_asked_about_again(
+    _case: None, service: Service, another_process: Callable[[], None]
+) -> None:
+    service.token = lambda _: Json({"error": "invalid_client"}, 401)
+    began = time.monotonic()
+    for _ in range(3):
+        (result,) = check_all([Target.of(service.connection())])
+        assert isinstance(result.error, InvalidClientError)
+        another_process()
+    assert len(service.token_requests) == 1
+    same_client = [
+        Target.of(service.connection(conn_id=f"api-{number}", scope=f"s{number}")) for number in range(9)
+    ]
+    assert not any(result.ok for result in check_all(same_client))
+    assert len(service.token_requests) == 1, "it is the client that is refused, whatever the scope"
+    assert time.monotonic() - began < 5, "and there is no need to space out what is not sent"
+
+
+def test_one_retry(service: Service) -> None:
+    service.token = lambda _: Json({}, 503)
+    (result,) = check_all([Target.of(service.connection())])
+    assert len(service.token_requests) == 2
+    assert not result.ok
+
+
+def test_whatever_is_wrong_with_one_the_others_are_checked(service: Service) -> None:
+    def missing(_: str) -> Any:
+        from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+        raise AirflowNotFoundException
+
+    def broken(_: str) -> Any:
+        raise OSError("a backend, with its password in the text")
+
+    given = [
+        Target.read("missing", missing),
+        Target.read("broken", broken),
+        Target.of(service.connection(conn_id="wrong", host="")),
+        Target.of(service.connection(conn_id="good")),
+    ]
+    results = {result.conn_id: result for result in check_all(given)}
+    assert [name for name, result in results.items() if result.ok] == ["good"]
+    assert str(results["missing"].error) == 'Connection "missing": there is no such connection'
+    assert "OSError" in str(results["broken"].error)
+    assert "password" not in str(results["broken"].error)
+    assert isinstance(results["wrong"].error, ConfigurationError)
+
+
+def test_a_connection_of_another_type(service: Service) -> None:
+    from airflow.sdk import Connection
+
+    target = Target.read("db", lambda _: Connection(conn_id="db", conn_type="postgres", host="db"))
+    assert isinstance(target.error, ConfigurationError)
+    assert target.error.field == "conn_type"
+
+
+def test_the_probe_is_called_without_an_allow_list(service: Service) -> None:
+    """The connection is a saved one: a DAG would send the token to the same place."""
+    (result,) = check_all([Target.of(service.connection(probe_path="/health"))])
+    assert result.probe == "The probe answered HTTP status 200."
+    assert [call.target for call in service.calls] == ["/api/health"]
+
+
+def test_a_stop_ends_it(service: Service) -> None:
+    service.token = lambda _: Silent()
+    stop = Stop()
+    threading.Timer(0.5, stop.stop).start()
+    began = time.monotonic()
+    with pytest.raises(TaskStoppedError):
+        check_all(targets(service, 8), stop=stop)
+    assert time.monotonic() - began < 3

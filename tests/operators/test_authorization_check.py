@@ -1,0 +1,290 @@
+"""The scheduled check: outcomes, what is done about them, and the report."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AssetAlias
+
+from airflow_oauth_provider import outcomes
+from airflow_oauth_provider.authorizations.summary import markdown
+from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError
+from airflow_oauth_provider.operators.oauth2 import OAuth2AuthorizationCheckOperator
+from airflow_oauth_provider.tokens.manager import shared
+from airflow_oauth_provider.transport.stopping import TaskStoppedError
+from tests.demo.dag_runs import EXAMPLES, AirflowHome
+from tests.demo.orders import OrdersServer
+from tests.servers.certificates import pkcs12
+from tests.servers.scripted import Json, Silent, token_json
+from tests.service import Service
+from tests.test_example_dags import needs_dag_test
+
+pytestmark = pytest.mark.airflow
+
+
+@pytest.fixture(autouse=True)
+def _connections(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", "file")
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    outcomes._noted.clear()
+    monkeypatch.setenv("AIRFLOW_CONN_GOOD", service.environment(scope="good"))
+    monkeypatch.setenv("AIRFLOW_CONN_LESS", service.environment(scope="less more"))
+    monkeypatch.setenv("AIRFLOW_CONN_BAD", service.environment(scope="bad", login="unknown"))
+    service.token = lambda request: (
+        Json({"error": "invalid_client", "error_description": "a-client-secret is wrong"}, 401)
+        if b"bad" in request.body
+        else token_json(scope="less")
+        if b"less" in request.body
+        else token_json()
+    )
+
+
+class Task:
+    """What a check sees of its task instance."""
+
+    def __init__(self) -> None:
+        self.pushed: dict[str, Any] = {}
+        self.events: list[tuple[str, str, dict[str, Any]]] = []
+        self.context: Any = {"ti": self, "outlet_events": self}
+        self._alias = ""
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+    def __getitem__(self, alias: AssetAlias) -> Task:
+        self._alias = alias.name
+        return self
+
+    def add(self, asset: Any, extra: dict[str, Any]) -> None:
+        self.events.append((self._alias, asset.name, extra))
+
+
+def check(conn_ids: Any, *, task: Task | None = None, **arguments: Any) -> dict[str, Any]:
+    operator = OAuth2AuthorizationCheckOperator(task_id="check", oauth2_conn_ids=conn_ids, **arguments)
+    report: dict[str, Any] = operator.execute((task or Task()).context)
+    return report
+
+
+class TestOutcomes:
+    """Ok, warning, failed."""
+
+    def test_ok(self) -> None:
+        report = check(["good"])
+        assert (report["ok"], report["checked"], report["failed"], report["with_warnings"]) == (True, 1, 0, 0)
+        (found,) = report["connections"]
+        assert (found["outcome"], found["scopes"], found["lifetime"]) == ("ok", ["good"], 3600)
+
+    def test_a_scope_that_was_not_granted(self, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level(logging.WARNING):
+            report = check(["good", "less"])
+        assert [each["outcome"] for each in report["connections"]] == ["ok", "warning"]
+        assert report["ok"]
+        assert "asked for, but not granted: more" in str(report["connections"][1]["warnings"])
+
+    @pytest.mark.parametrize(
+        "days, says",
+        [
+            pytest.param(12, "ends in 12 days", id="soon"),
+            pytest.param(60, None, id="later"),
+            pytest.param(-1, "no longer valid", id="over"),
+        ],
+    )
+    def test_certificates(
+        self, days: int, says: str | None, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ends = datetime.now(UTC) + timedelta(days=days)
+        given = service.environment(
+            password=None,
+            auth_method="private_key_jwt",
+            private_key=base64.b64encode(pkcs12(b"a passphrase", not_after=ends)).decode(),
+            private_key_passphrase="a passphrase",
+        )
+        monkeypatch.setenv("AIRFLOW_CONN_KEYED", given)
+        (found,) = check(["keyed"])["connections"]
+        assert found["outcome"] == ("warning" if says else "ok")
+        assert says is None or says in found["warnings"][0]
+
+    def test_a_connection_that_is_missing(self) -> None:
+        with pytest.raises(AirflowFailException, match="there is no such connection"):
+            check(["good", "deleted"])
+
+    def test_the_probe(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_PROBED", service.environment(probe_path="/health"))
+        assert check(["probed"])["connections"][0]["probe"] == "The probe answered HTTP status 200."
+        service.api = lambda _: Json({}, 503)
+        with pytest.raises(AirflowException) as caught:
+            check(["probed"])
+        assert not isinstance(caught.value, AirflowFailException), "a busy API may be well again soon"
+
+
+class TestActions:
+    """Fail, warn, or emit an event."""
+
+    @pytest.mark.parametrize("_case", [pytest.param(None, id="permanent[L25]")])
+    def test_a_wrong_secret_fails_without_retries_and_locks_no_account(
+        self, _case: None, service: Service
+    ) -> None:
+        for _ in range(6):
+            task = Task()
+            with pytest.raises(AirflowFailException, match="1 of 2 authorizations need attention") as caught:
+                check(["good", "bad"], task=task)
+            assert isinstance(caught.value.__cause__, InvalidClientError)
+            assert task.pushed["return_value"]["failed"] == 1, "the report is kept"
+            shared.clear()  # as a later run in another process
+        assert sum(b"bad" in request.body for request in service.token_requests) == 1
+
+    def test_a_busy_server_leaves_the_retries_to_the_task(self, service: Service) -> None:
+        service.token = lambda _: Json({}, 503)
+        with pytest.raises(AirflowException) as caught:
+            check(["good"])
+        assert not isinstance(caught.value, AirflowFailException)
+        assert len(service.token_requests) == 2
+
+    def test_warn_only(self, caplog: pytest.LogCaptureFixture) -> None:
+        report = check(["bad"], on_failed="warn")
+        assert not report["ok"]
+
+    def test_warnings_that_fail(self) -> None:
+        with pytest.raises(AirflowFailException, match="not granted: more"):
+            check(["less"], on_warning="fail")
+
+    def test_events(self) -> None:
+        task = Task()
+        check(["good", "less", "bad"], task=task, on_failed="event", on_warning="event", asset_alias="auth")
+        assert [(alias, name, extra["outcome"]) for alias, name, extra in task.events] == [
+            ("auth", "oauth2-authorization-less", "warning"),
+            ("auth", "oauth2-authorization-bad", "failed"),
+        ]
+
+
+class TestArguments:
+    """Bad ones are told when the DAG is parsed."""
+
+    @pytest.mark.parametrize(
+        "arguments, field",
+        [
+            pytest.param({}, "oauth2_conn_ids", id="none"),
+            pytest.param({"oauth2_conn_ids": ["a"], "oauth2_conn_id": "b"}, "oauth2_conn_ids", id="both"),
+            pytest.param({"oauth2_conn_ids": ["a"], "on_failed": "mail"}, "on_failed", id="action"),
+            pytest.param({"oauth2_conn_ids": ["a"], "on_failed": "event"}, "asset_alias", id="no-alias"),
+        ],
+    )
+    def test_bad(self, arguments: dict[str, Any], field: str) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            OAuth2AuthorizationCheckOperator(task_id="check", **arguments)
+        assert caught.value.field == field
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            pytest.param(["good", "less", "good"], id="list"),
+            pytest.param("good, less", id="commas"),
+            pytest.param("['good', 'less']", id="rendered-list"),
+            pytest.param('["good", "less"]', id="json"),
+        ],
+    )
+    def test_ids_as_templates_yield_them(self, given: Any) -> None:
+        assert [each["conn_id"] for each in check(given)["connections"]] == ["good", "less"]
+
+    @pytest.mark.parametrize("given", ["", [], " [] "])
+    def test_a_check_of_nothing_is_no_success(self, given: Any) -> None:
+        with pytest.raises(ConfigurationError, match="names no connection"):
+            check(given)
+
+    def test_one_connection(self) -> None:
+        operator = OAuth2AuthorizationCheckOperator(task_id="check", oauth2_conn_id="good")
+        assert operator.execute(Task().context)["checked"] == 1
+
+
+def test_the_report_holds_no_secret(caplog: pytest.LogCaptureFixture) -> None:
+    task = Task()
+    with caplog.at_level(logging.DEBUG), pytest.raises(AirflowFailException) as caught:
+        check(["good", "bad"], task=task)
+    for shown in (json.dumps(task.pushed), str(caught.value), repr(caught.value.__cause__), caplog.text):
+        assert "a-client-secret" not in shown
+        assert "tok-" not in shown
+
+
+def test_the_summary_keeps_its_table_whole() -> None:
+    found = {
+        "conn_id": "a|b",
+        "category": "x\ny",
+        "outcome": "failed",
+        "ok": False,
+        "message": "line\n| break",
+        "expires_at": None,
+        "token_host": "h",
+        "warnings": ["w\nx"],
+    }
+    text = markdown({"checked": 1, "failed": 1, "with_warnings": 0, "connections": [found], "notes": []})
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert rows[-1] == r"| a\|b | x y | **failed** |  | h |"
+    assert r"- a\|b: line \| break" in text.splitlines()
+
+
+def test_a_kill_ends_it(service: Service) -> None:
+    service.token = lambda _: Silent()
+    operator = OAuth2AuthorizationCheckOperator(task_id="check", oauth2_conn_ids=["good"])
+    threading.Timer(0.4, operator.on_kill).start()
+    began = time.monotonic()
+    with pytest.raises(TaskStoppedError):
+        operator.execute(Task().context)
+    assert time.monotonic() - began < 2
+
+
+RUN = """
+from datetime import timedelta
+from airflow.sdk import dag
+from airflow_oauth_provider.operators.oauth2 import OAuth2AuthorizationCheckOperator as Check
+
+@dag(schedule=None, catchup=False, params={"ids": ["orders_api"]})
+def checks():
+    Check(task_id="templated", oauth2_conn_ids="{{ params.ids }}")
+    Check.partial(task_id="mapped").expand(oauth2_conn_ids=["orders_api", ["orders_api", "shared_client"]])
+    Check(task_id="event", oauth2_conn_ids=["wrong_secret"], on_failed="event", asset_alias="authorizations")
+    Check(task_id="failing", oauth2_conn_ids=["wrong_secret"], retries=3, retry_delay=timedelta(0),
+          trigger_rule="all_done")
+
+checks()
+"""
+
+
+@pytest.mark.slow
+@needs_dag_test
+@pytest.mark.parametrize("_case", [pytest.param(None, id="dag.test[L25]")])
+def test_in_real_tasks(_case: None, tmp_path: Path) -> None:
+    """And the example, as it stands."""
+    dags = tmp_path / "dags"
+    dags.mkdir()
+    (dags / "checks.py").write_text(RUN)
+    example = dags / "authorization_check.py"
+    example.write_text((EXAMPLES / example.name).read_text())
+    home = AirflowHome(tmp_path / "home", dags=dags)
+    home.migrate()
+    with OrdersServer() as server:
+        connections = {
+            "orders_api": server.connection(),
+            "shared_client": server.connection(base_url=None),
+            "wrong_secret": server.connection(password="not the client secret"),
+        }
+        (run, shown), log = home.run(dags / "checks.py", example, connections=connections)
+        counts = server.counts(run.started_at, run.ended_at)
+    assert run.state == "failed", log
+    assert run.results["templated"]["ok"]
+    assert not run.results["event"]["ok"]
+    assert run.results["failing"]["connections"][0]["error"]["error"] == "invalid_client"
+    assert "UP_FOR_RETRY" not in log
+    # One for each check of a good connection (two of them share a client), one for the wrong secret.
+    assert counts["token requests"] <= 5
+    assert "not the client secret" not in log
+    assert shown.state == "success", log
+    assert shown.results["check"]["checked"] == 2
+    assert "| orders_api |  | ok |" in log

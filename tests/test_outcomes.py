@@ -1,0 +1,267 @@
+"""Metrics, the log line, and what they must not cost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import create_autospec
+
+import pytest
+
+from airflow_oauth_provider import outcomes
+from airflow_oauth_provider.client import OAuth2Client
+from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError
+from airflow_oauth_provider.tokens.index import DisplayIndex
+from airflow_oauth_provider.tokens.manager import shared
+from airflow_oauth_provider.transport.stopping import TaskStoppedError
+from tests.servers.scripted import Json, Silent
+from tests.service import Service
+
+SECRET = "a-client-secret"
+
+
+class Metrics:
+    """What Airflow was told, at its own boundary."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from airflow.providers.common.compat.sdk import Stats
+
+        self.counts: Counter[str] = Counter()
+        self.tags: list[dict[str, str]] = []
+        self.timings: list[str] = []
+        monkeypatch.setattr(Stats, "incr", create_autospec(Stats.incr, side_effect=self._incr))
+        monkeypatch.setattr(Stats, "timing", create_autospec(Stats.timing, side_effect=self._timing))
+
+    def _incr(self, stat: str, count: int = 1, rate: Any = None, *, tags: dict[str, str]) -> None:
+        level = tags.get("level")
+        self.counts[f"{stat}:{level}" if level else stat] += count
+        self.tags.append(tags)
+
+    def _timing(self, stat: str, dt: Any, *, tags: dict[str, str]) -> None:
+        assert 0 <= dt.total_seconds() < 60
+        self.timings.append(stat)
+        self.tags.append(tags)
+
+
+@pytest.fixture
+def metrics(monkeypatch: pytest.MonkeyPatch) -> Metrics:
+    return Metrics(monkeypatch)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", "file")
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    outcomes._noted.clear()
+    yield tmp_path / "oauth2_token_store"
+    outcomes._noted.clear()
+
+
+def client(service: Service, **changes: Any) -> OAuth2Client:
+    connection = service.connection(**changes)
+    return OAuth2Client(connection.conn_id, connection)
+
+
+class TestMetrics:
+    """Airflow's ``Stats`` are told on the caller's side."""
+
+    def test_a_request_and_hits_by_level(self, metrics: Metrics, service: Service, folder: Path) -> None:
+        first = client(service)
+        for _ in range(5):
+            first.get_token()
+        shared.clear()
+        client(service).get_token()
+        assert metrics.counts == {
+            outcomes.REQUESTS: 1,
+            f"{outcomes.HITS}:memory": 4,
+            f"{outcomes.HITS}:store": 1,
+        }
+        assert metrics.timings == [outcomes.WAIT] * 2
+
+    def test_retries_and_refusals(self, metrics: Metrics, service: Service) -> None:
+        answers = iter([Json({}, 503), Json({"error": "invalid_client"}, 401)])
+        service.token = lambda _: next(answers)
+        with pytest.raises(InvalidClientError):
+            client(service).get_token()
+        assert metrics.counts[outcomes.REQUESTS] == 2
+        assert metrics.counts[outcomes.RETRIES] == 1
+        assert metrics.counts[outcomes.REFUSALS] == 1
+        assert metrics.tags[-2]["error"] == "invalid_client"
+
+    def test_tags_hold_no_secret_and_nothing_that_statsd_gives_a_meaning(
+        self, metrics: Metrics, service: Service
+    ) -> None:
+        client(service, conn_id="a:b|c#d,e=f").get_token()
+        for tags in metrics.tags:
+            assert tags["connection"] == "a_b_c_d_e_f"
+            assert tags["host"] == "127.0.0.1"
+            assert SECRET not in str(tags)
+
+    def test_a_test_under_a_random_name_makes_no_series_of_its_own(
+        self, metrics: Metrics, service: Service
+    ) -> None:
+        client(service, conn_id="airflow_test_k3j4h5").authorize()
+        assert {tags["connection"] for tags in metrics.tags} == {outcomes.UNSAVED}
+
+    def test_coroutines_that_wait_for_one_request(self, metrics: Metrics, service: Service) -> None:
+        async def both() -> None:
+            await asyncio.gather(client(service).aget_token(), client(service).aget_token())
+
+        asyncio.run(both())
+        assert metrics.counts == {outcomes.REQUESTS: 1, f"{outcomes.HITS}:flight": 1}
+
+    def test_a_backend_that_fails_costs_no_token(
+        self, metrics: Metrics, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(*_: Any, **__: Any) -> None:
+            raise OSError("no such host")
+
+        monkeypatch.setattr(metrics, "counts", None)
+        from airflow.providers.common.compat.sdk import Stats
+
+        monkeypatch.setattr(Stats, "incr", broken)
+        assert client(service).get_token().value == "tok-1"
+
+    def test_hits_are_told_now_and_then(self, metrics: Metrics, service: Service) -> None:
+        asking = client(service)
+        asking.get_token()
+        for _ in range(5000):
+            asking.get_token()
+        told = metrics.counts[f"{outcomes.HITS}:memory"]
+        assert 5000 - 1024 <= told <= 5000
+        calls = sum("level" in tags for tags in metrics.tags)
+        assert calls < 20
+
+
+class TestLogLine:
+    """One line an acquisition, for people and for programs."""
+
+    def lines(self, caplog: pytest.LogCaptureFixture) -> list[str]:
+        return [each.getMessage() for each in caplog.records if each.name == outcomes.__name__]
+
+    def test_a_token(self, service: Service, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level(logging.INFO):
+            asking = client(service, scope="read write")
+            asking.get_token()
+            asking.get_token()
+        (line,) = self.lines(caplog)
+        host = service.server.url.removeprefix("http://")
+        assert line.startswith(
+            f"Access token acquired: connection=my_api host={host} client=my-client requests=1 retries=0 "
+        )
+        assert line.endswith('lifetime=3600 scopes="read write"')
+        assert "tok-1" not in caplog.text
+        assert SECRET not in caplog.text
+
+    def test_a_refusal_is_one_line_for_all_who_share_it(
+        self, service: Service, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        service.token = lambda _: Json({"error": "invalid_client"}, 401)
+        with caplog.at_level(logging.INFO):
+            for _ in range(3):
+                with pytest.raises(OAuthError):
+                    client(service).get_token()
+        (line,) = self.lines(caplog)
+        assert line.startswith("No access token: connection=my_api ")
+        assert line.endswith("error=invalid_client")
+
+    def test_names_cannot_forge_a_line(self, service: Service, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level(logging.INFO):
+            client(service, login='me" error=none\u2028x').get_token()
+        (line,) = self.lines(caplog)
+        assert r'client="me\" error=none\u2028x"' in line
+
+
+class TestIndex:
+    """Who writes the display index, and when."""
+
+    def writes(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        found: list[int] = []
+        note = DisplayIndex.note
+
+        def noting(index: DisplayIndex, *args: Any, **kwargs: Any) -> None:
+            found.append(kwargs["requests"])
+            note(index, *args, **kwargs)
+
+        monkeypatch.setattr(DisplayIndex, "note", noting)
+        return found
+
+    def test_a_token_from_memory_touches_it_never(
+        self, service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        writes = self.writes(monkeypatch)
+        asking = client(service)
+        for _ in range(10):
+            asking.get_token()
+        client(service).get_token()
+        assert writes == [1]
+
+    def test_a_task_that_finds_a_token_reads_it_once(
+        self, service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client(service).get_token()
+        shared.clear()
+        outcomes._noted.clear()
+        writes = self.writes(monkeypatch)
+        changed = max(file.stat().st_mtime_ns for file in folder.iterdir())
+        client(service).get_token()
+        assert writes == [0]
+        assert max(file.stat().st_mtime_ns for file in folder.iterdir()) == changed
+
+    def test_a_killed_task_says_nothing_of_the_server(
+        self, service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import threading
+
+        service.token = lambda _: Silent()
+        writes = self.writes(monkeypatch)
+        asking = client(service)
+        threading.Timer(0.3, asking.stop.stop).start()
+        with pytest.raises(TaskStoppedError):
+            asking.get_token()
+        assert writes == []
+
+    def test_a_coroutine_is_not_held_up_by_a_slow_store(
+        self, service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        began = asyncio.run(self._noted_meanwhile(service, monkeypatch))
+        assert began, "the note is taken by a thread of its own"
+
+    async def _noted_meanwhile(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> bool:
+        import threading
+
+        noting, go_on = threading.Event(), threading.Event()
+
+        def slow(*_: Any, **__: Any) -> None:
+            noting.set()
+            go_on.wait(5)
+
+        monkeypatch.setattr(DisplayIndex, "note", slow)
+        await client(service).aget_token()
+        began = noting.wait(5)
+        go_on.set()
+        return began
+
+    def test_the_entry_holds_nothing_secret(self, service: Service, folder: Path) -> None:
+        asking = client(service)
+        token = asking.get_token()
+        noted = DisplayIndex(asking._sharing, "my_api").read()
+        assert noted is not None
+        written = noted.dump().decode()
+        for secret in (token.value, SECRET):
+            assert secret not in written
+        assert noted.at == pytest.approx(time.time(), abs=10)
+        from airflow_oauth_provider.protocol.fingerprint import token_key
+
+        assert token_key(asking.settings) not in written
+
+    @pytest.mark.parametrize("data", [b"", b"[]", b'{"status": 1}', b'{"status": "{}", "more": 1}'])
+    def test_what_another_version_wrote_is_as_good_as_absent(self, data: bytes) -> None:
+        from airflow_oauth_provider.tokens.index import Noted
+
+        assert Noted.load(data) is None
