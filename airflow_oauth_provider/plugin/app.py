@@ -86,12 +86,13 @@ def show_list(
     found = listing([each for each in stored if each.conn_id in readable], query, policy)
     on_page = {shown.conn_id for shown in found.shown}
     editable = access.authorized([each for each in stored if each.conn_id in on_page], user, "PUT")
+    testing = access.testing_enabled()
     return _page(
         request,
         "list.html",
         query=replace(query, page=found.page),
         listing=found,
-        obstacles={conn_id: _obstacles(conn_id, editable) for conn_id in on_page},
+        obstacles={name: _obstacles(name, editable=name in editable, testing=testing) for name in on_page},
         warnings=deployment_warnings(policy),
         note=store_note(policy),
     )
@@ -106,7 +107,11 @@ def show_connection(request: Request, user: access.GetUserDep, connection_id: st
         "connection.html",
         shown=describe(connection, policy),
         settings=shown_settings(connection),
-        obstacles=_obstacles(connection_id, access.authorized([connection], user, "PUT")),
+        obstacles=_obstacles(
+            connection_id,
+            editable=bool(access.authorized([connection], user, "PUT")),
+            testing=access.testing_enabled(),
+        ),
         note=store_note(policy),
     )
 
@@ -114,8 +119,7 @@ def show_connection(request: Request, user: access.GetUserDep, connection_id: st
 async def authorize_connection(request: Request, connection_id: str) -> Response:
     """Get a new token, and say what came of it."""
     if not access.testing_enabled():
-        obstacles = _obstacles(connection_id, {connection_id})
-        raise HTTPException(403, obstacles.authorize)
+        raise HTTPException(403, _obstacles(connection_id, editable=True, testing=False).authorize)
 
     def work() -> tuple[bool, str]:
         checked = authorize(_existing(connection_id))
@@ -157,13 +161,8 @@ def _existing(connection_id: str) -> access.StoredConnection:
     return connection
 
 
-def _obstacles(conn_id: str, editable: set[str]) -> Obstacles:
-    return Obstacles.of(
-        conn_id,
-        editable=conn_id in editable,
-        testing=access.testing_enabled(),
-        commands=access.HAS_COMMANDS,
-    )
+def _obstacles(conn_id: str, *, editable: bool, testing: bool) -> Obstacles:
+    return Obstacles.of(conn_id, editable=editable, testing=testing, commands=access.HAS_COMMANDS)
 
 
 def _sent_by_the_page(request: Request) -> None:

@@ -6,6 +6,8 @@ is described, unless the states themselves are what is asked for.
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +19,8 @@ from airflow_oauth_provider.policy import Policy
 
 PAGE = 100
 """Connections on one page."""
+MAX_KNOWN = 10_000
+"""Extras whose category is remembered."""
 
 STATUSES = {
     AuthorizationStatus.AUTHORIZED: "Authorized",
@@ -144,7 +148,24 @@ def _contains(connection: Any, text: str) -> bool:
 def category_of(connection: Any, policy: Policy) -> str:
     """Return a connection's category without describing it; the default one where it names none."""
     try:
-        named = parse_extra(connection.extra).get("category")
+        named = _named_category(connection)
     except Exception:  # stored under another key, or no JSON: describing it says so
-        named = None
-    return named if isinstance(named, str) and named else policy.default_category or ""
+        named = ""
+    return named or policy.default_category or ""
+
+
+# Digest of an extra as it is stored → its category. Decrypting 500 takes longer than all the rest of
+# finding them; what is remembered is neither secret nor anything to decrypt.
+_known: OrderedDict[bytes, str] = OrderedDict()
+
+
+def _named_category(connection: Any) -> str:
+    stored = getattr(connection, "stored_extra", None) or connection.extra or ""
+    digest = hashlib.blake2b(stored.encode(), digest_size=16).digest()
+    known = _known.get(digest)
+    if known is None:
+        named = parse_extra(connection.extra).get("category")
+        known = _known[digest] = named if isinstance(named, str) else ""
+        if len(_known) > MAX_KNOWN:
+            _known.popitem(last=False)
+    return known

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 from urllib.parse import quote
 
@@ -22,7 +22,7 @@ SOON = 30 * 86_400.0
 """Seconds before its end from which the list speaks of a certificate."""
 
 
-_PART = re.compile(r"[^_.:/-]*[_.:/-]*")
+_PART_END = re.compile(r"(?<=[_.:/-])(?=[^_.:/-])")
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,13 @@ def _environment() -> Environment:
     return environment
 
 
+@lru_cache(1024)
 def _moment(at: float) -> Markup:
     """Return a time as the browser can turn it into the zone of its reader."""
-    return Markup('<time datetime="{}">{}</time>').format(iso(at), utc(at))
+    return Markup(f'<time datetime="{iso(at)}">{utc(at)}</time>')  # noqa: S704  (digits and what is between)
 
 
+@lru_cache(1024)
 def _breakable(text: str) -> Markup:
     """Let a name without spaces go on in the next line where its parts end."""
-    return Markup("<wbr>").join(_PART.findall(text))
+    return Markup("<wbr>").join(_PART_END.split(text))
