@@ -70,8 +70,6 @@ def check(args: Any) -> bool:
     progress = Progress(len(targets))
     with progress.shown():
         results = check_all(targets, on_done=lambda _: progress.step())
-    if args.category and args.conn_ids:
-        results = [each for each in results if each.category == args.category]
     general = deployment_warnings(policy)
     if args.json:
         reports = [each.report() for each in results]
@@ -89,16 +87,22 @@ def _targets(args: Any) -> list[Target]:
     :raises ConfigurationError: when that is nothing.
     """
     if args.conn_ids:
-        return [connections.named(conn_id) for conn_id in dict.fromkeys(args.conn_ids)]
-    if not args.all and not args.category:
+        found = [connections.named(conn_id) for conn_id in dict.fromkeys(args.conn_ids)]
+    elif args.all or args.category:
+        found = [Target.of(each) for each in connections.saved()]
+    else:
         raise ConfigurationError("name connections, or give --all or --category", field="CONN_ID")
-    found = connections.saved()
     if args.category:
         policy = read_policy()
-        found = [each for each in found if describe(each, policy).category == args.category]
+        # What cannot be read has no category that could be told: it fails whatever was asked for.
+        found = [
+            each
+            for each in found
+            if each.error or describe(each.connection, policy).category == args.category
+        ]
         if not found:
-            raise ConfigurationError("no connection in the metadata database has it", field="--category")
-    return [Target.of(each) for each in found]
+            raise ConfigurationError("no connection has it", field="--category")
+    return found
 
 
 def _checked_row(result: Checked) -> dict[str, Any]:
