@@ -23,6 +23,7 @@ pytestmark = [
     pytest.mark.airflow,
     # Airflow itself imports Starlette's test client, which warns about the httpx that Airflow pins.
     pytest.mark.filterwarnings("ignore:Using .httpx. with"),
+    pytest.mark.filterwarnings("ignore:The ..noload.. loader strategy"),  # likewise Airflow 3.1's models
     pytest.mark.skipif(
         not hasattr(OAuth2ServersPlugin, "external_views"), reason="pages exist from Airflow 3.1 on"
     ),
