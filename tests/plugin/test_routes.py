@@ -366,6 +366,18 @@ def test_when_the_database_fails_the_page_says_where_to_look(orders: Service, ad
     assert "log of its API server" in answer.text
 
 
+def test_a_hundred_are_on_a_page(service: Service, store: Any, admin: Visitor) -> None:
+    for number in range(101):
+        store(service.connection(conn_id=f"c{number:03}"))
+    first, second = admin.get("/?sort=-name"), admin.get("/?sort=-name&page=2")
+    assert first.text.count("data-status=") == 100
+    assert "101 OAuth 2.0 servers" in first.text
+    assert "Page 1 of 2" in first.text
+    assert 'href="?sort=-name&amp;page=2"' in first.text
+    assert second.text.count("data-status=") == 1
+    assert 'data-name="c000"' in second.text
+
+
 # What it does
 
 
