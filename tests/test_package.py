@@ -34,6 +34,11 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
         metadata = archive.read(f"{information}/METADATA").decode()
     assert "[apache_airflow_provider]" in points
     assert "airflow_oauth_provider.get_provider_info:get_provider_info" in points
+    assert "oauth2_servers = airflow_oauth_provider.plugin.entry:OAuth2ServersPlugin" in points
     assert "License-Expression: Apache-2.0" in metadata
-    sources = {str(file.relative_to(ROOT)) for file in (ROOT / "airflow_oauth_provider").rglob("*.py")}
+    sources = {
+        str(file.relative_to(ROOT))
+        for kind in ("py", "html", "css", "js")
+        for file in (ROOT / "airflow_oauth_provider").rglob(f"*.{kind}")
+    }
     assert sources <= set(names)

@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
@@ -58,6 +59,7 @@ class Url:
         return f"{self.origin}{self.path}" + (f"?{self.query}" if self.query else "")
 
 
+@lru_cache(512)
 def parse_url(text: str, *, query_allowed: bool = True) -> Url:
     """Check and normalise an absolute URL.
 

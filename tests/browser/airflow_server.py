@@ -36,17 +36,19 @@ CALL_TIMEOUT = 60.0
 class AirflowServer:
     """Airflow's pages and REST API for one test module, gone without a trace afterwards."""
 
-    def __init__(self, *, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, *, environment: dict[str, str] | None = None, path: str = "") -> None:
         """Prepare, start nothing.
 
         :param environment: variables for the server besides its own configuration, for example
             ``{"AIRFLOW__OAUTH2__ALLOWED_API_HOSTS": "127.0.0.1"}``. ``None`` adds nothing.
+        :param path: below which Airflow is served, as behind a reverse proxy: ``/airflow``.
         """
         self.password = secrets.token_urlsafe(12)
         self._folder = tempfile.TemporaryDirectory(prefix="airflow-browser-", ignore_cleanup_errors=True)
         self.home = Path(self._folder.name)
         self.log_file = self.home / "api-server.log"
         self.port = free_port()
+        self.path = path
         self._environment = self._child_environment(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._tokens: dict[str, str] = {}
@@ -56,7 +58,7 @@ class AirflowServer:
     @property
     def url(self) -> str:
         """Base address of the pages, without a trailing slash."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}{self.path}"
 
     # Life
 
@@ -147,8 +149,12 @@ class AirflowServer:
 
     def airflow(self, *arguments: str) -> str:
         """Run an ``airflow`` command in the server's home and return what it prints."""
+        return self.python("-m", "airflow", *arguments)
+
+    def python(self, *arguments: str) -> str:
+        """Run Python in the server's home, as a task of the same host would, and return what it prints."""
         done = subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments],
+            [sys.executable, *arguments],
             env=self._environment,
             cwd=self.home,
             capture_output=True,
@@ -157,7 +163,7 @@ class AirflowServer:
             check=False,
         )
         if done.returncode:
-            problem = f"airflow {arguments[0]} failed:\n{done.stdout}\n{done.stderr}"
+            problem = f"python {' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}"
             raise RuntimeError(problem)
         return done.stdout
 
@@ -181,6 +187,7 @@ class AirflowServer:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._database}",
             "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
             "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
             "NO_PROXY": "127.0.0.1,localhost",

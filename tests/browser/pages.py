@@ -39,7 +39,8 @@ PATIENCE = 20_000.0
 MASK = "***"
 
 #: Nothing slides or fades: tests need not wait for it, and no picture shows half a field.
-_STAND_STILL = """document.addEventListener("DOMContentLoaded", () => {
+#: Airflow's own pages only: a page in its frame may have a policy against styles from elsewhere.
+_STAND_STILL = """window === top && document.addEventListener("DOMContentLoaded", () => {
     const style = document.createElement("style");
     style.textContent = "*, *::before, *::after { animation-duration: 0s !important; "
         + "animation-delay: 0s !important; transition-duration: 0s !important }";

@@ -90,13 +90,6 @@ STORED: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def airflow() -> Iterator[AirflowServer]:
-    """Airflow itself, with this provider installed."""
-    with AirflowServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def signed_in(airflow: AirflowServer) -> Iterator[Page]:
     """One browser for all tests here: starting it and signing in is the slow part."""
     if not pages.CHROMIUM:

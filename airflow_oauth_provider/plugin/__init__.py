@@ -1,0 +1,5 @@
+"""The page "OAuth 2.0 servers" in Airflow's UI.
+
+``entry`` is what Airflow imports everywhere, tasks included, and imports nothing itself. ``airflow_access``
+alone knows what is not a stable API of Airflow. The rest is read by the first request.
+"""

@@ -1,0 +1,171 @@
+"""Which connections the list shows, and in which order.
+
+The state of a connection costs several reads of the token store, so only the page that is looked at
+is described, unless the states themselves are what is asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from airflow_oauth_provider.authorizations import Authorization, AuthorizationStatus, describe
+from airflow_oauth_provider.parsing import parse_extra
+from airflow_oauth_provider.policy import Policy
+
+PAGE = 100
+"""Connections on one page."""
+MAX_KNOWN = 10_000
+"""Extras whose category is remembered."""
+
+STATUSES = {
+    AuthorizationStatus.AUTHORIZED: "Authorized",
+    AuthorizationStatus.REFUSED: "Refused",
+    AuthorizationStatus.EDITED: "Edited since",
+    AuthorizationStatus.DISABLED: "Disabled",
+    AuthorizationStatus.NOT_YET: "Not yet",
+    AuthorizationStatus.WRONG: "Wrong configuration",
+}
+"""In words, as the filter offers them."""
+
+_ORDERS: dict[str, Callable[[Authorization], Any]] = {
+    "name": lambda shown: shown.conn_id,
+    "category": lambda shown: (shown.category or "").casefold(),
+    "host": lambda shown: shown.token_host or "",
+    "method": lambda shown: shown.auth_method or "",
+    "scope": lambda shown: shown.scope,
+    "status": lambda shown: (list(STATUSES).index(shown.status), shown.reason or ""),
+    "authorized": lambda shown: shown.authorized_at or 0.0,
+}
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a person asks the list for, as it stands in its address.
+
+    :param text: part of name, description, access token URL or client ID.
+    :param sort: a column, with ``-`` before it from the last to the first.
+    :param page: from 1.
+    """
+
+    text: str = ""
+    category: str = ""
+    status: str = ""
+    sort: str = "name"
+    page: int = 1
+
+    @property
+    def filtered(self) -> bool:
+        """Whether anything is left out."""
+        return bool(self.text or self.category or self.status)
+
+    @property
+    def column(self) -> str:
+        """The column to sort by; the name, where the address makes no sense."""
+        column = self.sort.removeprefix("-")
+        return column if column in _ORDERS else "name"
+
+    @property
+    def descending(self) -> bool:
+        """Whether the last comes first."""
+        return self.sort.startswith("-")
+
+    @property
+    def needs_states(self) -> bool:
+        """Whether every connection has to be described before any can be shown."""
+        return bool(self.status) or self.column != "name"
+
+    def sorted_by(self, column: str) -> str:
+        """Return the address of this list sorted by a column; by the same once more, the other way."""
+        again = column == self.column and not self.descending
+        return replace(self, sort=f"-{column}" if again else column, page=1).address()
+
+    def turned_to(self, page: int) -> str:
+        """Return the address of another page."""
+        return replace(self, page=page).address()
+
+    def address(self) -> str:
+        """Return it as the query of an address; defaults are left out."""
+        plain = Query()
+        given = {name: value for name, value in vars(self).items() if value != getattr(plain, name)}
+        return f"?{urlencode(given)}"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One page of connections.
+
+    :param shown: the connections on it.
+    :param total: how many there are on all pages.
+    :param page: the one shown, from 1 to *pages*.
+    :param categories: of all connections the person may read, whatever the filters.
+    """
+
+    shown: tuple[Authorization, ...]
+    total: int
+    page: int
+    pages: int
+    categories: tuple[str, ...]
+
+
+def listing(connections: Iterable[Any], query: Query, policy: Policy) -> Listing:
+    """Filter, sort and cut.
+
+    :param connections: all that the person may read, by name.
+    """
+    categorized = [(connection, category_of(connection, policy)) for connection in connections]
+    kept = [
+        connection
+        for connection, category in categorized
+        if query.category in {"", category} and _contains(connection, query.text)
+    ]
+    ordered: list[Any] = kept
+    if query.needs_states:
+        states = (describe(connection, policy) for connection in kept)
+        wanted = [shown for shown in states if query.status in {"", shown.status.value}]
+        ordered = sorted(wanted, key=_ORDERS[query.column], reverse=query.descending)
+    elif query.descending:
+        ordered = kept[::-1]
+    pages = max(1, -(-len(ordered) // PAGE))
+    page = min(max(1, query.page), pages)
+    on_page = ordered[(page - 1) * PAGE : page * PAGE]
+    shown = on_page if query.needs_states else [describe(connection, policy) for connection in on_page]
+    names = sorted(
+        {category for _, category in categorized if category}, key=lambda name: (name.casefold(), name)
+    )
+    return Listing(tuple(shown), len(ordered), page, pages, tuple(names))
+
+
+def _contains(connection: Any, text: str) -> bool:
+    fields = (connection.conn_id, connection.description, connection.host, connection.login)
+    return any(text.casefold() in (field or "").casefold() for field in fields)
+
+
+def category_of(connection: Any, policy: Policy) -> str:
+    """Return a connection's category without describing it; the default one where it names none."""
+    try:
+        named = _named_category(connection)
+    except Exception:  # stored under another key, or no JSON: describing it says so
+        named = ""
+    return named or policy.default_category or ""
+
+
+# Digest of an extra as it is stored → its category. Decrypting 500 takes longer than all the rest of
+# finding them; what is remembered is neither secret nor anything to decrypt.
+_known: OrderedDict[bytes, str] = OrderedDict()
+
+
+def _named_category(connection: Any) -> str:
+    stored = getattr(connection, "stored_extra", None) or connection.extra or ""
+    digest = hashlib.blake2b(stored.encode(), digest_size=16).digest()
+    known = _known.get(digest)
+    if known is None:
+        named = parse_extra(connection.extra).get("category")
+        known = _known[digest] = named if isinstance(named, str) else ""
+        if len(_known) > MAX_KNOWN:
+            _known.popitem(last=False)
+    return known

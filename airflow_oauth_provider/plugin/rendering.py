@@ -1,0 +1,106 @@
+"""Turn what the page shows into HTML; everything that is put into a template is escaped."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from functools import cache, lru_cache, partial
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from airflow_oauth_provider import __version__
+from airflow_oauth_provider.authorizations.times import iso, utc
+from airflow_oauth_provider.fields import HOOK_NAME
+from airflow_oauth_provider.plugin.entry import PREFIX
+from airflow_oauth_provider.plugin.listing import STATUSES
+
+SOON = 30 * 86_400.0
+"""Seconds before its end from which the list speaks of a certificate."""
+
+
+_PART_END = re.compile(r"(?<=[_.:/-])(?=[^_.:/-])")
+
+
+@dataclass(frozen=True)
+class Obstacles:
+    """Why a person cannot do what a button says; empty where nothing is in the way."""
+
+    authorize: str = ""
+    forget: str = ""
+
+    @classmethod
+    def of(cls, conn_id: str, *, editable: bool, testing: bool, commands: bool) -> Obstacles:
+        """Tell them for one connection.
+
+        :param editable: the person may edit it.
+        :param testing: ``[core] test_connection`` allows it.
+        :param commands: this Airflow has the command line ``airflow oauth2``.
+        """
+        if not editable:
+            forbidden = "This needs the permission to edit connections: ask an administrator of Airflow."
+            return cls(forbidden, forbidden)
+        if not testing:
+            instead = f", or run: airflow oauth2 check {conn_id}" if commands else ""
+            return cls(
+                f"Switched off: set test_connection = Enabled in section [core] of airflow.cfg{instead}"
+            )
+        return cls()
+
+
+@dataclass(frozen=True)
+class Link:
+    """Where a message leads on.
+
+    :param outside: it replaces the whole of Airflow's page and not what is in its frame.
+    """
+
+    address: str
+    label: str
+    outside: bool = False
+
+
+def render(template: str, root: str, **values: Any) -> str:
+    """Return one page.
+
+    :param root: path under which the page is served, without a slash at its end.
+    """
+    now = time.time()
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            values,
+            root=root,
+            airflow_root=root.removesuffix(PREFIX),
+            version=__version__,
+            words=STATUSES,
+            hook_name=HOOK_NAME,
+            now=now,
+            soon=now + SOON,
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("airflow_oauth_provider.plugin"), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters.update(moment=_moment, breakable=_breakable, segment=partial(quote, safe=""))
+    return environment
+
+
+@lru_cache(1024)
+def _moment(at: float) -> Markup:
+    """Return a time as the browser can turn it into the zone of its reader."""
+    return Markup(f'<time datetime="{iso(at)}">{utc(at)}</time>')  # noqa: S704  (digits and what is between)
+
+
+@lru_cache(1024)
+def _breakable(text: str) -> Markup:
+    """Let a name without spaces go on in the next line where its parts end."""
+    return Markup("<wbr>").join(_PART_END.split(text))

@@ -1,0 +1,95 @@
+"""The page "OAuth 2.0 servers" beside Airflow's own list of connections, and what its plugin costs a task."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import statistics
+import time
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+import requests
+
+from benchmarks.harness import Report, Server, server
+from benchmarks.imports import printed
+from tests.browser.airflow_server import AirflowServer
+
+CONNECTIONS = 500
+ON_A_PAGE = 100
+ROUNDS = 15
+PLUGIN = """
+import time, warnings; warnings.simplefilter("ignore")
+try:
+    import airflow.sdk.plugins_manager
+except ImportError:
+    import airflow.plugins_manager
+began = time.process_time()
+import airflow_oauth_provider.plugin.entry
+print((time.process_time() - began) * 1000)
+"""
+AUTHORIZE = """
+from airflow_oauth_provider.authorizations import Target, check_all
+from airflow_oauth_provider.plugin.airflow_access import find_connections
+assert all(checked.ok for checked in check_all([Target(each.conn_id, each) for each in find_connections()]))
+"""
+PATHS = {
+    "ours": "/oauth2-servers/",
+    "sorted by status": "/oauth2-servers/?sort=status",
+    "Airflow's": f"/api/v2/connections?limit={ON_A_PAGE}",
+}
+
+
+def fill(airflow: AirflowServer, token_server: Server) -> None:
+    """Store the connections, and authorize each, so that every state is read from the token store."""
+    extra = {"scope": "orders.read orders.write"}
+    stored = {
+        f"server_{number:03}": token_server.connection(category=f"category {number % 9}", **extra)
+        | {"login": f"client-{number}", "password": secrets.token_urlsafe(24)}
+        for number in range(CONNECTIONS)
+    }
+    file = Path(airflow.home) / "connections.json"
+    file.write_text(json.dumps(stored))
+    airflow.airflow("connections", "import", str(file))
+    airflow.python("-c", AUTHORIZE)
+
+
+def milliseconds(airflow: AirflowServer) -> dict[str, list[float]]:
+    """Ask for each in turn, round after round."""
+    found: dict[str, list[float]] = {name: [] for name in PATHS}
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers["Authorization"] = f"Bearer {airflow.token()}"
+        for number in range(ROUNDS + 2):
+            for name, path in PATHS.items():
+                began = time.perf_counter()
+                answer = session.get(airflow.url + path)
+                taken = (time.perf_counter() - began) * 1000
+                answer.raise_for_status()
+                if number >= 2:  # the first ones import and compile
+                    found[name].append(taken)
+                rows = (
+                    len(answer.json()["connections"]) if "api" in path else answer.text.count("data-status=")
+                )
+                assert rows == ON_A_PAGE, f"{rows} connections on a page"
+    return found
+
+
+def main() -> None:
+    report = Report("Page")
+    environment = {"AIRFLOW__CORE__FERNET_KEY": urlsafe_b64encode(secrets.token_bytes(32)).decode()}
+    with server() as token_server, AirflowServer(environment=environment) as airflow:
+        fill(airflow, token_server)
+        found = milliseconds(airflow)
+    pairs = zip(found["ours"], found["Airflow's"], strict=True)
+    ratio = statistics.median(ours / theirs for ours, theirs in pairs)
+    report.figure("first 100 of 500 connections ÷ Airflow's own list of 100", ratio, 3)
+    for name, taken in found.items():
+        report.figure(f"  {name}", statistics.median(taken), None, " ms")
+    cost = statistics.median(float(printed(PLUGIN)) for _ in range(ROUNDS))
+    report.figure("importing the plugin in a task, CPU", cost, 5, " ms")
+    report.end()
+
+
+if __name__ == "__main__":
+    main()
