@@ -21,8 +21,9 @@ needs_dag_test = pytest.mark.skipif(
 # Airflow has retry policies from 3.3 on.
 TOO_NEW = set() if hasattr(airflow.sdk, "RetryPolicy") else {"retry_policy"}
 FILES = [file for file in sorted(EXAMPLES.glob("*.py")) if file.stem not in TOO_NEW]
-# It asks for new tokens, so it has a test of its own: tests/operators/test_authorization_check.py.
-CALLING = [file for file in FILES if file.stem != "authorization_check"]
+# They have tests of their own: one asks for new tokens (tests/operators/test_authorization_check.py), one
+# runs for events (tests/components).
+CALLING = [file for file in FILES if file.stem not in {"authorization_check", "on_change"}]
 FAIL_ON_PURPOSE = {"notify_on_failure"}
 
 

@@ -7,7 +7,7 @@ parameters, so that a call has the same bytes on both sides.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from datetime import timedelta
 from time import perf_counter
 from typing import Any, Self
@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import requests.utils
-from requests import PreparedRequest, Response
+from requests import Response
 from requests.structures import CaseInsensitiveDict
 
-from airflow_oauth_provider.auth import BearerAuth, begin_call, can_replay, header_of, next_step, rewind
+from airflow_oauth_provider.auth import BearerAuth, begin_call, header_of, next_step
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.hooks.answers import ReadResponse, answer_of
-from airflow_oauth_provider.hooks.session import DEFAULT_TIMEOUT
+from airflow_oauth_provider.hooks.outgoing import Outgoing, read_timeout
 from airflow_oauth_provider.protocol.endpoints import resolve_endpoint
 from airflow_oauth_provider.protocol.protected_call import CallAnswer, SendCall, hop_headers
 from airflow_oauth_provider.protocol.urls import is_forbidden_address
@@ -264,7 +264,9 @@ class OAuth2AsyncSession:
         if not arguments.keys() <= _ARGUMENTS:
             self._refuse(arguments)
         url = self._urls.get(endpoint) or self._resolved(endpoint)
-        request = Outgoing(url, self._checked(arguments.get("headers")), _timeout(arguments.get("timeout")))
+        request = Outgoing(
+            url, self._checked(arguments.get("headers")), read_timeout(arguments.get("timeout"))
+        )
         if arguments.get("params"):
             request.encode_params(arguments["params"])
         data, json, files = arguments.get("data"), arguments.get("json"), arguments.get("files")
@@ -316,61 +318,6 @@ class OAuth2AsyncSession:
         return proxy
 
 
-class Outgoing:
-    """A call, encoded as ``requests`` does it.
-
-    :param headers: of this call.
-    """
-
-    __slots__ = ("_encoded", "_stream", "headers", "options", "url")
-
-    def __init__(self, url: str, headers: dict[str, Any], timeout: aiohttp.ClientTimeout) -> None:
-        self.url = url
-        self.headers = headers
-        self.options: dict[str, Any] = {"timeout": timeout}
-        self._encoded: PreparedRequest | None = None
-        self._stream: Any = None
-
-    def encode_params(self, params: Any) -> None:
-        """Add query parameters."""
-        encoder = PreparedRequest()
-        encoder.prepare_url(self.url, params)
-        self.url = encoder.url or self.url
-
-    def encode_body(self, data: Any, json: Any, files: Any) -> None:
-        """Set the body, and the headers that tell of it."""
-        if hasattr(data, "__aiter__"):
-            self._stream = data
-            return
-        encoder = self._encoded = PreparedRequest()
-        encoder.headers = CaseInsensitiveDict(self.headers)
-        encoder.prepare_body(data, files, json)
-        self.headers = dict(encoder.headers)
-        # aiohttp divides into chunks by itself.
-        self.headers.pop("Transfer-Encoding", None)
-        # requests names no type for bytes; said here only, since it makes a call a third dearer.
-        self.options["skip_auto_headers"] = ("Content-Type",)
-
-    @property
-    def replayable(self) -> bool:
-        """Whether the body can be sent again."""
-        return self._stream is None and (self._encoded is None or can_replay(self._encoded))
-
-    def body(self, *, again: bool) -> Any:
-        """Return the body in a form that aiohttp sends as it is.
-
-        :param again: it has been sent before.
-        """
-        if self._encoded is None:
-            return self._stream
-        if again:
-            rewind(self._encoded)
-        body: Any = self._encoded.body
-        if isinstance(body, str):
-            return body.encode()
-        return body if body is None or isinstance(body, bytes) else _pieces(body)
-
-
 class PendingAnswer:
     """A call that is made when it is awaited, or entered with ``async with``."""
 
@@ -396,24 +343,6 @@ def _call_answer(response: aiohttp.ClientResponse) -> CallAnswer:
         return CallAnswer(response.status)
     challenges = tuple(response.headers.getall("WWW-Authenticate", ()))
     return CallAnswer(response.status, response.headers.get("Location"), challenges)
-
-
-def _timeout(value: Any) -> aiohttp.ClientTimeout:
-    """Read a timeout as ``requests`` does: for connecting, and between two received bytes."""
-    if value is None:
-        return _DEFAULT_TIMEOUT
-    connect, read = value if isinstance(value, tuple) else (value, value)
-    return aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read)
-
-
-_DEFAULT_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=DEFAULT_TIMEOUT, sock_read=DEFAULT_TIMEOUT)
-
-
-async def _pieces(body: Any) -> AsyncIterator[bytes]:
-    """Yield a file or an iterable piece by piece; reading a local file holds the loop up for moments only."""
-    pieces = iter(lambda: body.read(_CHUNK), body.read(0)) if hasattr(body, "read") else body
-    for piece in pieces:
-        yield piece.encode() if isinstance(piece, str) else piece
 
 
 async def _read_within(response: aiohttp.ClientResponse, limit: int) -> bytes | None:

@@ -70,6 +70,10 @@ class OrdersServer:
     def __init__(self) -> None:
         self.seen: list[tuple[float, str]] = []
         self.posted: list[Any] = []
+        self.exports: dict[int, int] = {}
+        self.reluctant: Counter[int] = Counter()
+        self.prices = 1
+        self.slowness = 0.0
         self._tokens: dict[str, _Token] = {}
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
@@ -153,6 +157,41 @@ class OrdersServer:
             self._count("API calls")
             self.posted.append(request.get_json())
             return jsonify(id=len(ORDERS) + len(self.posted)), 201
+
+        @app.get("/shop/v1/exports/<int:number>")
+        @protect("orders.read")
+        def export(number: int) -> Response:
+            self._count("API calls")
+            left = self.exports.get(number, 2)
+            self.exports[number] = left - 1
+            return jsonify(id=number, state="running" if left > 0 else "done")
+
+        @app.get("/shop/v1/prices")
+        @protect("orders.read")
+        def prices() -> Response:
+            self._count("API calls")
+            tag = f'"{self.prices}"'
+            if request.headers.get("If-None-Match") == tag:
+                return Response(status=304)
+            answer = jsonify(version=self.prices)
+            answer.headers["ETag"] = tag
+            return answer
+
+        @app.get("/shop/v1/slow/<int:number>")
+        @protect("orders.read")
+        def slow(number: int) -> Response:
+            """Take some seconds."""
+            self._count("API calls")
+            time.sleep(self.slowness)
+            return jsonify(number=number)
+
+        @app.post("/shop/v1/reluctant/<int:number>")
+        @protect("orders.write")
+        def reluctant(number: int) -> Any:
+            """Refuse the first order, and take the second."""
+            self._count("API calls")
+            self.reluctant[number] += 1
+            return jsonify(number=number), 503 if self.reluctant[number] == 1 else 201
 
         @app.get("/shop/v1/health")
         @protect()

@@ -1,0 +1,227 @@
+"""Airflow's real scheduler, DAG processor, API server and triggerer; the triggerer is killed.
+
+Each component is a process of its own on loopback. What came of it is read from the database, what was
+sent is the server's own count.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.main import free_port
+from tests.demo.dag_runs import EXAMPLES, ROOT
+from tests.demo.orders import CLIENT_SECRET, OrdersServer
+from tests.test_provider_info import VERSION
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(400),
+    pytest.mark.skipif(VERSION < (3, 3), reason="the newest Airflow; shared polls came with 3.3"),
+]
+DAGS = Path(__file__).parent / "dags"
+DEADLINE = 240.0
+
+
+class Airflow:
+    """The components, all on one home as on one machine."""
+
+    def __init__(self, home: Path, orders: OrdersServer) -> None:
+        self.home = home
+        dags = home / "dags"
+        shutil.copytree(DAGS, dags)
+        for name in ("deferred_call", "wait_for_job", "on_change"):
+            shutil.copy(EXAMPLES / f"{name}.py", dags)
+        port = free_port()
+        sections = {
+            "CORE__EXECUTOR": "LocalExecutor",
+            "CORE__PARALLELISM": "4",
+            "CORE__DAGS_FOLDER": str(dags),
+            "CORE__LOAD_EXAMPLES": "False",
+            "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+            "API_AUTH__JWT_SECRET": secrets.token_hex(32),
+            "API__SECRET_KEY": secrets.token_hex(32),
+            "API__HOST": "127.0.0.1",
+            "API__PORT": str(port),
+            "API__WORKERS": "1",
+            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+            "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+            "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
+            "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            "OAUTH2__TOKEN_STORE": "file",
+        }
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
+            **{f"AIRFLOW__{name}": value for name, value in sections.items()},
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW_CONN_ORDERS_API": json.dumps(orders.connection()),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "ignore",
+        }
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._started = 0
+
+    def command(self, *arguments: str) -> None:
+        subprocess.run(
+            [sys.executable, "-m", "airflow", *arguments],
+            env=self.environment,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def start(self, name: str, *arguments: str) -> None:
+        self._started += 1
+        with (self.home / f"{name}-{self._started}.log").open("wb") as log:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-m", "airflow", name, *arguments],
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def kill(self, name: str) -> None:
+        process = self._running.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+    def stop(self) -> None:
+        for process in self._running.values():
+            os.killpg(process.pid, signal.SIGTERM)
+        for process in self._running.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(10)
+
+    def states(self, dag_id: str) -> dict[str, str]:
+        """Return task id → state, of all runs of a DAG."""
+        rows = self.rows("select task_id, state from task_instance where dag_id = ?", dag_id)
+        return {task: str(state) for task, state in rows}
+
+    def runs(self, dag_id: str) -> int:
+        return int(self.rows("select count(*) from dag_run where dag_id = ?", dag_id)[0][0])
+
+    def rows(self, query: str, *values: Any) -> list[Any]:
+        database = sqlite3.connect(f"file:{self.home}/airflow.db?mode=ro", uri=True, timeout=20)
+        try:
+            return database.execute(query, values).fetchall()
+        finally:
+            database.close()
+
+    def logs(self) -> str:
+        files = [*self.home.glob("*.log"), *self.home.glob("logs/**/*.log")]
+        return "\n".join(f"--- {file.name}\n{file.read_text(errors='replace')[-3000:]}" for file in files)
+
+    def trigger(self, *dag_ids: str) -> None:
+        for dag_id in dag_ids:
+            self.command("dags", "trigger", dag_id)
+
+
+@pytest.fixture
+def orders() -> Iterator[OrdersServer]:
+    with OrdersServer() as server:
+        yield server
+
+
+@pytest.fixture
+def airflow(tmp_path: Path, orders: OrdersServer) -> Iterator[Airflow]:
+    running = Airflow(tmp_path / "home", orders)
+    try:
+        running.command("db", "migrate")
+        running.start("api-server")
+        running.start("dag-processor")
+        running.start("scheduler", "--skip-serve-logs")
+        running.start("triggerer", "--skip-serve-logs")
+        yield running
+    finally:
+        running.stop()
+
+
+def until(happens: Callable[[], bool], airflow: Airflow, what: str) -> None:
+    ends_at = time.monotonic() + DEADLINE
+    while time.monotonic() < ends_at:
+        try:
+            if happens():
+                return
+        except sqlite3.OperationalError:  # the database is just being made, or written to
+            pass
+        time.sleep(0.5)
+    pytest.fail(f"waited in vain: {what}\n{airflow.logs()}")
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="killed-triggerer-and-deleted-connection[L12]")])
+def test_deferred_tasks_outlive_the_triggerer(airflow: Airflow, orders: OrdersServer, _case: None) -> None:
+    orders.slowness = 12.0
+    for number in range(3):
+        orders.exports[number] = 10**6  # running, until it is told otherwise
+    dags = {"many_deferred", "oauth2_deferred_call", "oauth2_wait_for_job", "oauth2_on_change"}
+    until(lambda: dags <= {row[0] for row in airflow.rows("select dag_id from dag")}, airflow, "DAGs")
+    airflow.trigger("many_deferred", "oauth2_deferred_call", "oauth2_wait_for_job")
+
+    waiting = [f"{kind}_{number}" for kind in ("wait", "post") for number in range(3)]
+    until(
+        lambda: (
+            all(airflow.states("many_deferred").get(task) == "deferred" for task in waiting)
+            and any(kind == "API calls" for _, kind in orders.seen)
+        ),
+        airflow,
+        "deferred tasks",
+    )
+    airflow.kill("triggerer")
+    posted = dict(orders.reluctant)
+    assert set(posted.values()) == {1}
+    orders.slowness = 0.5
+    airflow.start("triggerer", "--skip-serve-logs")
+    for number in range(3):
+        orders.exports[number] = 2
+
+    def ended() -> bool:
+        states = airflow.states("many_deferred")
+        return len(states) == 11 and set(states.values()) <= {"success", "failed"}
+
+    until(ended, airflow, "the end of all tasks")
+    states = airflow.states("many_deferred")
+    assert states.pop("gone") == "failed", "and nothing else with it"
+    assert set(states.values()) == {"success"}, states
+    assert dict(orders.reluctant) == {0: 2, 1: 2, 2: 2}, "each POST once, and once more as retry_args say"
+
+    until(lambda: airflow.states("oauth2_deferred_call") == {"fetch_orders": "success"}, airflow, "example")
+    until(lambda: airflow.states("oauth2_wait_for_job") == {"wait_for_export": "success"}, airflow, "example")
+    _watchers(airflow, orders)
+    assert orders.counts()["token requests"] == 1, "all processes share the store, the new triggerer too"
+    everything = airflow.logs() + (airflow.home / "airflow.db").read_bytes().decode("latin-1")
+    assert CLIENT_SECRET not in everything
+    assert not [token for token in orders._tokens if token in everything]
+
+
+def _watchers(airflow: Airflow, orders: OrdersServer) -> None:
+    """Two DAGs watch one resource: each change is told once, by one poll."""
+    assert airflow.runs("oauth2_on_change") == 0, "nothing has changed yet"
+    orders.prices = 2
+    until(lambda: airflow.runs("oauth2_on_change") == 1, airflow, "a run for the second version")
+    orders.prices = 3
+    until(lambda: airflow.runs("oauth2_on_change") == 2, airflow, "a run for the third version")
+    until(lambda: airflow.runs("third_version") == 1, airflow, "the other watcher's run")
+    began = time.time()
+    time.sleep(8)
+    polls = orders.counts(since=began)["API calls"]
+    assert polls <= 5, "two watchers, one poll every 2 s"
+    assert (airflow.runs("oauth2_on_change"), airflow.runs("third_version")) == (2, 1)
