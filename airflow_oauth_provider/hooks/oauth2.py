@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
@@ -16,7 +14,7 @@ from airflow_oauth_provider.arguments import DEFAULT_CONN_ID, one_conn_id, requi
 from airflow_oauth_provider.auth import BearerAuth, OAuth2Auth
 from airflow_oauth_provider.client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
-from airflow_oauth_provider.hooks import form
+from airflow_oauth_provider.hooks import form, reaching
 from airflow_oauth_provider.hooks.session import DEFAULT_TIMEOUT, OAuth2Session
 from airflow_oauth_provider.protocol.answer import Answer
 from airflow_oauth_provider.protocol.endpoints import destination, resolve_endpoint
@@ -27,7 +25,6 @@ from airflow_oauth_provider.protocol.urls import host_allowed, parse_url
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.transport.adapter import OAuth2Adapter
-from airflow_oauth_provider.transport.tls import client_context, tls_context
 
 if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
@@ -37,7 +34,6 @@ if TYPE_CHECKING:
 
 MAX_TEST_MESSAGE = 500
 PROBE_TIMEOUT = 10.0
-_TLS_OPTIONS = ("verify", "verify_ssl", "cert")
 
 
 class OAuth2Hook(HttpHook):
@@ -85,8 +81,8 @@ class OAuth2Hook(HttpHook):
             adapter=adapter,
         )
         self.oauth2_conn_id = conn_id
-        self._keep_alive = (tcp_keep_alive_idle, tcp_keep_alive_interval, tcp_keep_alive_count)
-        self._tcp_keep_alive = tcp_keep_alive
+        times = tcp_keep_alive_idle, tcp_keep_alive_interval, tcp_keep_alive_count
+        self._keep_alive = times if tcp_keep_alive else None
         self._client = OAuth2Client(conn_id, connection)
         self._auth = BearerAuth(self._client, base_url)
         self._session: OAuth2Session | None = None
@@ -245,7 +241,7 @@ class OAuth2Hook(HttpHook):
         own = _session_options(extra_options)
         return OAuth2AsyncSession(
             self._auth,
-            lambda: Reach(*self._reach(own)),
+            lambda: Reach(*self._reached(own)),
             headers=headers,
             proxies=own.get("proxies") or own.get("proxy"),
         )
@@ -399,49 +395,22 @@ class OAuth2Hook(HttpHook):
     def _new_session(self, options: dict[str, Any]) -> OAuth2Session:
         if self.adapter is not None:
             return OAuth2Session(self._auth, self.adapter)
-        context, any_address, socket_options = self._reach(options)
+        context, any_address, socket_options = self._reached(options)
         adapter = OAuth2Adapter(context, any_address=any_address, socket_options=socket_options)
         return OAuth2Session(self._auth, adapter)
 
-    def _reach(
-        self, options: dict[str, Any]
-    ) -> tuple[ssl.SSLContext, bool, tuple[tuple[int, int, int], ...]]:
-        """Tell how the API is reached: TLS context, whether any address is meant, socket options."""
-        where, listed = self._auth.destination, self._client.settings.api.listed_hosts
-        any_address = bool(where.origins) and all(host_allowed(origin, listed) for origin in where.origins)
-        return self._tls_context(options), any_address, self._socket_options()
-
-    def _tls_context(self, options: dict[str, Any]) -> ssl.SSLContext:
-        verify, cert = options.get("verify", options.get("verify_ssl")), options.get("cert")
-        if verify is False:
-            raise ConfigurationError(
-                "TLS verification cannot be switched off for a call that carries a token: give the path of "
-                "a CA bundle, or fill in ca_certificates on the connection",
-                field="extra_options",
-                conn_id=self.oauth2_conn_id,
-            )
-        network = self._client.settings.network
-        if cert is None and not isinstance(verify, str):
-            return tls_context(network)
-        return client_context(network, bundle=verify if isinstance(verify, str) else None, certificate=cert)
-
-    def _socket_options(self) -> tuple[tuple[int, int, int], ...]:
-        options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-        if not self._tcp_keep_alive:
-            return tuple(options)
-        idle, interval, count = self._keep_alive
-        options.append((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
-        for name, value in (("TCP_KEEPIDLE", idle), ("TCP_KEEPINTVL", interval), ("TCP_KEEPCNT", count)):
-            if hasattr(socket, name):  # not every system has all three
-                options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-        return tuple(options)
+    def _reached(self, options: dict[str, Any]) -> reaching.Reached:
+        try:
+            return reaching.reach(self._auth, options, self._keep_alive)
+        except ConfigurationError as error:
+            raise error.for_connection(self.oauth2_conn_id) from None
 
 
 def _session_options(extra_options: dict[Any, Any] | None) -> dict[str, Any]:
     """Return those options that make a session of its own necessary."""
     if not extra_options:
         return {}
-    own = {key: extra_options.get(key) for key in (*_TLS_OPTIONS, "proxies", "proxy")}
+    own = {key: extra_options.get(key) for key in reaching.OPTIONS}
     return {key: value for key, value in own.items() if value is not None}
 
 

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
-    AirflowException,
     AirflowFailException,
     AirflowSkipException,
     BaseSensorOperator,
@@ -159,16 +158,19 @@ class OAuth2HttpSensor(BaseSensorOperator):
             return super().execute(context)
         return self._wait(time.time())
 
-    def execute_complete(self, context: Context, event: dict[str, Any], started_at: float) -> Any:
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], started_at: float | None = None
+    ) -> Any:
         """Go on where the triggerer has ended.
 
-        :param started_at: seconds since the epoch at which waiting began.
+        :param started_at: seconds since the epoch at which waiting began; ``None`` where Airflow does not
+            keep it (``dag.test()`` of 3.0).
         """
         from airflow_oauth_provider.triggers.events import load_error, load_response
 
-        if event["status"] == "error":
-            self._end(load_error(event["error"]))
         with self._failing_fast():
+            if event["status"] == "error":
+                raise load_error(event["error"])
             response = load_response(event["response"])
             if self._needs_worker and response.content is None:
                 response = self._response()
@@ -176,7 +178,23 @@ class OAuth2HttpSensor(BaseSensorOperator):
         if found:
             self.log.info("%s answered as expected", self.endpoint)
             return getattr(found, "xcom_value", None)
-        return self._wait(started_at, not_before=time.time() + self.poke_interval)
+        return self._wait(started_at or time.time(), not_before=time.time() + self.poke_interval)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral.
+
+        With ``never_fail`` any error skips the task, as on the worker; Airflow does so for its own only.
+
+        :raises AirflowSkipException: then.
+        """
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSkipException:
+            raise
+        except Exception as error:
+            if self.never_fail:
+                raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
+            raise
 
     @property
     def _needs_worker(self) -> bool:
@@ -241,15 +259,3 @@ class OAuth2HttpSensor(BaseSensorOperator):
                 # Airflow makes a skipped task of it, which would hide that nobody can get in any more.
                 log.error("%s", error)  # noqa: TRY400  (the error tells all there is)
             raise AirflowFailException(str(error)) from error
-
-    def _end(self, error: Exception) -> NoReturn:
-        """Raise what polling in the worker would have raised."""
-        try:
-            with self._failing_fast():
-                raise error
-        except AirflowException:
-            raise  # Airflow skips where soft_fail or never_fail is set
-        except OAuthError as passing:
-            if self.never_fail:
-                raise AirflowSkipException("Skipping due to never_fail is set to True.") from passing
-            raise
