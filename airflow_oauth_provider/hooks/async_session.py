@@ -22,7 +22,7 @@ from airflow_oauth_provider.auth import BearerAuth, begin_call, header_of, next_
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.hooks.answers import ReadResponse, answer_of
 from airflow_oauth_provider.hooks.outgoing import Outgoing, read_timeout
-from airflow_oauth_provider.protocol.endpoints import resolve_endpoint
+from airflow_oauth_provider.protocol.endpoints import Destination, resolve_endpoint
 from airflow_oauth_provider.protocol.protected_call import CallAnswer, SendCall, hop_headers
 from airflow_oauth_provider.protocol.urls import is_forbidden_address
 from airflow_oauth_provider.tokens import AccessToken
@@ -62,10 +62,12 @@ class OAuth2AsyncSession:
     ) -> None:
         self.auth = auth
         self._reach = reach
+        auth.require_no_other(CaseInsensitiveDict(headers or {}))
         self._headers = headers or {}
         self._chosen_proxies = proxies
         self._proxies: dict[str, str | None] = {}
         self._urls: dict[str | None, str] = {}
+        self._where: Destination | None = None
         self._connector: SharedConnector | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -263,6 +265,9 @@ class OAuth2AsyncSession:
     def _prepared(self, method: str, endpoint: str | None, arguments: dict[str, Any]) -> Outgoing:
         if not arguments.keys() <= _ARGUMENTS:
             self._refuse(arguments)
+        where = self.auth.destination
+        if where is not self._where:  # the connection has been read again, and may be another one
+            self._where, self._urls = where, {}
         url = self._urls.get(endpoint) or self._resolved(endpoint)
         request = Outgoing(
             url, self._checked(arguments.get("headers")), read_timeout(arguments.get("timeout"))

@@ -143,6 +143,9 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
                         yield last
                 except Exception as error:
                     pause = self._longer(pause, error)
+                    # The connection may be mended by then: a new hook reads all of it anew.
+                    await hook.aclose()
+                    hook = self.call.hook()
                 await asyncio.sleep(pause)
         finally:
             await hook.aclose()

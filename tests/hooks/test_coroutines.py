@@ -206,3 +206,31 @@ def test_a_token_for_one_call_only_is_not_asked_for_twice(service: Service) -> N
 
     asyncio.run(call())
     assert len(service.token_requests) == 1
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="session-header[R35]")])
+def test_a_session_takes_no_authorization_of_the_callers(service: Service, _case: None) -> None:
+    with pytest.raises(ConfigurationError, match="Authorization"):
+        hook_of(service).asession(headers={"authorization": "Bearer own"})
+
+
+def test_an_edited_connection_takes_the_token_elsewhere(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was resolved for the API of before is not called with a token of now."""
+    paths = iter(["api", "new"])
+
+    async def get_connection(conn_id: str) -> Any:
+        return service.connection(base_url=f"{service.server.url}/{next(paths)}")
+
+    monkeypatch.setattr("airflow_oauth_provider.client._aget_connection", get_connection)
+
+    async def calls() -> None:
+        hook = OAuth2Hook("my_api", "GET")
+        await hook.arun("x")
+        await hook.aget_token(force=True)  # reads the connection again
+        await hook.arun("x")
+        await hook.aclose()
+
+    asyncio.run(calls())
+    assert [call.target for call in service.calls] == ["/api/x", "/new/x"]

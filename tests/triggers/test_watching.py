@@ -160,6 +160,18 @@ def test_a_refused_client_does_not_end_it_either(service: Service, pauses: list[
     assert len(service.token_requests) == 1
 
 
+def test_a_mended_connection_is_found(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(auth_method="wrong"))
+    service.api = versions(('"1"', "a"), ('"2"', "b"))
+    trigger = again(OAuth2HttpEventTrigger("my_api", endpoint="report"))
+
+    def mended() -> bool:
+        monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+        return len(service.calls) >= 3
+
+    assert [event["etag"] for event in asyncio.run(_watched(trigger.run(), mended))] == ['"2"']
+
+
 def test_an_event_holds_no_token(service: Service) -> None:
     bodies = ["a", "b"]
     service.api = lambda request: Json(
