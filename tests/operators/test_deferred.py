@@ -194,6 +194,10 @@ class TestLargeAnswers:
         assert len(to_the_end(operator(max_event_body=400_000))) == 300_000
         assert len(service.calls) == 3
 
+    def test_none_at_all_if_so_wanted(self, service: Service) -> None:
+        assert '"target"' in to_the_end(operator(max_event_body=0))
+        assert len(service.calls) == 2
+
     def test_that_of_a_put_is_an_error(self, service: Service) -> None:
         service.api = lambda _: Text(200, "x" * 300_000)
         with pytest.raises(ResourceError, match="max_event_body"):

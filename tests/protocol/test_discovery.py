@@ -89,7 +89,7 @@ BAD: list[Any] = [
     pytest.param(document(issuer=None), "another issuer (none)", id="issuer-missing"),
     pytest.param(document(token_endpoint=None), "no token_endpoint", id="no-endpoint"),
     pytest.param(document(token_endpoint=["x"]), "token_endpoint is no string", id="endpoint-list"),
-    pytest.param(document(token_endpoint="http://idp.example/t"), "must be https", id="endpoint-http"),
+    pytest.param(document(token_endpoint="http://idp.example/t"), "must be https", id="endpoint-http[H65]"),
     pytest.param(document(token_endpoint="https://169.254.169.254/"), "link-local", id="endpoint-metadata"),
     pytest.param(document(revocation_endpoint="https://a@b/"), "revocation_endpoint", id="other-endpoint"),
     pytest.param(Answer(302, (("location", "https://evil.example"),)), "HTTP status 302", id="redirect"),
@@ -136,7 +136,7 @@ class TestAllowedHosts:
     @pytest.mark.parametrize(
         "changes",
         [
-            pytest.param({"token_endpoint": "https://evil.example/t"}, id="endpoint"),
+            pytest.param({"token_endpoint": "https://evil.example/t"}, id="endpoint[H65]"),
             pytest.param({"introspection_endpoint": "https://evil.example/i"}, id="introspection"),
             pytest.param({"mtls_endpoint_aliases": {"token_endpoint": "https://evil.example/t"}}, id="alias"),
         ],
