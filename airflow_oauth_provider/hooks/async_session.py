@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
 from datetime import timedelta
+from functools import partial
 from time import perf_counter
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -141,7 +142,7 @@ class OAuth2AsyncSession:
         :param limit: bytes of the body; of a larger one nothing is kept, and ``raw`` is ``None``.
         """
         token = self.auth.client.held_token or await self.auth.client.afirst_token(
-            lambda: self._prepared(method, endpoint, arguments)
+            partial(self._prepared, method, endpoint, arguments)
         )
         started = perf_counter()
         response, url, history = await self._exchange(method, endpoint, arguments, token)
