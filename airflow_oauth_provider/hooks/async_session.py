@@ -7,7 +7,7 @@ parameters, so that a call has the same bytes on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from datetime import timedelta
 from functools import partial
 from time import perf_counter
@@ -190,8 +190,12 @@ class OAuth2AsyncSession:
                             token = client.held_token or await client.aget_token()
                         headers["Authorization"] = header_of(token)
                     body = request.body(again=bool(history)) if effect.with_body else None
-                    response = await self._send(session, effect, headers, body, request.options)
-                    url, answer = effect.url, _call_answer(response)
+                    url = effect.url
+                    try:
+                        response = await self._sent(session, effect, headers, body, request.options)
+                    except NO_ANSWER as error:
+                        raise self._no_answer(url, error) from None
+                    answer = _call_answer(response)
                     effect = next_step(flow, answer)
                     if effect is None:
                         return response, url, history
@@ -203,30 +207,31 @@ class OAuth2AsyncSession:
         except OAuthError as error:
             raise error.for_connection(client.conn_id) from None
 
-    async def _send(
+    def _sent(
         self,
         session: aiohttp.ClientSession,
         call: SendCall,
         headers: Any,
         body: Any,
         options: dict[str, Any],
-    ) -> aiohttp.ClientResponse:
-        arguments = {
-            "headers": headers,
-            "data": body,
-            "proxy": self._proxy_for(call.url),
-            "allow_redirects": False,
+    ) -> Awaitable[aiohttp.ClientResponse]:
+        proxy = self._proxy_for(call.url)
+        send = session.request if call.trusted else self._send_as_stranger
+        return send(
+            call.method,
+            call.url,
+            headers=headers,
+            data=body,
+            proxy=proxy,
+            allow_redirects=False,
             **options,
-        }
-        try:
-            if call.trusted:
-                return await session.request(call.method, call.url, **arguments)
-            arguments.pop("cookies", None)
-            # A session of its own, which neither sends nor keeps cookies.
-            async with self._new_session(aiohttp.DummyCookieJar()) as stranger:
-                return await stranger.request(call.method, call.url, **arguments)
-        except NO_ANSWER as error:
-            raise self._no_answer(call.url, error) from None
+        )
+
+    async def _send_as_stranger(self, method: str, url: str, **arguments: Any) -> aiohttp.ClientResponse:
+        """Send by a session of its own, which neither sends nor keeps cookies."""
+        arguments.pop("cookies", None)
+        async with self._new_session(aiohttp.DummyCookieJar()) as stranger:
+            return await stranger.request(method, url, **arguments)
 
     def _no_answer(self, url: str, error: BaseException) -> BaseException:
         """Return what to raise for an error of aiohttp's."""

@@ -60,7 +60,8 @@ class Resolver(AbstractResolver):
         :raises OSError: when there is none.
         """
         try:
-            found = await asyncio.wait_for(_in_thread(host, port, family), LOOKUP_TIMEOUT)
+            async with asyncio.timeout(LOOKUP_TIMEOUT):
+                found = await _in_thread(host, port, family)
         except TimeoutError:
             raise socket.gaierror(socket.EAI_AGAIN, "the name server did not answer in time") from None
         if not self._any_address and host not in self.proxies:

@@ -234,3 +234,24 @@ def test_an_edited_connection_takes_the_token_elsewhere(
 
     asyncio.run(calls())
     assert [call.target for call in service.calls] == ["/api/x", "/new/x"]
+
+
+def test_a_cancellation_while_connections_are_closed_is_not_lost(service: Service) -> None:
+    """Else a trigger that closes its hook just then would poll on for ever."""
+
+    async def work() -> None:
+        hook = hook_of(service)
+        await hook.arun("x")
+
+        async def close_and_go_on() -> None:
+            await hook.aclose()
+            await asyncio.sleep(60)
+
+        task = asyncio.create_task(close_and_go_on())
+        await asyncio.sleep(0)  # it waits for the connections' end now
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=5)
+        assert task in done
+        assert task.cancelled()
+
+    asyncio.run(work())

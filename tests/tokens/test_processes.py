@@ -131,14 +131,14 @@ def test_a_killed_leader_holds_nobody(_case: None, service: Service, tmp_path: P
 def test_a_leader_killed_with_its_lease_in_redis(
     _case: None, service: Service, redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    service.token = lambda _: Delay(0.5, token_json("the-token"))
+    service.token = lambda _: Delay(2, token_json("the-token"))
     report = fleet(
-        service, redis_server.url, tmp_path, 16, kill_after=(0.1, 0.2), kills=1, extra={"max_wait": 30}
+        service, redis_server.url, tmp_path, 16, kill_after=(1.0, 1.2), kills=1, extra={"max_wait": 30}
     )
     assert report.tokens == {"the-token"}
     assert len(service.token_requests) == 2
     slowest = max(result.seconds for result in report.results)
-    assert 9 < slowest < 15, "taken over by one after ten seconds, not after the lease's thirty"
+    assert 9 < slowest < 18, "taken over by one after ten seconds, not after the lease's thirty"
 
 
 @pytest.mark.parametrize("_case", [pytest.param(None, id="stopped-holder[P15]")])
@@ -230,8 +230,11 @@ def test_a_killed_task_leaves_every_wait_within_two_seconds(
         time.sleep(0.3)
         began = time.monotonic()
         task.send_signal(signal.SIGTERM)
-        output, _ = task.communicate(timeout=20)
-        took = time.monotonic() - began
+        output = ""
+        while task.stdout and "Error" not in output and (line := task.stdout.readline()):
+            output += line
+        took = time.monotonic() - began  # without the interpreter's own end
+        task.communicate(timeout=20)
     finally:
         task.kill()
     assert "TaskStoppedError" in output, output
