@@ -90,6 +90,7 @@ class OAuth2Client:
         self._acquiring: Together[AccessToken] = Together()
         self._beginning: Together[AccessToken | None] = Together()
         self._read_at: float | None = None
+        self._last_read_at = float("-inf")
 
     @property
     def settings(self) -> ClientSettings:
@@ -141,6 +142,12 @@ class OAuth2Client:
         :raises ConfigurationError: when they are wrong.
         """
         return self._settings or await self._reading.do("settings", self._aread)
+
+    async def arecent_settings(self) -> ClientSettings:
+        """Do what :meth:`asettings` does, with settings read within the last second."""
+        if self._settings is None or time.monotonic() - self._last_read_at > FRESH_READ:
+            return await self._reading.do("settings", self._aread)
+        return self._settings
 
     async def aget_token(self, *, force: bool = False) -> AccessToken:
         """Do what :meth:`get_token` does; a token in memory comes without awaiting anything."""
@@ -335,10 +342,12 @@ class OAuth2Client:
             self._warned = True
             for warning in resolved.warnings:
                 log.warning('Connection "%s": %s', self.conn_id, warning)
-        self._read_at = time.monotonic()
-        self._settings, self._sharing = resolved.settings, policy.sharing
-        self._slot = shared.slot(resolved.settings)
-        return resolved.settings
+        self._read_at = self._last_read_at = time.monotonic()
+        self._sharing = policy.sharing
+        if self._settings != resolved.settings:  # else all that hangs on the same object stays as it is
+            self._settings = resolved.settings
+        self._slot = shared.slot(self._settings)
+        return self._settings
 
 
 def _get_connection(conn_id: str) -> Any:

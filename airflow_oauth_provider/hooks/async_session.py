@@ -18,13 +18,22 @@ import aiohttp
 import requests.utils
 from requests import Response
 from requests.structures import CaseInsensitiveDict
+from yarl import URL
 
 from airflow_oauth_provider.auth import BearerAuth, begin_call, header_of, next_step
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.hooks.answers import ReadResponse, answer_of
 from airflow_oauth_provider.hooks.outgoing import Outgoing, read_timeout
 from airflow_oauth_provider.protocol.endpoints import Destination, resolve_endpoint
-from airflow_oauth_provider.protocol.protected_call import CallAnswer, SendCall, hop_headers
+from airflow_oauth_provider.protocol.protected_call import (
+    CallAnswer,
+    ProtectedCall,
+    RenewToken,
+    SendCall,
+    ends_call,
+    hop_headers,
+)
+from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.urls import is_forbidden_address
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.transport.async_faults import NO_ANSWER, classify_async
@@ -51,6 +60,7 @@ class OAuth2AsyncSession:
     :param reach: tells how the API is reached, once the connection has been read.
     :param headers: sent with every call.
     :param proxies: as in ``requests``; ``None`` for those of connection and environment.
+    :param keep_cookies: between calls; else only from one redirect of a call to the next.
     """
 
     def __init__(
@@ -60,23 +70,31 @@ class OAuth2AsyncSession:
         *,
         headers: dict[str, Any] | None = None,
         proxies: dict[str, str] | None = None,
+        keep_cookies: bool = True,
     ) -> None:
         self.auth = auth
         self._reach = reach
         auth.require_no_other(CaseInsensitiveDict(headers or {}))
         self._headers = headers or {}
         self._chosen_proxies = proxies
+        self._keep_cookies = keep_cookies
         self._proxies: dict[str, str | None] = {}
         self._urls: dict[str | None, str] = {}
         self._where: Destination | None = None
         self._connector: SharedConnector | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._opened_with: ClientSettings | None = None
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the connection has been edited since it was opened."""
+        return self._session is not None and self._opened_with is not self.auth.client.settings
 
     async def close(self) -> None:
         """Close it; a later call opens it anew."""
@@ -167,71 +185,90 @@ class OAuth2AsyncSession:
         :param token: one just got; of those that are good for the call at hand only, nobody else knows.
         """
         client = self.auth.client
-        history: list[ReadResponse] = []
         try:
-            session = self._session
-            if session is None:
+            if self._session is None:
                 await client.asettings()
-                session = self._session or self._open()
+            session = self._session or self._open()
             request = self._prepared(method, endpoint, arguments)
+            url, headers = request.url, request.headers
+            token = token or client.held_token or await client.aget_token()
+            headers["Authorization"] = header_of(token)
+            body = request.body(again=False)
+            try:
+                response = await self._request(session, method, url, headers, body, request.options)
+            except NO_ANSWER as error:
+                raise self._no_answer(url, error) from None
+            if ends_call(response.status, client.settings.api.refresh_on_status):
+                return response, url, []
             flow = begin_call(
                 self.auth,
                 method,
-                request.url,
+                url,
                 replayable=request.replayable,
                 follow_redirects=arguments.get("allow_redirects", True),
             )
-            effect: Any = next(flow)
-            while True:
-                if isinstance(effect, SendCall):
-                    headers = request.headers if not history else hop_headers(request.headers, effect)
-                    if effect.trusted:
-                        if token is None or history:
-                            token = client.held_token or await client.aget_token()
-                        headers["Authorization"] = header_of(token)
-                    body = request.body(again=bool(history)) if effect.with_body else None
-                    url = effect.url
-                    try:
-                        response = await self._sent(session, effect, headers, body, request.options)
-                    except NO_ANSWER as error:
-                        raise self._no_answer(url, error) from None
-                    answer = _call_answer(response)
-                    effect = next_step(flow, answer)
-                    if effect is None:
-                        return response, url, history
-                    history.append(answer_of(response, url, await _drained(response)))
-                else:
-                    if token is not None:
-                        await client.arenew(token)
-                    effect = next_step(flow, answer)
+            next(flow)  # the step just made
+            return await self._go_on(flow, request, response, token)
         except OAuthError as error:
             raise error.for_connection(client.conn_id) from None
 
-    def _sent(
+    async def _go_on(
+        self, flow: ProtectedCall, request: Outgoing, response: aiohttp.ClientResponse, token: AccessToken
+    ) -> tuple[aiohttp.ClientResponse, str, list[ReadResponse]]:
+        """Do what *flow* says after the first answer: renew, replay, follow redirects."""
+        client, url, answer = self.auth.client, request.url, _call_answer(response)
+        history: list[ReadResponse] = []
+        jar = None if self._keep_cookies else aiohttp.CookieJar(unsafe=True)
+        trusted = True
+        while (effect := next_step(flow, answer)) is not None:
+            history.append(answer_of(response, url, await _drained(response)))
+            if trusted and jar is not None:
+                jar.update_cookies(response.cookies, response.url)
+            renewed = None
+            if isinstance(effect, RenewToken):
+                renewed = await client.arenew(token)
+                effect = next_step(flow, answer)
+            url, trusted = effect.url, effect.trusted
+            headers = hop_headers(request.headers, effect)
+            if trusted:
+                token = renewed or client.held_token or await client.aget_token()
+                headers["Authorization"] = header_of(token)
+            try:
+                response = await self._send_again(effect, request, headers, jar)
+            except NO_ANSWER as error:
+                raise self._no_answer(url, error) from None
+            answer = _call_answer(response)
+        return response, url, history
+
+    async def _send_again(
+        self, call: SendCall, request: Outgoing, headers: dict[str, str], jar: aiohttp.CookieJar | None
+    ) -> aiohttp.ClientResponse:
+        body = request.body(again=True) if call.with_body else None
+        options = dict(request.options)
+        cookies = options.pop("cookies", None)
+        if call.trusted:
+            if jar is not None:
+                cookies = {**(cookies or {}), **jar.filter_cookies(URL(call.url))}
+            options["cookies"] = cookies
+            session = self._session or self._open()
+            return await self._request(session, call.method, call.url, headers, body, options)
+        # A session of its own, which neither sends nor keeps cookies.
+        async with self._new_session(aiohttp.DummyCookieJar()) as stranger:
+            return await self._request(stranger, call.method, call.url, headers, body, options)
+
+    def _request(
         self,
         session: aiohttp.ClientSession,
-        call: SendCall,
-        headers: Any,
+        method: str,
+        url: str,
+        headers: dict[str, str],
         body: Any,
         options: dict[str, Any],
     ) -> Awaitable[aiohttp.ClientResponse]:
-        proxy = self._proxy_for(call.url)
-        send = session.request if call.trusted else self._send_as_stranger
-        return send(
-            call.method,
-            call.url,
-            headers=headers,
-            data=body,
-            proxy=proxy,
-            allow_redirects=False,
-            **options,
+        proxy = self._proxy_for(url)
+        return session.request(
+            method, url, headers=headers, data=body, proxy=proxy, allow_redirects=False, **options
         )
-
-    async def _send_as_stranger(self, method: str, url: str, **arguments: Any) -> aiohttp.ClientResponse:
-        """Send by a session of its own, which neither sends nor keeps cookies."""
-        arguments.pop("cookies", None)
-        async with self._new_session(aiohttp.DummyCookieJar()) as stranger:
-            return await stranger.request(method, url, **arguments)
 
     def _no_answer(self, url: str, error: BaseException) -> BaseException:
         """Return what to raise for an error of aiohttp's."""
@@ -247,10 +284,10 @@ class OAuth2AsyncSession:
         return response
 
     def _open(self) -> aiohttp.ClientSession:
+        self._opened_with = self.auth.client.settings
         self._connector = shared_connector(self._reach())
-        self._session = self._new_session(
-            aiohttp.CookieJar(unsafe=True), {**dict(self.auth.client.settings.api.headers), **self._headers}
-        )
+        jar = aiohttp.CookieJar(unsafe=True) if self._keep_cookies else aiohttp.DummyCookieJar()
+        self._session = self._new_session(jar, {**dict(self._opened_with.api.headers), **self._headers})
         return self._session
 
     def _new_session(

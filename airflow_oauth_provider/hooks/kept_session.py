@@ -9,6 +9,7 @@ with its whole call at hand, costs a tenth more.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 from airflow_oauth_provider.hooks.async_session import OAuth2AsyncSession
 from airflow_oauth_provider.transport.connectors import CONNECTIONS_PER_HOST
@@ -21,42 +22,68 @@ class KeptSession:
     """See the module; ``async with`` it is given the session for one call, when its turn has come.
 
     :param session: of one event loop.
+    :param before: one whose connection has been edited meanwhile: calls under way still use it.
     """
 
-    def __init__(self, session: OAuth2AsyncSession) -> None:
+    def __init__(self, session: OAuth2AsyncSession, before: KeptSession | None = None) -> None:
         self._session = session
+        self._before = before
         self._loop = asyncio.get_running_loop()
-        self._turns = asyncio.Semaphore(CONNECTIONS_PER_HOST)
         self._calls = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._used_at = 0.0
         self._closer: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> OAuth2AsyncSession:
-        self._calls += 1
         if self._closer is None:
             self._closer = self._loop.create_task(self._close_when_idle())
-        try:
-            await self._turns.acquire()
-        except asyncio.CancelledError:
-            self._end_call()
-            raise
+        if self._calls < CONNECTIONS_PER_HOST:
+            self._calls += 1
+        else:
+            await self._turn()
         return self._session
 
     async def __aexit__(self, *_: object) -> None:
-        self._turns.release()
-        self._end_call()
+        self._end_turn()
 
-    def _end_call(self) -> None:
+    async def _turn(self) -> None:
+        turn: asyncio.Future[None] = self._loop.create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it had come just then: the next one's
+                self._end_turn()
+            raise
+
+    def _end_turn(self) -> None:
+        """Hand the turn to the one who waits longest."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
         self._calls -= 1
         self._used_at = self._loop.time()
 
+    @property
+    def outdated(self) -> bool:
+        """Whether the connection has been edited since it was opened."""
+        return self._session.outdated
+
     async def close(self) -> None:
-        """Close it now."""
-        closer = self._closer
+        """Close it now; one who is cancelled meanwhile finishes that first, which waits for nobody."""
+        closer, cancelled = self._closer, None
         if closer is not None:
             closer.cancel()
-            # Not `await closer`, whose end could not be told from a cancellation of the one who closes.
-            await asyncio.wait([closer])
+        while closer is not None and not closer.done():
+            try:
+                # Not `await closer`, whose end could not be told from a cancellation of the one who closes.
+                await asyncio.wait([closer])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
 
     async def _close_when_idle(self) -> None:
         try:
@@ -67,3 +94,5 @@ class KeptSession:
         finally:  # also when the loop ends, which cancels this task
             self._closer = None
             await self._session.close()
+            if self._before is not None:
+                await self._before.close()

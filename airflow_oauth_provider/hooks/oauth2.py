@@ -56,6 +56,8 @@ class OAuth2Hook(HttpHook):
     default_conn_name = DEFAULT_CONN_ID
     conn_type = fields.CONNECTION_TYPE
     hook_name = fields.HOOK_NAME
+    keeps_cookies = True
+    """Whether :meth:`arun` keeps cookies between calls, as a session of ``requests`` does."""
 
     def __init__(  # noqa: PLR0913  (HttpHook's parameters and ours)
         self,
@@ -154,8 +156,8 @@ class OAuth2Hook(HttpHook):
             session.headers.update(headers or {})
             session.proxies = own.get("proxies") or own.get("proxy") or {}
             return session
-        if self._session is None:
-            self._session = self._new_session({})
+        if self._session is None or self._session.settings is not self._client.settings:
+            self._session = self._new_session({})  # with an edited connection's headers, CA and proxy
         return self._session
 
     def run(
@@ -244,7 +246,15 @@ class OAuth2Hook(HttpHook):
             lambda: Reach(*self._reached(own)),
             headers=headers,
             proxies=own.get("proxies") or own.get("proxy"),
+            keep_cookies=self.keeps_cookies,
         )
+
+    async def aread(self) -> None:
+        """Read the connection, unless that was done within the last second.
+
+        :raises ConfigurationError: when it is wrong.
+        """
+        await self._client.arecent_settings()
 
     async def aclose(self) -> None:
         """Close the connections that :meth:`arun` keeps open."""
@@ -254,12 +264,13 @@ class OAuth2Hook(HttpHook):
 
     def _kept_open(self) -> KeptSession:
         loop = asyncio.get_running_loop()
-        return self._kept.get(loop) or self._keep_open(loop)
+        kept = self._kept.get(loop)
+        return self._keep_open(loop) if kept is None or kept.outdated else kept
 
     def _keep_open(self, loop: asyncio.AbstractEventLoop) -> KeptSession:
         from airflow_oauth_provider.hooks.kept_session import KeptSession
 
-        kept = self._kept[loop] = KeptSession(self.asession())
+        kept = self._kept[loop] = KeptSession(self.asession(), self._kept.get(loop))
         return kept
 
     def _arguments(

@@ -57,7 +57,8 @@ class OAuth2Session(requests.Session):
         self.max_redirects = MAX_REDIRECTS
         self.mount("https://", adapter)
         self.mount("http://", adapter)
-        self.headers.update(dict(auth.client.settings.api.headers))
+        self.settings = auth.client.settings
+        self.headers.update(dict(self.settings.api.headers))
         self._proxies: dict[str, dict[str, str]] = {}
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:

@@ -72,6 +72,9 @@ def protected_call(
 ) -> ProtectedCall:
     """Make one call; the last answer sent in is its result.
 
+    Its first step is always to send the call as it is, and its last where :func:`ends_call` says so: who
+    has made that step already need not begin a flow for nothing.
+
     :param replayable: the body can be sent a second time (none, bytes, text, a rewindable file).
     :raises ResourceError: when a body cannot be replayed or a redirect must not be followed.
     """
@@ -80,6 +83,8 @@ def protected_call(
     redirects = 0
     while True:
         answer = yield current
+        if ends_call(answer.status, refresh_on_status):
+            return
         if current.trusted and not renewed and token_may_be_dead(answer, refresh_on_status):
             renewed = True
             yield RenewToken()
@@ -100,6 +105,11 @@ def protected_call(
         current = redirected(current, answer, where)
         if current.with_body and not replayable:
             raise _refused(answer, "the request's body can be read only once and cannot follow a redirect")
+
+
+def ends_call(status: int, refresh_on_status: frozenset[int]) -> bool:
+    """Whether an answer is the last of its call, whatever else it says."""
+    return status not in refresh_on_status and status not in REDIRECTS
 
 
 def hop_headers(headers: Mapping[str, str], call: SendCall) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from requests import Response
@@ -71,11 +72,11 @@ class Call:
             "base_url": self.base_url,
         }
 
-    def hook(self) -> Any:
-        """Return a hook for it."""
-        from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+    def hook(self) -> AbstractAsyncContextManager[Any]:
+        """Use a hook for it, the one of all triggers of the running loop that call this API."""
+        from airflow_oauth_provider.hooks.in_common import hook_in_common
 
-        return OAuth2Hook(self.oauth2_conn_id, self.method, base_url=self.base_url)
+        return hook_in_common(self.oauth2_conn_id, self.method, self.base_url)
 
     async def make(self, hook: Any, *, limit: int | None = None) -> Response:
         """Make it.

@@ -69,12 +69,14 @@ class _CallTrigger(BaseTrigger):
         yield TriggerEvent(await self._outcome())
 
     async def _outcome(self) -> dict[str, Any]:
-        hook = self.call.hook()
         try:
             if self.not_before is not None:
                 await asyncio.sleep(max(0.0, self.not_before - time.time()))
-            response = await self._answer(hook)
-            told = dump_response(response, self.response_headers, hook.redact, max_body=self.max_event_body)
+            async with self.call.hook() as hook:
+                response = await self._answer(hook)
+                told = dump_response(
+                    response, self.response_headers, hook.redact, max_body=self.max_event_body
+                )
         except OAuthError as error:
             return {"status": "error", "error": dump_error(error)}
         except Exception as error:  # an event ends the task; an exception here would say less
@@ -82,8 +84,6 @@ class _CallTrigger(BaseTrigger):
             return {"status": "error", "error": dump_error(error)}
         else:
             return {"status": "success", "response": told}
-        finally:
-            await hook.aclose()
 
     @property
     def _read_limit(self) -> int | None:

@@ -131,24 +131,21 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
 
     async def observations(self) -> AsyncIterator[Observation]:
         """Poll, and yield what is seen each time, be it new or not."""
-        hook = self.call.hook()
         last: Observation | None = None
         pause = self.poll_interval
-        try:
-            while True:
-                try:
-                    last = await self._observed(hook, last) or last
-                    pause = self.poll_interval
-                    if last is not None:
-                        yield last
-                except Exception as error:
-                    pause = self._longer(pause, error)
-                    # The connection may be mended by then: a new hook reads all of it anew.
-                    await hook.aclose()
-                    hook = self.call.hook()
-                await asyncio.sleep(pause)
-        finally:
-            await hook.aclose()
+        while True:
+            try:
+                async with self.call.hook() as hook:
+                    while True:
+                        last = await self._observed(hook, last) or last
+                        pause = self.poll_interval
+                        if last is not None:
+                            yield last
+                        await asyncio.sleep(pause)
+            except Exception as error:
+                pause = self._longer(pause, error)
+            # The connection may be mended by then: whoever comes anew reads it anew.
+            await asyncio.sleep(pause)
 
     def _longer(self, pause: float, error: Exception) -> float:
         """Log a failed poll, and say how long to pause: longer each time, as long as all of them fail."""

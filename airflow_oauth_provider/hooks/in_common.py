@@ -1,0 +1,58 @@
+"""Hooks that the coroutines of one event loop have in common.
+
+A triggerer runs a thousand deferred tasks in one loop, each with a trigger of its own. With a hook each,
+the connection would be read through the one channel to the supervisor, checked and masked a thousand
+times, and as many sessions opened, for calls that differ in nothing but their endpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakKeyDictionary
+
+from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+
+_Key = tuple[str, str, str | None]
+# Touched only from within its own loop, so it needs no lock. A triggerer serves one team, so within it
+# a connection id means one connection.
+_hooks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, _Shared]] = WeakKeyDictionary()
+
+
+class _Shared:
+    """A hook, and how many use it."""
+
+    __slots__ = ("hook", "users")
+
+    def __init__(self, key: _Key) -> None:
+        conn_id, method, base_url = key
+        self.hook = OAuth2Hook(conn_id, method, base_url=base_url)
+        self.hook.keeps_cookies = False  # what one task is told is no other task's business
+        self.users = 0
+
+
+@asynccontextmanager
+async def hook_in_common(conn_id: str, method: str, base_url: str | None) -> AsyncIterator[OAuth2Hook]:
+    """Use the running loop's hook for a connection; the last one to leave closes it.
+
+    Whoever comes finds the connection as it was a second ago at the most.
+
+    :param base_url: of the API, as of :class:`OAuth2Hook`.
+    :raises ConfigurationError: when the connection is wrong; as :meth:`OAuth2Hook.get_token` does.
+    """
+    hooks = _hooks.setdefault(asyncio.get_running_loop(), {})
+    key = conn_id, method, base_url
+    shared = hooks.get(key)
+    if shared is None:
+        shared = hooks[key] = _Shared(key)
+    shared.users += 1
+    try:
+        await shared.hook.aread()
+        yield shared.hook
+    finally:
+        shared.users -= 1
+        if not shared.users:
+            if hooks.get(key) is shared:
+                del hooks[key]
+            await shared.hook.aclose()
