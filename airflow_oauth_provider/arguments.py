@@ -7,6 +7,10 @@ from typing import Any
 from airflow_oauth_provider.exceptions import ConfigurationError
 
 DEFAULT_CONN_ID = "oauth2_default"
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing (RFC 9110 §9.2.1)."""
+IDEMPOTENT = SAFE | {"PUT", "DELETE"}
+"""Methods that may be sent twice (RFC 9110 §9.2.2)."""
 
 
 def one_conn_id(oauth2_conn_id: str | None, http_conn_id: str | None, otherwise: str | None = None) -> str:

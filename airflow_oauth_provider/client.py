@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -36,6 +37,8 @@ FRESH_READ = 1.0
 """Seconds for which a connection that was just read need not be read again."""
 TEST_WAIT = 10.0
 """Seconds a person pressing Test waits at the most."""
+HANDED_OUT = 32
+"""Tokens remembered for redacting: a call that takes long may be answered after they were renewed."""
 CHECK_WAIT = 20.0
 """Seconds a scheduled check waits for one token at the most."""
 
@@ -91,6 +94,7 @@ class OAuth2Client:
         self._beginning: Together[AccessToken | None] = Together()
         self._read_at: float | None = None
         self._last_read_at = float("-inf")
+        self._handed_out: deque[AccessToken] = deque(maxlen=HANDED_OUT)
 
     @property
     def settings(self) -> ClientSettings:
@@ -105,6 +109,8 @@ class OAuth2Client:
         """The token in memory, while it is not even worth renewing."""
         token = self._slot.fresh() if self._slot is not None else None
         if token is not None:
+            if not self._handed_out or self._handed_out[-1] is not token:
+                self._handed_out.append(token)
             self._hits += 1
             if self._hits >= self._tell_hits_at:
                 self._tell_hits()
@@ -126,6 +132,7 @@ class OAuth2Client:
                 effect = advance()
             except StopIteration as end:
                 granted: AccessToken = end.value
+                self._handed_out.append(granted)
                 masking.mask_token(granted)
                 return granted
             try:
@@ -195,6 +202,7 @@ class OAuth2Client:
                 effect = advance()
             except StopIteration as end:
                 granted: AccessToken = end.value
+                self._handed_out.append(granted)
                 await masking.amask_token(granted)
                 return granted
             try:
@@ -242,12 +250,14 @@ class OAuth2Client:
         shared.forget(self.settings, self._sharing)
 
     def confidential(self) -> tuple[str, ...]:
-        """Return what may not appear in anything shown: the secrets and the current token."""
+        """Return what may not appear in anything shown: the secrets, and tokens that calls have used."""
         if self._settings is None:
             return ()
         values = [secret.reveal() for secret in self._settings.secrets()]
-        token = self._slot.current() if self._slot else None
-        return (*values, token.value) if token else tuple(values)
+        values += [token.value for token in self._handed_out]
+        if self._slot is not None and (token := self._slot.current()):
+            values.append(token.value)
+        return tuple(dict.fromkeys(values))
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave settings and tokens behind: the other process reads the connection itself."""

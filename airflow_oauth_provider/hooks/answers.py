@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -38,6 +39,7 @@ class ReadResponse(Response):
         self.reason = reason or ""
         self.url = url
         self.history = []
+        self.elapsed = timedelta(0)
         self.raw = self.request = self.connection = None  # type: ignore[assignment]
         self._pairs = headers
 

@@ -23,7 +23,7 @@ from yarl import URL
 from airflow_oauth_provider.auth import BearerAuth, begin_call, header_of, next_step
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.hooks.answers import ReadResponse, answer_of
-from airflow_oauth_provider.hooks.outgoing import Outgoing, read_timeout
+from airflow_oauth_provider.hooks.outgoing import Outgoing, encoded, read_timeout
 from airflow_oauth_provider.protocol.endpoints import Destination, resolve_endpoint
 from airflow_oauth_provider.protocol.protected_call import (
     CallAnswer,
@@ -40,9 +40,12 @@ from airflow_oauth_provider.transport.async_faults import NO_ANSWER, classify_as
 from airflow_oauth_provider.transport.call_failure import call_failed
 from airflow_oauth_provider.transport.connectors import Reach, SharedConnector, shared_connector
 from airflow_oauth_provider.transport.faults import ADDRESS_REFUSED
-from airflow_oauth_provider.transport.proxies import proxies_for
+from airflow_oauth_provider.transport.proxies import proxies_for, proxy_of
 
 _CHUNK = 64 * 1024
+MAX_HEADER = 64 * 1024
+"""Bytes of the longest header of an answer, as ``http.client`` has it."""
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _ARGUMENTS = frozenset(
     {"params", "data", "json", "files", "headers", "cookies", "timeout", "allow_redirects"}
 )
@@ -266,8 +269,16 @@ class OAuth2AsyncSession:
         options: dict[str, Any],
     ) -> Awaitable[aiohttp.ClientResponse]:
         proxy = self._proxy_for(url)
+        # As requests has encoded it: aiohttp would decode what it thinks need not be encoded, and with it
+        # the signature over an address.
         return session.request(
-            method, url, headers=headers, data=body, proxy=proxy, allow_redirects=False, **options
+            method,
+            URL(url, encoded=True),
+            headers=headers,
+            data=body,
+            proxy=proxy,
+            allow_redirects=False,
+            **options,
         )
 
     def _no_answer(self, url: str, error: BaseException) -> BaseException:
@@ -296,6 +307,8 @@ class OAuth2AsyncSession:
         if self._connector is None:
             raise AssertionError("a session is opened before it is used")
         session = aiohttp.ClientSession(
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
             connector=self._connector.connector,
             connector_owner=False,
             cookie_jar=jar,
@@ -315,6 +328,8 @@ class OAuth2AsyncSession:
         request = Outgoing(
             url, self._checked(arguments.get("headers")), read_timeout(arguments.get("timeout"))
         )
+        if method in _WITH_BODY:
+            request.name_no_type()
         if arguments.get("params"):
             request.encode_params(arguments["params"])
         data, json, files = arguments.get("data"), arguments.get("json"), arguments.get("files")
@@ -332,7 +347,7 @@ class OAuth2AsyncSession:
             raise TypeError(f"unexpected arguments for a call: {', '.join(unknown)}")
 
     def _resolved(self, endpoint: str | None) -> str:
-        url = resolve_endpoint(self.auth.destination, endpoint)
+        url = encoded(resolve_endpoint(self.auth.destination, endpoint))
         if len(self._urls) < 64:
             self._urls[endpoint] = url
         return url
@@ -357,7 +372,7 @@ class OAuth2AsyncSession:
             raise AssertionError("a session is opened before it is used")
         network = self.auth.client.settings.network
         proxies = dict(self._chosen_proxies or {}) or proxies_for(url, network)
-        proxy: str | None = requests.utils.select_proxy(url, proxies)
+        proxy = proxy_of(url, proxies)
         if proxy is not None:
             self._connector.resolver.proxies.add(urlsplit(proxy).hostname or "")
         elif not self._connector.reach.any_address and is_forbidden_address(urlsplit(url).hostname or ""):
@@ -396,7 +411,7 @@ def _call_answer(response: aiohttp.ClientResponse) -> CallAnswer:
 async def _read_within(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
     """Return the body; ``None`` when it is larger than *limit*."""
     found = bytearray()
-    if (response.content_length or 0) <= limit:
+    if (response.content_length or 0) <= limit or response.method == "HEAD":
         async for piece in response.content.iter_chunked(_CHUNK):
             found += piece
             if len(found) > limit:

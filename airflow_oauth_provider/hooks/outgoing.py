@@ -32,9 +32,7 @@ class Outgoing:
 
     def encode_params(self, params: Any) -> None:
         """Add query parameters."""
-        encoder = PreparedRequest()
-        encoder.prepare_url(self.url, params)
-        self.url = encoder.url or self.url
+        self.url = encoded(self.url, params)
 
     def encode_body(self, data: Any, json: Any, files: Any) -> None:
         """Set the body, and the headers that tell of it."""
@@ -47,7 +45,10 @@ class Outgoing:
         self.headers = dict(encoder.headers)
         # aiohttp divides into chunks by itself.
         self.headers.pop("Transfer-Encoding", None)
-        # requests names no type for bytes; said here only, since it makes a call a third dearer.
+        self.name_no_type()
+
+    def name_no_type(self) -> None:
+        """Leave out the type that aiohttp would make up; said where it would only, since it costs."""
         self.options["skip_auto_headers"] = ("Content-Type",)
 
     @property
@@ -68,6 +69,13 @@ class Outgoing:
         if isinstance(body, str):
             return body.encode()
         return body if body is None or isinstance(body, bytes) else _pieces(body)
+
+
+def encoded(url: str, params: Any = None) -> str:
+    """Return *url* with *params*, encoded as ``requests`` does it."""
+    encoder = PreparedRequest()
+    encoder.prepare_url(url, params)
+    return encoder.url or url
 
 
 def read_timeout(value: Any) -> aiohttp.ClientTimeout:

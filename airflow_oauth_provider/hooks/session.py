@@ -28,7 +28,7 @@ from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.protected_call import MAX_REDIRECTS, RenewToken, SendCall, hop_headers
 from airflow_oauth_provider.transport.call_failure import call_failed
 from airflow_oauth_provider.transport.faults import classify
-from airflow_oauth_provider.transport.proxies import proxies_for
+from airflow_oauth_provider.transport.proxies import proxies_for, proxy_of
 from airflow_oauth_provider.transport.sockets import bounded
 
 DEFAULT_TIMEOUT = 60.0
@@ -152,7 +152,9 @@ class OAuth2Session(requests.Session):
         scheme, _, rest = url.partition("://")
         origin = f"{scheme}://{rest.partition('/')[0]}"
         if origin not in self._proxies:
-            self._proxies[origin] = dict(self.proxies) or proxies_for(url, self.auth.client.settings.network)
+            proxies = dict(self.proxies) or proxies_for(url, self.auth.client.settings.network)
+            proxy_of(url, proxies)
+            self._proxies[origin] = proxies
         return self._proxies[origin]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 from requests import Response
@@ -15,7 +16,7 @@ from airflow_oauth_provider.hooks.answers import ReadResponse
 from airflow_oauth_provider.transport.call_failure import CallFailedError, CallTimeoutError
 
 HEADERS = frozenset(
-    {"content-type", "content-language", "date", "etag", "last-modified", "link", "location", "retry-after"}
+    {"content-type", "content-language", "date", "etag", "last-modified", "link", "retry-after"}
 )
 """The headers of an answer that an event carries unasked."""
 _NEVER = frozenset(
@@ -83,10 +84,22 @@ def dump_response(
     return {
         "status_code": response.status_code,
         "reason": redact(response.reason or ""),
-        "url": redact(response.url),
+        "url": redact(_shown_url(response)),
         "headers": {name: redact(value) for name, value in response.headers.items() if name.lower() in names},
         "content": content,
     }
+
+
+def _shown_url(response: Response) -> str:
+    """Return the address that was called; of one that it redirected to elsewhere, not the query.
+
+    That of signed storage is as good as a password.
+    """
+    if not response.history:
+        return response.url
+    first, last = urlsplit(response.history[0].url), urlsplit(response.url)
+    same = (first.scheme, first.netloc) == (last.scheme, last.netloc)
+    return response.url if same else last._replace(query="").geturl()
 
 
 def load_response(data: dict[str, Any]) -> Response:
@@ -116,7 +129,11 @@ def load_error(data: dict[str, Any]) -> Exception:
     values = dict(data)
     name = str(values.pop("type", "Exception"))
     if name in _ERRORS:
-        return _ERRORS[name](str(values.pop("message", "")), **values)
+        error = _ERRORS[name](str(values.pop("message", "")))
+        # Not by the constructors, which take less than an error holds; what this version does not know
+        # comes from another one, while Airflow is being upgraded.
+        vars(error).update({key: value for key, value in values.items() if key in vars(error)})
+        return error
     found: Exception = AirflowException(f"the trigger failed with {name}: its log tells more")
     if name == _NOT_FOUND:
         found = AirflowNotFoundException(str(values.get("message", "")))

@@ -15,6 +15,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from requests import Response
 
+from airflow_oauth_provider.arguments import IDEMPOTENT, SAFE
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.polling import MAX_CONSECUTIVE_FAILURES, Polling
 from airflow_oauth_provider.response_check import ResponseCheck
@@ -36,6 +37,8 @@ class _CallTrigger(BaseTrigger):
     :param call: as of :class:`~airflow_oauth_provider.triggers.calls.Call`.
     """
 
+    methods = IDEMPOTENT
+
     def __init__(
         self,
         oauth2_conn_id: str | None = None,
@@ -47,6 +50,13 @@ class _CallTrigger(BaseTrigger):
     ) -> None:
         super().__init__()
         self.call = Call(oauth2_conn_id, **call)
+        if self.call.method.upper() not in self.methods:
+            raise ConfigurationError(
+                f"a triggerer that is started again would send {self.call.method} again: let the worker "
+                f"make this call; here only {', '.join(sorted(self.methods))}",
+                field="method",
+                conn_id=self.call.oauth2_conn_id,
+            )
         self.not_before = not_before
         self.response_headers = check_headers(response_headers)
         self.max_event_body = max_event_body
@@ -98,8 +108,8 @@ class _CallTrigger(BaseTrigger):
 class OAuth2HttpTrigger(_CallTrigger):
     """Make one call.
 
-    A triggerer that is started again makes it again: only for methods that are idempotent (RFC 9110
-    §9.2.2).
+    A triggerer that is started again makes it again: so only methods that are idempotent (RFC 9110
+    §9.2.2) are accepted.
     """
 
     async def _answer(self, hook: Any) -> Response:
@@ -114,6 +124,8 @@ class OAuth2HttpSensorTrigger(_CallTrigger):
     :param response_check: a :class:`ResponseCheck`, or its arguments.
     :param max_consecutive_failures: passing failures in a row after which to give up.
     """
+
+    methods = SAFE
 
     def __init__(
         self,

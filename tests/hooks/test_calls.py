@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import time
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -66,6 +67,37 @@ def test_data_goes_where_airflows_hook_puts_it(
     assert service.calls[0].method == method
     assert service.calls[0].target == target
     assert service.calls[0].body.decode() == body
+
+
+@pytest.mark.parametrize(
+    "endpoint, params, target",
+    [
+        ("x?a=%3A%2F&b=%2B+%20", None, "/api/x?a=%3A%2F&b=%2B+%20"),
+        ("a%2Fb/%C3%BC", {"c": "d/e:f"}, "/api/a%2Fb/%C3%BC?c=d%2Fe%3Af"),
+        ("ä", {"ö": "ü"}, "/api/%C3%A4?%C3%B6=%C3%BC"),
+    ],
+)
+def test_an_address_arrives_as_requests_encodes_it(
+    side: Side, service: Service, endpoint: str, params: Any, target: str
+) -> None:
+    """A signature over it would not hold otherwise; redirects included."""
+    side.run(hook_of(service), endpoint, params)
+    assert service.calls[0].target == target
+    service.api = lambda request: Redirect(target, 307) if request.target == "/api/go" else Text(200)
+    side.run(hook_of(service), "go")
+    assert service.calls[-1].target == target
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+def test_no_type_is_made_up_for_a_body_that_is_not_there(side: Side, service: Service, method: str) -> None:
+    side.run(hook_of(service, method), "x")
+    assert service.calls[0].header("Content-Type") is None
+    assert service.calls[0].header("Content-Length") == "0"
+
+
+def test_a_long_header_of_an_answer_is_read(side: Side, service: Service) -> None:
+    service.api = lambda _: Text(200, headers=[("X-Long", "x" * 30_000)])
+    assert len(side.run(hook_of(service), "x").headers["X-Long"]) == 30_000
 
 
 def test_headers_of_a_call_stay_with_that_call(side: Side, service: Service) -> None:
@@ -339,6 +371,25 @@ def test_a_callers_own_authorization_is_a_conflict(
     with pytest.raises(ConfigurationError, match="Authorization"):
         side.run(hook_of(service), "/x", **arguments)
     assert service.server.requests == []
+
+
+@pytest.mark.parametrize("where", ["proxies", "environment"])
+def test_a_malformed_proxy_is_told_without_its_password(
+    side: Side, service: Service, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = "http://user:pa55word@proxy.example:99999"
+    options: dict[str, Any] = {}
+    if where == "proxies":
+        options = {"proxies": {"http": proxy, "https": proxy}}
+    hook = hook_of(service)
+    hook.get_token()
+    if where == "environment":
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(ConfigurationError) as caught:
+        side.run(hook, "x", extra_options=options)
+    assert caught.value.field == "proxies"
+    assert "pa55word" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_nothing_is_repeated_by_itself(side: Side, service: Service) -> None:

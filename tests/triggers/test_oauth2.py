@@ -14,13 +14,29 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_oauth_provider import masking
-from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, OAuthError
+from airflow_oauth_provider.exceptions import (
+    ConfigurationError,
+    InsufficientScopeError,
+    InvalidClientError,
+    OAuthError,
+    ResourceError,
+    TokenEndpointError,
+    TokenResponseError,
+    TransportError,
+)
+from airflow_oauth_provider.hooks.answers import ReadResponse
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.transport.call_failure import CallFailedError, CallTimeoutError
-from airflow_oauth_provider.triggers.events import dump_error, load_error, load_response
+from airflow_oauth_provider.triggers.events import (
+    _ERRORS,
+    dump_error,
+    dump_response,
+    load_error,
+    load_response,
+)
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger, OAuth2HttpTrigger, WaitTrigger
-from tests.servers.scripted import Answer, CloseNow, Json, Silent, Text
-from tests.service import Service
+from tests.servers.scripted import Answer, CloseNow, Json, Raw, Redirect, Silent, Text, token_json
+from tests.service import RecordedRequest, Service
 from tests.triggers.running import again, event_of, first_event
 
 SECRET = "a-client-secret"
@@ -102,20 +118,84 @@ def test_a_connection_that_is_gone_is_told(_case: None) -> None:
     assert isinstance(load_error(event["error"]), AirflowNotFoundException)
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        ConfigurationError("m", field="f", conn_id="c"),
-        InvalidClientError("m", status=401, error="invalid_client", retryable=False, conn_id="c"),
-        CallFailedError("m", host="h:1", retryable=True, conn_id="c"),
-        CallTimeoutError("m", host="h:1", conn_id="c"),
-    ],
-)
+ERRORS: list[OAuthError] = [
+    ConfigurationError("m", field="f", conn_id="c"),
+    InvalidClientError("m", status=401, error="invalid_client", retryable=False, conn_id="c"),
+    CallFailedError("m", host="h:1", retryable=True, conn_id="c"),
+    CallTimeoutError("m", host="h:1", conn_id="c"),
+    TransportError("m", host="h:1", attempts=4, elapsed=1.5, retry_after=3.0, conn_id="c"),
+    TokenResponseError("m", status=200, conn_id="c"),
+    TokenEndpointError("m", status=503, retry_after=9.0, retryable=True, uri="https://a", conn_id="c"),
+    ResourceError("m", status=429, challenge="Bearer", retryable=True, retry_after=2.0, conn_id="c"),
+    InsufficientScopeError("m", scope="a b", status=403, challenge="Bearer", conn_id="c"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_errors_survive_the_way(error: OAuthError) -> None:
     found = load_error(json.loads(json.dumps(dump_error(error))))
     assert type(found) is type(error)
     assert str(found) == str(error)
     assert vars(found) == vars(error)
+
+
+def test_no_error_is_left_out() -> None:
+    assert {type(error) for error in ERRORS} == set(_ERRORS.values())
+
+
+def test_an_error_of_a_newer_triggerer_is_read() -> None:
+    told = dump_error(ResourceError("m", status=500, conn_id="c")) | {"news": 1}
+    found = load_error(told)
+    assert isinstance(found, ResourceError)
+    assert not hasattr(found, "news")
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "post"])
+def test_what_a_restart_would_send_twice_is_refused(method: str) -> None:
+    for kind in (OAuth2HttpTrigger, OAuth2HttpSensorTrigger):
+        with pytest.raises(ConfigurationError) as caught:
+            kind("my_api", method=method)
+        assert (caught.value.field, caught.value.conn_id) == ("method", "my_api")
+    with pytest.raises(ConfigurationError):
+        OAuth2HttpSensorTrigger("my_api", method="DELETE")
+
+
+@pytest.mark.parametrize("_case", [pytest.param(None, id="renewed-meanwhile[L08]")])
+def test_a_token_that_was_renewed_while_the_answer_came_is_not_told(service: Service, _case: None) -> None:
+    service.token = lambda _: token_json(f"tok-{len(service.token_requests)}", expires_in=0)
+    event = event_of(OAuth2HttpTrigger("my_api", endpoint="x"))
+    assert "Bearer ***" in text_of(event)
+    assert "tok-" not in text_of(event)
+
+
+def test_the_address_of_signed_storage_is_told_without_its_signature(service: Service) -> None:
+    def api(request: RecordedRequest) -> Answer:
+        if request.target == "/api/report":
+            return Redirect("/api/signed?signature=s1", 302)
+        if request.target.startswith("/api/signed"):
+            return Json({}, headers=[("Location", "https://elsewhere.example/?signature=s2")])
+        return Json({})
+
+    service.api = api
+    event = event_of(OAuth2HttpTrigger("my_api", endpoint="report"))
+    assert event["response"]["url"].endswith("/api/signed?signature=s1"), "of the API itself, whole"
+    assert "s2" not in json.dumps(event)
+    asked = event_of(OAuth2HttpTrigger("my_api", endpoint="report", response_headers=["Location"]))
+    assert "s2" in json.dumps(asked)
+
+
+def test_the_query_of_another_host_is_not_told() -> None:
+    first = ReadResponse(302, "", "https://api.example/report", [], b"")
+    last = ReadResponse(200, "", "https://storage.example/a?signature=s3", [], b"")
+    last.history = [first]
+    told = dump_response(last, (), lambda text: text, max_body=None)
+    assert told["url"] == "https://storage.example/a"
+
+
+def test_head_is_asked_once_however_large_the_resource_is(service: Service) -> None:
+    service.api = lambda _: Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n")
+    event = event_of(OAuth2HttpTrigger("my_api", endpoint="x", method="HEAD"))
+    assert event["response"]["content"] == ""
 
 
 def test_of_foreign_errors_only_the_type_is_told() -> None:
