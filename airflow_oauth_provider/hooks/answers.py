@@ -12,6 +12,11 @@ from requests import Response
 from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 
+from airflow_oauth_provider.protocol.protected_call import CallAnswer
+from airflow_oauth_provider.transport.async_faults import NO_ANSWER
+
+_CHUNK = 64 * 1024
+
 
 class ReadResponse(Response):
     """A response that has been read and closed.
@@ -69,3 +74,35 @@ def answer_of(response: Any, url: str, content: bytes | None) -> ReadResponse:
     :param content: its body; ``None`` when it was not kept.
     """
     return ReadResponse(response.status, response.reason, url, response.headers.items(), content)
+
+
+def reduced(response: Any) -> CallAnswer:
+    """Reduce an aiohttp response to what the flow of a call needs."""
+    if response.status < 300:
+        return CallAnswer(response.status)
+    challenges = tuple(response.headers.getall("WWW-Authenticate", ()))
+    return CallAnswer(response.status, response.headers.get("Location"), challenges)
+
+
+async def read_within(response: Any, limit: int) -> bytes | None:
+    """Return the body; ``None`` when it is larger than *limit*."""
+    found = bytearray()
+    if (response.content_length or 0) <= limit or response.method == "HEAD":
+        async for piece in response.content.iter_chunked(_CHUNK):
+            found += piece
+            if len(found) > limit:
+                break
+        else:
+            return bytes(found)
+    response.close()
+    return None
+
+
+async def drained(response: Any) -> bytes:
+    """Read an intermediate answer, so that its connection can be used again."""
+    try:
+        content: bytes = await response.read()
+    except NO_ANSWER:
+        response.close()
+        return b""
+    return content

@@ -7,7 +7,7 @@ parameters, so that a call has the same bytes on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 from time import perf_counter
@@ -15,18 +15,17 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import aiohttp
-import requests.utils
 from requests import Response
 from requests.structures import CaseInsensitiveDict
 from yarl import URL
 
 from airflow_oauth_provider.auth import BearerAuth, begin_call, header_of, next_step
 from airflow_oauth_provider.exceptions import OAuthError
-from airflow_oauth_provider.hooks.answers import ReadResponse, answer_of
-from airflow_oauth_provider.hooks.outgoing import Outgoing, encoded, read_timeout
-from airflow_oauth_provider.protocol.endpoints import Destination, resolve_endpoint
+from airflow_oauth_provider.hooks.answers import ReadResponse, answer_of, drained, read_within, reduced
+from airflow_oauth_provider.hooks.outgoing import Outgoing
+from airflow_oauth_provider.hooks.pending_answer import PendingAnswer
+from airflow_oauth_provider.hooks.preparing import Preparation
 from airflow_oauth_provider.protocol.protected_call import (
-    CallAnswer,
     ProtectedCall,
     RenewToken,
     SendCall,
@@ -42,13 +41,8 @@ from airflow_oauth_provider.transport.connectors import Reach, SharedConnector, 
 from airflow_oauth_provider.transport.faults import ADDRESS_REFUSED
 from airflow_oauth_provider.transport.proxies import proxies_for, proxy_of
 
-_CHUNK = 64 * 1024
 MAX_HEADER = 64 * 1024
 """Bytes of the longest header of an answer, as ``http.client`` has it."""
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_ARGUMENTS = frozenset(
-    {"params", "data", "json", "files", "headers", "cookies", "timeout", "allow_redirects"}
-)
 
 
 class OAuth2AsyncSession:
@@ -82,8 +76,7 @@ class OAuth2AsyncSession:
         self._chosen_proxies = proxies
         self._keep_cookies = keep_cookies
         self._proxies: dict[str, str | None] = {}
-        self._urls: dict[str | None, str] = {}
-        self._where: Destination | None = None
+        self._prepared = Preparation(auth).prepare
         self._connector: SharedConnector | None = None
         self._session: aiohttp.ClientSession | None = None
         self._opened_with: ClientSettings | None = None
@@ -169,7 +162,7 @@ class OAuth2AsyncSession:
         response, url, history = await self._exchange(method, endpoint, arguments, token)
         elapsed = timedelta(seconds=perf_counter() - started)
         try:
-            content = await (response.read() if limit is None else _read_within(response, limit))
+            content = await (response.read() if limit is None else read_within(response, limit))
         except NO_ANSWER as error:
             raise self._no_answer(url, error) from None
         answer = answer_of(response, url, content)
@@ -219,12 +212,12 @@ class OAuth2AsyncSession:
         self, flow: ProtectedCall, request: Outgoing, response: aiohttp.ClientResponse, token: AccessToken
     ) -> tuple[aiohttp.ClientResponse, str, list[ReadResponse]]:
         """Do what *flow* says after the first answer: renew, replay, follow redirects."""
-        client, url, answer = self.auth.client, request.url, _call_answer(response)
+        client, url, answer = self.auth.client, request.url, reduced(response)
         history: list[ReadResponse] = []
         jar = None if self._keep_cookies else aiohttp.CookieJar(unsafe=True)
         trusted = True
         while (effect := next_step(flow, answer)) is not None:
-            history.append(answer_of(response, url, await _drained(response)))
+            history.append(answer_of(response, url, await drained(response)))
             if trusted and jar is not None:
                 jar.update_cookies(response.cookies, response.url)
             renewed = None
@@ -240,7 +233,7 @@ class OAuth2AsyncSession:
                 response = await self._send_again(effect, request, headers, jar)
             except NO_ANSWER as error:
                 raise self._no_answer(url, error) from None
-            answer = _call_answer(response)
+            answer = reduced(response)
         return response, url, history
 
     async def _send_again(
@@ -318,48 +311,6 @@ class OAuth2AsyncSession:
         session._retry_connection = False  # noqa: SLF001
         return session
 
-    def _prepared(self, method: str, endpoint: str | None, arguments: dict[str, Any]) -> Outgoing:
-        if not arguments.keys() <= _ARGUMENTS:
-            self._refuse(arguments)
-        where = self.auth.destination
-        if where is not self._where:  # the connection has been read again, and may be another one
-            self._where, self._urls = where, {}
-        url = self._urls.get(endpoint) or self._resolved(endpoint)
-        request = Outgoing(
-            url, self._checked(arguments.get("headers")), read_timeout(arguments.get("timeout"))
-        )
-        if method in _WITH_BODY:
-            request.name_no_type()
-        if arguments.get("params"):
-            request.encode_params(arguments["params"])
-        data, json, files = arguments.get("data"), arguments.get("json"), arguments.get("files")
-        if data or json is not None or files:
-            request.encode_body(data, json, files)
-        if arguments.get("cookies"):
-            request.options["cookies"] = arguments["cookies"]
-        return request
-
-    def _refuse(self, arguments: dict[str, Any]) -> None:
-        if arguments.get("auth") is not None:
-            self.auth.require_no_other({"Authorization": "of the caller"})
-        unknown = sorted(arguments.keys() - _ARGUMENTS - {"auth"})
-        if unknown:
-            raise TypeError(f"unexpected arguments for a call: {', '.join(unknown)}")
-
-    def _resolved(self, endpoint: str | None) -> str:
-        url = encoded(resolve_endpoint(self.auth.destination, endpoint))
-        if len(self._urls) < 64:
-            self._urls[endpoint] = url
-        return url
-
-    def _checked(self, headers: Any) -> dict[str, str]:
-        if not headers:
-            return {}
-        for header in headers.items():
-            requests.utils.check_header_validity(header)
-        self.auth.require_no_other(CaseInsensitiveDict(headers))
-        return dict(headers)
-
     def _proxy_for(self, url: str) -> str | None:
         """Return the proxy for *url*; looked up, and addresses looked at, once per origin."""
         origin = url[: url.find("/", 8)]
@@ -379,53 +330,3 @@ class OAuth2AsyncSession:
             # The resolver sees names only.
             raise call_failed(url, ADDRESS_REFUSED)
         return proxy
-
-
-class PendingAnswer:
-    """A call that is made when it is awaited, or entered with ``async with``."""
-
-    def __init__(self, call: Coroutine[Any, Any, aiohttp.ClientResponse]) -> None:
-        self._call = call
-        self._answer: aiohttp.ClientResponse | None = None
-
-    def __await__(self) -> Generator[Any, None, aiohttp.ClientResponse]:
-        return self._call.__await__()
-
-    async def __aenter__(self) -> aiohttp.ClientResponse:
-        self._answer = await self._call
-        return self._answer
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._answer is not None:
-            self._answer.release()
-            await self._answer.wait_for_close()
-
-
-def _call_answer(response: aiohttp.ClientResponse) -> CallAnswer:
-    if response.status < 300:
-        return CallAnswer(response.status)
-    challenges = tuple(response.headers.getall("WWW-Authenticate", ()))
-    return CallAnswer(response.status, response.headers.get("Location"), challenges)
-
-
-async def _read_within(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
-    """Return the body; ``None`` when it is larger than *limit*."""
-    found = bytearray()
-    if (response.content_length or 0) <= limit or response.method == "HEAD":
-        async for piece in response.content.iter_chunked(_CHUNK):
-            found += piece
-            if len(found) > limit:
-                break
-        else:
-            return bytes(found)
-    response.close()
-    return None
-
-
-async def _drained(response: aiohttp.ClientResponse) -> bytes:
-    """Read an intermediate answer, so that its connection can be used again."""
-    try:
-        return await response.read()
-    except NO_ANSWER:
-        response.close()
-        return b""

@@ -1,0 +1,28 @@
+"""A call of an asynchronous session, which aiohttp's users await or enter."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Generator
+from typing import Any
+
+import aiohttp
+
+
+class PendingAnswer:
+    """A call that is made when it is awaited, or entered with ``async with``."""
+
+    def __init__(self, call: Coroutine[Any, Any, aiohttp.ClientResponse]) -> None:
+        self._call = call
+        self._answer: aiohttp.ClientResponse | None = None
+
+    def __await__(self) -> Generator[Any, None, aiohttp.ClientResponse]:
+        return self._call.__await__()
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        self._answer = await self._call
+        return self._answer
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._answer is not None:
+            self._answer.release()
+            await self._answer.wait_for_close()
