@@ -24,7 +24,7 @@ import pytest
 
 from tests.cluster.main import free_port
 from tests.demo.dag_runs import EXAMPLES, ROOT
-from tests.demo.orders import CLIENT_SECRET, OrdersServer
+from tests.demo.orders import CLIENT_SECRET, RETRY_AFTER, OrdersServer
 from tests.test_provider_info import VERSION
 
 pytestmark = [
@@ -43,7 +43,7 @@ class Airflow:
         self.home = home
         dags = home / "dags"
         shutil.copytree(DAGS, dags)
-        for name in ("deferred_call", "wait_for_job", "on_change"):
+        for name in ("deferred_call", "wait_for_job", "on_change", "notify_on_failure", "retry_policy"):
             shutil.copy(EXAMPLES / f"{name}.py", dags)
         port = free_port()
         sections = {
@@ -173,6 +173,7 @@ def test_deferred_tasks_outlive_the_triggerer(airflow: Airflow, orders: OrdersSe
     for number in range(3):
         orders.exports[number] = 10**6  # running, until it is told otherwise
     dags = {"many_deferred", "oauth2_deferred_call", "oauth2_wait_for_job", "oauth2_on_change"}
+    dags |= {"oauth2_notify_on_failure", "oauth2_retry_policy"}
     until(lambda: dags <= {row[0] for row in airflow.rows("select dag_id from dag")}, airflow, "DAGs")
     airflow.trigger("many_deferred", "oauth2_deferred_call", "oauth2_wait_for_job")
 
@@ -206,6 +207,7 @@ def test_deferred_tasks_outlive_the_triggerer(airflow: Airflow, orders: OrdersSe
     until(lambda: airflow.states("oauth2_deferred_call") == {"fetch_orders": "success"}, airflow, "example")
     until(lambda: airflow.states("oauth2_wait_for_job") == {"wait_for_export": "success"}, airflow, "example")
     _watchers(airflow, orders)
+    _callbacks_and_retries(airflow, orders)
     assert orders.counts()["token requests"] == 1, "all processes share the store, the new triggerer too"
     everything = airflow.logs() + (airflow.home / "airflow.db").read_bytes().decode("latin-1")
     assert CLIENT_SECRET not in everything
@@ -225,3 +227,21 @@ def _watchers(airflow: Airflow, orders: OrdersServer) -> None:
     polls = orders.counts(since=began)["API calls"]
     assert polls <= 5, "two watchers, one poll every 2 s"
     assert (airflow.runs("oauth2_on_change"), airflow.runs("third_version")) == (2, 1)
+
+
+def _callbacks_and_retries(airflow: Airflow, orders: OrdersServer) -> None:
+    """A failed task is told of; a busy API is asked again when it said, not when ``retry_delay`` does."""
+    orders.busy = 1
+    airflow.trigger("oauth2_notify_on_failure", "oauth2_retry_policy")
+    until(
+        lambda: airflow.states("oauth2_notify_on_failure") == {"import_orders": "failed"}, airflow, "failure"
+    )
+    until(lambda: bool(orders.posted), airflow, "the notifier's call")
+    assert [order["article"] for order in orders.posted] == ["import_orders"]
+    until(lambda: airflow.states("oauth2_retry_policy") == {"count_orders": "success"}, airflow, "a retry")
+    refused_at = next(at for at, kind in orders.seen if kind == "busy")
+    rows = airflow.rows(
+        "select try_number, unixepoch(start_date) from task_instance where dag_id = ?", "oauth2_retry_policy"
+    )
+    assert rows[0][0] == 2
+    assert rows[0][1] >= refused_at + RETRY_AFTER - 1, "the database has whole seconds here"

@@ -24,6 +24,7 @@ CLIENT_ID = "nightly-import"
 CLIENT_SECRET = "a demo secret, known to nobody else"
 SCOPES = frozenset({"orders.read", "orders.write"})
 PAGE = 3
+RETRY_AFTER = 15
 ORDERS = [{"id": number, "amount": number * 10} for number in range(1, 8)]
 
 
@@ -74,6 +75,7 @@ class OrdersServer:
         self.reluctant: Counter[int] = Counter()
         self.prices = 1
         self.slowness = 0.0
+        self.busy = 0
         self._tokens: dict[str, _Token] = {}
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
@@ -136,6 +138,21 @@ class OrdersServer:
         self._routes(app, issuer, protect)
         return app
 
+    def _busy(self) -> Any:
+        """Say that it is busy, as often as it was told to."""
+        if not self.busy:
+            return None
+        self.busy -= 1
+        self._count("busy")
+        return jsonify(error="busy"), 503, {"Retry-After": str(RETRY_AFTER)}
+
+    def _page(self) -> Response:
+        self._count("API calls")
+        first = int(request.args.get("from", 0))
+        more = first + PAGE < len(ORDERS)
+        following = f"{self.url}/shop/v1/orders?from={first + PAGE}" if more else None
+        return jsonify(orders=ORDERS[first : first + PAGE], next=following)
+
     def _routes(self, app: Flask, issuer: Any, protect: Any) -> None:
         @app.post("/oauth2/token")
         def token() -> Any:
@@ -144,12 +161,8 @@ class OrdersServer:
 
         @app.get("/shop/v1/orders")
         @protect("orders.read")
-        def orders() -> Response:
-            self._count("API calls")
-            first = int(request.args.get("from", 0))
-            more = first + PAGE < len(ORDERS)
-            following = f"{self.url}/shop/v1/orders?from={first + PAGE}" if more else None
-            return jsonify(orders=ORDERS[first : first + PAGE], next=following)
+        def orders() -> Any:
+            return self._busy() or self._page()
 
         @app.post("/shop/v1/orders")
         @protect("orders.write")
