@@ -8,35 +8,20 @@ again tells nothing twice and misses nothing.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 from collections.abc import AsyncIterator, Hashable
-from dataclasses import dataclass
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, ResourceError
-from airflow_oauth_provider.hooks.answers import ReadResponse
-from airflow_oauth_provider.response_check import MISSING, ResponseCheck, at_path, parse_path
+from airflow_oauth_provider.response_check import ResponseCheck, parse_path
 from airflow_oauth_provider.triggers.calls import Call
+from airflow_oauth_provider.triggers.observing import MAX_BODY, Look, Observation
 
 LONGEST_PAUSE = 3600.0
 """Seconds between two polls at the most while all of them fail."""
 _STATE = "oauth2_watched"
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What a poll saw.
-
-    :param identity: differs when the resource does.
-    :param told: what an event says of it.
-    """
-
-    identity: str
-    told: dict[str, Any]
-    response: ReadResponse
 
 
 class OAuth2HttpEventTrigger(BaseEventTrigger):
@@ -83,9 +68,12 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
         if cursor is not None and set(cursor) != {"json_path", "param"}:
             self._fail("cursor", 'must be {"json_path": …, "param": …}')
         self.cursor = cursor
-        self._cursor_steps = parse_path(cursor["json_path"], field="cursor") if cursor else ()
         self.payload_path = payload_path
-        self._payload_steps = parse_path(payload_path, field="payload_path") if payload_path else ()
+        self._look = Look(
+            self.call.endpoint,
+            None if cursor is None else parse_path(cursor["json_path"], field="cursor"),
+            None if payload_path is None else parse_path(payload_path, field="payload_path"),
+        )
         self._seen: str | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -157,37 +145,20 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
         """Poll once; ``None`` when nothing has changed."""
         headers = dict(self.call.headers or {})
         data = self.call.data
-        if last is not None and self.cursor is None:
-            for name, key in (("If-None-Match", "etag"), ("If-Modified-Since", "last_modified")):
-                if last.told[key]:
-                    headers[name] = last.told[key]
-        if last is not None and self.cursor is not None and last.told["cursor"] is not None:
-            data = {**(data or {}), self.cursor["param"]: last.told["cursor"]}
+        cursor = last.cursor if last is not None else None
+        if self.cursor is not None and cursor is not None:
+            data = {**(data or {}), self.cursor["param"]: cursor}
+        elif self.cursor is None and last is not None:
+            if last.etag:
+                headers["If-None-Match"] = last.etag
+            if last.last_modified:
+                headers["If-Modified-Since"] = last.last_modified
         call = Call(**{**self.call.arguments(), "headers": headers, "data": data})
-        response = await call.make(hook)
-        return None if response.status_code == 304 else self._observation(response, hook, last)
-
-    def _observation(self, response: Any, hook: Any, last: Observation | None) -> Observation:
-        told: dict[str, Any] = {
-            "endpoint": self.call.endpoint,
-            "status_code": response.status_code,
-            "etag": response.headers.get("ETag"),
-            "last_modified": response.headers.get("Last-Modified"),
-            "cursor": None,
-        }
-        if self.cursor is not None:
-            found = at_path(_json(response), self._cursor_steps)
-            told["cursor"] = found if found is not MISSING else last.told["cursor"] if last else None
-            identity = f"cursor:{json.dumps(told['cursor'])}"
-        elif told["etag"] or told["last_modified"]:
-            identity = f"validators:{told['etag']} {told['last_modified']}"
-        else:
-            told["digest"] = hashlib.sha256(response.content).hexdigest()
-            identity = f"digest:{told['digest']}"
-        if self.payload_path is not None:
-            payload = at_path(_json(response), self._payload_steps)
-            told["payload"] = None if payload is MISSING else payload
-        return Observation(identity, json.loads(hook.redact(json.dumps(told))), response)
+        # What HEAD says of a body's length is not about its own answer.
+        response = await call.make(hook, limit=None if self.call.method == "HEAD" else MAX_BODY)
+        if response.status_code == 304:
+            return None
+        return self._look.at(response, cursor=cursor, redact=hook.redact)
 
     async def _worth_telling(self, observation: Observation, *, first: bool) -> bool:
         if self.response_check is None:
@@ -219,13 +190,6 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
 
     def _fail(self, field: str, message: str) -> None:
         raise ConfigurationError(message, field=field, conn_id=self.call.oauth2_conn_id)
-
-
-def _json(response: Any) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return MISSING
 
 
 def _shown(error: Exception) -> str:

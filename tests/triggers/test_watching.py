@@ -12,8 +12,9 @@ import pytest
 
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.response_check import ResponseCheck
+from airflow_oauth_provider.triggers import observing, watching
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpEventTrigger
-from tests.servers.scripted import Answer, Json, Text
+from tests.servers.scripted import Answer, Json, Raw, Text
 from tests.service import RecordedRequest, Service
 from tests.triggers.running import again
 
@@ -40,6 +41,12 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr("airflow_oauth_provider.triggers.watching.asyncio.sleep", short)
     return found
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """What has been logged; where triggers log to differs between versions of Airflow."""
+    return lambda: caplog.text + capsys.readouterr().out
 
 
 class Store:
@@ -181,6 +188,112 @@ def test_an_event_holds_no_token(service: Service) -> None:
     events = watch(service, 4, payload_path="$.echo")
     assert [event["payload"] for event in events] == ["Bearer ***"]
     assert "s3" not in json.dumps(events)
+
+
+@pytest.mark.parametrize(
+    "secret, echo",
+    [
+        ('p"w-with-a-quote', {"a": ['p"w-with-a-quote'], 'p"w-with-a-quote': 1}),
+        ("p\u00e4ssw\u00f6rd", {"a": ["a p\u00e4ssw\u00f6rd!"]}),
+        ("null", {"a": ["null"]}),
+        ("endpoint", {"a": ["endpoint"]}),
+        ("report", {"a": ["report"]}),
+        ("status_code", {"a": ["status_code"]}),
+    ],
+)
+def test_a_secret_is_taken_out_of_texts_and_harms_nothing_else(
+    service: Service, monkeypatch: pytest.MonkeyPatch, secret: str, echo: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(password=secret))
+    service.api = lambda _: Json({"n": len(service.calls), "echo": echo, "nothing": None})
+    told = watch(service, 3, payload_path="$")[0]
+    assert secret not in repr(told["payload"])
+    assert "***" in told["payload"]["echo"]["a"][0]
+    assert told["payload"]["nothing"] is None
+    assert (told["endpoint"], told["status_code"]) == ("report", 200)
+
+
+def test_half_a_character_can_be_told(service: Service) -> None:
+    service.api = lambda _: Text(200, f'{{"a": "\\ud800", "n": {len(service.calls)}}}')
+    assert watch(service, 3, payload_path="$.a")[0]["payload"] == "?"
+
+
+@pytest.mark.parametrize(
+    "body, arguments, told",
+    [
+        pytest.param("[" * 20_000 + "]" * 20_000, {"payload_path": "$"}, "nested", id="far-too-deep"),
+        pytest.param("[" * 40 + "]" * 40, {"payload_path": "$"}, "nested", id="too-deep"),
+        pytest.param("x" * 2000, {}, "larger than 1000 bytes", id="large"),
+        pytest.param("x" * 2000, {"payload_path": "$"}, "larger than 1000 bytes", id="large-payload"),
+    ],
+)
+def test_what_cannot_be_read_is_logged_and_polled_less_often(
+    service: Service,
+    pauses: list[float],
+    logged: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+    body: str,
+    arguments: dict[str, Any],
+    told: str,
+) -> None:
+    if "1000" in told:
+        monkeypatch.setattr(watching, "MAX_BODY", 1000)
+        monkeypatch.setattr(observing, "MAX_BODY", 1000)
+    service.api = lambda _: Text(200, body)
+    assert watch(service, 3, **arguments) == []
+    assert told in logged()
+    assert pauses[:2] == [120, 240]
+
+
+def test_a_body_of_any_size_will_do_where_validators_are_enough(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "MAX_BODY", 1000)
+    service.api = versions(('"1"', "x" * 2000), ('"2"', "x" * 2000))
+    assert [event["etag"] for event in watch(service, 4)] == ['"2"']
+
+
+def test_head_is_told_of_a_body_of_any_size(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "MAX_BODY", 1000)
+    statuses = [404, 404, 200]
+
+    def serve(_: RecordedRequest) -> Answer:
+        status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
+        return Raw(b"HTTP/1.1 %d X\r\nContent-Length: 5000000\r\n\r\n" % status, keep_open=True)
+
+    service.api = serve
+    events = watch(
+        service,
+        4,
+        method="HEAD",
+        extra_options={"check_response": False},
+        response_check=ResponseCheck(status=200),
+    )
+    assert [event["status_code"] for event in events] == [200]
+    assert len({call.connection for call in service.calls}) == 1
+
+
+def test_a_cursor_of_null_does_not_begin_anew(service: Service) -> None:
+    cursors = iter([10, 12, None])
+    service.api = lambda _: Json({"next": next(cursors, None)})
+    events = watch(service, 6, cursor={"json_path": "$.next", "param": "since"})
+    assert [event["cursor"] for event in events] == [12]
+    assert {call.target for call in service.calls[2:]} == {"/api/report?since=12"}
+
+
+def test_polls_are_conditional_with_last_modified_alone(service: Service) -> None:
+    first, second = "Mon, 01 Jan 2024 00:00:00 GMT", "Tue, 02 Jan 2024 00:00:00 GMT"
+    dates = [first, first, second]
+
+    def serve(request: RecordedRequest) -> Answer:
+        date = dates.pop(0) if len(dates) > 1 else dates[0]
+        same = request.header("If-Modified-Since") == date
+        return Text(304 if same else 200, "" if same else "x", headers=[("Last-Modified", date)])
+
+    service.api = serve
+    assert [event["last_modified"] for event in watch(service, 5)] == [second]
+    assert [call.header("If-Modified-Since") for call in service.calls][:4] == [None, first, first, second]
+    assert {call.header("If-None-Match") for call in service.calls} == {None}
 
 
 def test_watchers_of_one_resource_share_a_poll(service: Service) -> None:
