@@ -63,9 +63,11 @@ class Look:
         """
         etag, modified = response.headers.get("ETag"), response.headers.get("Last-Modified")
         self._require_body(response, etag or modified)
+        wants_json = self.cursor is not None or self.payload is not None
+        document = document_of(response) if wants_json else MISSING
         told: dict[str, Any] = {"etag": etag, "last_modified": modified, "cursor": None}
         if self.cursor is not None:
-            found = at_path(document_of(response), self.cursor)
+            found = at_path(document, self.cursor)
             # Many APIs say null while there is nothing new: to begin anew then would tell all again.
             cursor = told["cursor"] = cursor if found is MISSING or found is None else found
             seen: tuple[Any, ...] = ("cursor", cursor)
@@ -75,7 +77,7 @@ class Look:
             told["digest"] = hashlib.sha256(response.content).hexdigest()
             seen = ("digest", response.status_code, told["digest"])
         if self.payload is not None:
-            payload = at_path(document_of(response), self.payload)
+            payload = at_path(document, self.payload)
             told["payload"] = None if payload is MISSING else payload
         told = {name: redacted(value, redact) for name, value in told.items()}
         told = {"endpoint": self.endpoint, "status_code": response.status_code, **told}
