@@ -24,7 +24,10 @@ from airflow_oauth_provider.triggers.calls import Call
 from airflow_oauth_provider.triggers.observing import MAX_BODY, Look, Observation
 
 LONGEST_PAUSE = 3600.0
-"""Seconds between two polls at the most while all of them fail."""
+"""Seconds between two polls at the most while all of them fail, whatever the API asks for.
+
+Unless ``poll_interval`` is longer.
+"""
 _STATE = "oauth2_watched"
 
 
@@ -49,7 +52,7 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
     :param poll_interval: seconds between two polls.
     :param response_check: a :class:`ResponseCheck`, or its arguments.
     :param cursor: for APIs that serve changes: ``{"json_path": where the next cursor stands in the
-        answer, "param": the query parameter it is sent in}``.
+        answer, "param": the query parameter it is sent in}``; it stays when an answer has none.
     :param payload_path: JSON path of what the event carries of the answer; without it, nothing.
     :param call: ``endpoint``, ``data``, ``headers``, ``extra_options``, ``request_kwargs``, ``base_url``
         as of ``OAuth2Hook.run``.
@@ -79,6 +82,10 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
             )
         if cursor is not None and set(cursor) != {"json_path", "param"}:
             self._fail("cursor", 'must be {"json_path": …, "param": …}')
+        if cursor is not None and not isinstance(self.call.data, dict | None):
+            self._fail("data", "must be a dict, to which the cursor is added")
+        if self.call.method == "HEAD" and (cursor is not None or payload_path is not None):
+            self._fail("method", "an answer to HEAD has no JSON for cursor and payload_path: use GET")
         self.cursor = cursor
         self.payload_path = payload_path
         self._look = Look(
@@ -163,7 +170,7 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
         """Log a failed poll, and say how long to pause: longer each time, as long as all of them fail."""
         wanted = getattr(error, "retry_after", None) or 0.0
         self.log.error("Watching %s failed: %s", self.call.endpoint, _shown(error))
-        return max(self.poll_interval, wanted, min(2 * pause, LONGEST_PAUSE))
+        return max(self.poll_interval, min(LONGEST_PAUSE, max(wanted, 2 * pause)))
 
     async def _observed(self, hook: Any, last: Observation | None) -> Observation | None:
         """Poll once; ``None`` when nothing has changed."""

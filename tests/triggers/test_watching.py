@@ -310,6 +310,18 @@ def test_failures_make_it_slower_and_never_end_it(
     assert max(pauses) <= 3600
 
 
+@pytest.mark.parametrize("wanted", ["31536000", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_no_api_silences_it_for_longer_than_an_hour(
+    service: Service, pauses: list[float], wanted: str
+) -> None:
+    service.api = lambda _: Json({}, 429, [("Retry-After", wanted)])
+    assert watch(service, 3) == []
+    assert set(pauses) == {3600}
+    pauses.clear()
+    watch(service, len(service.calls) + 2, poll_interval=86400)
+    assert set(pauses) == {86400}, "it was asked to be as slow as that"
+
+
 def test_a_refused_client_does_not_end_it_either(service: Service, pauses: list[float]) -> None:
     service.token = lambda _: Json({"error": "invalid_client"}, 401)
     trigger = again(OAuth2HttpEventTrigger("my_api", endpoint="report"))
@@ -505,6 +517,11 @@ async def _gathered(events: AsyncIterator[Any], service: Service) -> list[Any]:
         ({"response_check": lambda _: True}, "response_check"),
         ({"cursor": {"json_path": "$.a"}}, "cursor"),
         ({"cursor": {"json_path": "$[", "param": "a"}}, "cursor"),
+        ({"cursor": {"json_path": 1, "param": "a"}}, "cursor"),
+        ({"cursor": {"json_path": "$.a", "param": "a"}, "data": "a=1"}, "data"),
+        ({"cursor": {"json_path": "$.a", "param": "a"}, "data": [["a", "1"]]}, "data"),
+        ({"cursor": {"json_path": "$.a", "param": "a"}, "method": "HEAD"}, "method"),
+        ({"payload_path": "$.a", "method": "HEAD"}, "method"),
         ({"payload_path": "$["}, "payload_path"),
     ],
 )
