@@ -113,7 +113,7 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
         """
         if self.cursor is not None:
             return None
-        return "oauth2", self._arguments_without("response_check")
+        return self._everything_but("response_check")
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Any]:
@@ -163,6 +163,8 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
                         await asyncio.sleep(pause)
             except Exception as error:
                 pause = self._longer(pause, error)
+                if _is_cancelled():  # and closing failed, so that this error took the cancellation's place
+                    raise asyncio.CancelledError from None
             # The connection may be mended by then: whoever comes anew reads it anew.
             await asyncio.sleep(pause)
 
@@ -238,16 +240,21 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
         An asset may have several watchers, and a watcher that is edited watches something else. How
         often it polls makes no difference.
         """
-        arguments = self._arguments_without("poll_interval")
-        return f"{_STATE}_{hashlib.sha256(arguments.encode()).hexdigest()[:16]}"
+        watched = self._everything_but("poll_interval")
+        return f"{_STATE}_{hashlib.sha256(watched.encode()).hexdigest()[:16]}"
 
-    def _arguments_without(self, name: str) -> str:
-        arguments = self.serialize()[1]
+    def _everything_but(self, name: str) -> str:
+        path, arguments = self.serialize()
         del arguments[name]
-        return json.dumps(arguments, sort_keys=True)
+        return json.dumps([path, arguments], sort_keys=True)
 
     def _fail(self, field: str, message: str) -> None:
         raise ConfigurationError(message, field=field, conn_id=self.call.oauth2_conn_id)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _shown(error: Exception) -> str:
