@@ -4,110 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.response_check import ResponseCheck
-from airflow_oauth_provider.triggers import observing, watching
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpEventTrigger
-from tests.servers.scripted import Answer, Json, Raw, Text
+from tests.servers.scripted import Answer, Json, Text
 from tests.service import RecordedRequest, Service
 from tests.triggers.running import again
+from tests.triggers.watched import DONE, states, versions, watch, watched
 
-SECRET = "a-client-secret"
-pytestmark = [pytest.mark.airflow]
-
-
-@pytest.fixture(autouse=True)
-def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(max_retry_attempts=0))
-
-
-@pytest.fixture(autouse=True)
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What is slept between polls; a moment in truth."""
-    found: list[float] = []
-    sleep = asyncio.sleep
-
-    async def short(seconds: float, *args: Any) -> Any:
-        if seconds > 5:
-            found.append(seconds)
-            seconds = 0.01
-        return await sleep(seconds, *args)
-
-    monkeypatch.setattr("airflow_oauth_provider.triggers.watching.asyncio.sleep", short)
-    return found
-
-
-@pytest.fixture
-def logged(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    """What has been logged; where triggers log to differs between versions of Airflow."""
-    return lambda: caplog.text + capsys.readouterr().out
-
-
-class Store:
-    """Where Airflow 3.3 keeps an asset's state."""
-
-    def __init__(self, error: Exception | None = None, *, failing: Collection[str] = ()) -> None:
-        self.held: dict[str, Any] = {}
-        self.error = error or RuntimeError(SECRET)
-        self.failing = failing
-        self.tried: list[str] = []
-
-    async def aget(self, key: str) -> Any:
-        self.tried.append("aget")
-        if "aget" in self.failing:
-            raise self.error
-        return json.loads(self.held[key]) if key in self.held else None
-
-    async def aset(self, key: str, value: Any) -> None:
-        self.tried.append("aset")
-        if "aset" in self.failing:
-            raise self.error
-        self.held[key] = json.dumps(value)
-
-
-def watch(service: Service, polls: int, store: Store | None = None, **arguments: Any) -> list[Any]:
-    """Run a watcher until the API has been polled so often, and return its events."""
-    trigger = again(OAuth2HttpEventTrigger("my_api", **{"endpoint": "report", **arguments}))
-    trigger.asset_state_store = store
-    return asyncio.run(_watched(trigger.run(), lambda: len(service.calls) >= polls))
-
-
-async def _watched(events: AsyncIterator[Any], done: Callable[[], bool]) -> list[Any]:
-    found = []
-
-    async def collect() -> None:
-        async for event in events:
-            found.append(json.loads(json.dumps(event.payload)))  # noqa: PERF401  (kept when cancelled)
-
-    task = asyncio.create_task(collect())
-    for _ in range(1000):
-        if done() or task.done():
-            break
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.05)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-    return found
-
-
-def versions(*bodies: tuple[str, str]) -> Callable[[RecordedRequest], Answer]:
-    """Serve a resource that honours If-None-Match; the last version for ever."""
-    left = list(bodies)
-
-    def serve(request: RecordedRequest) -> Answer:
-        tag, body = left.pop(0) if len(left) > 1 else left[0]
-        if request.header("If-None-Match") == tag:
-            return Text(304, "", headers=[("ETag", tag)])
-        return Text(200, body, headers=[("ETag", tag)])
-
-    return serve
+pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("my_api", "pauses")]
 
 
 def test_a_change_is_told_once_and_asked_for_conditionally(service: Service) -> None:
@@ -132,118 +42,11 @@ def test_a_check_decides_which_versions_are_told(service: Service) -> None:
     assert [(event["etag"], event["payload"]) for event in events] == [('"2"', "final")]
 
 
-def test_after_a_restart_nothing_is_told_twice_and_nothing_missed(service: Service) -> None:
-    store = Store()
-    service.api = versions(('"1"', "a"), ('"2"', "b"))
-    assert len(watch(service, 4, store)) == 1
-    assert watch(service, len(service.calls) + 3, store) == []
-    service.api = versions(('"3"', "c"))
-    assert [event["etag"] for event in watch(service, len(service.calls) + 3, store)] == ['"3"']
-
-
-def states(*values: str) -> Callable[[RecordedRequest], Answer]:
-    """Serve a resource without validators whose state changes with each poll; the last for ever."""
-    left = list(values)
-    return lambda _: Json({"state": left.pop(0) if len(left) > 1 else left[0]})
-
-
-DONE = {"json_path": "state", "expected": "done"}
-
-
 def test_what_comes_again_is_told_again(service: Service) -> None:
     """Also where nothing was told of what was there in between."""
     service.api = states("running", "done", "running", "done", "running", "done")
     events = watch(service, 8, response_check=DONE, payload_path="state")
     assert [event["payload"] for event in events] == ["done"] * 3
-
-
-def test_after_a_restart_what_was_seen_in_between_counts(service: Service) -> None:
-    store = Store()
-    service.api = states("done", "running")
-    assert len(watch(service, 4, store, response_check=DONE)) == 1
-    service.api = states("done")
-    assert len(watch(service, len(service.calls) + 3, store, response_check=DONE)) == 1
-    assert watch(service, len(service.calls) + 3, store, response_check=DONE) == []
-
-
-def test_watchers_of_one_asset_remember_each_for_itself(service: Service) -> None:
-    store = Store()
-    service.api = lambda request: Text(200, "", headers=[("ETag", f'"{request.target}"')])
-    others: list[dict[str, Any]] = [
-        {"endpoint": "one"},
-        {"endpoint": "two"},
-        {"endpoint": "one", "data": {"a": "b"}},
-    ]
-    for _ in range(2):
-        for other in others:
-            assert watch(service, len(service.calls) + 2, store, **other) == []
-    assert len(store.held) == len(others)
-    check = {"endpoint": "one", "response_check": {"status": 200}}
-    assert len(watch(service, len(service.calls) + 2, store, **check)) == 1
-    assert len(store.held) == len(others) + 1
-    assert watch(service, len(service.calls) + 2, store, poll_interval=61, **check) == []
-
-
-def test_it_remembers_only_after_telling(service: Service) -> None:
-    """An event that Airflow did not take is told again."""
-    service.api = versions(('"1"', "a"), ('"2"', "b"))
-    store = Store()
-
-    async def stopped_at_the_event() -> str:
-        trigger = again(OAuth2HttpEventTrigger("my_api", endpoint="report", poll_interval=60))
-        trigger.asset_state_store = store
-        async for event in trigger.run():
-            return str(event.payload["etag"])
-        return ""
-
-    assert asyncio.run(stopped_at_the_event()) == '"2"'
-    assert [event["etag"] for event in watch(service, len(service.calls) + 3, store)] == ['"2"']
-    assert watch(service, len(service.calls) + 3, store) == []
-
-
-@pytest.mark.parametrize("failing", [["aget"], ["aset"], ["aget", "aset"]])
-def test_a_store_that_fails_does_not_end_it(
-    service: Service, logged: Callable[[], str], failing: list[str]
-) -> None:
-    store = Store(failing=failing)
-    service.api = states("a", "b", "b", "c")
-    events = watch(service, 6, store, payload_path="state")
-    assert [event["payload"] for event in events] == ["b", "c"]
-    told = logged()
-    assert "RuntimeError" in told
-    assert SECRET not in told
-
-
-def test_what_could_not_be_kept_is_kept_later(service: Service) -> None:
-    failing = ["aset"]
-    store = Store(failing=failing)
-
-    def serve(_: RecordedRequest) -> Answer:
-        if len(service.calls) == 4:
-            failing.clear()
-        return Text(200, "a" if len(service.calls) < 2 else "b")
-
-    service.api = serve
-    assert len(watch(service, 6, store)) == 1
-    assert store.held
-    assert watch(service, len(service.calls) + 3, store) == []
-
-
-def test_of_a_watcher_of_several_assets_nothing_is_kept(service: Service, logged: Callable[[], str]) -> None:
-    store = Store(ValueError("Task has 2 concrete inlets"), failing=["aget", "aset"])
-    service.api = states("a", "b")
-    assert len(watch(service, 6, store)) == 1
-    assert store.tried == ["aget", "aset", "aset"], "once for each that was seen"
-    assert "[error" not in logged()
-
-
-@pytest.mark.parametrize("held", ["a text", 1, {"identity": 1}, {}, []])
-def test_a_state_of_somebody_elses_is_none(service: Service, held: Any) -> None:
-    store = Store()
-    service.api = states("a")
-    watch(service, 2, store)
-    store.held = dict.fromkeys(store.held, json.dumps(held))
-    assert watch(service, len(service.calls) + 2, store) == []
 
 
 @pytest.mark.parametrize(
@@ -256,30 +59,6 @@ def test_an_answer_that_cannot_be_checked_is_logged_once(
     assert watch(service, 4, response_check={**DONE, "failed": "error"}) == []
     assert logged().count("cannot be checked") == 1
     assert set(pauses) == {60}
-
-
-def test_after_a_restart_a_cursor_goes_on(service: Service) -> None:
-    def serve(request: RecordedRequest) -> Answer:
-        since = int(request.target.partition("since=")[2] or 0)
-        return Json({"next": min(since + 10, 30)})
-
-    service.api = serve
-    store, cursor = Store(), {"json_path": "$.next", "param": "since"}
-    assert OAuth2HttpEventTrigger("my_api", cursor=cursor).shared_stream_key() is None
-    assert [event["cursor"] for event in watch(service, 5, store, cursor=cursor)] == [20, 30]
-    before = len(service.calls)
-    assert watch(service, before + 3, store, cursor=cursor) == []
-    assert {call.target for call in service.calls[before:]} == {"/api/report?since=30"}
-
-
-def test_a_cursor_that_repeats_a_secret_is_sent_and_not_kept(service: Service) -> None:
-    service.api = lambda request: Json({"next": request.header("Authorization")})
-    store = Store()
-    arguments = {"cursor": {"json_path": "$.next", "param": "since"}, "response_check": {"status": 200}}
-    events = watch(service, 3, store, **arguments)
-    assert [event["cursor"] for event in events] == ["Bearer ***"]
-    assert service.calls[1].target == "/api/report?since=Bearer+tok-1"
-    assert "tok-1" not in repr(store.held)
 
 
 def test_a_cursor_is_sent_back(service: Service) -> None:
@@ -325,7 +104,7 @@ def test_no_api_silences_it_for_longer_than_an_hour(
 def test_a_refused_client_does_not_end_it_either(service: Service, pauses: list[float]) -> None:
     service.token = lambda _: Json({"error": "invalid_client"}, 401)
     trigger = again(OAuth2HttpEventTrigger("my_api", endpoint="report"))
-    assert asyncio.run(_watched(trigger.run(), lambda: len(pauses) >= 5)) == []
+    assert asyncio.run(watched(trigger.run(), lambda: len(pauses) >= 5)) == []
     assert len(service.token_requests) == 1
 
 
@@ -338,101 +117,7 @@ def test_a_mended_connection_is_found(service: Service, monkeypatch: pytest.Monk
         monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
         return len(service.calls) >= 3
 
-    assert [event["etag"] for event in asyncio.run(_watched(trigger.run(), mended))] == ['"2"']
-
-
-def test_an_event_holds_no_token(service: Service) -> None:
-    bodies = ["a", "b"]
-    service.api = lambda request: Json(
-        {"body": bodies.pop(0) if len(bodies) > 1 else "b", "echo": request.header("Authorization")},
-        headers=[("Set-Cookie", "a=s3")],
-    )
-    events = watch(service, 4, payload_path="$.echo")
-    assert [event["payload"] for event in events] == ["Bearer ***"]
-    assert "s3" not in json.dumps(events)
-
-
-@pytest.mark.parametrize(
-    "secret, echo",
-    [
-        ('p"w-with-a-quote', {"a": ['p"w-with-a-quote'], 'p"w-with-a-quote': 1}),
-        ("p\u00e4ssw\u00f6rd", {"a": ["a p\u00e4ssw\u00f6rd!"]}),
-        ("null", {"a": ["null"]}),
-        ("endpoint", {"a": ["endpoint"]}),
-        ("report", {"a": ["report"]}),
-        ("status_code", {"a": ["status_code"]}),
-    ],
-)
-def test_a_secret_is_taken_out_of_texts_and_harms_nothing_else(
-    service: Service, monkeypatch: pytest.MonkeyPatch, secret: str, echo: dict[str, Any]
-) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(password=secret))
-    service.api = lambda _: Json({"n": len(service.calls), "echo": echo, "nothing": None})
-    told = watch(service, 3, payload_path="$")[0]
-    assert secret not in repr(told["payload"])
-    assert "***" in told["payload"]["echo"]["a"][0]
-    assert told["payload"]["nothing"] is None
-    assert (told["endpoint"], told["status_code"]) == ("report", 200)
-
-
-def test_half_a_character_can_be_told(service: Service) -> None:
-    service.api = lambda _: Text(200, f'{{"a": "\\ud800", "n": {len(service.calls)}}}')
-    assert watch(service, 3, payload_path="$.a")[0]["payload"] == "?"
-
-
-@pytest.mark.parametrize(
-    "body, arguments, told",
-    [
-        pytest.param("[" * 20_000 + "]" * 20_000, {"payload_path": "$"}, "nested", id="far-too-deep"),
-        pytest.param("[" * 40 + "]" * 40, {"payload_path": "$"}, "nested", id="too-deep"),
-        pytest.param("x" * 2000, {}, "larger than 1000 bytes", id="large"),
-        pytest.param("x" * 2000, {"payload_path": "$"}, "larger than 1000 bytes", id="large-payload"),
-    ],
-)
-def test_what_cannot_be_read_is_logged_and_polled_less_often(
-    service: Service,
-    pauses: list[float],
-    logged: Callable[[], str],
-    monkeypatch: pytest.MonkeyPatch,
-    body: str,
-    arguments: dict[str, Any],
-    told: str,
-) -> None:
-    if "1000" in told:
-        monkeypatch.setattr(watching, "MAX_BODY", 1000)
-        monkeypatch.setattr(observing, "MAX_BODY", 1000)
-    service.api = lambda _: Text(200, body)
-    assert watch(service, 3, **arguments) == []
-    assert told in logged()
-    assert pauses[:2] == [120, 240]
-
-
-def test_a_body_of_any_size_will_do_where_validators_are_enough(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watching, "MAX_BODY", 1000)
-    service.api = versions(('"1"', "x" * 2000), ('"2"', "x" * 2000))
-    assert [event["etag"] for event in watch(service, 4)] == ['"2"']
-
-
-def test_head_is_told_of_a_body_of_any_size(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "MAX_BODY", 1000)
-    statuses = [404, 404, 200]
-
-    def serve(_: RecordedRequest) -> Answer:
-        status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
-        return Raw(b"HTTP/1.1 %d X\r\nContent-Length: 5000000\r\n\r\n" % status, keep_open=True)
-
-    service.api = serve
-    events = watch(
-        service,
-        4,
-        method="HEAD",
-        extra_options={"check_response": False},
-        response_check=ResponseCheck(status=200),
-    )
-    assert [event["status_code"] for event in events] == [200]
-    assert len({call.connection for call in service.calls}) == 1
+    assert [event["etag"] for event in asyncio.run(watched(trigger.run(), mended))] == ['"2"']
 
 
 def test_a_cursor_of_null_does_not_begin_anew(service: Service) -> None:

@@ -17,12 +17,7 @@ from tests.servers.scripted import Answer, Json, Silent, Text
 from tests.service import RecordedRequest, Service
 from tests.triggers.running import again
 
-pytestmark = [pytest.mark.airflow]
-
-
-@pytest.fixture(autouse=True)
-def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(max_retry_attempts=0))
+pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("my_api")]
 
 
 def watcher(**arguments: Any) -> Any:
