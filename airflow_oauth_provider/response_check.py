@@ -24,6 +24,8 @@ def parse_path(path: str, *, field: str = "json_path") -> tuple[str | int, ...]:
     :param field: the argument that an error names.
     :raises ConfigurationError: when it is malformed.
     """
+    if not isinstance(path, str):
+        raise ConfigurationError("must be text, a JSON path like $.jobs[0].state", field=field)
     rest = path.removeprefix("$")
     steps: list[str | int] = []
     while rest:
@@ -49,8 +51,44 @@ def at_path(document: Any, steps: Sequence[str | int]) -> Any:
     return document
 
 
+def document_of(response: Any) -> Any:
+    """Return the JSON of an answer; :data:`MISSING` where its body is something else.
+
+    Not as strict as for the answers of authorization servers: equal names and NaN are the API's affair.
+
+    :raises ResourceError: when there is no telling.
+    """
+    if getattr(response, "content", b"") is None:
+        raise ResourceError("the body of the answer is too large to be looked at")
+    try:
+        return response.json()
+    except ValueError:
+        return MISSING
+    except RecursionError:
+        raise ResourceError("the JSON of the answer is nested too deeply") from None
+
+
 def _several(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list | tuple | set | frozenset) else (value,)
+    return tuple(value) if isinstance(value, list | tuple | set | frozenset | range) else (value,)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare as JSON does, where ``true`` is not 1."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+    return bool(one == other)
+
+
+def _are_statuses(values: Sequence[Any]) -> bool:
+    return bool(values) and all(isinstance(one, int) and not isinstance(one, bool) for one in values)
+
+
+def _is_one_of(value: Any, wanted: Any) -> bool:
+    return any(_same(value, one) for one in _several(wanted))
 
 
 @dataclass(frozen=True)
@@ -62,8 +100,8 @@ class ResponseCheck:
     :param status: HTTP status, or several. A status of 400 and above is an error before it gets here,
         unless ``extra_options={"check_response": False}``.
     :param json_path: where to look in the JSON of the body.
-    :param expected: the value there, or several of which one is enough; left out, any will do but
-        ``null``, ``false``, 0 and what is empty.
+    :param expected: the value there (``true`` is not 1), or several of which one is enough; left out,
+        any will do but ``null``, ``false``, 0 and what is empty.
     :param failed: values there with which waiting is over: the task fails.
     """
 
@@ -78,6 +116,8 @@ class ResponseCheck:
 
         :raises ConfigurationError: when they cannot be meant.
         """
+        if self.status is not None and not _are_statuses(_several(self.status)):
+            raise ConfigurationError("must be a number such as 200, or several", field="status")
         if self.json_path is None:
             if self.expected is not None or _several(self.failed):
                 raise ConfigurationError("expected and failed need a json_path", field="json_path")
@@ -104,7 +144,7 @@ class ResponseCheck:
     def arguments(self) -> dict[str, Any]:
         """Return the arguments, as JSON can hold them."""
         return {
-            "status": list(_several(self.status)) if self.status is not None else None,
+            "status": list(map(int, _several(self.status))) if self.status is not None else None,
             "json_path": self.json_path,
             "expected": list(_several(self.expected)) if self.expected is not None else None,
             "failed": list(_several(self.failed)),
@@ -114,18 +154,15 @@ class ResponseCheck:
         """Look at an answer.
 
         :param response: with ``status_code`` and ``json()``.
-        :raises ResourceError: when it holds one of the *failed* values.
+        :raises ResourceError: when it holds one of the *failed* values, or there is no telling.
         """
         if self.status is not None and response.status_code not in _several(self.status):
             return False
         if self.json_path is None:
             return True
-        try:
-            value = at_path(response.json(), self._steps)
-        except ValueError:
-            return False
+        value = at_path(document_of(response), self._steps)
         if value is MISSING:
             return False
-        if value in _several(self.failed):
+        if _is_one_of(value, self.failed):
             raise ResourceError(f"the API reports {value!r} at {self.json_path}")
-        return bool(value) if self.expected is None else value in _several(self.expected)
+        return bool(value) if self.expected is None else _is_one_of(value, self.expected)

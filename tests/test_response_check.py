@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -60,6 +61,15 @@ def test_paths(path: str, found: Any) -> None:
         (ResponseCheck(json_path="$.s"), answer({}), False),
         (ResponseCheck(json_path="$.s"), answer("<html>"), False),
         (ResponseCheck(status=200, json_path="$.s"), answer({"s": 1}, 201), False),
+        (ResponseCheck(status=range(200, 203)), answer({}, 202), True),
+        (ResponseCheck(status=HTTPStatus.OK), answer({}), True),
+        (ResponseCheck(json_path="$.s", expected=1), answer({"s": True}), False),
+        (ResponseCheck(json_path="$.s", expected=True), answer({"s": 1}), False),
+        (ResponseCheck(json_path="$.s", expected=1), answer({"s": 1.0}), True),
+        (ResponseCheck(json_path="$.s", expected=[[1, {"a": 0}]]), answer({"s": [1, {"a": 0}]}), True),
+        (ResponseCheck(json_path="$.s", expected=[[1, {"a": 0}]]), answer({"s": [1, {"a": False}]}), False),
+        (ResponseCheck(json_path="$.s", failed=[0]), answer({"s": False}), False),
+        (ResponseCheck(json_path="$.s"), answer('{"s": 1, "s": NaN}'), True),
     ],
 )
 def test_what_holds(check: ResponseCheck, given: ReadResponse, holds: bool) -> None:
@@ -74,11 +84,38 @@ def test_a_failed_value_is_final() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{}, {"expected": 1}, {"status": 200, "failed": ["x"]}, {"path": "$"}, {"json_path": "$.["}]
+    "given, told",
+    [
+        (answer("[" * 100_000), "nested"),
+        (ReadResponse(200, "OK", "https://a.example", [], None), "too large"),
+    ],
 )
-def test_what_cannot_be_meant(arguments: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError):
+def test_an_answer_that_cannot_be_looked_at_is_an_error_of_its_own(given: ReadResponse, told: str) -> None:
+    assert ResponseCheck(status=200)(given)
+    with pytest.raises(ResourceError, match=told) as caught:
+        ResponseCheck(json_path="s")(given)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "arguments, field",
+    [
+        ({}, "response_check"),
+        ({"expected": 1}, "json_path"),
+        ({"status": 200, "failed": ["x"]}, "json_path"),
+        ({"path": "$"}, "response_check"),
+        ({"json_path": "$.["}, "json_path"),
+        ({"json_path": 1}, "json_path"),
+        ({"status": "200"}, "status"),
+        ({"status": [200, "201"]}, "status"),
+        ({"status": True}, "status"),
+        ({"status": []}, "status"),
+    ],
+)
+def test_what_cannot_be_meant(arguments: dict[str, Any], field: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
         ResponseCheck.of(arguments)
+    assert caught.value.field == field
 
 
 def test_a_callable_is_none() -> None:

@@ -1,8 +1,9 @@
 """The trigger of an ``AssetWatcher``: an asset event whenever what an API serves has changed.
 
-Many watchers of one resource share one poll and one token (Airflow 3.3+). What a watcher has told of
-is kept in the asset's state store where Airflow has one (3.3+), so that a triggerer that is started
-again tells nothing twice and misses nothing.
+Many watchers of one resource share one poll and one token (Airflow 3.3+). What a watcher has seen is
+kept in the asset's state store where Airflow has one (3.3+), so that a triggerer that is started again
+tells nothing twice and misses nothing. Of a watcher that several assets have in common nothing is kept:
+Airflow does not say which of their stores would be its own.
 """
 
 from __future__ import annotations
@@ -10,33 +11,32 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Hashable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, ResourceError
-from airflow_oauth_provider.hooks.answers import ReadResponse
-from airflow_oauth_provider.response_check import MISSING, ResponseCheck, at_path, parse_path
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+from airflow_oauth_provider.response_check import ResponseCheck, parse_path
 from airflow_oauth_provider.triggers.calls import Call
+from airflow_oauth_provider.triggers.observing import MAX_BODY, Look, Observation
 
 LONGEST_PAUSE = 3600.0
-"""Seconds between two polls at the most while all of them fail."""
+"""Seconds between two polls at the most while all of them fail, whatever the API asks for.
+
+Unless ``poll_interval`` is longer.
+"""
 _STATE = "oauth2_watched"
 
 
 @dataclass(frozen=True)
-class Observation:
-    """What a poll saw.
-
-    :param identity: differs when the resource does.
-    :param told: what an event says of it.
-    """
+class _Seen:
+    """What of an observation is remembered."""
 
     identity: str
-    told: dict[str, Any]
-    response: ReadResponse
+    cursor: Any = None
 
 
 class OAuth2HttpEventTrigger(BaseEventTrigger):
@@ -52,7 +52,7 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
     :param poll_interval: seconds between two polls.
     :param response_check: a :class:`ResponseCheck`, or its arguments.
     :param cursor: for APIs that serve changes: ``{"json_path": where the next cursor stands in the
-        answer, "param": the query parameter it is sent in}``.
+        answer, "param": the query parameter it is sent in}``; it stays when an answer has none.
     :param payload_path: JSON path of what the event carries of the answer; without it, nothing.
     :param call: ``endpoint``, ``data``, ``headers``, ``extra_options``, ``request_kwargs``, ``base_url``
         as of ``OAuth2Hook.run``.
@@ -82,11 +82,18 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
             )
         if cursor is not None and set(cursor) != {"json_path", "param"}:
             self._fail("cursor", 'must be {"json_path": …, "param": …}')
+        if cursor is not None and not isinstance(self.call.data, dict | None):
+            self._fail("data", "must be a dict, to which the cursor is added")
+        if self.call.method == "HEAD" and (cursor is not None or payload_path is not None):
+            self._fail("method", "an answer to HEAD has no JSON for cursor and payload_path: use GET")
         self.cursor = cursor
-        self._cursor_steps = parse_path(cursor["json_path"], field="cursor") if cursor else ()
         self.payload_path = payload_path
-        self._payload_steps = parse_path(payload_path, field="payload_path") if payload_path else ()
-        self._seen: str | None = None
+        self._look = Look(
+            self.call.endpoint,
+            None if cursor is None else parse_path(cursor["json_path"], field="cursor"),
+            None if payload_path is None else parse_path(payload_path, field="payload_path"),
+        )
+        self._seen: _Seen | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the path of the class and its arguments."""
@@ -100,36 +107,47 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
         }
 
     def shared_stream_key(self) -> Hashable | None:
-        """Tell which watchers can share a poll: those that make the same call as often."""
-        polled = {name: value for name, value in self.serialize()[1].items() if name != "response_check"}
-        return "oauth2", json.dumps(polled, sort_keys=True)
+        """Tell which watchers can share a poll: those that make the same call as often.
+
+        None with a cursor: where each of them has got to differs, and a shared poll cannot know it.
+        """
+        if self.cursor is not None:
+            return None
+        return self._everything_but("response_check")
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Any]:
         """Poll for all who share it."""
-        async for observation in cls(**kwargs).observations():
-            yield observation
+        async with aclosing(cls(**kwargs).observations()) as observations:
+            async for observation in observations:
+                yield observation
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         """Turn what the shared poll sees into this watcher's events."""
-        seen = await self._told_before()
-        async for observation in shared_stream:
-            if observation.identity == seen:
-                continue
-            if await self._worth_telling(observation, first=seen is None):
-                yield TriggerEvent(observation.told)
-            elif self.response_check is not None:
-                continue
-            # After the event: rather told twice than never.
-            seen = observation.identity
-            await self._remember(seen)
+        await self._recall()
+        async for event in self._events(shared_stream):
+            yield event
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll for this watcher alone."""
-        async for event in self.filter_shared_stream(self.observations()):
-            yield event
+        await self._recall()
+        async with aclosing(self.observations()) as observations:
+            async for event in self._events(observations):
+                yield event
 
-    async def observations(self) -> AsyncIterator[Observation]:
+    async def _events(self, observations: AsyncIterator[Observation]) -> AsyncIterator[TriggerEvent]:
+        """Tell what differs from what was seen last, if the check holds; remember it, told or not."""
+        kept = True
+        async for observation in observations:
+            if self._seen is None or observation.identity != self._seen.identity:
+                if self._worth_telling(observation):
+                    yield TriggerEvent(observation.told)
+                # After the event: rather told twice than never.
+                self._seen = _Seen(observation.identity, observation.cursor_to_keep)
+                kept = False
+            kept = kept or await self._remembered()
+
+    async def observations(self) -> AsyncGenerator[Observation, None]:
         """Poll, and yield what is seen each time, be it new or not."""
         last: Observation | None = None
         pause = self.poll_interval
@@ -140,10 +158,13 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
                         last = await self._observed(hook, last) or last
                         pause = self.poll_interval
                         if last is not None:
+                            # Also when nothing has changed: who shares the poll may have come just now.
                             yield last
                         await asyncio.sleep(pause)
             except Exception as error:
                 pause = self._longer(pause, error)
+                if _is_cancelled():  # and closing failed, so that this error took the cancellation's place
+                    raise asyncio.CancelledError from None
             # The connection may be mended by then: whoever comes anew reads it anew.
             await asyncio.sleep(pause)
 
@@ -151,81 +172,89 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
         """Log a failed poll, and say how long to pause: longer each time, as long as all of them fail."""
         wanted = getattr(error, "retry_after", None) or 0.0
         self.log.error("Watching %s failed: %s", self.call.endpoint, _shown(error))
-        return max(self.poll_interval, wanted, min(2 * pause, LONGEST_PAUSE))
+        return max(self.poll_interval, min(LONGEST_PAUSE, max(wanted, 2 * pause)))
 
     async def _observed(self, hook: Any, last: Observation | None) -> Observation | None:
         """Poll once; ``None`` when nothing has changed."""
         headers = dict(self.call.headers or {})
         data = self.call.data
-        if last is not None and self.cursor is None:
-            for name, key in (("If-None-Match", "etag"), ("If-Modified-Since", "last_modified")):
-                if last.told[key]:
-                    headers[name] = last.told[key]
-        if last is not None and self.cursor is not None and last.told["cursor"] is not None:
-            data = {**(data or {}), self.cursor["param"]: last.told["cursor"]}
+        # The first poll goes on where the triggerer was before it was started again.
+        before = last or self._seen
+        cursor = before.cursor if before is not None else None
+        if self.cursor is not None and cursor is not None:
+            data = {**(data or {}), self.cursor["param"]: cursor}
+        elif self.cursor is None and last is not None:
+            if last.etag:
+                headers["If-None-Match"] = last.etag
+            if last.last_modified:
+                headers["If-Modified-Since"] = last.last_modified
         call = Call(**{**self.call.arguments(), "headers": headers, "data": data})
-        response = await call.make(hook)
-        return None if response.status_code == 304 else self._observation(response, hook, last)
+        # What HEAD says of a body's length is not about its own answer.
+        response = await call.make(hook, limit=None if self.call.method == "HEAD" else MAX_BODY)
+        if response.status_code == 304:
+            return None
+        return self._look.at(response, cursor=cursor, redact=hook.redact)
 
-    def _observation(self, response: Any, hook: Any, last: Observation | None) -> Observation:
-        told: dict[str, Any] = {
-            "endpoint": self.call.endpoint,
-            "status_code": response.status_code,
-            "etag": response.headers.get("ETag"),
-            "last_modified": response.headers.get("Last-Modified"),
-            "cursor": None,
-        }
-        if self.cursor is not None:
-            found = at_path(_json(response), self._cursor_steps)
-            told["cursor"] = found if found is not MISSING else last.told["cursor"] if last else None
-            identity = f"cursor:{json.dumps(told['cursor'])}"
-        elif told["etag"] or told["last_modified"]:
-            identity = f"validators:{told['etag']} {told['last_modified']}"
-        else:
-            told["digest"] = hashlib.sha256(response.content).hexdigest()
-            identity = f"digest:{told['digest']}"
-        if self.payload_path is not None:
-            payload = at_path(_json(response), self._payload_steps)
-            told["payload"] = None if payload is MISSING else payload
-        return Observation(identity, json.loads(hook.redact(json.dumps(told))), response)
-
-    async def _worth_telling(self, observation: Observation, *, first: bool) -> bool:
+    def _worth_telling(self, observation: Observation) -> bool:
         if self.response_check is None:
-            return not first
+            return self._seen is not None
         try:
             return self.response_check(observation.response)
-        except ResourceError as error:
-            self.log.error("Watching %s: %s", self.call.endpoint, error)  # noqa: TRY400  (it tells all there is)
+        except Exception as error:
+            self.log.error("Watching %s: the answer cannot be checked: %s", self.call.endpoint, _shown(error))  # noqa: TRY400  (it tells all there is)
             return False
 
-    async def _told_before(self) -> str | None:
+    async def _recall(self) -> None:
+        """Find what was seen last, before the triggerer was started again."""
         store = getattr(self, "asset_state_store", None)
         if store is None:
-            return self._seen
+            return
         try:
-            found = await store.aget(_STATE)
-        except ValueError:  # several assets share this watcher: it remembers by itself
-            return self._seen
-        return found if isinstance(found, str) else None
+            found = await store.aget(self._state_key)
+        except ValueError:  # several assets have this watcher
+            return
+        except Exception as error:
+            self.log.error("What was seen of %s cannot be read: %s", self.call.endpoint, _shown(error))  # noqa: TRY400
+            return
+        if isinstance(found, dict) and isinstance(found.get("identity"), str):
+            self._seen = _Seen(found["identity"], found.get("cursor"))
 
-    async def _remember(self, identity: str) -> None:
-        self._seen = identity
+    async def _remembered(self) -> bool:
+        """Keep what has been seen; ``False`` when that is to be tried again."""
         store = getattr(self, "asset_state_store", None)
-        if store is not None:
-            try:
-                await store.aset(_STATE, identity)
-            except ValueError:
-                return
+        if store is None or self._seen is None:
+            return True
+        try:
+            await store.aset(self._state_key, asdict(self._seen))
+        except ValueError:  # several assets have this watcher
+            return True
+        except Exception as error:
+            self.log.error("What was seen of %s cannot be kept: %s", self.call.endpoint, _shown(error))  # noqa: TRY400
+            return False
+        return True
+
+    @property
+    def _state_key(self) -> str:
+        """Where in an asset's store this watcher keeps what it has seen.
+
+        An asset may have several watchers, and a watcher that is edited watches something else. How
+        often it polls makes no difference.
+        """
+        watched = self._everything_but("poll_interval")
+        return f"{_STATE}_{hashlib.sha256(watched.encode()).hexdigest()[:16]}"
+
+    def _everything_but(self, name: str) -> str:
+        path, arguments = self.serialize()
+        del arguments[name]
+        return json.dumps([path, arguments], sort_keys=True)
 
     def _fail(self, field: str, message: str) -> None:
         raise ConfigurationError(message, field=field, conn_id=self.call.oauth2_conn_id)
 
 
-def _json(response: Any) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return MISSING
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _shown(error: Exception) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -16,82 +15,9 @@ from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpEventTrigger
 from tests.servers.scripted import Answer, Json, Text
 from tests.service import RecordedRequest, Service
 from tests.triggers.running import again
+from tests.triggers.watched import DONE, states, versions, watch, watched
 
-SECRET = "a-client-secret"
-pytestmark = [pytest.mark.airflow]
-
-
-@pytest.fixture(autouse=True)
-def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(max_retry_attempts=0))
-
-
-@pytest.fixture(autouse=True)
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What is slept between polls; a moment in truth."""
-    found: list[float] = []
-    sleep = asyncio.sleep
-
-    async def short(seconds: float, *args: Any) -> Any:
-        if seconds > 5:
-            found.append(seconds)
-            seconds = 0.01
-        return await sleep(seconds, *args)
-
-    monkeypatch.setattr("airflow_oauth_provider.triggers.watching.asyncio.sleep", short)
-    return found
-
-
-class Store:
-    """Where Airflow 3.3 keeps an asset's state."""
-
-    def __init__(self) -> None:
-        self.held: dict[str, Any] = {}
-
-    async def aget(self, key: str) -> Any:
-        return self.held.get(key)
-
-    async def aset(self, key: str, value: Any) -> None:
-        self.held[key] = value
-
-
-def watch(service: Service, polls: int, store: Store | None = None, **arguments: Any) -> list[Any]:
-    """Run a watcher until the API has been polled so often, and return its events."""
-    trigger = again(OAuth2HttpEventTrigger("my_api", endpoint="report", **arguments))
-    trigger.asset_state_store = store
-    return asyncio.run(_watched(trigger.run(), lambda: len(service.calls) >= polls))
-
-
-async def _watched(events: AsyncIterator[Any], done: Callable[[], bool]) -> list[Any]:
-    found = []
-
-    async def collect() -> None:
-        async for event in events:
-            found.append(json.loads(json.dumps(event.payload)))  # noqa: PERF401  (kept when cancelled)
-
-    task = asyncio.create_task(collect())
-    for _ in range(1000):
-        if done() or task.done():
-            break
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.05)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-    return found
-
-
-def versions(*bodies: tuple[str, str]) -> Callable[[RecordedRequest], Answer]:
-    """Serve a resource that honours If-None-Match; the last version for ever."""
-    left = list(bodies)
-
-    def serve(request: RecordedRequest) -> Answer:
-        tag, body = left.pop(0) if len(left) > 1 else left[0]
-        if request.header("If-None-Match") == tag:
-            return Text(304, "", headers=[("ETag", tag)])
-        return Text(200, body, headers=[("ETag", tag)])
-
-    return serve
+pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("my_api", "pauses")]
 
 
 def test_a_change_is_told_once_and_asked_for_conditionally(service: Service) -> None:
@@ -116,13 +42,23 @@ def test_a_check_decides_which_versions_are_told(service: Service) -> None:
     assert [(event["etag"], event["payload"]) for event in events] == [('"2"', "final")]
 
 
-def test_after_a_restart_nothing_is_told_twice_and_nothing_missed(service: Service) -> None:
-    store = Store()
-    service.api = versions(('"1"', "a"), ('"2"', "b"))
-    assert len(watch(service, 4, store)) == 1
-    assert watch(service, len(service.calls) + 3, store) == []
-    service.api = versions(('"3"', "c"))
-    assert [event["etag"] for event in watch(service, len(service.calls) + 3, store)] == ['"3"']
+def test_what_comes_again_is_told_again(service: Service) -> None:
+    """Also where nothing was told of what was there in between."""
+    service.api = states("running", "done", "running", "done", "running", "done")
+    events = watch(service, 8, response_check=DONE, payload_path="state")
+    assert [event["payload"] for event in events] == ["done"] * 3
+
+
+@pytest.mark.parametrize(
+    "body", [pytest.param("[" * 20_000, id="deep"), pytest.param('{"state": "error"}', id="failed")]
+)
+def test_an_answer_that_cannot_be_checked_is_logged_once(
+    service: Service, pauses: list[float], logged: Callable[[], str], body: str
+) -> None:
+    service.api = lambda _: Text(200, body)
+    assert watch(service, 4, response_check={**DONE, "failed": "error"}) == []
+    assert logged().count("cannot be checked") == 1
+    assert set(pauses) == {60}
 
 
 def test_a_cursor_is_sent_back(service: Service) -> None:
@@ -153,10 +89,22 @@ def test_failures_make_it_slower_and_never_end_it(
     assert max(pauses) <= 3600
 
 
+@pytest.mark.parametrize("wanted", ["31536000", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_no_api_silences_it_for_longer_than_an_hour(
+    service: Service, pauses: list[float], wanted: str
+) -> None:
+    service.api = lambda _: Json({}, 429, [("Retry-After", wanted)])
+    assert watch(service, 3) == []
+    assert set(pauses) == {3600}
+    pauses.clear()
+    watch(service, len(service.calls) + 2, poll_interval=86400)
+    assert set(pauses) == {86400}, "it was asked to be as slow as that"
+
+
 def test_a_refused_client_does_not_end_it_either(service: Service, pauses: list[float]) -> None:
     service.token = lambda _: Json({"error": "invalid_client"}, 401)
     trigger = again(OAuth2HttpEventTrigger("my_api", endpoint="report"))
-    assert asyncio.run(_watched(trigger.run(), lambda: len(pauses) >= 5)) == []
+    assert asyncio.run(watched(trigger.run(), lambda: len(pauses) >= 5)) == []
     assert len(service.token_requests) == 1
 
 
@@ -169,18 +117,30 @@ def test_a_mended_connection_is_found(service: Service, monkeypatch: pytest.Monk
         monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
         return len(service.calls) >= 3
 
-    assert [event["etag"] for event in asyncio.run(_watched(trigger.run(), mended))] == ['"2"']
+    assert [event["etag"] for event in asyncio.run(watched(trigger.run(), mended))] == ['"2"']
 
 
-def test_an_event_holds_no_token(service: Service) -> None:
-    bodies = ["a", "b"]
-    service.api = lambda request: Json(
-        {"body": bodies.pop(0) if len(bodies) > 1 else "b", "echo": request.header("Authorization")},
-        headers=[("Set-Cookie", "a=s3")],
-    )
-    events = watch(service, 4, payload_path="$.echo")
-    assert [event["payload"] for event in events] == ["Bearer ***"]
-    assert "s3" not in json.dumps(events)
+def test_a_cursor_of_null_does_not_begin_anew(service: Service) -> None:
+    cursors = iter([10, 12, None])
+    service.api = lambda _: Json({"next": next(cursors, None)})
+    events = watch(service, 6, cursor={"json_path": "$.next", "param": "since"})
+    assert [event["cursor"] for event in events] == [12]
+    assert {call.target for call in service.calls[2:]} == {"/api/report?since=12"}
+
+
+def test_polls_are_conditional_with_last_modified_alone(service: Service) -> None:
+    first, second = "Mon, 01 Jan 2024 00:00:00 GMT", "Tue, 02 Jan 2024 00:00:00 GMT"
+    dates = [first, first, second]
+
+    def serve(request: RecordedRequest) -> Answer:
+        date = dates.pop(0) if len(dates) > 1 else dates[0]
+        same = request.header("If-Modified-Since") == date
+        return Text(304 if same else 200, "" if same else "x", headers=[("Last-Modified", date)])
+
+    service.api = serve
+    assert [event["last_modified"] for event in watch(service, 5)] == [second]
+    assert [call.header("If-Modified-Since") for call in service.calls][:4] == [None, first, first, second]
+    assert {call.header("If-None-Match") for call in service.calls} == {None}
 
 
 def test_watchers_of_one_resource_share_a_poll(service: Service) -> None:
@@ -242,6 +202,11 @@ async def _gathered(events: AsyncIterator[Any], service: Service) -> list[Any]:
         ({"response_check": lambda _: True}, "response_check"),
         ({"cursor": {"json_path": "$.a"}}, "cursor"),
         ({"cursor": {"json_path": "$[", "param": "a"}}, "cursor"),
+        ({"cursor": {"json_path": 1, "param": "a"}}, "cursor"),
+        ({"cursor": {"json_path": "$.a", "param": "a"}, "data": "a=1"}, "data"),
+        ({"cursor": {"json_path": "$.a", "param": "a"}, "data": [["a", "1"]]}, "data"),
+        ({"cursor": {"json_path": "$.a", "param": "a"}, "method": "HEAD"}, "method"),
+        ({"payload_path": "$.a", "method": "HEAD"}, "method"),
         ({"payload_path": "$["}, "payload_path"),
     ],
 )

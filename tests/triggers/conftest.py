@@ -1,0 +1,39 @@
+"""What the tests of triggers have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.service import Service
+
+
+@pytest.fixture
+def my_api(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection of the service, without retries."""
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(max_retry_attempts=0))
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What is slept between polls; a moment in truth."""
+    found: list[float] = []
+    sleep = asyncio.sleep
+
+    async def short(seconds: float, *args: Any) -> Any:
+        if seconds > 5:
+            found.append(seconds)
+            seconds = 0.01
+        return await sleep(seconds, *args)
+
+    monkeypatch.setattr("airflow_oauth_provider.triggers.watching.asyncio.sleep", short)
+    return found
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """What has been logged; where triggers log to differs between versions of Airflow."""
+    return lambda: caplog.text + capsys.readouterr().out
