@@ -8,16 +8,14 @@ worker.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.providers.http.operators.http import HttpOperator
 
 from airflow_oauth_provider.arguments import one_conn_id, require_no_auth_type
-from airflow_oauth_provider.exceptions import OAuthError, ResourceError, is_definite
+from airflow_oauth_provider.calling_task import CallingTask
+from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.operators.authorization_check import OAuth2AuthorizationCheckOperator
 from airflow_oauth_provider.operators.tries import Again, Tries, judge
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from requests import Response
 
-    from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
     from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
 
 __all__ = ["OAuth2AuthorizationCheckOperator", "OAuth2HttpOperator"]
@@ -34,7 +31,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 IDEMPOTENT = SAFE | {"PUT", "DELETE"}
 
 
-class OAuth2HttpOperator(HttpOperator):
+class OAuth2HttpOperator(CallingTask, HttpOperator):
     """Call an API that is protected by OAuth 2.0.
 
     All parameters of ``HttpOperator`` but ``auth_type`` hold, and:
@@ -85,21 +82,6 @@ class OAuth2HttpOperator(HttpOperator):
         self.json = json
         self.base_url = base_url
         self.fail_fast = fail_fast
-
-    @cached_property
-    def hook(self) -> OAuth2Hook:
-        """The hook: one for all pages, so that they share connection, session and token."""
-        from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-
-        return OAuth2Hook(
-            self.oauth2_conn_id,
-            self.method,
-            base_url=self.base_url,
-            tcp_keep_alive=self.tcp_keep_alive,
-            tcp_keep_alive_idle=self.tcp_keep_alive_idle,
-            tcp_keep_alive_count=self.tcp_keep_alive_count,
-            tcp_keep_alive_interval=self.tcp_keep_alive_interval,
-        )
 
     def execute(self, context: Context) -> Any:
         """Make the call, page by page where there is a ``pagination_function``.
@@ -205,21 +187,6 @@ class OAuth2HttpOperator(HttpOperator):
             "The answer is larger than max_event_body (%d bytes): the worker fetches it", self.max_event_body
         )
         return self._call()
-
-    @contextmanager
-    def _failing_fast(self) -> Iterator[None]:
-        try:
-            yield
-        except OAuthError as error:
-            if self.fail_fast and is_definite(error):
-                raise AirflowFailException(str(error)) from error
-            raise
-
-    def on_kill(self) -> None:
-        """Leave every wait; Airflow calls this within a signal handler."""
-        hook: OAuth2Hook | None = self.__dict__.get("hook")
-        if hook is not None:
-            hook.stop()
 
     def _without_secrets(self, result: Any) -> Any:
         """Keep an API that echoes its request from putting the token into XCom."""

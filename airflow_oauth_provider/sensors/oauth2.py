@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
-    AirflowSkipException,
-    BaseSensorOperator,
-    conf,
-)
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseSensorOperator, conf
 
 from airflow_oauth_provider.arguments import one_conn_id
-from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, is_definite
+from airflow_oauth_provider.calling_task import CallingTask
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.response_check import ResponseCheck
+from airflow_oauth_provider.transport.stopping import TaskStoppedError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from requests import Response
 
-    from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
     from airflow_oauth_provider.polling import Polling
     from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
 
-log = logging.getLogger(__name__)
 
-
-class OAuth2HttpSensor(BaseSensorOperator):
+class OAuth2HttpSensor(CallingTask, BaseSensorOperator):
     """Poll an API until it answers with a status below 400, and *response_check* holds.
 
     Takes the parameters of ``HttpSensor``. What passes (no answer, HTTP status 429 or 5xx, no token for
@@ -101,12 +93,10 @@ class OAuth2HttpSensor(BaseSensorOperator):
         self.response_check = response_check
         self.extra_options = extra_options or {}
         self.base_url = base_url
-        self._keep_alive: dict[str, Any] = {
-            "tcp_keep_alive": tcp_keep_alive,
-            "tcp_keep_alive_idle": tcp_keep_alive_idle,
-            "tcp_keep_alive_count": tcp_keep_alive_count,
-            "tcp_keep_alive_interval": tcp_keep_alive_interval,
-        }
+        self.tcp_keep_alive = tcp_keep_alive
+        self.tcp_keep_alive_idle = tcp_keep_alive_idle
+        self.tcp_keep_alive_count = tcp_keep_alive_count
+        self.tcp_keep_alive_interval = tcp_keep_alive_interval
         self.deferrable = deferrable
         self.max_consecutive_failures = max_consecutive_failures
         self.fail_fast = fail_fast
@@ -119,13 +109,6 @@ class OAuth2HttpSensor(BaseSensorOperator):
                 field="deferrable",
                 conn_id=self.oauth2_conn_id,
             )
-
-    @cached_property
-    def hook(self) -> OAuth2Hook:
-        """The hook: one for all polls, so that they share connection, session and token."""
-        from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-
-        return OAuth2Hook(self.oauth2_conn_id, self.method, base_url=self.base_url, **self._keep_alive)
 
     @cached_property
     def _polling(self) -> Polling:
@@ -143,6 +126,8 @@ class OAuth2HttpSensor(BaseSensorOperator):
         with self._failing_fast():
             try:
                 response = self._response()
+            except TaskStoppedError:
+                return False  # so that nothing is made of it but the end: the pause leaves
             except OAuthError as error:
                 self._polling.failed(error)
                 return False
@@ -196,6 +181,18 @@ class OAuth2HttpSensor(BaseSensorOperator):
                 raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
             raise
 
+    def _get_next_poke_interval(self, started_at: Any, run_duration: Any, poke_count: int) -> float:
+        """Wait here instead of in Airflow's loop, which a kill does not end.
+
+        :raises TaskStoppedError: soon after a kill.
+        """
+        interval: float = super()._get_next_poke_interval(started_at, run_duration, poke_count)
+        self._stop.check()
+        if self.reschedule:
+            return interval
+        self._stop.sleep(interval)
+        return 0.0
+
     @property
     def _needs_worker(self) -> bool:
         """Whether the check is Python of the DAG's, which does not run in the triggerer."""
@@ -247,15 +244,3 @@ class OAuth2HttpSensor(BaseSensorOperator):
 
         function: Any = self.response_check
         return function(response, **determine_kwargs(function, [response], context))
-
-    @contextmanager
-    def _failing_fast(self) -> Iterator[None]:
-        try:
-            yield
-        except OAuthError as error:
-            if not (self.fail_fast and is_definite(error)):
-                raise
-            if self.soft_fail or self.never_fail:
-                # Airflow makes a skipped task of it, which would hide that nobody can get in any more.
-                log.error("%s", error)  # noqa: TRY400  (the error tells all there is)
-            raise AirflowFailException(str(error)) from error
