@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,11 +20,20 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, ResourceError
 from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
-from tests.servers.scripted import Answer, CloseNow, Json, Text
+from airflow_oauth_provider.transport.call_failure import CallTimeoutError
+from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
+from tests.servers.scripted import Answer, CloseNow, Delay, Json, Text
 from tests.service import RecordedRequest, Service
 from tests.triggers.running import again, event_of, to_the_end
 
 pytestmark = [pytest.mark.airflow]
+
+
+def deferred(step: Callable[[], Any]) -> TaskDeferred:
+    """Return the deferral in which a step ends."""
+    with pytest.raises(TaskDeferred) as caught:
+        step()
+    return caught.value
 
 
 @pytest.fixture(autouse=True)
@@ -142,6 +152,22 @@ class TestRetryArgs:
         retry = self.retry(3, retry=tenacity.retry_if_result(lambda r: r.json()["state"] != "done"))
         assert "done" in to_the_end(operator(retry_args=retry))
 
+    def test_a_later_fetch_by_the_worker_counts_as_an_attempt(self, service: Service) -> None:
+        answers = iter([200, 503, 200, 200])
+        service.api = lambda _: Text(next(answers), "x" * 300_000)
+        assert len(to_the_end(operator(retry_args=self.retry(2)))) == 300_000
+        assert len(service.calls) == 4
+
+    def test_not_before_it_is_time(self, service: Service) -> None:
+        service.api = lambda _: Json({}, 503)
+        task = operator(retry_args=self.retry(2, wait=tenacity.wait_fixed(30)))
+        trigger = deferred(lambda: task.execute({})).trigger
+        began = time.time()
+        later = deferred(lambda: task.execute_complete({}, event_of(trigger))).trigger
+        assert isinstance(later, OAuth2HttpTrigger)
+        assert later.not_before is not None
+        assert 29 < later.not_before - began < 32
+
     def test_the_time_of_all_attempts_counts(self, service: Service) -> None:
         service.api = lambda _: Json({}, 503)
         with pytest.raises(tenacity.RetryError):
@@ -204,9 +230,78 @@ class TestLargeAnswers:
             to_the_end(operator(method="PUT"))
 
 
-def test_the_deferral_lasts_as_long_as_the_task_may() -> None:
-    from datetime import timedelta
+class TestTimeLimit:
+    """All attempts together may last as long as the task."""
 
-    with pytest.raises(TaskDeferred) as deferred:
-        operator(execution_timeout=timedelta(minutes=5)).execute({})
-    assert deferred.value.timeout == timedelta(minutes=5)
+    def left(self, step: Callable[[], Any]) -> float:
+        found = deferred(step).timeout
+        assert found is not None
+        return float(found.total_seconds())
+
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    def test_each_deferral_has_what_is_left(self, service: Service, method: str) -> None:
+        service.api = lambda _: Json({}, 503)
+        retry = {"stop": tenacity.stop_after_attempt(9), "wait": tenacity.wait_fixed(5)}
+        task = operator(method=method, execution_timeout=timedelta(seconds=100), retry_args=retry)
+        assert 99 < self.left(lambda: task.execute({})) <= 100
+        event = {"status": "error", "error": {"type": "ResourceError", "message": "busy", "status": 503}}
+        tries = {"number": 5, "started_at": time.time() - 90, "idle_for": 80.0}
+        assert 8 < self.left(lambda: task.execute_complete({}, event, tries)) <= 10
+        tries["started_at"] = time.time() - 200
+        assert self.left(lambda: task.execute_complete({}, event, tries)) == 0
+
+    def test_without_one_there_is_none(self) -> None:
+        assert deferred(lambda: operator().execute({})).timeout is None
+
+    def test_the_call_has_its_own(self, service: Service) -> None:
+        service.api = lambda _: Delay(5, Json({}))
+        with pytest.raises(CallTimeoutError):
+            to_the_end(operator(extra_options={"timeout": 0.3}))
+
+
+def test_the_triggerer_is_told_all_of_the_call(service: Service) -> None:
+    service.api = lambda _: Json({}, 418)
+    task = operator(
+        method="PUT",
+        endpoint="y",
+        headers={"X-One": "1"},
+        extra_options={"check_response": False},
+        request_kwargs={"params": {"a": "b"}},
+        base_url=f"{service.base_url}/v2",
+        response_check=lambda response: response.status_code == 418,
+    )
+    to_the_end(task)
+    assert service.calls[0].target == "/api/v2/y?a=b"
+    assert service.calls[0].header("X-One") == "1"
+
+
+def test_one_header_may_be_given_as_text(service: Service) -> None:
+    service.api = lambda _: Json({}, headers=[("X-Total", "7")])
+    found = to_the_end(operator(response_headers="X-Total", response_filter=lambda r: r.headers["X-Total"]))
+    assert found == "7"
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_the_callers_arguments_stay_as_they_are(service: Service, deferrable: bool) -> None:
+    common = {"params": {"v": "1"}}
+    to_the_end(operator(method="PUT", json={"a": 1}, request_kwargs=common, deferrable=deferrable))
+    to_the_end(operator(method="DELETE", request_kwargs=common, deferrable=deferrable))
+    assert common == {"params": {"v": "1"}}
+    assert [call.body for call in service.calls] == [b'{"a": 1}', b""]
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_the_answer_is_logged_if_so_wanted(
+    service: Service,
+    deferrable: bool,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def logged(**arguments: Any) -> str:
+        with caplog.at_level("INFO"):
+            to_the_end(operator(deferrable=deferrable, **arguments))
+        return caplog.text + capsys.readouterr().out  # where Airflow logs to depends on its version
+
+    service.api = lambda _: Text(200, "the answer's text")
+    assert "the answer's text" not in logged()
+    assert "the answer's text" in logged(log_response=True)
