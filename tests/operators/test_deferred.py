@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,33 +18,18 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, ResourceError
-from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
-from airflow_oauth_provider.transport.call_failure import CallTimeoutError
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
-from tests.servers.scripted import Answer, CloseNow, Delay, Json, Text
+from tests.operators.deferring import deferred, operator
+from tests.servers.scripted import Answer, CloseNow, Json, Text
 from tests.service import RecordedRequest, Service
 from tests.triggers.running import again, event_of, to_the_end
 
 pytestmark = [pytest.mark.airflow]
 
 
-def deferred(step: Callable[[], Any]) -> TaskDeferred:
-    """Return the deferral in which a step ends."""
-    with pytest.raises(TaskDeferred) as caught:
-        step()
-    return caught.value
-
-
 @pytest.fixture(autouse=True)
 def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
-
-
-def operator(**arguments: Any) -> OAuth2HttpOperator:
-    return OAuth2HttpOperator(
-        task_id="call",
-        **{"oauth2_conn_id": "my_api", "method": "GET", "endpoint": "x", "deferrable": True, **arguments},
-    )
 
 
 def test_the_answers_text_is_the_result(service: Service) -> None:
@@ -208,55 +192,6 @@ class TestErrors:
         with pytest.raises(AirflowException) as caught:
             to_the_end(operator())
         assert isinstance(caught.value, AirflowFailException) is definite
-
-
-class TestLargeAnswers:
-    """They do not pass through the database unasked."""
-
-    def test_the_worker_fetches_them(self, service: Service) -> None:
-        service.api = lambda _: Text(200, "x" * 300_000)
-        assert len(to_the_end(operator())) == 300_000
-        assert len(service.calls) == 2
-        assert len(to_the_end(operator(max_event_body=400_000))) == 300_000
-        assert len(service.calls) == 3
-
-    def test_none_at_all_if_so_wanted(self, service: Service) -> None:
-        assert '"target"' in to_the_end(operator(max_event_body=0))
-        assert len(service.calls) == 2
-
-    def test_that_of_a_put_is_an_error(self, service: Service) -> None:
-        service.api = lambda _: Text(200, "x" * 300_000)
-        with pytest.raises(ResourceError, match="max_event_body"):
-            to_the_end(operator(method="PUT"))
-
-
-class TestTimeLimit:
-    """All attempts together may last as long as the task."""
-
-    def left(self, step: Callable[[], Any]) -> float:
-        found = deferred(step).timeout
-        assert found is not None
-        return float(found.total_seconds())
-
-    @pytest.mark.parametrize("method", ["GET", "POST"])
-    def test_each_deferral_has_what_is_left(self, service: Service, method: str) -> None:
-        service.api = lambda _: Json({}, 503)
-        retry = {"stop": tenacity.stop_after_attempt(9), "wait": tenacity.wait_fixed(5)}
-        task = operator(method=method, execution_timeout=timedelta(seconds=100), retry_args=retry)
-        assert 99 < self.left(lambda: task.execute({})) <= 100
-        event = {"status": "error", "error": {"type": "ResourceError", "message": "busy", "status": 503}}
-        tries = {"number": 5, "started_at": time.time() - 90, "idle_for": 80.0}
-        assert 8 < self.left(lambda: task.execute_complete({}, event, tries)) <= 10
-        tries["started_at"] = time.time() - 200
-        assert self.left(lambda: task.execute_complete({}, event, tries)) == 0
-
-    def test_without_one_there_is_none(self) -> None:
-        assert deferred(lambda: operator().execute({})).timeout is None
-
-    def test_the_call_has_its_own(self, service: Service) -> None:
-        service.api = lambda _: Delay(5, Json({}))
-        with pytest.raises(CallTimeoutError):
-            to_the_end(operator(extra_options={"timeout": 0.3}))
 
 
 def test_the_triggerer_is_told_all_of_the_call(service: Service) -> None:
