@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from airflow_oauth_provider.exceptions import ConfigurationError
@@ -38,3 +39,8 @@ def require_no_auth_type(auth_type: Any, conn_id: str) -> None:
             field="auth_type",
             conn_id=conn_id,
         )
+
+
+def header_names(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Return names of headers as a tuple; one alone may be given as text."""
+    return (names,) if isinstance(names, str) else tuple(names)

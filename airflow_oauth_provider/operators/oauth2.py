@@ -8,24 +8,21 @@ worker.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.providers.http.operators.http import HttpOperator
 
-from airflow_oauth_provider.arguments import one_conn_id, require_no_auth_type
-from airflow_oauth_provider.exceptions import OAuthError, ResourceError, is_definite
+from airflow_oauth_provider.arguments import header_names, one_conn_id, require_no_auth_type
+from airflow_oauth_provider.calling_task import CallingTask
+from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.operators.authorization_check import OAuth2AuthorizationCheckOperator
-from airflow_oauth_provider.operators.tries import Again, Tries, judge
+from airflow_oauth_provider.operators.tries import Again, Tries, judge, unless_futile
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from requests import Response
 
-    from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
     from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
 
 __all__ = ["OAuth2AuthorizationCheckOperator", "OAuth2HttpOperator"]
@@ -34,10 +31,11 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 IDEMPOTENT = SAFE | {"PUT", "DELETE"}
 
 
-class OAuth2HttpOperator(HttpOperator):
+class OAuth2HttpOperator(CallingTask, HttpOperator):
     """Call an API that is protected by OAuth 2.0.
 
-    All parameters of ``HttpOperator`` but ``auth_type`` hold, and:
+    All parameters of ``HttpOperator`` but ``auth_type`` hold (``tcp_keep_alive…`` on the worker only: in
+    the triggerer many tasks have their connections in common), and:
 
     :param oauth2_conn_id: Airflow connection id (templated).
     :param json: body, sent as JSON (templated).
@@ -45,11 +43,11 @@ class OAuth2HttpOperator(HttpOperator):
     :param deferrable: leave the worker while waiting for the API; defaults to ``[operators]
         default_deferrable``.
     :param response_headers: headers of the answer that checks and filters need when deferred, beside
-        the usual harmless ones.
+        the usual harmless ones; one, or several.
     :param max_event_body: bytes of the largest body that passes through Airflow's metadata database
         when deferred; a larger one is fetched again by the worker.
-    :param fail_fast: fail at once, without the task's retries, where repeating cannot help: a wrong
-        configuration, a refused client, an API answer of 401 or 403.
+    :param fail_fast: fail at once, without the task's retries and those of ``retry_args``, where repeating
+        cannot help: a wrong configuration, a refused client, an API answer of 401 or 403.
     :param http_conn_id: another name for *oauth2_conn_id*.
     """
 
@@ -63,6 +61,8 @@ class OAuth2HttpOperator(HttpOperator):
         "base_url",
     )
     template_fields_renderers = {"headers": "json", "data": "py", "json": "json"}  # noqa: RUF012  (as the base has it)
+    retry_args: dict[str, Any] | None
+    request_kwargs: dict[str, Any]
 
     def __init__(
         self,
@@ -72,34 +72,20 @@ class OAuth2HttpOperator(HttpOperator):
         json: Any = None,
         base_url: str | None = None,
         fail_fast: bool = True,
-        response_headers: Sequence[str] = (),
+        response_headers: str | Sequence[str] = (),
         max_event_body: int = 256 * 1024,
         **kwargs: Any,
     ) -> None:
         conn_id = one_conn_id(oauth2_conn_id, http_conn_id)
         require_no_auth_type(kwargs.pop("auth_type", None), conn_id)
         super().__init__(http_conn_id=conn_id, **kwargs)
-        self.response_headers = response_headers
+        self.retry_args = unless_futile(self.retry_args, fail_fast=fail_fast)
+        self.response_headers = header_names(response_headers)
         self.max_event_body = max_event_body
         self.oauth2_conn_id = conn_id
         self.json = json
         self.base_url = base_url
         self.fail_fast = fail_fast
-
-    @cached_property
-    def hook(self) -> OAuth2Hook:
-        """The hook: one for all pages, so that they share connection, session and token."""
-        from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-
-        return OAuth2Hook(
-            self.oauth2_conn_id,
-            self.method,
-            base_url=self.base_url,
-            tcp_keep_alive=self.tcp_keep_alive,
-            tcp_keep_alive_idle=self.tcp_keep_alive_idle,
-            tcp_keep_alive_count=self.tcp_keep_alive_count,
-            tcp_keep_alive_interval=self.tcp_keep_alive_interval,
-        )
 
     def execute(self, context: Context) -> Any:
         """Make the call, page by page where there is a ``pagination_function``.
@@ -107,8 +93,7 @@ class OAuth2HttpOperator(HttpOperator):
         :raises AirflowFailException: caused by the typed error, where *fail_fast* says so.
         :raises OAuthError: otherwise.
         """
-        if self.json is not None:
-            self.request_kwargs["json"] = self.json
+        self._add_json()
         with self._failing_fast():
             if self.deferrable:
                 return self._attempt(context, Tries.first())
@@ -126,17 +111,20 @@ class OAuth2HttpOperator(HttpOperator):
         from airflow_oauth_provider.triggers.events import load_error, load_response
 
         made = Tries(**tries) if tries else Tries.first()
-        if self.json is not None:
-            self.request_kwargs["json"] = self.json
+        self._add_json()
         with self._failing_fast():
             if event["status"] == "waited":
                 return self._attempt(context, made)
             if event["status"] == "error":
                 return self._judged(context, load_error(event["error"]), made)
             response = load_response(event["response"])
-            if response.content is None:
-                response = self._fetched_again(response)
-            return self._judged(context, response, made)
+            outcome = self._fetched_again(response) if response.content is None else response
+            return self._judged(context, outcome, made)
+
+    def _add_json(self) -> None:
+        """Put the body among the arguments: rendered by now, and in a dict that nobody else holds."""
+        if self.json is not None:
+            self.request_kwargs = {**self.request_kwargs, "json": self.json}
 
     def _attempt(self, context: Context, tries: Tries, not_before: float | None = None) -> Any:
         """Make one attempt: in the triggerer where it may be made twice, else here."""
@@ -145,14 +133,10 @@ class OAuth2HttpOperator(HttpOperator):
                 trigger=self._trigger(not_before),
                 method_name="execute_complete",
                 kwargs={"tries": tries.state()},
-                timeout=self.execution_timeout,
+                timeout=tries.left_of(self.execution_timeout),
             )
         self.log.info("%s is not idempotent (RFC 9110 §9.2.2): the worker makes this call", self.method)
-        try:
-            outcome: Any = self._call()
-        except Exception as error:  # tenacity decides of which to repeat
-            outcome = error
-        return self._judged(context, outcome, tries)
+        return self._judged(context, self._called(), tries)
 
     def _judged(self, context: Context, outcome: Any, tries: Tries) -> Any:
         verdict = judge(outcome, tries, self.retry_args)
@@ -167,7 +151,7 @@ class OAuth2HttpOperator(HttpOperator):
             trigger=WaitTrigger(verdict.at),
             method_name="execute_complete",
             kwargs={"tries": verdict.tries.state()},
-            timeout=self.execution_timeout,
+            timeout=verdict.tries.left_of(self.execution_timeout),
         )
         return None
 
@@ -188,38 +172,26 @@ class OAuth2HttpOperator(HttpOperator):
             max_event_body=self.max_event_body,
         )
 
-    def _call(self) -> Response:
-        return self.hook.run(
-            self.endpoint, self.data, self.headers, self.extra_options, **self.request_kwargs
-        )
+    def _called(self) -> Response | Exception:
+        try:
+            return self.hook.run(
+                self.endpoint, self.data, self.headers, self.extra_options, **self.request_kwargs
+            )
+        except Exception as error:  # tenacity decides of which to repeat
+            return error
 
-    def _fetched_again(self, response: Response) -> Response:
+    def _fetched_again(self, response: Response) -> Response | Exception:
         if self.method.upper() not in SAFE:
             raise ResourceError(
                 f"the answer to {self.method} (HTTP status {response.status_code}) is larger than "
-                f"max_event_body ({self.max_event_body} bytes): raise it, or leave deferrable out",
+                f"max_event_body ({self.max_event_body} bytes): raise it, or set deferrable=False",
                 status=response.status_code,
                 conn_id=self.oauth2_conn_id,
             )
         self.log.info(
             "The answer is larger than max_event_body (%d bytes): the worker fetches it", self.max_event_body
         )
-        return self._call()
-
-    @contextmanager
-    def _failing_fast(self) -> Iterator[None]:
-        try:
-            yield
-        except OAuthError as error:
-            if self.fail_fast and is_definite(error):
-                raise AirflowFailException(str(error)) from error
-            raise
-
-    def on_kill(self) -> None:
-        """Leave every wait; Airflow calls this within a signal handler."""
-        hook: OAuth2Hook | None = self.__dict__.get("hook")
-        if hook is not None:
-            hook.stop()
+        return self._called()
 
     def _without_secrets(self, result: Any) -> Any:
         """Keep an API that echoes its request from putting the token into XCom."""

@@ -7,12 +7,17 @@ asks tenacity as if it had made the earlier attempts itself.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any, Self
 
 import tenacity
 from requests import Response
 from tenacity import DoSleep, RetryCallState
+
+from airflow_oauth_provider.exceptions import OAuthError, is_definite
+from airflow_oauth_provider.transport.stopping import TaskStoppedError
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,13 @@ class Tries:
         """Return the arguments, for Airflow to keep."""
         return asdict(self)
 
+    def left_of(self, whole: timedelta | None) -> timedelta | None:
+        """Say how much of the time for all attempts is left; ``None`` for any time."""
+        if whole is None:
+            return None
+        spent = timedelta(seconds=max(0.0, time.time() - self.started_at))
+        return max(timedelta(0), whole - spent)
+
 
 @dataclass(frozen=True)
 class Again:
@@ -48,6 +60,39 @@ class Again:
 
     tries: Tries
     at: float
+
+
+@dataclass(frozen=True)
+class UnlessFutile:
+    """A ``retry`` of tenacity that leaves what cannot help unrepeated, and else does what was asked for.
+
+    :param wanted: the ``retry`` of the user.
+    :param fail_fast: whether a definite failure is not repeated; a call that ended because the task is
+        being killed never is.
+    """
+
+    wanted: Callable[[RetryCallState], bool]
+    fail_fast: bool
+
+    def __call__(self, state: RetryCallState) -> bool:
+        """Say whether to repeat."""
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, TaskStoppedError):
+            return False
+        if self.fail_fast and isinstance(error, OAuthError) and is_definite(error):
+            return False
+        return self.wanted(state)
+
+
+def unless_futile(retry_args: dict[str, Any] | None, *, fail_fast: bool) -> dict[str, Any] | None:
+    """Return arguments of ``tenacity.Retrying`` by which nothing futile is repeated.
+
+    What is not repeated tenacity raises as it is, without a ``RetryError`` around it.
+    """
+    if not retry_args:
+        return retry_args
+    wanted = retry_args.get("retry") or tenacity.retry_if_exception_type()
+    return {**retry_args, "retry": UnlessFutile(wanted, fail_fast)}
 
 
 def judge(

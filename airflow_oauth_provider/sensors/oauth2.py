@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
-    AirflowSkipException,
-    BaseSensorOperator,
-    conf,
-)
+from airflow.providers.common.compat.sdk import conf
 
-from airflow_oauth_provider.arguments import one_conn_id
-from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, is_definite
+from airflow_oauth_provider.arguments import header_names, one_conn_id
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+from airflow_oauth_provider.polling import Polling
 from airflow_oauth_provider.response_check import ResponseCheck
+from airflow_oauth_provider.sensors.both_modes import SensorOfBothModes
+from airflow_oauth_provider.transport.stopping import TaskStoppedError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from requests import Response
 
-    from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-    from airflow_oauth_provider.polling import Polling
     from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
 
-log = logging.getLogger(__name__)
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class OAuth2HttpSensor(BaseSensorOperator):
+class OAuth2HttpSensor(SensorOfBothModes):
     """Poll an API until it answers with a status below 400, and *response_check* holds.
 
     Takes the parameters of ``HttpSensor``. What passes (no answer, HTTP status 429 or 5xx, no token for
     the moment) counts as "not yet", up to *max_consecutive_failures* in a row; what does not (a refused
-    client, a wrong configuration, other statuses) fails at once.
+    client, a wrong configuration, other statuses) fails at once. The next poll waits as long as the server
+    asked to (``Retry-After``). All this, ``soft_fail``, ``never_fail``, ``silent_fail``,
+    ``exponential_backoff`` and ``max_wait`` mean deferred what they mean on the worker;
+    ``tcp_keep_alive…`` hold on the worker only, since in the triggerer many tasks have their connections
+    in common.
 
     :param oauth2_conn_id: Airflow connection id (templated).
     :param endpoint: relative to the base URL, or absolute within the allowed origins (templated).
@@ -52,7 +51,8 @@ class OAuth2HttpSensor(BaseSensorOperator):
     :param extra_options: as of ``OAuth2Hook.run``; with ``{"check_response": False}`` every status goes
         to *response_check*.
     :param base_url: of the API, to poll several with one connection (templated).
-    :param deferrable: poll in the triggerer; defaults to ``[operators] default_deferrable``.
+    :param deferrable: poll in the triggerer (GET, HEAD and OPTIONS only); ``None`` for ``[operators]
+        default_deferrable``, where the method allows it.
     :param max_consecutive_failures: see above; ``None`` for any number. With ``mode="reschedule"`` each
         poll is a process of its own, which cannot count: there it is any number.
     :param fail_fast: fail without the task's retries where repeating cannot help.
@@ -81,10 +81,10 @@ class OAuth2HttpSensor(BaseSensorOperator):
         tcp_keep_alive_idle: int = 120,
         tcp_keep_alive_count: int = 20,
         tcp_keep_alive_interval: int = 30,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool | None = None,
         max_consecutive_failures: int | None = 10,
         fail_fast: bool = True,
-        response_headers: Sequence[str] = (),
+        response_headers: str | Sequence[str] = (),
         max_event_body: int = 256 * 1024,
         **kwargs: Any,
     ) -> None:
@@ -101,38 +101,35 @@ class OAuth2HttpSensor(BaseSensorOperator):
         self.response_check = response_check
         self.extra_options = extra_options or {}
         self.base_url = base_url
-        self._keep_alive: dict[str, Any] = {
-            "tcp_keep_alive": tcp_keep_alive,
-            "tcp_keep_alive_idle": tcp_keep_alive_idle,
-            "tcp_keep_alive_count": tcp_keep_alive_count,
-            "tcp_keep_alive_interval": tcp_keep_alive_interval,
-        }
-        self.deferrable = deferrable
+        self.tcp_keep_alive = tcp_keep_alive
+        self.tcp_keep_alive_idle = tcp_keep_alive_idle
+        self.tcp_keep_alive_count = tcp_keep_alive_count
+        self.tcp_keep_alive_interval = tcp_keep_alive_interval
+        self.deferrable = self._may_defer(deferrable)
         self.max_consecutive_failures = max_consecutive_failures
         self.fail_fast = fail_fast
-        self.response_headers = response_headers
+        self.response_headers = header_names(response_headers)
         self.max_event_body = max_event_body
-        if deferrable and method.upper() not in {"GET", "HEAD", "OPTIONS"}:
+
+    def _may_defer(self, wanted: bool | None) -> bool:
+        if self.method.upper() in _SAFE:
+            unasked: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
+            return unasked if wanted is None else wanted
+        if wanted:
             raise ConfigurationError(
                 "only GET, HEAD and OPTIONS are polled by the triggerer, which may repeat a poll: leave "
                 "deferrable out",
                 field="deferrable",
                 conn_id=self.oauth2_conn_id,
             )
-
-    @cached_property
-    def hook(self) -> OAuth2Hook:
-        """The hook: one for all polls, so that they share connection, session and token."""
-        from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-
-        return OAuth2Hook(self.oauth2_conn_id, self.method, base_url=self.base_url, **self._keep_alive)
+        return False
 
     @cached_property
     def _polling(self) -> Polling:
-        from airflow_oauth_provider.polling import Polling
         from airflow_oauth_provider.triggers.oauth2 import statuses
 
-        budget = None if self.reschedule else self.max_consecutive_failures
+        each_alone = self.reschedule and not self.deferrable
+        budget = None if each_alone else self.max_consecutive_failures
         return Polling(statuses(self.response_error_codes_allowlist), budget)
 
     def poke(self, context: Context) -> Any:
@@ -143,6 +140,8 @@ class OAuth2HttpSensor(BaseSensorOperator):
         with self._failing_fast():
             try:
                 response = self._response()
+            except TaskStoppedError:
+                return False  # so that nothing is made of it but the end: the pause leaves
             except OAuthError as error:
                 self._polling.failed(error)
                 return False
@@ -154,47 +153,38 @@ class OAuth2HttpSensor(BaseSensorOperator):
 
         :raises AirflowFailException: caused by the typed error, where *fail_fast* says so.
         """
-        if not self.deferrable:
-            return super().execute(context)
-        return self._wait(time.time())
+        if self.deferrable:
+            return self._wait(time.time())
+        return super().execute(context)
 
     def execute_complete(
-        self, context: Context, event: dict[str, Any], started_at: float | None = None
+        self, context: Context, event: dict[str, Any], started_at: float | None = None, failures: int = 0
     ) -> Any:
         """Go on where the triggerer has ended.
 
         :param started_at: seconds since the epoch at which waiting began; ``None`` where Airflow does not
             keep it (``dag.test()`` of 3.0).
+        :param failures: passing failures in a row so far, of polls that the worker had to make itself.
         """
+        self._polling.failures = failures
+        found = self._perhaps_silently(lambda: self._told(context, event))
+        if found:
+            self.log.info("%s answered as expected", self.endpoint)
+            return getattr(found, "xcom_value", None)
+        began = started_at or time.time()
+        return self._wait(began, not_before=self._next_poll_at(began))
+
+    def _told(self, context: Context, event: dict[str, Any]) -> Any:
         from airflow_oauth_provider.triggers.events import load_error, load_response
 
         with self._failing_fast():
             if event["status"] == "error":
                 raise load_error(event["error"])
+            if not self._needs_worker:
+                return True
             response = load_response(event["response"])
-            if self._needs_worker and response.content is None:
-                response = self._response()
-            found = self._checked(context, response) if self._needs_worker else True
-        if found:
-            self.log.info("%s answered as expected", self.endpoint)
-            return getattr(found, "xcom_value", None)
-        return self._wait(started_at or time.time(), not_before=time.time() + self.poke_interval)
-
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after a deferral.
-
-        With ``never_fail`` any error skips the task, as on the worker; Airflow does so for its own only.
-
-        :raises AirflowSkipException: then.
-        """
-        try:
-            return super().resume_execution(next_method, next_kwargs, context)
-        except AirflowSkipException:
-            raise
-        except Exception as error:
-            if self.never_fail:
-                raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
-            raise
+            # A body that was too large for the event: the worker polls by itself.
+            return self.poke(context) if response.content is None else self._checked(context, response)
 
     @property
     def _needs_worker(self) -> bool:
@@ -204,14 +194,14 @@ class OAuth2HttpSensor(BaseSensorOperator):
     def _wait(self, started_at: float, not_before: float | None = None) -> NoReturn:
         left = self.timeout - (time.time() - started_at)
         self.defer(
-            trigger=self._trigger(not_before),
+            trigger=self._trigger(started_at, not_before),
             method_name="execute_complete",
-            kwargs={"started_at": started_at},
+            kwargs={"started_at": started_at, "failures": self._polling.failures},
             timeout=timedelta(seconds=max(0.0, left)),
         )
         raise AssertionError("defer() raises")
 
-    def _trigger(self, not_before: float | None) -> OAuth2HttpSensorTrigger:
+    def _trigger(self, started_at: float, not_before: float | None) -> OAuth2HttpSensorTrigger:
         from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
 
         return OAuth2HttpSensorTrigger(
@@ -228,6 +218,8 @@ class OAuth2HttpSensor(BaseSensorOperator):
             response_error_codes_allowlist=self.response_error_codes_allowlist,
             response_check=ResponseCheck.of(self.response_check),
             max_consecutive_failures=self.max_consecutive_failures,
+            backoff_since=started_at if self.exponential_backoff else None,
+            max_wait=self._longest_pause,
             response_headers=self.response_headers,
             max_event_body=self.max_event_body if self._needs_worker else 0,
         )
@@ -247,15 +239,3 @@ class OAuth2HttpSensor(BaseSensorOperator):
 
         function: Any = self.response_check
         return function(response, **determine_kwargs(function, [response], context))
-
-    @contextmanager
-    def _failing_fast(self) -> Iterator[None]:
-        try:
-            yield
-        except OAuthError as error:
-            if not (self.fail_fast and is_definite(error)):
-                raise
-            if self.soft_fail or self.never_fail:
-                # Airflow makes a skipped task of it, which would hide that nobody can get in any more.
-                log.error("%s", error)  # noqa: TRY400  (the error tells all there is)
-            raise AirflowFailException(str(error)) from error

@@ -17,7 +17,7 @@ from requests import Response
 
 from airflow_oauth_provider.arguments import IDEMPOTENT, SAFE
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
-from airflow_oauth_provider.polling import MAX_CONSECUTIVE_FAILURES, Polling
+from airflow_oauth_provider.polling import MAX_CONSECUTIVE_FAILURES, Polling, pause_between
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.triggers.calls import MAX_EVENT_BODY, Call
 from airflow_oauth_provider.triggers.events import check_headers, dump_error, dump_response
@@ -123,6 +123,9 @@ class OAuth2HttpSensorTrigger(_CallTrigger):
     :param response_error_codes_allowlist: HTTP statuses that mean "not yet".
     :param response_check: a :class:`ResponseCheck`, or its arguments.
     :param max_consecutive_failures: passing failures in a row after which to give up.
+    :param backoff_since: seconds since the epoch of the first poll, for pauses that grow; ``None`` for
+        *poke_interval* each time.
+    :param max_wait: seconds of a growing pause at the most; ``None`` for any.
     """
 
     methods = SAFE
@@ -135,6 +138,8 @@ class OAuth2HttpSensorTrigger(_CallTrigger):
         response_error_codes_allowlist: Collection[int | str] = (404,),
         response_check: ResponseCheck | dict[str, Any] | None = None,
         max_consecutive_failures: int | None = MAX_CONSECUTIVE_FAILURES,
+        backoff_since: float | None = None,
+        max_wait: float | None = None,
         **call: Any,
     ) -> None:
         super().__init__(oauth2_conn_id, **call)
@@ -148,6 +153,8 @@ class OAuth2HttpSensorTrigger(_CallTrigger):
                 conn_id=self.call.oauth2_conn_id,
             )
         self.max_consecutive_failures = max_consecutive_failures
+        self.backoff_since = backoff_since
+        self.max_wait = max_wait
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the path of the class and its arguments."""
@@ -158,6 +165,8 @@ class OAuth2HttpSensorTrigger(_CallTrigger):
             "response_error_codes_allowlist": sorted(self.response_error_codes_allowlist),
             "response_check": self.response_check.arguments() if self.response_check else None,
             "max_consecutive_failures": self.max_consecutive_failures,
+            "backoff_since": self.backoff_since,
+            "max_wait": self.max_wait,
         }
 
     async def _answer(self, hook: Any) -> Response:
@@ -172,7 +181,9 @@ class OAuth2HttpSensorTrigger(_CallTrigger):
                     return response
             except OAuthError as error:
                 wanted = polling.failed(error)
-            await asyncio.sleep(max(self.poke_interval, wanted, LEAST_INTERVAL))
+            waited = None if self.backoff_since is None else time.time() - self.backoff_since
+            pause = pause_between(self.poke_interval, waited=waited, longest=self.max_wait)
+            await asyncio.sleep(max(pause, wanted, LEAST_INTERVAL))
 
 
 class WaitTrigger(BaseTrigger):

@@ -18,7 +18,8 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, ResourceError
-from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
+from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
+from tests.operators.deferring import deferred, operator
 from tests.servers.scripted import Answer, CloseNow, Json, Text
 from tests.service import RecordedRequest, Service
 from tests.triggers.running import again, event_of, to_the_end
@@ -29,13 +30,6 @@ pytestmark = [pytest.mark.airflow]
 @pytest.fixture(autouse=True)
 def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
-
-
-def operator(**arguments: Any) -> OAuth2HttpOperator:
-    return OAuth2HttpOperator(
-        task_id="call",
-        **{"oauth2_conn_id": "my_api", "method": "GET", "endpoint": "x", "deferrable": True, **arguments},
-    )
 
 
 def test_the_answers_text_is_the_result(service: Service) -> None:
@@ -142,6 +136,22 @@ class TestRetryArgs:
         retry = self.retry(3, retry=tenacity.retry_if_result(lambda r: r.json()["state"] != "done"))
         assert "done" in to_the_end(operator(retry_args=retry))
 
+    def test_a_later_fetch_by_the_worker_counts_as_an_attempt(self, service: Service) -> None:
+        answers = iter([200, 503, 200, 200])
+        service.api = lambda _: Text(next(answers), "x" * 300_000)
+        assert len(to_the_end(operator(retry_args=self.retry(2)))) == 300_000
+        assert len(service.calls) == 4
+
+    def test_not_before_it_is_time(self, service: Service) -> None:
+        service.api = lambda _: Json({}, 503)
+        task = operator(retry_args=self.retry(2, wait=tenacity.wait_fixed(30)))
+        trigger = deferred(lambda: task.execute({})).trigger
+        began = time.time()
+        later = deferred(lambda: task.execute_complete({}, event_of(trigger))).trigger
+        assert isinstance(later, OAuth2HttpTrigger)
+        assert later.not_before is not None
+        assert 29 < later.not_before - began < 32
+
     def test_the_time_of_all_attempts_counts(self, service: Service) -> None:
         service.api = lambda _: Json({}, 503)
         with pytest.raises(tenacity.RetryError):
@@ -184,29 +194,49 @@ class TestErrors:
         assert isinstance(caught.value, AirflowFailException) is definite
 
 
-class TestLargeAnswers:
-    """They do not pass through the database unasked."""
-
-    def test_the_worker_fetches_them(self, service: Service) -> None:
-        service.api = lambda _: Text(200, "x" * 300_000)
-        assert len(to_the_end(operator())) == 300_000
-        assert len(service.calls) == 2
-        assert len(to_the_end(operator(max_event_body=400_000))) == 300_000
-        assert len(service.calls) == 3
-
-    def test_none_at_all_if_so_wanted(self, service: Service) -> None:
-        assert '"target"' in to_the_end(operator(max_event_body=0))
-        assert len(service.calls) == 2
-
-    def test_that_of_a_put_is_an_error(self, service: Service) -> None:
-        service.api = lambda _: Text(200, "x" * 300_000)
-        with pytest.raises(ResourceError, match="max_event_body"):
-            to_the_end(operator(method="PUT"))
+def test_the_triggerer_is_told_all_of_the_call(service: Service) -> None:
+    service.api = lambda _: Json({}, 418)
+    task = operator(
+        method="PUT",
+        endpoint="y",
+        headers={"X-One": "1"},
+        extra_options={"check_response": False},
+        request_kwargs={"params": {"a": "b"}},
+        base_url=f"{service.base_url}/v2",
+        response_check=lambda response: response.status_code == 418,
+    )
+    to_the_end(task)
+    assert service.calls[0].target == "/api/v2/y?a=b"
+    assert service.calls[0].header("X-One") == "1"
 
 
-def test_the_deferral_lasts_as_long_as_the_task_may() -> None:
-    from datetime import timedelta
+def test_one_header_may_be_given_as_text(service: Service) -> None:
+    service.api = lambda _: Json({}, headers=[("X-Total", "7")])
+    found = to_the_end(operator(response_headers="X-Total", response_filter=lambda r: r.headers["X-Total"]))
+    assert found == "7"
 
-    with pytest.raises(TaskDeferred) as deferred:
-        operator(execution_timeout=timedelta(minutes=5)).execute({})
-    assert deferred.value.timeout == timedelta(minutes=5)
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_the_callers_arguments_stay_as_they_are(service: Service, deferrable: bool) -> None:
+    common = {"params": {"v": "1"}}
+    to_the_end(operator(method="PUT", json={"a": 1}, request_kwargs=common, deferrable=deferrable))
+    to_the_end(operator(method="DELETE", request_kwargs=common, deferrable=deferrable))
+    assert common == {"params": {"v": "1"}}
+    assert [call.body for call in service.calls] == [b'{"a": 1}', b""]
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_the_answer_is_logged_if_so_wanted(
+    service: Service,
+    deferrable: bool,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def logged(**arguments: Any) -> str:
+        with caplog.at_level("INFO"):
+            to_the_end(operator(deferrable=deferrable, **arguments))
+        return caplog.text + capsys.readouterr().out  # where Airflow logs to depends on its version
+
+    service.api = lambda _: Text(200, "the answer's text")
+    assert "the answer's text" not in logged()
+    assert "the answer's text" in logged(log_response=True)

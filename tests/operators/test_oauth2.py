@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+import tenacity
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 from airflow.providers.http.operators.http import HttpOperator
 
@@ -15,8 +16,10 @@ from airflow_oauth_provider.exceptions import (
     TokenEndpointError,
 )
 from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
+from airflow_oauth_provider.transport.stopping import TaskStoppedError
 from tests.servers.scripted import Json, Text
 from tests.service import RecordedRequest, Service
+from tests.triggers.running import to_the_end
 
 pytestmark = [
     pytest.mark.airflow,
@@ -128,6 +131,68 @@ class TestFailFast:
         service.api = lambda _: Json({}, 403)
         with pytest.raises(ResourceError):
             execute(endpoint="x", fail_fast=False)
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+class TestFailFastWithRetryArgs:
+    """Tenacity is not asked to repeat what cannot help."""
+
+    RETRY: ClassVar = {"stop": tenacity.stop_after_attempt(3), "wait": tenacity.wait_fixed(0.01)}
+
+    def run(self, deferrable: bool, **arguments: Any) -> Any:
+        task = OAuth2HttpOperator(
+            task_id="call",
+            oauth2_conn_id="my_api",
+            endpoint="x",
+            deferrable=deferrable,
+            **{"method": "GET", "retry_args": self.RETRY, **arguments},
+        )
+        return to_the_end(task)
+
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_refusals_of_the_api(self, service: Service, deferrable: bool, status: int, method: str) -> None:
+        service.api = lambda _: Json({}, status, [("WWW-Authenticate", "Basic")])
+        with pytest.raises(AirflowFailException) as caught:
+            self.run(deferrable, method=method)
+        assert isinstance(caught.value.__cause__, ResourceError)
+        assert len(service.calls) == (2 if status == 401 else 1)  # of a 401 the token is renewed once
+
+    def test_a_refused_client(self, service: Service, deferrable: bool) -> None:
+        service.token = lambda _: Json({"error": "invalid_client"}, 401)
+        with pytest.raises(AirflowFailException) as caught:
+            self.run(deferrable)
+        assert isinstance(caught.value.__cause__, InvalidClientError)
+        assert len(service.token_requests) == 1
+
+    def test_of_later_pages_too(self, service: Service, deferrable: bool) -> None:
+        answers = iter([200, 403])
+        service.api = lambda _: Json({}, next(answers))
+        with pytest.raises(AirflowFailException):
+            self.run(deferrable, pagination_function=lambda _: {"endpoint": "next"})
+        assert len(service.calls) == 2
+
+    def test_what_passes_is_repeated_and_left_to_the_retries(
+        self, service: Service, deferrable: bool
+    ) -> None:
+        service.api = lambda _: Json({}, 503)
+        with pytest.raises(tenacity.RetryError):
+            self.run(deferrable)
+        assert len(service.calls) == 3
+
+    def test_it_can_be_switched_off(self, service: Service, deferrable: bool) -> None:
+        service.api = lambda _: Json({}, 403)
+        with pytest.raises(tenacity.RetryError):
+            self.run(deferrable, fail_fast=False)
+        assert len(service.calls) == 3
+
+    def test_a_kill_ends_it(self, service: Service, deferrable: bool) -> None:
+        task = OAuth2HttpOperator(
+            task_id="call", oauth2_conn_id="my_api", deferrable=deferrable, retry_args=self.RETRY
+        )
+        task.hook.stop()
+        with pytest.raises(TaskStoppedError):
+            task.execute({})
 
 
 class TestUnmodifiedHttpOperator:

@@ -17,43 +17,12 @@ from airflow.providers.common.compat.sdk import (
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, ResourceError
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
-from tests.servers.scripted import Answer, CloseNow, Json
+from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
+from tests.sensors.sensing import answering, sensor, wait
+from tests.servers.scripted import Answer, CloseNow, Json, Text
 from tests.service import Service
-from tests.triggers.running import to_the_end
 
 pytestmark = [pytest.mark.airflow]
-
-
-@pytest.fixture(autouse=True)
-def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(max_retry_attempts=0))
-
-
-@pytest.fixture(params=[False, True], ids=["worker", "deferred"])
-def deferrable(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param)
-
-
-def sensor(**arguments: Any) -> OAuth2HttpSensor:
-    return OAuth2HttpSensor(
-        task_id="wait",
-        **{
-            "oauth2_conn_id": "my_api",
-            "endpoint": "job/7",
-            "poke_interval": 0.05,
-            "timeout": 20,
-            **arguments,
-        },
-    )
-
-
-def wait(**arguments: Any) -> Any:
-    return to_the_end(sensor(**arguments))
-
-
-def answering(service: Service, *answers: Answer) -> None:
-    left = list(answers)
-    service.api = lambda _: left.pop(0) if len(left) > 1 else left[0]
 
 
 def test_it_waits_while_there_is_nothing(service: Service, deferrable: bool) -> None:
@@ -164,6 +133,71 @@ def test_all_deferrals_together_last_as_long_as_the_sensor_may(service: Service)
         task.execute_complete({}, {"status": "success", "response": _answer()}, started_at=_ago(90))
     assert later.value.timeout is not None
     assert later.value.timeout.total_seconds() <= 10
+
+
+def test_a_callable_is_not_asked_without_a_pause() -> None:
+    task = sensor(deferrable=True, poke_interval=30, response_check=lambda _: False)
+    with pytest.raises(TaskDeferred) as later:
+        task.execute_complete({}, {"status": "success", "response": _answer()}, started_at=_ago(1))
+    trigger = later.value.trigger
+    assert isinstance(trigger, OAuth2HttpSensorTrigger)
+    assert trigger.not_before is not None
+    assert 29 < trigger.not_before - _ago(0) <= 30
+
+
+def test_both_modes_make_the_same_call(service: Service, deferrable: bool) -> None:
+    wait(
+        deferrable=deferrable,
+        headers={"X-One": "1"},
+        request_kwargs={"params": {"a": "b"}},
+        base_url=f"{service.base_url}/v2",
+    )
+    assert service.calls[0].target == "/api/v2/job/7?a=b"
+    assert service.calls[0].header("X-One") == "1"
+
+
+def test_what_is_templated() -> None:
+    wanted = {"endpoint", "request_params", "headers", "oauth2_conn_id", "base_url"}
+    assert set(OAuth2HttpSensor.template_fields) == wanted
+
+
+def test_one_header_may_be_given_as_text(service: Service, deferrable: bool) -> None:
+    service.api = lambda _: Json({}, headers=[("X-Total", "7")])
+    wait(
+        deferrable=deferrable,
+        response_headers="X-Total",
+        response_check=lambda response: response.headers["X-Total"] == "7",
+    )
+
+
+def test_by_default_only_what_can_be_deferred_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not sensor().deferrable
+    monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "True")
+    assert sensor().deferrable
+    assert not sensor(method="POST").deferrable
+    assert not sensor(deferrable=False).deferrable
+
+
+class TestLargeAnswers:
+    """The worker polls by itself then, and judges what it meets as any poll."""
+
+    ANSWER = Text(200, "x" * 300_000)
+
+    def test_what_passes_is_not_yet(self, service: Service) -> None:
+        answering(service, self.ANSWER, Json({}, 503), self.ANSWER, self.ANSWER)
+        wait(deferrable=True, response_check=lambda response: len(response.text) == 300_000)
+        assert len(service.calls) == 4
+
+    def test_up_to_the_budget(self, service: Service) -> None:
+        service.api = lambda _: self.ANSWER if len(service.calls) % 2 else Json({}, 503)
+        with pytest.raises(ResourceError):
+            wait(deferrable=True, response_check=lambda _: True, max_consecutive_failures=3)
+        assert len(service.calls) == 6
+
+    def test_what_does_not_pass_fails(self, service: Service) -> None:
+        answering(service, self.ANSWER, Json({}, 410))
+        with pytest.raises(ResourceError):
+            wait(deferrable=True, response_check=lambda _: True)
 
 
 def _answer() -> dict[str, Any]:

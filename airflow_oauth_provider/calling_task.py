@@ -1,0 +1,76 @@
+"""What the operator and the sensor have in common: one hook, leaving waits when killed, failing fast.
+
+Imports next to nothing, since every DAG file does it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_oauth_provider.exceptions import OAuthError, is_definite
+from airflow_oauth_provider.transport.stopping import Stop
+
+if TYPE_CHECKING:
+    from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+
+log = logging.getLogger(__name__)
+
+
+class CallingTask:
+    """A task that calls an API; stands before Airflow's own class among the bases."""
+
+    oauth2_conn_id: str
+    method: str
+    base_url: str | None
+    fail_fast: bool
+    tcp_keep_alive: bool
+    tcp_keep_alive_idle: int
+    tcp_keep_alive_count: int
+    tcp_keep_alive_interval: int
+
+    @cached_property
+    def hook(self) -> OAuth2Hook:
+        """The hook: one for all calls, so that they share connection, session and token."""
+        from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+
+        return OAuth2Hook(
+            self.oauth2_conn_id,
+            self.method,
+            base_url=self.base_url,
+            tcp_keep_alive=self.tcp_keep_alive,
+            tcp_keep_alive_idle=self.tcp_keep_alive_idle,
+            tcp_keep_alive_count=self.tcp_keep_alive_count,
+            tcp_keep_alive_interval=self.tcp_keep_alive_interval,
+        )
+
+    @cached_property
+    def _stop(self) -> Stop:
+        """Of the task's own waits. Made when first needed: Airflow runs a copy of the task."""
+        return Stop()
+
+    def on_kill(self) -> None:
+        """Leave every wait; Airflow calls this within a signal handler."""
+        # Past the cached properties: on Python 3.11 those take a lock.
+        stop: Stop = self.__dict__.setdefault("_stop", Stop())
+        stop.stop()
+        hook: OAuth2Hook | None = self.__dict__.get("hook")
+        if hook is not None:
+            hook.stop()
+
+    @contextmanager
+    def _failing_fast(self) -> Iterator[None]:
+        try:
+            yield
+        except OAuthError as error:
+            if not (self.fail_fast and is_definite(error)):
+                raise
+            if getattr(self, "soft_fail", False) or getattr(self, "never_fail", False):
+                # Airflow makes a skipped task of it, which would hide that nobody can get in any more.
+                log.error("%s", error)  # noqa: TRY400  (the error tells all there is)
+            raise AirflowFailException(str(error)) from error

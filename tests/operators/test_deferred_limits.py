@@ -1,0 +1,74 @@
+"""The operator deferred: how large answers may be, and how long everything may last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import tenacity
+
+from airflow_oauth_provider.exceptions import ResourceError
+from airflow_oauth_provider.transport.call_failure import CallTimeoutError
+from tests.operators.deferring import deferred, operator
+from tests.servers.scripted import Delay, Json, Text
+from tests.service import Service
+from tests.triggers.running import to_the_end
+
+pytestmark = [pytest.mark.airflow]
+
+
+@pytest.fixture(autouse=True)
+def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+
+
+class TestLargeAnswers:
+    """They do not pass through the database unasked."""
+
+    def test_the_worker_fetches_them(self, service: Service) -> None:
+        service.api = lambda _: Text(200, "x" * 300_000)
+        assert len(to_the_end(operator())) == 300_000
+        assert len(service.calls) == 2
+        assert len(to_the_end(operator(max_event_body=400_000))) == 300_000
+        assert len(service.calls) == 3
+
+    def test_none_at_all_if_so_wanted(self, service: Service) -> None:
+        assert '"target"' in to_the_end(operator(max_event_body=0))
+        assert len(service.calls) == 2
+
+    def test_that_of_a_put_is_an_error(self, service: Service) -> None:
+        service.api = lambda _: Text(200, "x" * 300_000)
+        with pytest.raises(ResourceError, match="max_event_body"):
+            to_the_end(operator(method="PUT"))
+
+
+class TestTimeLimit:
+    """All attempts together may last as long as the task."""
+
+    def left(self, step: Callable[[], Any]) -> float:
+        found = deferred(step).timeout
+        assert found is not None
+        return float(found.total_seconds())
+
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    def test_each_deferral_has_what_is_left(self, service: Service, method: str) -> None:
+        service.api = lambda _: Json({}, 503)
+        retry = {"stop": tenacity.stop_after_attempt(9), "wait": tenacity.wait_fixed(5)}
+        task = operator(method=method, execution_timeout=timedelta(seconds=100), retry_args=retry)
+        assert 99 < self.left(lambda: task.execute({})) <= 100
+        event = {"status": "error", "error": {"type": "ResourceError", "message": "busy", "status": 503}}
+        tries = {"number": 5, "started_at": time.time() - 90, "idle_for": 80.0}
+        assert 8 < self.left(lambda: task.execute_complete({}, event, tries)) <= 10
+        tries["started_at"] = time.time() - 200
+        assert self.left(lambda: task.execute_complete({}, event, tries)) == 0
+
+    def test_without_one_there_is_none(self) -> None:
+        assert deferred(lambda: operator().execute({})).timeout is None
+
+    def test_the_call_has_its_own(self, service: Service) -> None:
+        service.api = lambda _: Delay(5, Json({}))
+        with pytest.raises(CallTimeoutError):
+            to_the_end(operator(extra_options={"timeout": 0.3}))

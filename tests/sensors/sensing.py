@@ -1,0 +1,32 @@
+"""Sensors to test, and a service that answers them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
+from tests.servers.scripted import Answer
+from tests.service import Service
+from tests.triggers.running import to_the_end
+
+
+def sensor(**arguments: Any) -> OAuth2HttpSensor:
+    return OAuth2HttpSensor(
+        task_id="wait",
+        **{
+            "oauth2_conn_id": "my_api",
+            "endpoint": "job/7",
+            "poke_interval": 0.05,
+            "timeout": 20,
+            **arguments,
+        },
+    )
+
+
+def wait(**arguments: Any) -> Any:
+    return to_the_end(sensor(**arguments))
+
+
+def answering(service: Service, *answers: Answer) -> None:
+    left = list(answers)
+    service.api = lambda _: left.pop(0) if len(left) > 1 else left[0]

@@ -1,0 +1,166 @@
+"""Airflow's options for sensors, and what a server asks for: the same on the worker and deferred."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
+
+from airflow_oauth_provider.exceptions import OAuthError, ResourceError
+from airflow_oauth_provider.polling import pause_between
+from airflow_oauth_provider.transport.call_failure import CallFailedError
+from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
+from tests.sensors.sensing import answering, sensor, wait
+from tests.servers.scripted import Answer, CloseNow, Json
+from tests.service import Service
+from tests.triggers.running import again
+
+pytestmark = [pytest.mark.airflow]
+
+
+class TestSkipping:
+    """``soft_fail`` skips what is final by Airflow's own errors; ``never_fail`` skips everything."""
+
+    @pytest.mark.parametrize(
+        "answer, error",
+        [
+            pytest.param(Json({}, 503), ResourceError, id="over-budget"),
+            pytest.param(Json({}, 410), ResourceError, id="410"),
+            pytest.param(CloseNow(), CallFailedError, id="cut"),
+        ],
+    )
+    def test_errors(
+        self, service: Service, deferrable: bool, answer: Answer, error: type[OAuthError]
+    ) -> None:
+        answering(service, answer)
+        with pytest.raises(error):
+            wait(deferrable=deferrable, soft_fail=True, max_consecutive_failures=2)
+        with pytest.raises(AirflowSkipException):
+            wait(deferrable=deferrable, never_fail=True, max_consecutive_failures=2)
+
+    @pytest.mark.parametrize("option", ["soft_fail", "never_fail"])
+    def test_the_end_of_the_time(self, service: Service, deferrable: bool, option: str) -> None:
+        answering(service, Json({}, 404))
+        task = sensor(deferrable=deferrable, timeout=0.1, **{option: True})
+        timed_out = partial(task.resume_execution, "__fail__", {"error": "Trigger timeout"})
+        step = timed_out if deferrable else task.execute
+        with pytest.raises(AirflowSkipException):
+            step({})
+
+    @pytest.mark.parametrize("option", ["soft_fail", "never_fail"])
+    def test_a_skip_of_the_check_stays_one(self, service: Service, deferrable: bool, option: str) -> None:
+        def nothing_today(response: Any) -> bool:
+            raise AirflowSkipException(f"nothing today ({response.status_code})")
+
+        with pytest.raises(AirflowSkipException, match="nothing today"):
+            wait(deferrable=deferrable, response_check=nothing_today, **{option: True})
+
+
+class TestSilence:
+    """``silent_fail`` makes a "not yet" of errors, but of no final ones."""
+
+    def test_of_the_check(self, service: Service, deferrable: bool) -> None:
+        def once_only(response: Any) -> bool:
+            if len(service.calls) < 3:
+                raise ValueError(response.status_code)
+            return True
+
+        wait(deferrable=deferrable, silent_fail=True, response_check=once_only)
+        assert len(service.calls) == 3
+
+    def test_of_the_api(self, service: Service, deferrable: bool) -> None:
+        answering(service, Json({}, 410), Json({}, 410), Json({}))
+        wait(deferrable=deferrable, silent_fail=True)
+        assert len(service.calls) == 3
+
+    def test_but_not_of_what_cannot_help(self, service: Service, deferrable: bool) -> None:
+        answering(service, Json({}, 403))
+        with pytest.raises(Exception, match="403"):
+            wait(deferrable=deferrable, silent_fail=True)
+        assert len(service.calls) == 1
+
+
+class TestRetryAfter:
+    """The next poll is not made before the server wants it."""
+
+    @pytest.mark.parametrize("options", [{}, {"silent_fail": True, "max_consecutive_failures": 1}])
+    def test_it_is_obeyed(self, service: Service, deferrable: bool, options: dict[str, Any]) -> None:
+        answering(service, Json({}, 429, [("Retry-After", "1")]), Json({}))
+        began = time.monotonic()
+        wait(deferrable=deferrable, **options)
+        assert 1.0 <= time.monotonic() - began < 4
+        assert len(service.calls) == 2
+
+    def test_the_worker_is_not_held_beyond_the_sensors_time(self, service: Service) -> None:
+        answering(service, Json({}, 429, [("Retry-After", "600")]))
+        began = time.monotonic()
+        with pytest.raises(AirflowSkipException):
+            wait(timeout=0.5, soft_fail=True)
+        assert time.monotonic() - began < 4
+
+    def test_it_decides_when_to_come_again(self, service: Service) -> None:
+        class Instance:
+            def get_first_reschedule_date(self, context: Any) -> None: ...
+
+        answering(service, Json({}, 429, [("Retry-After", "15")]), Json({}, 404))
+        task = sensor(mode="reschedule", poke_interval=5, timeout=600)
+        for expected in (15, 5):
+            with pytest.raises(Exception) as caught:  # where it is imported from depends on the version
+                task.execute({"ti": Instance()})
+            assert type(caught.value).__name__ == "AirflowRescheduleException"
+            at: datetime = caught.value.reschedule_date  # type: ignore[attr-defined]
+            assert at - datetime.now(UTC) == pytest.approx(
+                timedelta(seconds=expected), abs=timedelta(seconds=2)
+            )
+
+
+class TestBackoff:
+    """``exponential_backoff`` and ``max_wait``, in the triggerer too."""
+
+    def test_the_trigger_is_told(self) -> None:
+        task = sensor(deferrable=True, exponential_backoff=True, max_wait=timedelta(minutes=5))
+        with pytest.raises(TaskDeferred) as deferred:
+            task.execute({})
+        trigger = again(deferred.value.trigger)
+        assert isinstance(trigger, OAuth2HttpSensorTrigger)
+        assert trigger.backoff_since == pytest.approx(time.time(), abs=5)
+        assert trigger.max_wait == 300
+        with pytest.raises(TaskDeferred) as deferred:
+            sensor(deferrable=True).execute({})
+        assert again(deferred.value.trigger).backoff_since is None
+
+    def test_the_worker_says_when_to_go_on(self) -> None:
+        answer = {"status_code": 200, "reason": "OK", "url": "https://x", "headers": {}, "content": ""}
+        task = sensor(deferrable=True, exponential_backoff=True, timeout=9999, response_check=lambda _: False)
+        with pytest.raises(TaskDeferred) as later:
+            task.execute_complete(
+                {}, {"status": "success", "response": answer}, started_at=time.time() - 1000
+            )
+        trigger = again(later.value.trigger)
+        assert trigger.not_before - time.time() > 400
+        assert trigger.backoff_since == pytest.approx(time.time() - 1000, abs=5)
+
+    def test_the_triggers_pauses_grow(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("random.uniform", lambda _least, most: most)
+        answering(service, *[Json({}, 404)] * 4, Json({}))
+        began = time.monotonic()
+        wait(deferrable=True, exponential_backoff=True, poke_interval=0.2)
+        assert time.monotonic() - began >= 1.6  # 0.8 of equal pauses
+
+    @pytest.mark.parametrize(
+        "arguments, least, most",
+        [
+            ({}, 10, 10),
+            ({"longest": 5.0}, 10, 10),
+            ({"waited": 0.0}, 5, 10),
+            ({"waited": 100.0}, 50, 100),
+            ({"waited": 100.0, "longest": 30.0}, 30, 30),
+        ],
+    )
+    def test_the_pauses(self, arguments: dict[str, Any], least: float, most: float) -> None:
+        found = [pause_between(10, **arguments) for _ in range(50)]
+        assert least <= min(found) <= max(found) <= most
