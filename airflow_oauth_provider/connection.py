@@ -15,7 +15,7 @@ from airflow_oauth_provider import connection_checks as checks
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.masking import SHORTEST_MASKED
-from airflow_oauth_provider.parsing import FieldError, parse, parse_claims, parse_extra
+from airflow_oauth_provider.parsing import FieldError, parse, parse_claims, parse_extra, require_characters
 from airflow_oauth_provider.policy import Policy
 from airflow_oauth_provider.protocol import settings as s
 from airflow_oauth_provider.protocol.keys import KeyMaterialError
@@ -61,7 +61,13 @@ def resolve(connection: Any, policy: Policy) -> Resolved:
     :param connection: an Airflow connection, of the Task SDK or of the database model.
     :raises ConfigurationError: naming connection and field.
     """
-    return _Resolver(connection, policy).resolve()
+    try:
+        return _Resolver(connection, policy).resolve()
+    except ConfigurationError:
+        raise
+    except Exception as error:  # one odd connection must not take down a list of all
+        text = f"the connection cannot be read ({type(error).__name__})"
+        raise ConfigurationError(text, conn_id=str(connection.conn_id)) from None
 
 
 class _Resolver:
@@ -77,6 +83,7 @@ class _Resolver:
 
     def resolve(self) -> Resolved:
         self._check_names()
+        self._check_texts()
         token_url = self._token_url()
         method = self.value("auth_method")
         settings = s.ClientSettings(
@@ -140,6 +147,13 @@ class _Resolver:
                 )
         if len(self.conn_id) > MAX_NAME:
             self.warnings.append(f"the connection's name is longer than {MAX_NAME} characters")
+
+    def _check_texts(self) -> None:
+        for name in ("host", "schema", "login", "password"):
+            try:
+                require_characters(getattr(self.connection, name))
+            except FieldError as error:
+                self.fail(name, str(error))
 
     def _token_url(self) -> Url:
         try:

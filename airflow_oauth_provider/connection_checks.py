@@ -90,8 +90,7 @@ def _with_port(authority: str, port: Any) -> str:
 def bad_request(request: s.RequestSettings, token_url: Url) -> Problems:
     """Check the parameters and headers of the token request."""
     for resource in request.resources:
-        parts = urlsplit(resource)
-        if not parts.scheme or not (parts.netloc or parts.path) or "#" in resource:
+        if not _is_absolute_uri(resource):
             yield "resource", "must be absolute URIs without fragment (RFC 8707 §2)"
     taken = {"audience"} if request.audience else set()
     taken |= {"resource"} if request.resources else set()
@@ -106,6 +105,14 @@ def bad_request(request: s.RequestSettings, token_url: Url) -> Problems:
     yield from _bad_headers("request_headers", request.headers, RESERVED_HEADERS)
     secret_headers = tuple((name, value.reveal()) for name, value in request.secret_headers)
     yield from _bad_headers("secret_headers", secret_headers, RESERVED_HEADERS)
+
+
+def _is_absolute_uri(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return bool(parts.scheme and (parts.netloc or parts.path)) and "#" not in text
 
 
 def _bad_query(request: s.RequestSettings, token_url: Url) -> Problems:

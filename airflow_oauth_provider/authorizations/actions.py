@@ -96,6 +96,9 @@ class Job:
             found = replace(found, probe=self._probe(listed_only=listed_only))
         except OAuthError as error:
             found = replace(found, error=error)
+        except Exception as error:  # nobody's check may end with what one connection brings up
+            text = f"could not be checked ({type(error).__name__})"
+            found = replace(found, error=OAuthError(text, conn_id=found.conn_id))
         return replace(found, seconds=time.monotonic() - began)
 
     def _granted(self, token: AccessToken) -> Checked:

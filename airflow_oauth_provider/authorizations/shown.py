@@ -18,15 +18,20 @@ def shown_settings(connection: Any) -> tuple[tuple[str, str], ...]:
     except (ConfigurationError, FieldError):
         return ()
     shown = [
-        (entry.label, "set" if entry.key == "password" else str(value))
+        (entry.label, "set" if entry.key == "password" else showable(value) or "")
         for entry in STANDARD_FIELDS
         if (value := getattr(values, entry.key))
     ]
     for entry in FIELDS:
         value = extra.get(entry.key)
         if value not in (None, "", [], {}):
-            shown.append((entry.label, "set" if entry.secret else _text(value)))
+            shown.append((entry.label, "set" if entry.secret else showable(_text(value)) or ""))
     return tuple(shown)
+
+
+def showable(text: str | None) -> str | None:
+    """Replace halves of characters, which JSON can carry and no page."""
+    return None if text is None else str(text).encode(errors="replace").decode()
 
 
 def _text(value: Any) -> str:

@@ -86,7 +86,10 @@ def _from_pem(text: str, password: bytes | None) -> SigningKey:
         ) from None
     except Exception as error:  # cryptography raises several types of its own
         raise _unreadable(error, password, "PEM") from None
-    certificate = x509.load_pem_x509_certificates(pem)[0] if b"BEGIN CERTIFICATE" in pem else None
+    try:
+        certificate = x509.load_pem_x509_certificates(pem)[0] if b"BEGIN CERTIFICATE" in pem else None
+    except ValueError:
+        raise KeyMaterialError("the certificate beside the PEM key is damaged or incomplete") from None
     return _checked(key, certificate=certificate)
 
 
