@@ -75,6 +75,12 @@ def secret_forms(settings: ClientSettings) -> Iterable[str]:
             yield value.removeprefix("Basic ")
 
 
+def hides_value_of(name: str) -> bool:
+    """Whether Airflow takes values of that name for secrets (``password``, ``api_key`` and the like)."""
+    # Airflow knows words with underscores: headers have hyphens.
+    return any(_module().should_hide_value_for_key(each) for each in (name, name.replace("-", "_")))
+
+
 def _tails() -> int:
     return sum(key.startswith("token:") for key in _known)
 
@@ -117,11 +123,15 @@ async def _amask(value: str) -> None:
 
 
 def _masker() -> Any:
+    return _module()._secrets_masker()  # noqa: SLF001
+
+
+def _module() -> Any:
     try:
-        from airflow.sdk._shared.secrets_masker import _secrets_masker
-    except ImportError:
-        from airflow.sdk.execution_time.secrets_masker import _secrets_masker
-    return _secrets_masker()
+        from airflow.sdk._shared import secrets_masker
+    except ImportError:  # Airflow 3.0
+        from airflow.sdk.execution_time import secrets_masker
+    return secrets_masker
 
 
 def _reset_after_fork() -> None:
