@@ -175,7 +175,7 @@ def test_what_nobody_has_foreseen_is_a_result_too(service: Service, monkeypatch:
     def run(self: actions.Job) -> None:
         raise LookupError("the-value")
 
-    monkeypatch.setattr(actions.Job, "_probe", lambda self, **_: run(self))
+    monkeypatch.setattr(actions.Job, "_probe", lambda self, *_, **__: run(self))
     (result,) = check_all([Target.of(service.connection(probe_path="/health"))])
     assert "LookupError" in str(result.error)
     assert "the-value" not in str(result.error)
