@@ -55,14 +55,15 @@ class Resolved:
     warnings: tuple[str, ...]
 
 
-def resolve(connection: Any, policy: Policy) -> Resolved:
+def resolve(connection: Any, policy: Policy, *, thorough: bool = True) -> Resolved:
     """Check a connection and turn it into settings.
 
     :param connection: an Airflow connection, of the Task SDK or of the database model.
+    :param thorough: false leaves out the one check that takes long, where settings are only shown.
     :raises ConfigurationError: naming connection and field.
     """
     try:
-        return _Resolver(connection, policy).resolve()
+        return _Resolver(connection, policy).resolve(thorough=thorough)
     except ConfigurationError:
         raise
     except Exception as error:  # one odd connection must not take down a list of all
@@ -81,7 +82,7 @@ class _Resolver:
         except FieldError as error:
             self.fail("extra", str(error))
 
-    def resolve(self) -> Resolved:
+    def resolve(self, *, thorough: bool) -> Resolved:
         self._check_names()
         self._check_texts()
         token_url = self._token_url()
@@ -103,7 +104,7 @@ class _Resolver:
         for field, message in checks.contradictions(settings, self.policy):
             self.fail(field, message)
         try:
-            settings = checks.with_key(settings)
+            settings = checks.with_key(settings, thorough=thorough)
         except KeyMaterialError as error:
             self.fail(error.field, str(error))
         return Resolved(settings, tuple(self.warnings))

@@ -259,15 +259,16 @@ def _bad_audience(settings: s.ClientSettings, policy: Policy) -> Problems:
         )
 
 
-def with_key(settings: s.ClientSettings) -> s.ClientSettings:
+def with_key(settings: s.ClientSettings, *, thorough: bool = True) -> s.ClientSettings:
     """Parse the private key and bind the algorithm to it (RFC 8725 §3.1).
 
+    :param thorough: as of :func:`load_signing_key`.
     :raises KeyMaterialError: naming the field at fault.
     """
     options = settings.assertion
     if settings.auth_method != s.PRIVATE_KEY_JWT or options.private_key is None:
         return settings
-    key = load_signing_key(options.private_key, options.private_key_passphrase)
+    key = load_signing_key(options.private_key, options.private_key_passphrase, thorough=thorough)
     if options.algorithm is not None and options.algorithm not in key.algorithms:
         raise KeyMaterialError(
             f"{options.algorithm} does not fit the private key: it can do {', '.join(key.algorithms)}",

@@ -131,6 +131,9 @@ _WORDS = {
 def describe(connection: Any, policy: Policy | None = None) -> Authorization:
     """Tell the state of a connection's authorization.
 
+    An RSA key whose numbers do not fit each other is found when something is signed with it, not here:
+    checking that takes some 30 ms each, and lists are long.
+
     :param connection: of the Task SDK or of the database model.
     :param policy: what ``airflow.cfg`` says, for callers that describe many; read where ``None``.
     """
@@ -138,7 +141,7 @@ def describe(connection: Any, policy: Policy | None = None) -> Authorization:
     try:
         policy = policy or read_policy()
         values = ConnectionValues.of(connection)
-        resolved = resolve(values, policy)
+        resolved = resolve(values, policy, thorough=False)
         return _Described(values, team, resolved, policy.sharing).authorization()
     except ConfigurationError as error:
         return _wrong(connection, team, policy, error)
@@ -253,7 +256,7 @@ def certificate_expires_at(settings: ClientSettings) -> float | None:
     if options.private_key is None:
         return None
     try:
-        key = load_signing_key(options.private_key, options.private_key_passphrase)
+        key = load_signing_key(options.private_key, options.private_key_passphrase, thorough=False)
     except KeyMaterialError:  # of a custom provider, which alone knows what to do with it
         return None
     return key.certificate_expires_at

@@ -7,6 +7,7 @@ from typing import Any
 
 import certifi
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from airflow_oauth_provider.authorizations import (
     AuthorizationStatus,
@@ -21,6 +22,7 @@ from airflow_oauth_provider.fields import FIELDS
 from airflow_oauth_provider.plugin.listing import STATUSES, Query, listing
 from airflow_oauth_provider.plugin.rendering import Obstacles, render
 from airflow_oauth_provider.policy import Policy
+from tests.protocol.test_client_authentication import pem
 
 HALF = "\ud800"
 ODD: tuple[Any, ...] = (
@@ -171,3 +173,16 @@ def test_what_nobody_has_foreseen_names_the_connection_and_no_value() -> None:
     assert caught.value.conn_id == "odd"
     assert "LookupError" in str(caught.value)
     assert "the-value" not in str(caught.value)
+
+
+def test_a_key_whose_numbers_do_not_fit_is_found_where_it_signs_and_not_in_lists() -> None:
+    """Checking them takes 30 ms a key, and a list has hundreds."""
+    numbers = rsa.generate_private_key(65537, 2048).private_numbers()
+    wrong = rsa.RSAPrivateNumbers(
+        numbers.p, numbers.q, numbers.d + 2, numbers.dmp1, numbers.dmq1, numbers.iqmp, numbers.public_numbers
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    given = connection(auth_method="private_key_jwt", password=None, private_key=pem(wrong))
+    assert show(given) is AuthorizationStatus.NOT_YET
+    error = authorize(given).error
+    assert isinstance(error, ConfigurationError)
+    assert error.field == "private_key"
