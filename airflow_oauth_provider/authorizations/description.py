@@ -62,7 +62,8 @@ class Authorization:
     :param refusal: the last one, also where a token is held all the same.
     :param certificate_expires_at: of the certificate that came with the private key, if one did.
     :param requests: token requests made for this connection since *counted_since*; *refusals* those
-        that ended in an error; ``None`` where the store does not know.
+        that brought no token; *hits* tokens served without one, as far as that was noted; ``None``
+        where the store does not know.
     """
 
     conn_id: str
@@ -84,6 +85,7 @@ class Authorization:
     certificate_expires_at: float | None = None
     requests: int | None = None
     refusals: int | None = None
+    hits: int | None = None
     counted_since: float | None = None
     warnings: tuple[str, ...] = ()
 
@@ -188,6 +190,7 @@ class _Described:
             certificate_expires_at=certificate_expires_at(settings),
             requests=noted.requests if noted else None,
             refusals=noted.refusals if noted else None,
+            hits=noted.hits if noted else None,
             counted_since=noted.since if noted else None,
             warnings=self.resolved.warnings,
         )

@@ -72,6 +72,23 @@ class TestStatus:
         assert (found.requests, found.refusals) == (1, 0)
         assert found.authorized_at == pytest.approx(time.time(), abs=10)
 
+    def test_tokens_without_a_request_are_told_of_with_the_next_note(self, service: Service) -> None:
+        connection = service.connection()
+        client = OAuth2Client("my_api", connection)
+        for _ in range(9):
+            client.get_token()
+        assert describe(connection).hits == 0, "no write for a token from memory"
+        client.get_token(force=True)
+        found = describe(connection)
+        assert (found.requests, found.refusals, found.hits) == (2, 0, 8)
+
+    def test_requests_and_those_that_brought_no_token(self, service: Service) -> None:
+        connection = service.connection(max_retry_attempts=1)
+        service.token = lambda _: Json({}, 503, [("Retry-After", "0")])
+        use(connection)
+        found = describe(connection)
+        assert (found.requests, found.refusals) == (2, 2), "all of them in the same unit"
+
     def test_a_token_that_is_over_is_no_error(self, service: Service) -> None:
         connection = service.connection()
         service.token = lambda _: token_json("tok-1", expires_in=0)
