@@ -223,6 +223,18 @@ def test_what_the_page_did_not_send_does_nothing(
     assert orders.token_requests == []
 
 
+@pytest.mark.parametrize("content", ["{", "[]", "", "[" * 100_000])
+@pytest.mark.parametrize("path", ["/authorize/orders", "/forget/orders"])
+def test_a_body_that_is_no_object_is_said_so(
+    orders: Service, admin: Visitor, path: str, content: str
+) -> None:
+    headers = {"Content-Type": "application/json", **BY_THE_PAGE}
+    answer = admin.client.post(PREFIX + path, content=content, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["ok"] is False
+    assert orders.token_requests == []
+
+
 def test_it_is_written_to_the_audit_log_who_did_what(orders: Service, admin: Visitor) -> None:
     from airflow.models.log import Log
     from airflow.utils.session import create_session
