@@ -144,7 +144,7 @@ class _Resolver:
                 self.fail(key, f'has no place in the extra: use the field "{_MISPLACED[key]}"')
             if key not in FIELDS_BY_KEY:
                 self.warnings.append(
-                    f'unknown extra field "{_printable(key)}" is ignored: check its spelling'
+                    f'unknown extra field "{checks.shown(str(key))}" is ignored: check its spelling'
                 )
         if len(self.conn_id) > MAX_NAME:
             self.warnings.append(f"the connection's name is longer than {MAX_NAME} characters")
@@ -324,7 +324,3 @@ class _Resolver:
             return checks.load_custom_provider(name, self.policy)
         except FieldError as error:
             self.fail("custom_provider", str(error))
-
-
-def _printable(key: Any) -> str:
-    return re.sub(r"[^\x20-\x7e]", "?", str(key))[:60]
