@@ -74,6 +74,7 @@
     close.addEventListener("click", () => box.remove());
     box.append(message, close);
     const all = document.getElementById("toasts");
+    for (const each of [...all.children]) if (each.textContent === box.textContent) each.remove();
     all.append(box);
     while (all.childElementCount > TOASTS) all.firstElementChild.remove();
     setTimeout(() => box.remove(), TOAST_STAYS[kind]);
