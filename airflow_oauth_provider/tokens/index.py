@@ -116,6 +116,8 @@ class DisplayIndex:
         :param hits: tokens served without a request since the last note.
         :return: whether it was worth one.
         """
+        if not requests and self._says(fingerprint, self.read()):
+            return False  # what nearly every task finds, and waits for nobody
         with self._turn():
             return self._note(fingerprint, token, error, requests, hits)
 
@@ -123,7 +125,7 @@ class DisplayIndex:
         self, fingerprint: str, token: AccessToken | None, error: OAuthError | None, requests: int, hits: int
     ) -> bool:
         now, before = time.time(), self.read()
-        same = before is not None and before.fingerprint == fingerprint
+        same = self._says(fingerprint, before)
         if same and not requests:
             return False
         status = before.status if before and same else Status()
@@ -142,6 +144,9 @@ class DisplayIndex:
         name = newest.name(_PURPOSE, self._key)
         self._store.write(name, newest.seal(name, noted.dump()), until=now + KEPT)
         return True
+
+    def _says(self, fingerprint: str, noted: Noted | None) -> bool:
+        return noted is not None and noted.fingerprint == fingerprint
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
