@@ -149,9 +149,9 @@ def test_airflow_hides_them_for_real(service: Service) -> None:
         from airflow.sdk.execution_time.secrets_masker import redact
 
     client = OAuth2Client("my_api", service.connection(password="the-secret-of-this-test"))
-    service.token = lambda _: token_json("the-token-of-this-test")
+    service.token = lambda _: token_json("a-grant-of-this-test")
     client.get_token()
-    shown = redact("secret=the-secret-of-this-test token=the-token-of-this-test.")
+    shown = redact("secret=the-secret-of-this-test token=a-grant-of-this-test.")
     assert str(shown) == "secret=*** token=***."
 
 
