@@ -57,6 +57,11 @@ class BearerAuth(AuthBase):
         return {**self.__dict__, "_destination": None}
 
     @property
+    def refresh_on_status(self) -> frozenset[int]:
+        """Answers after which another token is tried."""
+        return self.client.settings.api.refresh_on_status
+
+    @property
     def destination(self) -> Destination:
         """Where the token may go.
 
@@ -107,6 +112,24 @@ class BearerAuth(AuthBase):
                 field="headers",
                 conn_id=self.client.conn_id,
             )
+
+
+class OneTokenAuth(BearerAuth):
+    """Put one token on requests and never another: a refusal of it is the answer.
+
+    :param client: whose API is called; it is not asked for a token.
+    """
+
+    refresh_on_status: frozenset[int] = frozenset()
+
+    def __init__(self, client: OAuth2Client, token: AccessToken) -> None:
+        super().__init__(client)
+        self._token = token
+
+    def attach_current(self, request: PreparedRequest) -> None:
+        """Set the header, with the one token."""
+        self.require_no_other(request.headers)
+        self.attach(request, self._token)
 
 
 class OAuth2Auth(BearerAuth):
@@ -188,7 +211,7 @@ def begin_call(
         method,
         url,
         auth.destination,
-        refresh_on_status=auth.client.settings.api.refresh_on_status,
+        refresh_on_status=auth.refresh_on_status,
         replayable=replayable,
         follow_redirects=follow_redirects,
     )

@@ -15,7 +15,7 @@ from airflow_oauth_provider import connection_checks as checks
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.masking import SHORTEST_MASKED
-from airflow_oauth_provider.parsing import FieldError, parse, parse_claims, parse_extra
+from airflow_oauth_provider.parsing import FieldError, parse, parse_claims, parse_extra, require_characters
 from airflow_oauth_provider.policy import Policy
 from airflow_oauth_provider.protocol import settings as s
 from airflow_oauth_provider.protocol.keys import KeyMaterialError
@@ -55,13 +55,20 @@ class Resolved:
     warnings: tuple[str, ...]
 
 
-def resolve(connection: Any, policy: Policy) -> Resolved:
+def resolve(connection: Any, policy: Policy, *, thorough: bool = True) -> Resolved:
     """Check a connection and turn it into settings.
 
     :param connection: an Airflow connection, of the Task SDK or of the database model.
+    :param thorough: false leaves out the one check that takes long, where settings are only shown.
     :raises ConfigurationError: naming connection and field.
     """
-    return _Resolver(connection, policy).resolve()
+    try:
+        return _Resolver(connection, policy).resolve(thorough=thorough)
+    except ConfigurationError:
+        raise
+    except Exception as error:  # one odd connection must not take down a list of all
+        text = f"the connection cannot be read ({type(error).__name__})"
+        raise ConfigurationError(text, conn_id=str(connection.conn_id)) from None
 
 
 class _Resolver:
@@ -75,8 +82,9 @@ class _Resolver:
         except FieldError as error:
             self.fail("extra", str(error))
 
-    def resolve(self) -> Resolved:
+    def resolve(self, *, thorough: bool) -> Resolved:
         self._check_names()
+        self._check_texts()
         token_url = self._token_url()
         method = self.value("auth_method")
         settings = s.ClientSettings(
@@ -96,7 +104,7 @@ class _Resolver:
         for field, message in checks.contradictions(settings, self.policy):
             self.fail(field, message)
         try:
-            settings = checks.with_key(settings)
+            settings = checks.with_key(settings, thorough=thorough)
         except KeyMaterialError as error:
             self.fail(error.field, str(error))
         return Resolved(settings, tuple(self.warnings))
@@ -136,10 +144,17 @@ class _Resolver:
                 self.fail(key, f'has no place in the extra: use the field "{_MISPLACED[key]}"')
             if key not in FIELDS_BY_KEY:
                 self.warnings.append(
-                    f'unknown extra field "{_printable(key)}" is ignored: check its spelling'
+                    f'unknown extra field "{checks.shown(str(key))}" is ignored: check its spelling'
                 )
         if len(self.conn_id) > MAX_NAME:
             self.warnings.append(f"the connection's name is longer than {MAX_NAME} characters")
+
+    def _check_texts(self) -> None:
+        for name in ("host", "schema", "login", "password"):
+            try:
+                require_characters(getattr(self.connection, name))
+            except FieldError as error:
+                self.fail(name, str(error))
 
     def _token_url(self) -> Url:
         try:
@@ -309,7 +324,3 @@ class _Resolver:
             return checks.load_custom_provider(name, self.policy)
         except FieldError as error:
             self.fail("custom_provider", str(error))
-
-
-def _printable(key: Any) -> str:
-    return re.sub(r"[^\x20-\x7e]", "?", str(key))[:60]

@@ -26,6 +26,7 @@ from airflow_oauth_provider.protocol.urls import (
     UrlError,
     check_characters,
     host_allowed,
+    is_absolute_uri,
     is_forbidden_address,
     parse_url,
 )
@@ -90,8 +91,7 @@ def _with_port(authority: str, port: Any) -> str:
 def bad_request(request: s.RequestSettings, token_url: Url) -> Problems:
     """Check the parameters and headers of the token request."""
     for resource in request.resources:
-        parts = urlsplit(resource)
-        if not parts.scheme or not (parts.netloc or parts.path) or "#" in resource:
+        if not is_absolute_uri(resource):
             yield "resource", "must be absolute URIs without fragment (RFC 8707 §2)"
     taken = {"audience"} if request.audience else set()
     taken |= {"resource"} if request.resources else set()
@@ -100,7 +100,7 @@ def bad_request(request: s.RequestSettings, token_url: Url) -> Problems:
             if name.lower() in RESERVED_PARAMETERS:
                 yield field, f"must not set {name.lower()}: it has a field of its own, or is fixed"
             if name in taken:
-                yield field, f"sets {_shown(name)} a second time (RFC 6749 §3.2)"
+                yield field, f"sets {shown(name)} a second time (RFC 6749 §3.2)"
             taken.add(name)
     yield from _bad_query(request, token_url)
     yield from _bad_headers("request_headers", request.headers, RESERVED_HEADERS)
@@ -116,7 +116,7 @@ def _bad_query(request: s.RequestSettings, token_url: Url) -> Problems:
             yield field, f"must not carry {name.lower()} in the URL (RFC 6749 §2.3.1)"
     for name, _ in request.query_params:
         if name in own_query:
-            yield "query_params", f"sets {_shown(name)} a second time: the access token URL has it already"
+            yield "query_params", f"sets {shown(name)} a second time: the access token URL has it already"
 
 
 def _bad_headers(field: str, pairs: s.Pairs, reserved: frozenset[str]) -> Problems:
@@ -252,15 +252,16 @@ def _bad_audience(settings: s.ClientSettings, policy: Policy) -> Problems:
         )
 
 
-def with_key(settings: s.ClientSettings) -> s.ClientSettings:
+def with_key(settings: s.ClientSettings, *, thorough: bool = True) -> s.ClientSettings:
     """Parse the private key and bind the algorithm to it (RFC 8725 §3.1).
 
+    :param thorough: as of :func:`load_signing_key`.
     :raises KeyMaterialError: naming the field at fault.
     """
     options = settings.assertion
     if settings.auth_method != s.PRIVATE_KEY_JWT or options.private_key is None:
         return settings
-    key = load_signing_key(options.private_key, options.private_key_passphrase)
+    key = load_signing_key(options.private_key, options.private_key_passphrase, thorough=thorough)
     if options.algorithm is not None and options.algorithm not in key.algorithms:
         raise KeyMaterialError(
             f"{options.algorithm} does not fit the private key: it can do {', '.join(key.algorithms)}",
@@ -290,5 +291,6 @@ def load_custom_provider(name: str | None, policy: Policy) -> s.CustomProvider:
     return s.CustomProvider(name, path, function)
 
 
-def _shown(name: str) -> str:
-    return re.sub(r"[^\x21-\x7e]", "?", name)[:60]
+def shown(name: str) -> str:
+    """Return a name that somebody else chose, fit for a message."""
+    return re.sub(r"[^\x20-\x7e]", "?", name)[:60]

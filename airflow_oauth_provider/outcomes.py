@@ -37,6 +37,8 @@ UNSAVED = "(test)"
 _KNOWN = 1024
 # (connection id → fingerprint) as this process has noted or seen it in the index.
 _noted: OrderedDict[str, str] = OrderedDict()
+# Tokens served without a request and not in the index yet: a write for each would cost more than it.
+_served: OrderedDict[str, int] = OrderedDict()
 _not_in_a_tag = re.compile(r"[^A-Za-z0-9_.()-]+")
 
 
@@ -90,6 +92,8 @@ class Report:
         seconds = time.monotonic() - self._began
         if self.trace.requests:
             log.info("%s", self._line(seconds))
+        if self.token is not None and not self.trace.requests and self._saved:
+            _serve(self._conn_id, 1)
         with suppress(Exception):  # whatever a metrics backend raises
             self._emit(seconds)
 
@@ -140,21 +144,35 @@ class Report:
         return bool(self.trace.requests) or not known
 
     def _note(self) -> None:
-        DisplayIndex(self._sharing, self._conn_id, self._team).note(
+        hits = _served.pop(self._conn_id, 0)
+        index = DisplayIndex(self._sharing, self._conn_id, self._team)
+        noted = index.note(
             display_fingerprint(self._settings),
             token=self.token,
             error=self.error,
             requests=self.trace.requests,
+            hits=hits,
         )
+        if not noted:
+            _serve(self._conn_id, hits)
 
 
 def forgotten(conn_id: str) -> None:
     """Note the connection anew when it is used next."""
     _noted.pop(conn_id, None)
+    _served.pop(conn_id, None)
+
+
+def _serve(conn_id: str, hits: int) -> None:
+    _served[conn_id] = _served.get(conn_id, 0) + hits
+    while len(_served) > _KNOWN:
+        with suppress(KeyError):
+            _served.popitem(last=False)
 
 
 def tell_memory_hits(conn_id: str, settings: ClientSettings, hits: int) -> None:
     """Tell metrics of tokens that came straight from memory."""
+    _serve(conn_id, hits)
     with suppress(Exception):  # as above
         from airflow.providers.common.compat.sdk import Stats
 

@@ -16,10 +16,13 @@ from typing import Any
 from airflow_oauth_provider.fields import Field, Kind
 from airflow_oauth_provider.protocol.strict_json import JsonError, parse_value
 
+_HUGE = 1e18
+"""No field takes a number this large, and Python cannot turn every larger one into a float."""
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?\Z", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class FieldError(ValueError):
@@ -36,7 +39,25 @@ def parse(entry: Field, value: Any) -> Any:
         return None
     if value in ([], {}) and not isinstance(value, bool):
         return None
-    return _PARSERS[entry.kind](entry, value)
+    parsed = _PARSERS[entry.kind](entry, value)
+    require_characters(parsed)
+    return parsed
+
+
+def require_characters(value: Any) -> None:
+    """Refuse halves of characters: JSON can carry them, and no request, page or database can.
+
+    :param value: a text, or what holds texts.
+    :raises FieldError: when there is one in it.
+    """
+    if isinstance(value, str):
+        if _SURROGATE.search(value):
+            raise FieldError("contains half a character (a lone surrogate): enter the text again")
+    elif isinstance(value, Mapping):
+        require_characters(tuple(value.items()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            require_characters(item)
 
 
 def _text(entry: Field, value: Any) -> str:
@@ -68,7 +89,7 @@ def number(value: Any) -> float:
     """
     if isinstance(value, str) and _NUMBER.match(value.strip()):
         return float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -_HUGE < value < _HUGE:
         raise FieldError("must be a number")
     return float(value)
 
@@ -191,8 +212,10 @@ _PARSERS: dict[Kind, Callable[[Field, Any], Any]] = {
 def parse_claims(value: Any) -> dict[str, Any]:
     """Parse additional JWT claims; unlike parameters, claims may be any JSON value.
 
-    :raises FieldError: when they are neither lines nor an object.
+    :raises FieldError: when they are neither lines nor an object, or hold half a character.
     """
     if value is None or _blank(value) or value in ([], {}):
         return {}
-    return dict(_pairs(Field("jwt_claims", "", "", ""), value))
+    claims = dict(_pairs(Field("jwt_claims", "", "", ""), value))
+    require_characters(claims)
+    return claims

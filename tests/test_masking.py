@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
 from collections.abc import Iterator
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from airflow_oauth_provider import masking
 from airflow_oauth_provider.client import OAuth2Client
 from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
 from tests.protocol.builders import NOW, settings
 from tests.protocol.test_client_authentication import EC_KEY, pem
@@ -29,6 +32,7 @@ def masked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr(masking, "_mask", told.append)
     known = masking._known.copy()
     masking._known.clear()
+    monkeypatch.setattr(masking, "_told", {"tails": 0, "forms": 0})
     yield told
     masking._known.clear()
     masking._known.update(known)
@@ -72,6 +76,72 @@ def test_a_server_that_lives_on_is_told_short_tails_and_not_many(
     assert {len(value) for value in masked} == {16}
 
 
+def rsa_pem() -> str:
+    return pem(rsa.generate_private_key(65537, 2048))
+
+
+def key_settings(material: str) -> ClientSettings:
+    return settings(
+        auth_method="private_key_jwt", client_secret=None, assertion={"private_key": Secret(material)}
+    )
+
+
+def test_such_a_server_is_told_few_pieces_of_a_key_and_not_of_every_key(
+    masked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+    text = rsa_pem()
+    masking.mask_settings(key_settings(text))
+    assert 1 <= len(masked) <= 3
+    for form in (text, text.replace("\n", "\\n"), json.dumps(text), quote(text), quote_plus(text)):
+        assert all(piece in form for piece in masked)
+    assert not any(piece in rsa_pem() for piece in masked), "nothing that all keys have"
+    body = "".join(text.splitlines()[1:-1])
+    for number in range(1000):
+        # Other keys as far as masks are concerned, and without the time that making them takes.
+        turned = body[64 + number :] + body[64 : 64 + number]
+        masking.mask_settings(
+            key_settings(f"-----BEGIN PRIVATE KEY-----\n{turned}\n-----END PRIVATE KEY-----")
+        )
+    assert len(masked) <= masking.MAX_FORMS
+    assert {len(value) for value in masked} == {16}
+
+
+@pytest.mark.parametrize("in_loop", [False, True])
+def test_a_hundred_keys(in_loop: bool, masked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def amask(value: str) -> None:
+        masked.append(value)
+
+    monkeypatch.setattr(masking, "_amask", amask)
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "" if in_loop else "server")
+    for _ in range(100):
+        key = key_settings(pem(ec.generate_private_key(ec.SECP256R1())))
+        if in_loop:
+            asyncio.run(masking.amask_settings(key))
+        else:
+            masking.mask_settings(key)
+    assert 100 <= len(masked) <= 300
+
+
+def test_a_short_secret_is_told_whole_wherever(masked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+    masking.mask_settings(settings(client_secret=Secret(AWKWARD)))
+    basic = base64.b64encode(f"my-client:{AWKWARD}".encode()).decode()
+    assert {AWKWARD, quote(AWKWARD, safe=""), json.dumps(AWKWARD)[1:-1], basic} <= set(masked)
+
+
+@pytest.mark.parametrize(
+    "secret", ["-".join("abcdefgh" * 20), "a" * 4000, "x+/" * 100, "é" * 200], ids=["torn", "a", "+", "é"]
+)
+def test_a_long_secret_of_any_kind_has_a_piece(
+    secret: str, masked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+    masking.mask_settings(settings(client_secret=Secret(secret)))
+    assert any(piece in secret for piece in masked)
+    assert {len(piece) for piece in masked} == {16}
+
+
 def test_airflow_hides_them_for_real(service: Service) -> None:
     try:
         from airflow.sdk._shared.secrets_masker import redact
@@ -79,9 +149,9 @@ def test_airflow_hides_them_for_real(service: Service) -> None:
         from airflow.sdk.execution_time.secrets_masker import redact
 
     client = OAuth2Client("my_api", service.connection(password="the-secret-of-this-test"))
-    service.token = lambda _: token_json("the-token-of-this-test")
+    service.token = lambda _: token_json("a-grant-of-this-test")
     client.get_token()
-    shown = redact("secret=the-secret-of-this-test token=the-token-of-this-test.")
+    shown = redact("secret=the-secret-of-this-test token=a-grant-of-this-test.")
     assert str(shown) == "secret=*** token=***."
 
 

@@ -11,6 +11,7 @@ from airflow_oauth_provider.authorizations.description import (
     AuthorizationStatus,
     Refusal,
     describe,
+    named_category,
 )
 from airflow_oauth_provider.authorizations.notes import deployment_warnings, store_note
 from airflow_oauth_provider.authorizations.results import Checked, error_report
@@ -31,6 +32,7 @@ __all__ = [
     "describe",
     "error_report",
     "forget",
+    "named_category",
     "shown_settings",
     "store_note",
 ]

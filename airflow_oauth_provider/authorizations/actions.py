@@ -93,9 +93,12 @@ class Job:
         try:
             token = acquire()
             found = self._granted(token)
-            found = replace(found, probe=self._probe(listed_only=listed_only))
+            found = replace(found, probe=self._probe(token, listed_only=listed_only))
         except OAuthError as error:
             found = replace(found, error=error)
+        except Exception as error:  # nobody's check may end with what one connection brings up
+            text = f"could not be checked ({type(error).__name__})"
+            found = replace(found, error=OAuthError(text, conn_id=found.conn_id))
         return replace(found, seconds=time.monotonic() - began)
 
     def _granted(self, token: AccessToken) -> Checked:
@@ -108,9 +111,9 @@ class Job:
             missing=tuple(scope for scope in wanted if scope not in token.scopes),
         )
 
-    def _probe(self, *, listed_only: bool) -> str | None:
+    def _probe(self, token: AccessToken, *, listed_only: bool) -> str | None:
         if self.client.settings.api.probe_path is None:
             return None
         from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 
-        return OAuth2Hook.using(self.client).probe(listed_only=listed_only)
+        return OAuth2Hook.using(self.client).probe(token, listed_only=listed_only)

@@ -8,13 +8,14 @@ from enum import Enum
 from typing import Any
 
 from airflow_oauth_provider.authorizations.remedies import reason, remedy
+from airflow_oauth_provider.authorizations.shown import showable
 from airflow_oauth_provider.authorizations.times import iso, utc
-from airflow_oauth_provider.authorizations.values import ConnectionValues, team_of
+from airflow_oauth_provider.authorizations.values import ConnectionValues, team_of, value_of
 from airflow_oauth_provider.connection import Resolved, resolve
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.parsing import FieldError, parse_extra
 from airflow_oauth_provider.policy import Policy, read_policy
-from airflow_oauth_provider.protocol.keys import load_signing_key
+from airflow_oauth_provider.protocol.keys import KeyMaterialError, load_signing_key
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.entries import DISABLED_AFTER, Entries
 from airflow_oauth_provider.tokens.index import DisplayIndex, Noted, display_fingerprint
@@ -61,7 +62,8 @@ class Authorization:
     :param refusal: the last one, also where a token is held all the same.
     :param certificate_expires_at: of the certificate that came with the private key, if one did.
     :param requests: token requests made for this connection since *counted_since*; *refusals* those
-        that ended in an error; ``None`` where the store does not know.
+        that brought no token; *hits* tokens served without one, as far as that was noted; ``None``
+        where the store does not know.
     """
 
     conn_id: str
@@ -83,6 +85,7 @@ class Authorization:
     certificate_expires_at: float | None = None
     requests: int | None = None
     refusals: int | None = None
+    hits: int | None = None
     counted_since: float | None = None
     warnings: tuple[str, ...] = ()
 
@@ -130,6 +133,9 @@ _WORDS = {
 def describe(connection: Any, policy: Policy | None = None) -> Authorization:
     """Tell the state of a connection's authorization.
 
+    An RSA key whose numbers do not fit each other is found when something is signed with it, not here:
+    checking that takes some 30 ms each, and lists are long.
+
     :param connection: of the Task SDK or of the database model.
     :param policy: what ``airflow.cfg`` says, for callers that describe many; read where ``None``.
     """
@@ -137,10 +143,10 @@ def describe(connection: Any, policy: Policy | None = None) -> Authorization:
     try:
         policy = policy or read_policy()
         values = ConnectionValues.of(connection)
-        resolved = resolve(values, policy)
+        resolved = resolve(values, policy, thorough=False)
+        return _Described(values, team, resolved, policy.sharing).authorization()
     except ConfigurationError as error:
         return _wrong(connection, team, policy, error)
-    return _Described(values, team, resolved, policy.sharing).authorization()
 
 
 class _Described:
@@ -169,7 +175,7 @@ class _Described:
             status=status,
             reason=why,
             team=self.team,
-            description=self.values.description,
+            description=showable(self.values.description),
             category=settings.category,
             token_url=str(settings.token_url),
             token_host=settings.token_url.origin.authority,
@@ -184,6 +190,7 @@ class _Described:
             certificate_expires_at=certificate_expires_at(settings),
             requests=noted.requests if noted else None,
             refusals=noted.refusals if noted else None,
+            hits=noted.hits if noted else None,
             counted_since=noted.since if noted else None,
             warnings=self.resolved.warnings,
         )
@@ -226,24 +233,24 @@ def _wrong(
     connection: Any, team: str | None, policy: Policy | None, error: ConfigurationError
 ) -> Authorization:
     """Tell what there is to tell of a connection whose settings are wrong."""
-    extra = _extra(connection)
-    category = extra.get("category") or (policy.default_category if policy else None)
     return Authorization(
         conn_id=str(connection.conn_id),
         status=AuthorizationStatus.WRONG,
         reason=str(error.for_connection("")),
         team=team,
-        description=getattr(connection, "description", None),
-        category=category if isinstance(category, str) else None,
-        client_id=getattr(connection, "login", None),
+        description=showable(getattr(connection, "description", None)),
+        category=named_category(connection) or (policy.default_category if policy else None),
+        client_id=showable(getattr(connection, "login", None)),
     )
 
 
-def _extra(connection: Any) -> dict[str, Any]:
+def named_category(connection: Any) -> str | None:
+    """Return the category that a connection names, right or wrong as its settings may be."""
     try:
-        return parse_extra(ConnectionValues.of(connection).extra)
+        named = parse_extra(value_of(connection, "extra")).get("category")
     except (ConfigurationError, FieldError):
-        return {}
+        return None
+    return showable(named.strip()) or None if isinstance(named, str) else None
 
 
 def certificate_expires_at(settings: ClientSettings) -> float | None:
@@ -251,4 +258,8 @@ def certificate_expires_at(settings: ClientSettings) -> float | None:
     options = settings.assertion
     if options.private_key is None:
         return None
-    return load_signing_key(options.private_key, options.private_key_passphrase).certificate_expires_at
+    try:
+        key = load_signing_key(options.private_key, options.private_key_passphrase, thorough=False)
+    except KeyMaterialError:  # of a custom provider, which alone knows what to do with it
+        return None
+    return key.certificate_expires_at

@@ -35,7 +35,7 @@ def remedy(error: OAuthError) -> str:
 
 def _configuration(error: OAuthError) -> str:
     if getattr(error, "field", None) is None:
-        return "create the connection, or correct its name"
+        return "create the connection, or correct its name or what stands in it"
     return "correct the field in the connection, or the option in airflow.cfg"
 
 

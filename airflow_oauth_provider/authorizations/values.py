@@ -35,7 +35,7 @@ class ConnectionValues:
         """
         if isinstance(connection, cls):
             return connection
-        found = {name: _value(connection, name) for name in _NAMES}
+        found = {name: value_of(connection, name) for name in _NAMES}
         return cls(str(connection.conn_id), **found, team=team_of(connection))
 
 
@@ -48,8 +48,11 @@ def team_of(connection: Any) -> str | None:
     return str(team) if team else None
 
 
-def _value(connection: Any, name: str) -> Any:
-    """Read one; the database model decrypts and parses while it is asked."""
+def value_of(connection: Any, name: str) -> Any:
+    """Read one value; the database model decrypts and parses while it is asked.
+
+    :raises ConfigurationError: when it cannot be read.
+    """
     try:
         return getattr(connection, name)
     except ValueError:

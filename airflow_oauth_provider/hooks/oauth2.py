@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
@@ -11,7 +12,7 @@ from requests import PreparedRequest, Request, Response
 
 from airflow_oauth_provider import fields
 from airflow_oauth_provider.arguments import DEFAULT_CONN_ID, one_conn_id, require_no_auth_type
-from airflow_oauth_provider.auth import BearerAuth, OAuth2Auth
+from airflow_oauth_provider.auth import BearerAuth, OAuth2Auth, OneTokenAuth
 from airflow_oauth_provider.client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.hooks import form, reaching
@@ -320,8 +321,10 @@ class OAuth2Hook(HttpHook):
 
         :raises ResourceError: with status and challenge.
         """
-        if response.status_code < 400:
-            return
+        if response.status_code >= 400:
+            raise self._refusal(response)
+
+    def _refusal(self, response: Response, *confidential: str) -> OAuthError:
         headers = tuple((name.lower(), value) for name, value in response.headers.items())
         challenges = [value for name, value in headers if name == "www-authenticate"]
         error = resource_error(
@@ -329,9 +332,9 @@ class OAuth2Hook(HttpHook):
             response.reason or "",
             challenges,
             retry_after=retry_after(Answer(response.status_code, headers), now=this_moment().wall),
-            confidential=self._client.confidential(),
+            confidential=(*self._client.confidential(), *confidential),
         )
-        raise error.for_connection(self.oauth2_conn_id)
+        return error.for_connection(self.oauth2_conn_id)
 
     def url_from_endpoint(self, endpoint: str | None) -> str:
         """Return the URL of an endpoint.
@@ -367,7 +370,8 @@ class OAuth2Hook(HttpHook):
         """
         try:
             token = self._client.authorize()
-            message = f"{describe(token, self._client.settings.request.scope)} {self.probe() or ''}"
+            probed = self.probe(token)
+            message = f"{describe(token, self._client.settings.request.scope)} {probed or ''}"
             return True, self._shown(message)
         except OAuthError as error:
             # Airflow tests under a random connection id, which would only puzzle.
@@ -375,9 +379,10 @@ class OAuth2Hook(HttpHook):
         except Exception as error:  # the caller shows whatever it is
             return False, self._shown(f"{type(error).__name__}: {error}")
 
-    def probe(self, *, listed_only: bool = True) -> str | None:
-        """GET ``probe_path`` with the token: at most 10 s.
+    def probe(self, token: AccessToken, *, listed_only: bool = True) -> str | None:
+        """GET ``probe_path`` with a token: at most 10 s, and no other token is asked for.
 
+        :param token: that was just granted.
         :param listed_only: only where ``allowed_api_hosts`` lists the host of ``base_url``: Airflow's
             Test route takes that address from whoever presses Test.
         :return: what came of it; ``None`` where the connection has no ``probe_path``.
@@ -393,10 +398,15 @@ class OAuth2Hook(HttpHook):
                 f"{origin.authority}."
             )
         url = resolve_endpoint(destination(api, None), api.probe_path)
-        session = self.get_conn()
-        response = self.run_and_check(
-            session, session.prepare_request(Request("GET", url)), {"timeout": PROBE_TIMEOUT}
-        )
+        with self._new_session({}) as session:
+            session.auth = OneTokenAuth(self._client, token)
+            session.until = time.monotonic() + PROBE_TIMEOUT
+            request = session.prepare_request(Request("GET", url))
+            # Of the body nothing is wanted, and it may be without end.
+            response = session.send(request, timeout=PROBE_TIMEOUT, stream=True)
+            response.close()
+        if response.status_code >= 400:
+            raise self._refusal(response, token.value)
         return f"The probe answered HTTP status {response.status_code}."
 
     def _shown(self, message: str) -> str:

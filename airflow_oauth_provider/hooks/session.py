@@ -60,6 +60,8 @@ class OAuth2Session(requests.Session):
         self.settings = auth.client.settings
         self.headers.update(dict(self.settings.api.headers))
         self._proxies: dict[str, dict[str, str]] = {}
+        self.until: float | None = None
+        """Monotonic seconds from which everything times out; ``None`` for no such time."""
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """Send a prepared request.
@@ -127,7 +129,7 @@ class OAuth2Session(requests.Session):
 
     def _exchange(self, request: PreparedRequest, call: SendCall, kwargs: dict[str, Any]) -> Response:
         try:
-            with bounded(None, self.auth.client.stop):
+            with bounded(self.until, self.auth.client.stop):
                 return self._transmit(request, call, kwargs)
         except _NO_ANSWER as error:
             failure = classify(error)

@@ -13,8 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from airflow_oauth_provider.authorizations import Authorization, AuthorizationStatus, describe
-from airflow_oauth_provider.parsing import parse_extra
+from airflow_oauth_provider.authorizations import (
+    Authorization,
+    AuthorizationStatus,
+    describe,
+    named_category,
+)
 from airflow_oauth_provider.policy import Policy
 
 PAGE = 100
@@ -147,11 +151,7 @@ def _contains(connection: Any, text: str) -> bool:
 
 def category_of(connection: Any, policy: Policy) -> str:
     """Return a connection's category without describing it; the default one where it names none."""
-    try:
-        named = _named_category(connection)
-    except Exception:  # stored under another key, or no JSON: describing it says so
-        named = ""
-    return named or policy.default_category or ""
+    return _named_category(connection) or policy.default_category or ""
 
 
 # Digest of an extra as it is stored → its category. Decrypting 500 takes longer than all the rest of
@@ -160,12 +160,13 @@ _known: OrderedDict[bytes, str] = OrderedDict()
 
 
 def _named_category(connection: Any) -> str:
-    stored = getattr(connection, "stored_extra", None) or connection.extra or ""
-    digest = hashlib.blake2b(stored.encode(), digest_size=16).digest()
+    stored = getattr(connection, "stored_extra", None)
+    if stored is None:
+        return named_category(connection) or ""
+    digest = hashlib.blake2b(stored.encode(errors="replace"), digest_size=16).digest()
     known = _known.get(digest)
     if known is None:
-        named = parse_extra(connection.extra).get("category")
-        known = _known[digest] = named if isinstance(named, str) else ""
+        known = _known[digest] = named_category(connection) or ""
         if len(_known) > MAX_KNOWN:
             _known.popitem(last=False)
     return known

@@ -52,11 +52,13 @@ class SigningKey:
 
 
 @lru_cache(maxsize=512)
-def load_signing_key(material: Secret, passphrase: Secret | None) -> SigningKey:
+def load_signing_key(material: Secret, passphrase: Secret | None, *, thorough: bool = True) -> SigningKey:
     """Parse a private key in any of the accepted forms.
 
     :param material: PEM (with its certificate, if wanted), JWK, or Base64 of a PKCS#12 file.
     :param passphrase: of an encrypted PEM or PKCS#12; ``None`` for an open one.
+    :param thorough: check that the numbers of an RSA key fit each other, which takes nearly all of the
+        time; false where nothing is signed with it.
     :raises KeyMaterialError: when it is no such key, or too weak a one.
     """
     text = material.reveal().strip()
@@ -64,18 +66,18 @@ def load_signing_key(material: Secret, passphrase: Secret | None) -> SigningKey:
         return _from_jwk(text)
     password = passphrase.reveal().encode() if passphrase else None
     if "-----BEGIN" in text:
-        return _from_pem(text, password)
+        return _from_pem(text, password, thorough=thorough)
     return _from_pkcs12(text, password)
 
 
-def _from_pem(text: str, password: bytes | None) -> SigningKey:
+def _from_pem(text: str, password: bytes | None, *, thorough: bool) -> SigningKey:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     # Environment variables and one-line form fields often carry a PEM with literal \n in it.
     pem = text.replace("\\n", "\n").encode()
     try:
-        key = load_pem_private_key(pem, password)
+        key = load_pem_private_key(pem, password, unsafe_skip_rsa_key_validation=not thorough)
     except TypeError:
         if password is None:
             raise KeyMaterialError(
@@ -86,7 +88,10 @@ def _from_pem(text: str, password: bytes | None) -> SigningKey:
         ) from None
     except Exception as error:  # cryptography raises several types of its own
         raise _unreadable(error, password, "PEM") from None
-    certificate = x509.load_pem_x509_certificates(pem)[0] if b"BEGIN CERTIFICATE" in pem else None
+    try:
+        certificate = x509.load_pem_x509_certificates(pem)[0] if b"BEGIN CERTIFICATE" in pem else None
+    except ValueError:
+        raise KeyMaterialError("the certificate beside the PEM key is damaged or incomplete") from None
     return _checked(key, certificate=certificate)
 
 

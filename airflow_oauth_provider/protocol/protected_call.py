@@ -205,9 +205,7 @@ def resource_error(
         )
     if status == 401:
         text += (
-            "; a renewed token did not help"
-            if said or not found
-            else f"; it wants {schemes}, not a Bearer token"
+            "; a new token did not help" if said or not found else f"; it wants {schemes}, not a Bearer token"
         )
     return ResourceError(
         text,

@@ -93,6 +93,15 @@ def parse_url(text: str, *, query_allowed: bool = True) -> Url:
     return Url(Origin(scheme, host, port or _DEFAULT_PORTS[scheme]), parts.path or "/", parts.query)
 
 
+def is_absolute_uri(text: str) -> bool:
+    """Whether *text* is a URI of any scheme without a fragment (RFC 3986 §4.3)."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return bool(parts.scheme and (parts.netloc or parts.path)) and "#" not in text
+
+
 def check_characters(text: str) -> None:
     """Refuse characters that HTTP libraries read differently from one another.
 

@@ -10,7 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import random
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +30,10 @@ from airflow_oauth_provider.tokens.sharing import Sharing
 
 KEPT = 30 * 86_400.0
 """Seconds for which the index remembers a connection that nobody uses."""
+TURN = 0.5
+"""Seconds a note waits for its turn at the most; then a count may be lost, and nothing else."""
 _PURPOSE = "display"
+_one_at_a_time = threading.Lock()
 
 
 def display_fingerprint(settings: ClientSettings) -> str:
@@ -41,7 +49,8 @@ class Noted:
     :param at: when (seconds since the epoch).
     :param status: what came of it.
     :param requests: token requests made for this connection since *since*, *refusals* those that
-        ended in an error.
+        brought no token.
+    :param hits: tokens that were served without one, as far as processes have told that made requests.
     """
 
     fingerprint: str
@@ -49,6 +58,7 @@ class Noted:
     status: Status
     requests: int = 0
     refusals: int = 0
+    hits: int = 0
     since: float = 0.0
 
     def dump(self) -> bytes:
@@ -97,16 +107,27 @@ class DisplayIndex:
         token: AccessToken | None = None,
         error: OAuthError | None = None,
         requests: int = 0,
-    ) -> None:
+        hits: int = 0,
+    ) -> bool:
         """Note a use: the *token* it brought, or the *error* it ended with.
 
         :param requests: made for it; 0 where the token or error was there already, which is worth a
             note only if the connection was last seen with other settings.
+        :param hits: tokens served without a request since the last note.
+        :return: whether it was worth one.
         """
+        if not requests and self._says(fingerprint, self.read()):
+            return False  # what nearly every task finds, and waits for nobody
+        with self._turn():
+            return self._note(fingerprint, token, error, requests, hits)
+
+    def _note(
+        self, fingerprint: str, token: AccessToken | None, error: OAuthError | None, requests: int, hits: int
+    ) -> bool:
         now, before = time.time(), self.read()
-        same = before is not None and before.fingerprint == fingerprint
+        same = self._says(fingerprint, before)
         if same and not requests:
-            return
+            return False
         status = before.status if before and same else Status()
         counted = before or Noted("", now, status, since=now)
         noted = replace(
@@ -115,16 +136,47 @@ class DisplayIndex:
             at=now,
             status=_after(status, token, error, now),
             requests=counted.requests + requests,
-            refusals=counted.refusals + (1 if error and requests else 0),
+            # The last one brought the token; those before it were refused, or not answered.
+            refusals=counted.refusals + (requests if error else max(0, requests - 1)),
+            hits=counted.hits + hits,
         )
         newest = self._sealers[0]
         name = newest.name(_PURPOSE, self._key)
         self._store.write(name, newest.seal(name, noted.dump()), until=now + KEPT)
+        return True
+
+    def _says(self, fingerprint: str, noted: Noted | None) -> bool:
+        return noted is not None and noted.fingerprint == fingerprint
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Keep others, here and in other processes, from counting on from the same note."""
+        until = time.monotonic() + TURN
+        locked = _one_at_a_time.acquire(timeout=TURN)
+        lease = None
+        try:
+            name = f"{self._sealers[0].name(_PURPOSE, self._key)}.turn"
+            while (lease := self._store.lease(name)) is None and time.monotonic() < until:
+                time.sleep(random.uniform(0.002, 0.01))  # noqa: S311  (not a secret)
+            yield
+        finally:
+            if lease is not None:
+                lease.release()
+            if locked:
+                _one_at_a_time.release()
 
     def forget(self) -> None:
         """Remove the entry."""
         for each in self._sealers:
             self._store.delete(each.name(_PURPOSE, self._key))
+
+
+def _reset_after_fork() -> None:
+    global _one_at_a_time  # noqa: PLW0603  (the inherited lock may be held by a thread that is gone)
+    _one_at_a_time = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 def _after(status: Status, token: AccessToken | None, error: OAuthError | None, now: float) -> Status:

@@ -62,7 +62,8 @@ def _context(pem: str | None, bundle: str | None, verify: bool) -> ssl.SSLContex
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     elif pem:
-        context.load_verify_locations(cadata=pem)
+        # OpenSSL takes ASCII only. Names and comments around the certificates may have other letters.
+        context.load_verify_locations(cadata=pem.encode("ascii", "replace").decode())
     else:
         _load_authorities(context, bundle)
     return context

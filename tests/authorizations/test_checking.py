@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.authorizations import AT_ONCE, Target, check_all, checking
+from airflow_oauth_provider.authorizations import AT_ONCE, Target, actions, check_all, checking
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError
 from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
 from tests.servers.scripted import Delay, Json, RecordedRequest, Silent, token_json
@@ -169,3 +169,13 @@ def test_a_stop_ends_it(service: Service) -> None:
     with pytest.raises(TaskStoppedError):
         check_all(targets(service, 8), stop=stop)
     assert time.monotonic() - began < 3
+
+
+def test_what_nobody_has_foreseen_is_a_result_too(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(self: actions.Job) -> None:
+        raise LookupError("the-value")
+
+    monkeypatch.setattr(actions.Job, "_probe", lambda self, *_, **__: run(self))
+    (result,) = check_all([Target.of(service.connection(probe_path="/health"))])
+    assert "LookupError" in str(result.error)
+    assert "the-value" not in str(result.error)

@@ -72,6 +72,23 @@ class TestStatus:
         assert (found.requests, found.refusals) == (1, 0)
         assert found.authorized_at == pytest.approx(time.time(), abs=10)
 
+    def test_tokens_without_a_request_are_told_of_with_the_next_note(self, service: Service) -> None:
+        connection = service.connection()
+        client = OAuth2Client("my_api", connection)
+        for _ in range(9):
+            client.get_token()
+        assert describe(connection).hits == 0, "no write for a token from memory"
+        client.get_token(force=True)
+        found = describe(connection)
+        assert (found.requests, found.refusals, found.hits) == (2, 0, 8)
+
+    def test_requests_and_those_that_brought_no_token(self, service: Service) -> None:
+        connection = service.connection(max_retry_attempts=1)
+        service.token = lambda _: Json({}, 503, [("Retry-After", "0")])
+        use(connection)
+        found = describe(connection)
+        assert (found.requests, found.refusals) == (2, 2), "all of them in the same unit"
+
     def test_a_token_that_is_over_is_no_error(self, service: Service) -> None:
         connection = service.connection()
         service.token = lambda _: token_json("tok-1", expires_in=0)
@@ -244,6 +261,40 @@ class TestDetails:
         assert shown["Secret post parameters"] == "set"
         assert shown["Post parameters"] == "a=b\nc=d"
         assert "Audience" not in shown
+
+    @pytest.mark.parametrize("form", ["lines", "list", "object", "json"])
+    @pytest.mark.parametrize(
+        ("field", "label"),
+        [
+            ("post_params", "Post parameters"),
+            ("query_params", "Query parameters"),
+            ("request_headers", "Request headers"),
+            ("api_headers", "API headers"),
+            ("jwt_claims", "Additional JWT claims"),
+        ],
+    )
+    def test_what_airflow_hides_by_its_name_is_hidden(
+        self, service: Service, field: str, label: str, form: str
+    ) -> None:
+        names = ("password", "api_key", "X-Auth-Token", "X-Api-Key", "my_Secret", "Authorization")
+        lines = [*(f"{name}=hunter-2" for name in names), "tenant=emea"]
+        pairs = dict(line.split("=") for line in lines)
+        forms = {"lines": "\n".join(lines), "list": lines, "object": pairs, "json": json.dumps(pairs)}
+        connection = service.connection(**{field: forms[form]})
+        shown = dict(shown_settings(connection))[label]
+        assert "hunter" not in shown
+        assert shown.splitlines() == [*(f"{name}=***" for name in names), "tenant=emea"]
+        assert "hunter" not in json.dumps(describe(connection).report())
+
+    def test_claims_are_hidden_at_any_depth(self, service: Service) -> None:
+        claims = {"ctx": {"tenant": "emea", "keys": [{"password": "hunter-2"}]}, "tokens": ["hunter-3"]}
+        shown = dict(shown_settings(service.connection(jwt_claims=claims)))["Additional JWT claims"]
+        assert shown.splitlines() == ['ctx={"tenant": "emea", "keys": [{"password": "***"}]}', "tokens=***"]
+
+    def test_pairs_that_are_none_are_not_repeated(self, service: Service) -> None:
+        shown = dict(shown_settings(service.connection(post_params=["password: hunter-2"])))
+        assert "hunter" not in shown["Post parameters"]
+        assert "line 1" in shown["Post parameters"]
 
     def test_a_long_name_and_an_unknown_key_are_warned_about(self, service: Service) -> None:
         warnings = describe(service.connection(conn_id="n" * 51, scopes="read")).warnings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,7 +14,6 @@ import pytest
 from airflow_oauth_provider.fields import CONNECTION_TYPE, default_extra
 from airflow_oauth_provider.plugin.entry import NAME, PREFIX, OAuth2ServersPlugin
 from tests.browser.airflow_server import AirflowServer
-from tests.conftest import require_server
 from tests.servers.oidc_server import OidcServer
 from tests.servers.scripted import Delay, Json, ScriptedServer, token_json
 
@@ -24,9 +23,10 @@ pytest.importorskip("playwright.sync_api", reason="needs the dev extra")
 from playwright.sync_api import expect
 
 from tests.browser import pages
+from tests.browser.servers_page import Add, authorize, names, opened, path_of, row
 
 if TYPE_CHECKING:
-    from playwright.sync_api import FrameLocator, Locator, Page
+    from playwright.sync_api import Page
 
 # The first test also starts Airflow, which takes minutes where nothing is compiled yet.
 pytestmark = [
@@ -39,98 +39,6 @@ pytestmark = [
 ]
 
 CATEGORY = "people & \"culture\" <b>'x'</b>"
-
-Add = Callable[..., None]
-
-
-@pytest.fixture(scope="module")
-def signed_in(airflow: AirflowServer) -> Iterator[Page]:
-    """One browser for all tests here: starting it and signing in is the slow part."""
-    if not pages.CHROMIUM:
-        require_server("chromium not found: install the Debian package of that name")
-    with pages.browser() as page:
-        pages.log_in(page, airflow.url, "admin", airflow.password)
-        yield page
-
-
-@pytest.fixture
-def complaints(signed_in: Page) -> Iterator[list[str]]:
-    """What the browser complains about in the page: nothing, in the end."""
-    found: list[str] = []
-
-    def listen(message: Any) -> None:
-        if message.type == "error":  # Airflow's frame brings about a warning of its own
-            found.append(message.text)
-
-    signed_in.on("console", listen)
-    yield found
-    signed_in.remove_listener("console", listen)
-
-
-@pytest.fixture
-def page(signed_in: Page, complaints: list[str]) -> Iterator[Page]:
-    """A window of the usual size, in light mode."""
-    signed_in.set_viewport_size({"width": 1280, "height": 800})
-    yield signed_in
-    signed_in.evaluate("localStorage.clear()")
-    assert complaints == []
-
-
-@pytest.fixture
-def tokens() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as server:
-        yield server
-
-
-@pytest.fixture
-def add(airflow: AirflowServer, tokens: ScriptedServer) -> Iterator[Add]:
-    """Add connections; they are gone after the test."""
-    added = []
-
-    def add_one(name: str, **fields: Any) -> None:
-        values: dict[str, Any] = {
-            "host": f"{tokens.url}/token",
-            "login": name,
-            "password": f"secret of {name}",
-        }
-        for key in ("host", "login", "password", "description"):
-            if key in fields:
-                values[key] = fields.pop(key)
-        airflow.add_connection(name, CONNECTION_TYPE, extra=default_extra() | fields, **values)
-        added.append(name)
-
-    yield add_one
-    for name in added:
-        airflow.delete_connection(name)
-
-
-def opened(page: Page, airflow: AirflowServer, path: str = "/plugin/oauth2-servers") -> FrameLocator:
-    """Open the page in Airflow and return what is in its frame."""
-    page.goto(f"{airflow.url}{path}")
-    frame = page.frame_locator("iframe")
-    frame.locator("#headline").wait_for()
-    return frame
-
-
-def row(frame: FrameLocator, name: str) -> Locator:
-    return frame.locator(f"tr[data-name='{name}']")
-
-
-def names(frame: FrameLocator) -> list[str]:
-    found: list[str] = frame.locator("tbody tr").evaluate_all("rows => rows.map(row => row.dataset.name)")
-    return found
-
-
-def path_of(frame: FrameLocator) -> str:
-    return str(frame.locator("html").evaluate("() => location.pathname"))
-
-
-def authorize(frame: FrameLocator, name: str) -> str:
-    """Press the button of a row and return the message that comes of it."""
-    frame.get_by_role("button", name=f"Authorize {name}", exact=True).click()
-    message = frame.locator(".toast p").filter(has_text=f"{name}: ").last
-    message.wait_for()
-    return str(message.inner_text())
 
 
 def test_it_stands_under_admin_and_looks_at_home(
@@ -377,33 +285,6 @@ def test_dark_mode_follows_airflow(
     expect(frame.locator("html")).not_to_have_class("dark")
 
 
-def test_the_keyboard_is_enough(airflow: AirflowServer, page: Page, add: Add) -> None:
-    add("billing", category="finance")
-    add("orders", category="sales")
-    frame = opened(page, airflow)
-    focused = frame.locator("*:focus")
-    frame.locator("#search").focus()
-    page.keyboard.press("Tab")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowDown")
-    expect(frame.locator("tbody tr")).to_have_count(1)
-    assert names(frame) == ["orders"]
-    for _ in range(2 + 7 + 1):  # status, the columns, the name, the button
-        page.keyboard.press("Tab")
-    expect(focused).to_have_attribute("id", "authorize-orders")
-    assert (
-        frame.locator("#authorize-orders").evaluate("button => getComputedStyle(button).outlineStyle")
-        == "solid"
-    )
-    pages.screenshot(page, "servers-keyboard")
-    page.keyboard.press("Enter")
-    expect(row(frame, "orders")).to_have_attribute("data-status", "authorized")
-    expect(focused).to_have_attribute("id", "authorize-orders")
-    page.keyboard.press("Shift+Tab")
-    page.keyboard.press("Enter")
-    expect(frame.get_by_role("heading", name="orders", exact=True)).to_be_visible()
-
-
 def test_times_are_told_in_the_zone_chosen_in_airflow(airflow: AirflowServer, page: Page, add: Add) -> None:
     add("orders")
     frame = opened(page, airflow)
@@ -413,6 +294,7 @@ def test_times_are_told_in_the_zone_chosen_in_airflow(airflow: AirflowServer, pa
     frame = opened(page, airflow)
     expect(frame.locator("tbody td:nth-child(7) time")).to_contain_text("GMT+5:30")
     assert in_utc.endswith("UTC")
+    assert "GMT+5:30." in authorize(frame, "orders"), "and so do messages"
 
 
 FORGED = """

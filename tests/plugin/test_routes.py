@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 
@@ -16,6 +18,7 @@ import pytest
 
 from airflow_oauth_provider.plugin import waiting
 from airflow_oauth_provider.plugin.entry import PREFIX, OAuth2ServersPlugin, PageApp
+from tests.servers.certificates import pkcs12
 from tests.servers.scripted import Json, Silent, Text, token_json
 from tests.service import Service
 
@@ -223,6 +226,18 @@ def test_what_the_page_did_not_send_does_nothing(
     assert orders.token_requests == []
 
 
+@pytest.mark.parametrize("content", ["{", "[]", "", "[" * 100_000])
+@pytest.mark.parametrize("path", ["/authorize/orders", "/forget/orders"])
+def test_a_body_that_is_no_object_is_said_so(
+    orders: Service, admin: Visitor, path: str, content: str
+) -> None:
+    headers = {"Content-Type": "application/json", **BY_THE_PAGE}
+    answer = admin.client.post(PREFIX + path, content=content, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["ok"] is False
+    assert orders.token_requests == []
+
+
 def test_it_is_written_to_the_audit_log_who_did_what(orders: Service, admin: Visitor) -> None:
     from airflow.models.log import Log
     from airflow.utils.session import create_session
@@ -328,6 +343,32 @@ def test_a_wrong_connection_is_shown_with_what_is_wrong(service: Service, store:
         told = admin.post(path).json()
         assert told["ok"] is False
         assert "host" in told["message"]
+
+
+@pytest.mark.parametrize(
+    ("days", "badge"), [(12, "ends"), (-1, "ended"), (400, None)], ids=["soon", "over", "far"]
+)
+def test_the_end_of_a_certificate(
+    service: Service, store: Any, admin: Visitor, days: int, badge: str | None
+) -> None:
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
+    material = pkcs12(b"a passphrase", not_after=ends)
+    store(
+        service.connection(
+            conn_id="orders",
+            password=None,
+            auth_method="private_key_jwt",
+            private_key=base64.b64encode(material).decode(),
+            private_key_passphrase="a passphrase",
+        )
+    )
+    moment = f'<time datetime="{ends.isoformat()}">'
+    listed, details = (" ".join(admin.get(path).text.split()) for path in ("/", "/connections/orders"))
+    said = f'<span class="badge bad">Certificate</span> {badge} {moment}'
+    for page in (listed, details):
+        assert (said in page) is (badge is not None)
+    assert moment not in listed or badge
+    assert f"<dt>Certificate expires</dt><dd>{moment}" in details
 
 
 def test_names_that_addresses_give_a_meaning_work(service: Service, store: Any, admin: Visitor) -> None:

@@ -25,30 +25,47 @@
       hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short",
     });
 
-  const localize = () => {
-    if (zone() === "UTC") return; // as the server wrote them
+  // Returns what tells a date, or null where times are right as the server wrote them.
+  const teller = () => {
+    if (zone() === "UTC") return null;
     let format;
     try {
       format = parts(zone());
     } catch {
-      return;
+      return null;
     }
-    for (const element of document.querySelectorAll("time[datetime]")) {
-      const of = Object.fromEntries(
-        format.formatToParts(new Date(element.dateTime)).map(({ type, value }) => [type, value]),
-      );
-      element.textContent =
-        `${of.year}-${of.month}-${of.day} ${of.hour}:${of.minute}:${of.second} ${of.timeZoneName}`;
-    }
+    return (date) => {
+      const of = Object.fromEntries(format.formatToParts(date).map(({ type, value }) => [type, value]));
+      return `${of.year}-${of.month}-${of.day} ${of.hour}:${of.minute}:${of.second} ${of.timeZoneName}`;
+    };
+  };
+
+  const localize = () => {
+    const tell = teller();
+    if (!tell) return;
+    for (const element of document.querySelectorAll("time[datetime]"))
+      element.textContent = tell(new Date(element.dateTime));
+  };
+
+  const localized = (text) => {
+    const tell = teller();
+    if (!tell) return text;
+    const moment = /(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC/g;
+    return text.replace(moment, (_, day, time) => tell(new Date(`${day}T${time}Z`)));
   };
 
   // Messages
+
+  const SILENT = "Airflow did not answer. Check that its API server is running, and try again.";
+  const FOREIGN =
+    "What came back is not from this page: a proxy before Airflow may be in trouble, or you are signed out. " +
+    "Try again, or reload the page.";
 
   const toast = (text, kind) => {
     const box = document.createElement("div");
     box.className = `toast ${kind}`;
     const message = document.createElement("p");
-    message.textContent = text;
+    message.textContent = localized(text);
     const close = document.createElement("button");
     close.type = "button";
     close.className = "close";
@@ -57,6 +74,7 @@
     close.addEventListener("click", () => box.remove());
     box.append(message, close);
     const all = document.getElementById("toasts");
+    for (const each of [...all.children]) if (each.textContent === box.textContent) each.remove();
     all.append(box);
     while (all.childElementCount > TOASTS) all.firstElementChild.remove();
     setTimeout(() => box.remove(), TOAST_STAYS[kind]);
@@ -66,6 +84,14 @@
 
   let loading = null;
 
+  // Where the keyboard goes on when what it was on has gone.
+  const INSTEAD = { next: "previous", previous: "next", clear: "search" };
+
+  const refocus = (id) => {
+    const place = [id, INSTEAD[id], "headline"].map((each) => each && document.getElementById(each));
+    place.find(Boolean)?.focus();
+  };
+
   const show = async (address) => {
     loading?.abort();
     const mine = (loading = new AbortController());
@@ -73,15 +99,17 @@
     try {
       const answer = await fetch(address, { headers: { Accept: "text/html" }, signal: mine.signal });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const focused = document.activeElement?.id;
       const fresh = page.getElementById("results");
+      if (!fresh) return toast(FOREIGN, "error");
+      const focused = results().contains(document.activeElement) ? document.activeElement.id : null;
       results().replaceWith(fresh);
+      mark();
       if (answer.ok) history.replaceState(null, "", address);
       localize();
-      if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
+      if (focused !== null) refocus(focused);
     } catch (error) {
       if (error.name === "AbortError") return;
-      toast("Airflow did not answer. Check that its API server is running, and try again.", "error");
+      toast(SILENT, "error");
     } finally {
       if (loading === mine) busy(false);
     }
@@ -113,32 +141,45 @@
 
   // Actions
 
-  const act = async (button) => {
-    const label = button.getAttribute("aria-label");
-    button.setAttribute("aria-disabled", "true");
-    button.setAttribute("aria-label", button.dataset.working);
-    button.classList.add("working");
+  // Addresses that have not answered yet: the list may be drawn anew meanwhile, with buttons of its own.
+  const pending = new Set();
+
+  const mark = () => {
+    for (const button of document.querySelectorAll("button[data-action]")) {
+      const working = pending.has(button.dataset.action);
+      if (working === button.classList.contains("working")) continue;
+      button.classList.toggle("working", working);
+      if (working) button.dataset.label = button.getAttribute("aria-label");
+      button.setAttribute("aria-label", working ? button.dataset.working : button.dataset.label);
+      if (working) button.setAttribute("aria-disabled", "true");
+      else if (button.dataset.reason === undefined) button.removeAttribute("aria-disabled");
+    }
+  };
+
+  const act = async (action) => {
+    pending.add(action);
+    mark();
     try {
-      const answer = await fetch(button.dataset.action, {
+      const answer = await fetch(action, {
         method: "POST",
         headers: { "Content-Type": "application/json", Accept: "application/json" },
         body: "{}",
       });
-      const outcome = await answer.json();
-      toast(outcome.message, outcome.ok ? "success" : "error");
+      const outcome = await answer.json().catch(() => null);
+      if (typeof outcome?.message === "string") toast(outcome.message, outcome.ok ? "success" : "error");
+      else toast(FOREIGN, "error");
     } catch {
-      toast("Airflow did not answer. Check that its API server is running, and try again.", "error");
+      toast(SILENT, "error");
     }
-    button.setAttribute("aria-label", label);
-    button.classList.remove("working");
-    button.removeAttribute("aria-disabled");
+    pending.delete(action);
+    mark();
     await show(location.href);
   };
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-action]");
     if (button) {
-      if (button.getAttribute("aria-disabled") !== "true") act(button);
+      if (button.getAttribute("aria-disabled") !== "true") act(button.dataset.action);
       else if (!button.classList.contains("working")) toast(button.dataset.reason, "error");
       return;
     }
@@ -146,7 +187,11 @@
     if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
     if (link.dataset.swap !== undefined) {
       event.preventDefault();
-      if (link.dataset.swap === "clear") filters?.reset();
+      if (link.dataset.swap === "clear") {
+        // Not reset(): that brings back what the page was opened with.
+        clearTimeout(typing);
+        for (const field of filters.elements) if (field.name) field.value = "";
+      }
       show(link.href);
     } else if (link.target === "_top" && parent !== window) {
       // Airflow's frame may not navigate the page around it; that page itself may.

@@ -1,0 +1,42 @@
+"""What tests of the page "OAuth 2.0 servers" do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tests.browser.airflow_server import AirflowServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import FrameLocator, Locator, Page
+
+Add = Callable[..., None]
+
+
+def opened(page: Page, airflow: AirflowServer, path: str = "/plugin/oauth2-servers") -> FrameLocator:
+    """Open the page in Airflow and return what is in its frame."""
+    page.goto(f"{airflow.url}{path}")
+    frame = page.frame_locator("iframe")
+    frame.locator("#headline").wait_for()
+    return frame
+
+
+def row(frame: FrameLocator, name: str) -> Locator:
+    return frame.locator(f"tr[data-name='{name}']")
+
+
+def names(frame: FrameLocator) -> list[str]:
+    found: list[str] = frame.locator("tbody tr").evaluate_all("rows => rows.map(row => row.dataset.name)")
+    return found
+
+
+def path_of(frame: FrameLocator) -> str:
+    return str(frame.locator("html").evaluate("() => location.pathname"))
+
+
+def authorize(frame: FrameLocator, name: str) -> str:
+    """Press the button of a row and return the message that comes of it."""
+    frame.get_by_role("button", name=f"Authorize {name}", exact=True).click()
+    message = frame.locator(".toast p").filter(has_text=f"{name}: ").last
+    message.wait_for()
+    return str(message.inner_text())
