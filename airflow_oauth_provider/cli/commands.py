@@ -23,6 +23,7 @@ from airflow_oauth_provider.authorizations import (
     store_note,
 )
 from airflow_oauth_provider.authorizations import forget as forget_authorization
+from airflow_oauth_provider.authorizations.stored import find_connections
 from airflow_oauth_provider.authorizations.times import iso, utc
 from airflow_oauth_provider.cli import connections
 from airflow_oauth_provider.cli.creation import connection_from
@@ -89,7 +90,7 @@ def _targets(args: Any) -> list[Target]:
     if args.conn_ids:
         found = [connections.named(conn_id) for conn_id in dict.fromkeys(args.conn_ids)]
     elif args.all or args.category:
-        found = [Target.of(each) for each in connections.saved()]
+        found = [Target.of(each) for each in find_connections()]
     else:
         raise ConfigurationError("name connections, or give --all or --category", field="CONN_ID")
     if args.category:
@@ -152,7 +153,7 @@ def _facts(result: Checked) -> dict[str, Any]:
 def list_(args: Any) -> bool:
     """List connections with their status; asks no server."""
     policy = read_policy()
-    found = [describe(each, policy) for each in connections.saved()]
+    found = [describe(each, policy) for each in find_connections()]
     if args.category:
         found = [each for each in found if each.category == args.category]
     if args.json:

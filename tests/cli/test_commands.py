@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import airflow
 import pytest
+from cryptography.fernet import Fernet
 
 from airflow_oauth_provider.fields import FIELDS
 from tests.cli.commands import CommandLine
@@ -50,6 +53,22 @@ def stored(cli: CommandLine, name: str) -> dict[str, Any]:
     cli("connections", "export", str(exported), "--file-format", "json")
     found: dict[str, Any] = json.loads(exported.read_text())[name]
     return found
+
+
+@pytest.fixture
+def sealed(cli: CommandLine, service: Service) -> Iterator[str]:
+    """A connection as a deployment with another Fernet key has stored it; Airflow cannot even delete it."""
+    password = Fernet(Fernet.generate_key()).encrypt(SECRET.encode()).decode()
+    row = ("oauth2_client_credentials", f"{service.server.url}/token", "c", password, True, False, "{}")
+    columns = "conn_id, conn_type, host, login, password, is_encrypted, is_extra_encrypted, extra"
+    with closing(sqlite3.connect(cli.home / "airflow.db")) as database:
+        with database:
+            database.execute(
+                f"INSERT INTO connection ({columns}) VALUES ('sealed', ?, ?, ?, ?, ?, ?, ?)", row
+            )
+        yield "sealed"
+        with database:
+            database.execute("DELETE FROM connection WHERE conn_id = 'sealed'")
 
 
 class TestCreate:
@@ -180,6 +199,23 @@ class TestList:
         ended = cli("oauth2", "list")
         assert "[bold red]'\"<b>:key:" in ended.out or "control characters" in ended.out
         assert "\x1b" not in ended.out + ended.err
+
+    def test_one_under_another_fernet_key(self, cli: CommandLine, service: Service, sealed: str) -> None:
+        create(cli, service, "one")
+        rows = cli("oauth2", "list", "--json").json
+        assert [(row["conn_id"], row["status"]) for row in rows] == [
+            ("one", "authorized"),
+            (sealed, "wrong_configuration"),
+        ]
+        assert "Fernet key" in rows[1]["text"]
+        for arguments in (("--all",), (sealed, "one")):
+            ended = cli("oauth2", "check", *arguments, "--json")
+            found = {each["conn_id"]: each for each in ended.json}
+            assert (ended.code, found["one"]["ok"], found[sealed]["ok"]) == (1, True, False)
+            assert found[sealed]["error"]["field"] == "password"
+            assert "Fernet key" in found[sealed]["message"]
+        assert "exists already" in create(cli, service, sealed).err
+        assert "Traceback" not in cli("oauth2", "forget", sealed).err
 
     def test_a_wrong_one_does_not_hide_the_others(self, cli: CommandLine, service: Service) -> None:
         create(cli, service, "one")
