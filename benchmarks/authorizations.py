@@ -31,8 +31,10 @@ print(json.dumps([new, cost]))
 """
 CHECK = """
 import json, time
+from airflow.utils.db import check_and_run_migrations
 from airflow_oauth_provider.authorizations import Target, check_all
 from airflow_oauth_provider.authorizations.stored import find_connections
+check_and_run_migrations()  # as every command of Airflow has before it begins
 began = time.perf_counter()
 targets = [Target.of(each) for each in find_connections()]
 reading = time.perf_counter() - began

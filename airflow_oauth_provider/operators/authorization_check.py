@@ -54,9 +54,9 @@ class _Found:
 class OAuth2AuthorizationCheckOperator(BaseOperator):
     """Get a new token for each connection, call its ``probe_path``, and report.
 
-    At most four at once, one retry within 20 s each; a host that has refused a client is asked again a
-    second later at the earliest, and a refusal that is remembered not at all: a check that comes round
-    must not lock an account. The report (no secret in it) is the task's XCom, also when it fails.
+    At most four at once, one retry within 20 s each; a host that has refused a client is asked once a
+    second until it grants a token again, and after a refusal that is remembered not at all: a check that
+    comes round must not lock an account. The report (no secret in it) is the task's XCom, also when it fails.
 
     No version of Airflow lets a task list connections, so they are named.
 
