@@ -24,7 +24,7 @@ from airflow_oauth_provider.authorizations import (
 )
 from airflow_oauth_provider.authorizations import forget as forget_authorization
 from airflow_oauth_provider.authorizations.stored import find_connections
-from airflow_oauth_provider.authorizations.times import iso, utc
+from airflow_oauth_provider.authorizations.times import certificate_warning, iso, utc
 from airflow_oauth_provider.cli import connections
 from airflow_oauth_provider.cli.creation import connection_from
 from airflow_oauth_provider.cli.discovery import creation_of, metadata_of
@@ -111,8 +111,13 @@ def _checked_row(result: Checked) -> dict[str, Any]:
         "name": result.conn_id,
         "category": result.category,
         "result": "ok" if result.ok else "failed",
-        "message": result.message,
+        "message": _and_certificate(result.message, result.certificate_expires_at),
     }
+
+
+def _and_certificate(text: str, expires_at: float | None) -> str:
+    warning = certificate_warning(expires_at)
+    return f"{text.rstrip('.')}; {warning}" if warning else text
 
 
 @_command
@@ -172,7 +177,7 @@ def _row(authorization: Authorization) -> dict[str, Any]:
         "token host": authorization.token_host,
         "method": authorization.auth_method,
         "scope": " ".join(authorization.scope),
-        "status": authorization.text,
+        "status": _and_certificate(authorization.text, authorization.certificate_expires_at),
         "last authorized": utc(authorization.authorized_at),
     }
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+from airflow_oauth_provider.protocol.texts import plain
+
 EVERY = 10.0
 """Seconds between two lines of progress where nobody watches a terminal."""
 
@@ -53,11 +53,6 @@ def notes(texts: Iterable[str]) -> None:
     """Tell several."""
     for text in dict.fromkeys(texts):
         note(text)
-
-
-def plain(value: Any) -> str:
-    """Return *value* as text without anything that steers a terminal."""
-    return _CONTROL.sub(" ", "" if value is None else str(value))
 
 
 def _joined(value: Any) -> str:

@@ -15,6 +15,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AssetAlias
 
 from airflow_oauth_provider import outcomes
+from airflow_oauth_provider.authorizations.actions import Job
 from airflow_oauth_provider.authorizations.summary import markdown
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError
 from airflow_oauth_provider.operators.oauth2 import OAuth2AuthorizationCheckOperator
@@ -148,6 +149,44 @@ class TestActions:
         assert not isinstance(caught.value, AirflowFailException)
         assert len(service.token_requests) == 2
 
+    def test_a_broken_configuration_fails_at_once_and_asks_nobody(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW__OAUTH2__ALLOWED_TOKEN_HOSTS", "a b/")
+        with pytest.raises(AirflowFailException, match="allowed_token_hosts"):
+            check(["good"])
+        assert service.token_requests == []
+
+    def test_no_report_where_none_is_wanted(self) -> None:
+        task = Task()
+        with pytest.raises(AirflowFailException):
+            check(["bad"], task=task, do_xcom_push=False)
+        assert task.pushed == {}
+
+    def test_no_id_forges_a_line_of_the_log(self, caplog: pytest.LogCaptureFixture) -> None:
+        forged = "a\n2026-01-01 INFO all is well\x1b[31m"
+        with caplog.at_level(logging.INFO):
+            check([forged], on_failed="warn")
+        with pytest.raises(AirflowFailException) as caught:
+            check([forged])
+        told = [record.getMessage() for record in caplog.records if "|" not in record.getMessage()]
+        for text in (*told, str(caught.value)):
+            assert "\n" not in text
+        assert "\x1b" not in caplog.text + str(caught.value)
+
+    def test_an_unforeseen_error_does_not_lose_the_report(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        check_one = Job.check
+
+        def broken(job: Job) -> Any:
+            return 1 / 0 if job.facts.conn_id == "less" else check_one(job)
+
+        monkeypatch.setattr(Job, "check", broken)
+        task = Task()
+        with pytest.raises(AirflowFailException, match=r"less: cannot be checked \(ZeroDivisionError\)"):
+            check(["good", "less"], task=task)
+        report = task.pushed["return_value"]
+        assert [each["outcome"] for each in report["connections"]] == ["ok", "failed"]
+
     def test_warn_only(self, caplog: pytest.LogCaptureFixture) -> None:
         report = check(["bad"], on_failed="warn")
         assert not report["ok"]
@@ -196,8 +235,24 @@ class TestArguments:
 
     @pytest.mark.parametrize("given", ["", [], " [] "])
     def test_a_check_of_nothing_is_no_success(self, given: Any) -> None:
-        with pytest.raises(ConfigurationError, match="names no connection"):
+        with pytest.raises(AirflowFailException, match="names no connection"):
             check(given)
+
+    @pytest.mark.parametrize("given", ["{{ params.days }}", None, True, float("nan"), [30], -1])
+    def test_days_that_are_none(self, given: Any) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            OAuth2AuthorizationCheckOperator(
+                task_id="check", oauth2_conn_ids=["good"], expires_within_days=given
+            )
+        assert caught.value.field == "expires_within_days"
+
+    def test_days_as_text(self) -> None:
+        operator = OAuth2AuthorizationCheckOperator(
+            task_id="check",
+            oauth2_conn_ids=["good"],
+            expires_within_days="12",  # type: ignore[arg-type]
+        )
+        assert operator.expires_within_days == 12
 
     def test_one_connection(self) -> None:
         operator = OAuth2AuthorizationCheckOperator(task_id="check", oauth2_conn_id="good")
