@@ -92,6 +92,48 @@ class TestCreate:
         assert request.form["tenant"] == ["emea"]
         assert "scope" not in request.form
 
+    @pytest.mark.parametrize(
+        "given, key, found",
+        [
+            pytest.param(('post_params={"tenant": "emea"}',), "post_params", ["tenant=emea"], id="object"),
+            pytest.param(('post_params=["tenant=emea"]',), "post_params", ["tenant=emea"], id="lines"),
+            pytest.param(('post_params={"a": "b=c"}', "d=e"), "post_params", ["a=b=c", "d=e"], id="both"),
+            pytest.param(('post_params={"a": " b"}',), "post_params", {"a": " b"}, id="spaces-that-count"),
+            pytest.param(('post_params={"a": "b\\nc=d"}',), "post_params", {"a": "b\nc=d"}, id="line-break"),
+            pytest.param(('jwt_claims={"a": "b=c"}',), "jwt_claims", ["a=b=c"], id="claims"),
+            pytest.param(
+                ('jwt_claims={"roles": ["a"]}',), "jwt_claims", {"roles": ["a"]}, id="claims-of-any-kind"
+            ),
+            pytest.param(('jwt_claims={"n": 1}', "a=b"), "jwt_claims", {"n": 1, "a": "b"}, id="claims-both"),
+            pytest.param(('resource=["https://a.example"]',), "resource", ["https://a.example"], id="list"),
+            pytest.param(("category= x ",), "category", "x", id="spaces"),
+            pytest.param(("audience=",), "audience", None, id="empty"),
+        ],
+    )
+    def test_values_as_json(
+        self, given: tuple[str, ...], key: str, found: Any, cli: CommandLine, service: Service
+    ) -> None:
+        given = (given[0], *(f"{key}={value}" for value in given[1:]))
+        more = [argument for each in given for argument in ("--set", each)]
+        ended = create(cli, service, "orders", *more)
+        assert ended.code == 0, ended.err
+        assert json.loads(stored(cli, "orders")["extra"])[key] == found
+
+    def test_secret_values_as_json(self, cli: CommandLine, service: Service) -> None:
+        more = ("--set-env", "secret_params=ONE", "--set-env", "secret_params=TWO")
+        url = f"{service.server.url}/token"
+        arguments = ("x", "--token-url", url, "--client-id", "c", "--secret-env", "GIVEN", *more)
+        for two, as_stored in (
+            ('{"b": "c=d"}', "pin=1234\nb=c=d"),
+            ('{"b": " c"}', '{"pin": "1234", "b": " c"}'),
+        ):
+            environment = {"GIVEN": SECRET, "ONE": "pin=1234", "TWO": two}
+            ended = cli("oauth2", "create", *arguments, env=environment)
+            assert ended.code == 0, ended.err
+            assert json.loads(stored(cli, "x")["extra"])["secret_params"] == as_stored
+            cli("connections", "delete", "x")
+        assert service.token_requests[-1].form["b"] == [" c"]
+
     def test_a_refused_one_stays_saved(self, cli: CommandLine, service: Service) -> None:
         service.token = lambda _: Json({"error": "invalid_client", "error_description": "unknown"}, 401)
         ended = create(cli, service, "orders")
@@ -113,6 +155,16 @@ class TestCreate:
         [
             pytest.param("n" * 51, (), "at most 50 characters", id="long-name"),
             pytest.param("a b", (), "letters, digits", id="space-in-name"),
+            pytest.param("..", (), "for a folder", id="dots-as-name"),
+            pytest.param("x", ("--set", 'post_params={"a": '), "not valid JSON", id="broken-json"),
+            pytest.param("x", ("--set", "resource={}"), "wrong kind", id="json-of-another-kind"),
+            pytest.param("x", ("--set", "post_params=tenant"), "name=value", id="no-pair"),
+            pytest.param(
+                "x",
+                ("--set", "jwt_claims=a=b", "--set", 'jwt_claims={"a": ["c"]}'),
+                "a name twice",
+                id="name-twice",
+            ),
             pytest.param("x", ("--set", "scopes=read"), "does not know this key", id="unknown-key"),
             pytest.param("x", ("--set", "scope"), "KEY=VALUE", id="no-value"),
             pytest.param("x", ("--set", "max_wait=soon"), 'field "max_wait"', id="no-number"),
