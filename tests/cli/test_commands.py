@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import pty
+import re
+import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import airflow
@@ -17,7 +25,17 @@ from cryptography.fernet import Fernet
 from airflow_oauth_provider.fields import FIELDS
 from tests.cli.commands import CommandLine
 from tests.conftest import require_server
-from tests.servers.scripted import Json, Redirect, ScriptedServer, Text, token_json
+from tests.servers.certificates import pkcs12
+from tests.servers.scripted import (
+    Delay,
+    Json,
+    RecordedRequest,
+    Redirect,
+    ScriptedServer,
+    Silent,
+    Text,
+    token_json,
+)
 from tests.service import Service
 
 VERSION = tuple(int(part) for part in airflow.__version__.split(".")[:2])
@@ -326,10 +344,32 @@ class TestCheck:
         found = cli("oauth2", "check", "--category", "finance", "--json").json
         assert [each["conn_id"] for each in found] == ["one"]
 
+    def test_a_certificate_that_ends_soon(self, cli: CommandLine, service: Service) -> None:
+        service_of = {"SECRET": base64.b64encode(pkcs12(b"a passphrase", not_after=in_days(12.1))).decode()}
+        url = ("--token-url", f"{service.server.url}/token", "--client-id", "c")
+        key = ("--set", "auth_method=private_key_jwt", "--secret-env", "SECRET")
+        more = ("--set-env", "private_key_passphrase=PASSPHRASE")
+        given = service_of | {"PASSPHRASE": "a passphrase"}
+        assert cli("oauth2", "create", "keyed", *url, *key, *more, env=given).code == 0
+        create(cli, service, "other")
+        for command in (("check", "--all"), ("list",)):
+            table = " ".join(cli("oauth2", *command).out.split())
+            assert table.count("certificate") == 1
+        assert "ends in 12 days: renew it" in cli("oauth2", "check", "keyed").out
+
+    def test_all_where_there_are_none(self, cli: CommandLine) -> None:
+        for more in ((), ("--json",)):
+            ended = cli("oauth2", "check", "--all", *more)
+            assert ended.code == 0
+            assert "no connections of this type in the metadata database" in ended.err
+            assert "allowed_token_hosts is empty" in ended.err
+        assert ended.json == []
+
     @pytest.mark.parametrize(
         "arguments, says",
         [
             pytest.param((), "--all", id="nothing-named"),
+            pytest.param(("one", "--all"), "cannot be given together", id="named-and-all"),
             pytest.param(("--category", "nobody"), "no connection", id="empty-category"),
             pytest.param(("nobody",), "no such connection", id="unknown"),
         ],
@@ -438,6 +478,84 @@ def test_the_program_itself(airflow_cli: CommandLine, service: Service) -> None:
     assert SECRET not in ended.out + ended.err
     airflow_cli("oauth2", "forget", "whole")
     airflow_cli("connections", "delete", "whole")
+
+
+def test_json_is_all_there_is_on_standard_output_however_much_is_logged(
+    airflow_cli: CommandLine, service: Service
+) -> None:
+    create(airflow_cli, service, "one")
+    ended = airflow_cli.alone("oauth2", "check", "one", "--json", "--verbose")
+    assert ended.code == 0, ended.err
+    start = 0 if VERSION >= (3, 3) else ended.out.index("[\n")
+    assert [each["ok"] for each in json.loads(ended.out[start:])] == [True]
+    assert "DEBUG" in ended.err.upper(), "it is still logged"
+    assert SECRET not in ended.out + ended.err
+    airflow_cli("oauth2", "forget", "one")
+    airflow_cli("connections", "delete", "one")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [(), ("--json",)], ids=["table", "json"])
+def test_ctrl_c_ends_it_and_shows_what_is_done(
+    more: tuple[str, ...], cli: CommandLine, service: Service
+) -> None:
+    for number in range(6):
+        create(cli, service, f"api_{number}", "--set", f"scope=scope-{number}")
+    silent = threading.Event()
+
+    def answer(request: RecordedRequest) -> Any:
+        if request.form["scope"] == ["scope-0"]:
+            return token_json()
+        silent.set()
+        return Silent()
+
+    service.token = answer
+    with cli.started("oauth2", "check", "--all", *more) as process:
+        assert silent.wait(60)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        out, err = process.communicate(timeout=30)
+    assert time.monotonic() - began < 4
+    assert process.returncode == 130, err
+    assert "1 of 6 were checked" in err
+    assert "Traceback" not in err
+    if more and VERSION >= (3, 3):
+        assert [each["conn_id"] for each in json.loads(out)] == ["api_0"]
+    else:
+        assert "api_0" in out
+        assert "api_1" not in out
+
+
+@pytest.mark.slow
+def test_progress_on_a_terminal(cli: CommandLine, service: Service) -> None:
+    for number in range(8):
+        create(cli, service, f"api_{number}", "--set", f"scope=scope-{number}")
+    service.token = lambda _: Delay(0.5, token_json())
+    ours, theirs = pty.openpty()
+    shown = bytearray()
+    with cli.started("oauth2", "check", "--all", "--json", stderr=theirs) as process:
+        os.close(theirs)
+        reader = threading.Thread(target=_read_all, args=(ours, shown))
+        reader.start()
+        out, _ = process.communicate(timeout=60)
+        reader.join(10)
+    os.close(ours)
+    assert process.returncode == 0
+    assert "Checking" in shown.decode()
+    percents = {int(found) for found in re.findall(rb"(\d+)%", shown)}
+    assert len(percents) > 2, "it moves"
+    assert len(json.loads(out[0 if VERSION >= (3, 3) else out.index("[\n") :])) == 8
+
+
+def _read_all(terminal: int, shown: bytearray) -> None:
+    with suppress(OSError):  # the other side is closed
+        while got := os.read(terminal, 4096):
+            shown += got
+
+
+def in_days(days: float) -> datetime:
+    return datetime.now(UTC) + timedelta(days=days)
 
 
 def test_the_definitions_import_nothing_of_ours_but_themselves() -> None:
