@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from airflow_oauth_provider.transport.stopping import TaskStoppedError
 from tests.demo.dag_runs import EXAMPLES, AirflowHome
 from tests.demo.orders import OrdersServer
 from tests.servers.certificates import pkcs12
+from tests.servers.mail_server import MailServer
 from tests.servers.scripted import Json, Silent, token_json
 from tests.service import Service
 from tests.test_example_dags import needs_dag_test
@@ -312,6 +315,40 @@ checks()
 """
 
 
+def stored_events(home: AirflowHome) -> list[tuple[str, str, str]]:
+    """Return asset, outcome and error code of each asset event in the metadata database."""
+    query = (
+        "SELECT asset.name, asset_event.extra FROM asset_event JOIN asset ON asset.id = asset_event.asset_id"
+    )
+    with closing(sqlite3.connect(home.folder / "airflow.db")) as database:
+        rows = [(name, json.loads(extra)) for name, extra in database.execute(query)]
+    return [(name, extra["outcome"], extra["error"]["error"]) for name, extra in rows]
+
+
+@pytest.mark.slow
+@needs_dag_test
+def test_the_example_sends_a_mail_of_what_failed(tmp_path: Path) -> None:
+    home = AirflowHome(tmp_path)
+    home.migrate()
+    with OrdersServer() as server, MailServer() as mail:
+        connections = {
+            "orders_api": server.connection(),
+            "shared_client": server.connection(base_url=None, password="not the client secret"),
+            "smtp_default": mail.connection(),
+        }
+        (run,), log = home.run(EXAMPLES / "authorization_check.py", connections=connections)
+    assert run.state == "failed", log
+    assert not run.results["check"]["ok"]
+    (sent,) = mail.mails
+    assert sent["To"] == "operations@example.com"
+    assert sent["Subject"] == "An OAuth 2.0 authorization does not work"
+    body = sent.get_body(("html",))
+    assert body is not None
+    text = " ".join(body.get_content().split())
+    assert "1 of 2 authorizations need attention. shared_client: invalid_client" in text
+    assert "not the client secret" not in text
+
+
 @pytest.mark.slow
 @needs_dag_test
 @pytest.mark.parametrize("_case", [pytest.param(None, id="dag.test[L25]")])
@@ -337,6 +374,7 @@ def test_in_real_tasks(_case: None, tmp_path: Path) -> None:
     assert not run.results["event"]["ok"]
     assert run.results["failing"]["connections"][0]["error"]["error"] == "invalid_client"
     assert "UP_FOR_RETRY" not in log
+    assert stored_events(home) == [("oauth2-authorization-wrong_secret", "failed", "invalid_client")]
     # One for each check of a good connection (two of them share a client), one for the wrong secret.
     assert counts["token requests"] <= 5
     assert "not the client secret" not in log
