@@ -30,7 +30,7 @@ print((time.process_time() - began) * 1000)
 """
 AUTHORIZE = """
 from airflow_oauth_provider.authorizations import Target, check_all
-from airflow_oauth_provider.plugin.airflow_access import find_connections
+from airflow_oauth_provider.authorizations.stored import find_connections
 assert all(checked.ok for checked in check_all([Target(each.conn_id, each) for each in find_connections()]))
 """
 PATHS = {

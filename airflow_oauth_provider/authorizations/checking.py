@@ -1,18 +1,21 @@
 """Check many connections politely.
 
 At most four at once, started a moment apart, so that no server sees a burst. A host that has
-refused a client is asked again a second later at the earliest: many lock an account or an address
-after a few refusals.
+refused a client is asked once a second, until it grants a token again: many lock an address after a
+few refusals in a row.
 """
 
 from __future__ import annotations
 
+import logging
 import random
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
@@ -22,13 +25,15 @@ from airflow_oauth_provider.authorizations.results import Checked
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TokenEndpointError
 from airflow_oauth_provider.fields import CONNECTION_TYPE
-from airflow_oauth_provider.transport.stopping import GLANCE, NEVER, Stop
+from airflow_oauth_provider.transport.stopping import GLANCE, Stop
+
+log = logging.getLogger(__name__)
 
 AT_ONCE = 4
 SPACING = 1.0
-"""Seconds between two requests to a host that has refused a client."""
+"""Seconds between two requests to a host that has just refused a client."""
 STAGGER = 0.05
-"""Seconds within which the first ones start; later ones start as others end, and so stay apart."""
+"""Seconds within which the first ones start."""
 _CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
 
 
@@ -70,9 +75,11 @@ def check_all(
     targets: Iterable[Target],
     *,
     on_done: Callable[[Checked], None] = lambda _: None,
-    stop: Stop = NEVER,
+    stop: Stop | None = None,
 ) -> list[Checked]:
     """Get a new token for each connection, as a scheduled check does, and call ``probe_path``.
+
+    Whatever ends it early (Ctrl-C, a task's timeout) stops the checks that are under way, too.
 
     :param on_done: is called in this thread for each result as it comes.
     :param stop: ends it when the task is being killed.
@@ -80,7 +87,7 @@ def check_all(
     :raises TaskStoppedError: when stopped.
     """
     order = list({target.conn_id: target for target in targets}.values())
-    checks = _Checks(on_done, stop)
+    checks = _Checks(on_done, stop or Stop())
     for target in order:
         checks.add(target)
     checks.run()
@@ -95,8 +102,8 @@ class _Checks:
         self._on_done = on_done
         self._stop = stop
         self._waiting: deque[Job] = deque()
-        self._running: dict[Future[Checked], Job] = {}
-        self._not_before: dict[str, float] = {}
+        self._running: dict[Future[Checked], _Run] = {}
+        self._spacing = _Spacing()
         self._started = 0
 
     def add(self, target: Target) -> None:
@@ -108,33 +115,40 @@ class _Checks:
             self._waiting.append(Job.of(target.connection, masks=False, stop=self._stop))
         except ConfigurationError as error:
             self._done(Checked(target.conn_id, error=error))
+        except Exception as error:  # whatever it is, the others are checked
+            self._done(Checked(target.conn_id, error=_unforeseen(error, target.conn_id)))
 
     def run(self) -> None:
         """Check them all."""
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="oauth2-check") as pool:
+        pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="oauth2-check")
+        try:
             while self._waiting or self._running:
                 self._stop.check()
                 while len(self._running) < AT_ONCE and (job := self._next_due()):
-                    self._running[pool.submit(_check, job, self._moment())] = job
+                    self._start(pool, job)
                 self._collect()
+        except BaseException:
+            self._stop.stop()
+            raise
+        finally:
+            # Not waited for: a timeout is to end the task now, and who was stopped ends by itself.
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self, pool: Executor, job: Job) -> None:
+        self._started += 1
+        # Later ones start as others end, and so stay apart by themselves.
+        moment = random.uniform(0, STAGGER) if self._started <= AT_ONCE else 0.0  # noqa: S311  (not a secret)
+        self._running[pool.submit(_check, job, moment)] = _Run(job, time.monotonic())
 
     def _next_due(self) -> Job | None:
         """Take the first whose host may be asked now."""
         now = time.monotonic()
         for job in self._waiting:
-            host = str(job.facts.token_host)
-            at = self._not_before.get(host)
-            if at is None or at <= now:
-                if at is not None:
-                    self._not_before[host] = now + SPACING
+            if self._spacing.wait(_host(job), now) <= 0:
+                self._spacing.asked(_host(job), now)
                 self._waiting.remove(job)
                 return job
         return None
-
-    def _moment(self) -> float:
-        """Return the seconds to wait before one starts, so that the first ones do not start together."""
-        self._started += 1
-        return random.uniform(0, STAGGER) if self._started <= AT_ONCE else 0.0  # noqa: S311  (not a secret)
 
     def _collect(self) -> None:
         pause = GLANCE if len(self._running) == AT_ONCE else min(GLANCE, self._until_next())
@@ -142,22 +156,62 @@ class _Checks:
             time.sleep(pause)
             return
         ended, _ = wait(self._running, timeout=pause, return_when=FIRST_COMPLETED)
+        self._stop.check()  # of one that was stopped there is no result
         for future in ended:
-            job = self._running.pop(future)
-            checked = future.result()
-            if job.client.trace.requests and _refuses_client(checked.error):
-                self._not_before[str(job.facts.token_host)] = time.monotonic() + SPACING
+            run = self._running.pop(future)
+            try:
+                checked = future.result()
+            except Exception as error:
+                facts = run.job.facts
+                checked = replace(facts, error=_unforeseen(error, facts.conn_id))
+            if run.job.client.trace.requests:
+                self._spacing.answered(_host(run.job), checked, run.started_at)
             self._done(checked)
 
     def _until_next(self) -> float:
         """Return the seconds until a host may be asked again; nothing waits for another reason."""
         now = time.monotonic()
-        waits = [self._not_before.get(str(job.facts.token_host), now) - now for job in self._waiting]
+        waits = (self._spacing.wait(_host(job), now) for job in self._waiting)
         return max(0.0, min(waits, default=GLANCE))
 
     def _done(self, checked: Checked) -> None:
         self.results[checked.conn_id] = checked
         self._on_done(checked)
+
+
+@dataclass(frozen=True)
+class _Run:
+    job: Job
+    started_at: float
+
+
+class _Spacing:
+    """Which hosts have refused a client and granted nothing since; times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._refused_at: dict[str, float] = {}
+        self._not_before: dict[str, float] = {}
+
+    def wait(self, host: str, now: float) -> float:
+        """Return the seconds until a host may be asked."""
+        return self._not_before.get(host, now) - now
+
+    def asked(self, host: str, now: float) -> None:
+        """Let the next one wait, where the host has refused."""
+        if host in self._not_before:
+            self._not_before[host] = now + SPACING
+
+    def answered(self, host: str, checked: Checked, started_at: float) -> None:
+        """Space out after a refusal, and no longer once a check that began later gets a token."""
+        if _refuses_client(checked.error):
+            self._refused_at[host] = now = time.monotonic()
+            self._not_before[host] = now + SPACING
+        elif checked.expires_at is not None and started_at > self._refused_at.get(host, started_at):
+            del self._refused_at[host], self._not_before[host]
+
+
+def _host(job: Job) -> str:
+    return str(job.facts.token_host)
 
 
 def _check(job: Job, moment: float) -> Checked:
@@ -167,3 +221,12 @@ def _check(job: Job, moment: float) -> Checked:
 
 def _refuses_client(error: OAuthError | None) -> bool:
     return isinstance(error, TokenEndpointError) and error.error in _CLIENT_ERRORS
+
+
+def _unforeseen(error: Exception, conn_id: str) -> OAuthError:
+    """Make a result of an error of no type of ours; its text could hold anything, so nobody is told it."""
+    kind = type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    where = ", ".join(f"{frame.name} ({Path(frame.filename).name}:{frame.lineno})" for frame in frames)
+    log.error('Connection "%s" cannot be checked (%s): in %s', conn_id, kind, where)
+    return OAuthError(f"cannot be checked ({kind})", conn_id=conn_id)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from airflow_oauth_provider.protocol.texts import plain
+
 _MARKS = {"ok": "ok", "warning": "**warning**", "failed": "**failed**"}
 
 
@@ -47,4 +49,4 @@ def _details(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _cell(value: object) -> str:
     """Keep one value in its cell and on its line."""
-    return " ".join(str("" if value is None else value).replace("|", "\\|").split())
+    return " ".join(plain(value).replace("|", "\\|").split())

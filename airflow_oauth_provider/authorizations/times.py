@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
+
+DAY = 86_400.0
+SOON = 30.0
+"""Days before its end from which people are told of a certificate."""
 
 
 def utc(at: float | None) -> str:
@@ -13,3 +18,15 @@ def utc(at: float | None) -> str:
 def iso(at: float | None) -> str | None:
     """Return seconds since the epoch in ISO 8601, for machines."""
     return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+def certificate_warning(expires_at: float | None, within_days: float = SOON) -> str | None:
+    """Say that a certificate ends soon, or has ended; ``None`` where it does not, or there is none."""
+    if expires_at is None:
+        return None
+    days = (expires_at - time.time()) / DAY
+    if days < 0:
+        return "the certificate behind private_key is no longer valid"
+    if days <= within_days:
+        return f"the certificate behind private_key ends in {days:.0f} days: renew it"
+    return None

@@ -1,9 +1,10 @@
-"""The commands themselves; each ends with status 0, or 1 when something failed."""
+"""The commands themselves; each ends with status 0, with 1 when something failed, with 130 on Ctrl-C."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from functools import wraps
 from typing import Any
 
@@ -23,17 +24,28 @@ from airflow_oauth_provider.authorizations import (
     store_note,
 )
 from airflow_oauth_provider.authorizations import forget as forget_authorization
-from airflow_oauth_provider.authorizations.times import iso, utc
+from airflow_oauth_provider.authorizations.stored import find_connections
+from airflow_oauth_provider.authorizations.times import certificate_warning, iso, utc
 from airflow_oauth_provider.cli import connections
 from airflow_oauth_provider.cli.creation import connection_from
 from airflow_oauth_provider.cli.discovery import creation_of, metadata_of
-from airflow_oauth_provider.cli.output import Progress, note, notes, print_facts, print_json, print_table
+from airflow_oauth_provider.cli.output import (
+    Progress,
+    note,
+    notes,
+    only_results,
+    print_facts,
+    print_json,
+    print_table,
+)
 from airflow_oauth_provider.client import OAuth2Client
 from airflow_oauth_provider.connection import resolve
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.policy import read_policy
 
 Command = Callable[[Any], bool]
+INTERRUPTED = 130
+"""Exit status of a program that Ctrl-C has ended, as shells have it."""
 
 
 def _command(command: Command) -> Callable[[Any], None]:
@@ -49,10 +61,19 @@ def _command(command: Command) -> Callable[[Any], None]:
         if not well:
             sys.exit(1)
 
-    wrapped: Callable[[Any], None] = action_cli(
-        suppress_logs_and_warning(providers_configuration_loaded(run))
-    )
-    return wrapped
+    wrapped = action_cli(suppress_logs_and_warning(providers_configuration_loaded(run)))
+
+    @wraps(command)
+    def outermost(args: Any) -> None:
+        try:
+            # Around all of Airflow's own, which with --verbose logs what it does.
+            with only_results() if args.json else nullcontext():
+                wrapped(args)
+        except KeyboardInterrupt:
+            note("Interrupted.")
+            sys.exit(INTERRUPTED)
+
+    return outermost
 
 
 def _fail(error: OAuthError, args: Any) -> None:
@@ -66,30 +87,51 @@ def _fail(error: OAuthError, args: Any) -> None:
 def check(args: Any) -> bool:
     """Get a new token for each connection, and say what came of it."""
     targets = _targets(args)
-    policy = read_policy()
-    progress = Progress(len(targets))
-    with progress.shown():
-        results = check_all(targets, on_done=lambda _: progress.step())
-    general = deployment_warnings(policy)
+    if not targets:
+        note(
+            "There are no connections of this type in the metadata database. Those of the environment and of "
+            "secrets backends cannot be listed: name them."
+        )
+    general = deployment_warnings(read_policy())
+    results = _checked(targets)
     if args.json:
         reports = [each.report() for each in results]
         print_json([each | {"warnings": [*each["warnings"], *general]} for each in reports])
     else:
         print_table([_checked_row(each) for each in results])
         notes(f'Connection "{each.conn_id}": {text}' for each in results for text in each.warnings)
-        notes(general)
+    notes(general)
+    if len(results) < len(targets):
+        note(f"{len(results)} of {len(targets)} were checked.")
+        raise KeyboardInterrupt
     return all(each.ok for each in results)
+
+
+def _checked(targets: list[Target]) -> list[Checked]:
+    """Check them; on Ctrl-C return the results that there are."""
+    done: dict[str, Checked] = {}
+    progress = Progress(len(targets))
+
+    def tell(result: Checked) -> None:
+        done[result.conn_id] = result
+        progress.step()
+
+    with suppress(KeyboardInterrupt), progress.shown():
+        check_all(targets, on_done=tell)
+    return [done[target.conn_id] for target in targets if target.conn_id in done]
 
 
 def _targets(args: Any) -> list[Target]:
     """Find what is to be checked.
 
-    :raises ConfigurationError: when that is nothing.
+    :raises ConfigurationError: when nothing is asked for, or none has the category.
     """
+    if args.conn_ids and args.all:
+        raise ConfigurationError("cannot be given together with connection ids", field="--all")
     if args.conn_ids:
         found = [connections.named(conn_id) for conn_id in dict.fromkeys(args.conn_ids)]
     elif args.all or args.category:
-        found = [Target.of(each) for each in connections.saved()]
+        found = [Target.of(each) for each in find_connections()]
     else:
         raise ConfigurationError("name connections, or give --all or --category", field="CONN_ID")
     if args.category:
@@ -110,8 +152,13 @@ def _checked_row(result: Checked) -> dict[str, Any]:
         "name": result.conn_id,
         "category": result.category,
         "result": "ok" if result.ok else "failed",
-        "message": result.message,
+        "message": _and_certificate(result.message, result.certificate_expires_at),
     }
+
+
+def _and_certificate(text: str, expires_at: float | None) -> str:
+    warning = certificate_warning(expires_at)
+    return f"{text.rstrip('.')}; {warning}" if warning else text
 
 
 @_command
@@ -152,7 +199,7 @@ def _facts(result: Checked) -> dict[str, Any]:
 def list_(args: Any) -> bool:
     """List connections with their status; asks no server."""
     policy = read_policy()
-    found = [describe(each, policy) for each in connections.saved()]
+    found = [describe(each, policy) for each in find_connections()]
     if args.category:
         found = [each for each in found if each.category == args.category]
     if args.json:
@@ -171,7 +218,7 @@ def _row(authorization: Authorization) -> dict[str, Any]:
         "token host": authorization.token_host,
         "method": authorization.auth_method,
         "scope": " ".join(authorization.scope),
-        "status": authorization.text,
+        "status": _and_certificate(authorization.text, authorization.certificate_expires_at),
         "last authorized": utc(authorization.authorized_at),
     }
 

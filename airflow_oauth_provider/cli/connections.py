@@ -5,31 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_oauth_provider.authorizations import ConnectionValues, Target
+from airflow_oauth_provider.authorizations.stored import find_connection
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.fields import CONNECTION_TYPE
 
 
 def named(conn_id: str) -> Target:
     """Find a connection by its id: in the environment, a secrets backend or the metadata database."""
+    return Target.read(conn_id, _read)
+
+
+def _read(conn_id: str) -> Any:
     from airflow.models import Connection
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-    return Target.read(conn_id, Connection.get_connection_from_secrets)
-
-
-def saved() -> list[Any]:
-    """Return the connections of this type in the metadata database, by name.
-
-    Those of the environment and of secrets backends cannot be listed; they are found by name.
-    """
-    from airflow.models import Connection
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    with create_session() as session:
-        query = select(Connection).where(Connection.conn_type == CONNECTION_TYPE)
-        found = list(session.scalars(query.order_by(Connection.conn_id)))
-        session.expunge_all()  # they are read when the session has ended
-        return found
+    try:
+        return Connection.get_connection_from_secrets(conn_id)
+    except AirflowNotFoundException:
+        # Airflow says so of one that it cannot decrypt, too.
+        stored = find_connection(conn_id)
+        if stored is None:
+            raise
+        return stored
 
 
 def save(values: ConnectionValues) -> None:

@@ -6,16 +6,19 @@ import getpass
 import json
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from airflow_oauth_provider.authorizations import ConnectionValues
 from airflow_oauth_provider.connection import MAX_NAME
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.fields import CONNECTION_TYPE, FIELDS_BY_KEY, Field, Kind, default_extra
-from airflow_oauth_provider.parsing import FieldError, parse
+from airflow_oauth_provider.parsing import FieldError, parse, parse_claims
 from airflow_oauth_provider.protocol.settings import CUSTOM, PRIVATE_KEY_JWT
 
-_SEVERAL = frozenset({Kind.LIST, Kind.PAIRS, Kind.SECRET_PAIRS})
+_PAIRS = frozenset({Kind.PAIRS, Kind.SECRET_PAIRS})
+_SEVERAL = _PAIRS | {Kind.LIST}
 
 
 def connection_from(args: Any) -> ConnectionValues:
@@ -49,6 +52,8 @@ def _name(name: str) -> str:
 
     if len(name) > MAX_NAME:
         raise ConfigurationError(f"a connection's name has at most {MAX_NAME} characters", field="NAME")
+    if name in {".", ".."}:
+        raise ConfigurationError("browsers take this name for a folder: no page could open it", field="NAME")
     if sanitize_conn_id(name) != name:
         raise ConfigurationError(
             "a connection's name has letters, digits and # ! ( ) . : / \\ _ - only", field="NAME"
@@ -97,17 +102,36 @@ def _stored(entry: Field, values: list[str]) -> Any:
         raise ConfigurationError("is given twice", field=entry.key)
     if entry.kind is Kind.LIST:
         return [item for value in values for item in _parsed(entry, value) or ()]
-    if entry.kind is Kind.SECRET_PAIRS:
-        return "\n".join(values)
-    if entry.kind is Kind.PAIRS:
-        return [line for value in values for line in value.splitlines()]
-    parsed = _parsed(entry, values[0])
-    return values[0] if isinstance(parsed, str) else parsed
+    if entry.kind not in _PAIRS:
+        return _parsed(entry, values[0])
+    pairs = [pair for value in values for pair in _read(parse_claims, value, entry).items()]
+    lines = [f"{name}={content}" for name, content in pairs if _fits_a_line(name, content)]
+    if len(lines) < len(pairs):
+        return _as_object(entry, pairs)
+    return lines if entry.kind is Kind.PAIRS else "\n".join(lines)
+
+
+def _fits_a_line(name: str, content: Any) -> bool:
+    """Whether ``name=content`` is read again as what it was; JSON can say more than lines can."""
+    if not isinstance(content, str) or "=" in name:
+        return False
+    return all(text == text.strip() and len(text.splitlines()) < 2 for text in (name, content))
+
+
+def _as_object(entry: Field, pairs: list[tuple[str, Any]]) -> Any:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ConfigurationError("has a name twice", field=entry.key)
+    return found if entry.kind is Kind.PAIRS else json.dumps(found)
 
 
 def _parsed(entry: Field, value: str) -> Any:
+    return _read(partial(parse, entry), value, entry)
+
+
+def _read(read: Callable[[str], Any], value: str, entry: Field) -> Any:
     try:
-        return parse(entry, value)
+        return read(value)
     except FieldError as error:
         raise ConfigurationError(str(error), field=entry.key) from None
 

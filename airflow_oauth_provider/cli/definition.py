@@ -37,7 +37,7 @@ _SECRET_ENV = Arg(
 _SET = Arg(
     ("--set",),
     help="Fill in a field of the connection, by the keys of the README's table; lists and name=value "
-    "fields take several. Example: --set scope=orders.read --set post_params=tenant=emea",
+    "fields take several, or JSON. Example: --set scope=orders.read --set post_params=tenant=emea",
     action="append",
     default=[],
     metavar="KEY=VALUE",

@@ -3,21 +3,49 @@
 from __future__ import annotations
 
 import json
-import re
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, redirect_stdout
+from functools import cache
+from typing import Any, TextIO
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+from airflow_oauth_provider.protocol.texts import plain
+
+_STDOUT, _STDERR = 1, 2
 EVERY = 10.0
 """Seconds between two lines of progress where nobody watches a terminal."""
 
 
 def print_json(data: Any) -> None:
     """Print one JSON document."""
-    print(json.dumps(data, indent=2))  # noqa: T201
+    print(json.dumps(data, indent=2), file=_results, flush=True)
+
+
+_results: TextIO | None = None
+
+
+@contextmanager
+def only_results() -> Iterator[None]:
+    """While it lasts, standard output is for :func:`print_json` alone; all else goes to standard error."""
+    global _results  # noqa: PLW0603  (as sys.stdout is)
+    _results = _taken() if sys.stdout is sys.__stdout__ else sys.stdout
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+@cache
+def _taken() -> TextIO:
+    """Take standard output from all others, to the end of the process.
+
+    Airflow logs to it by handlers that took hold of it long ago, and even while the process ends: so
+    the descriptor itself is turned.
+    """
+    sys.stdout.flush()
+    taken = os.dup(_STDOUT)
+    os.dup2(_STDERR, _STDOUT)
+    return open(taken, "w", closefd=False, encoding=sys.stdout.encoding)
 
 
 def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -53,11 +81,6 @@ def notes(texts: Iterable[str]) -> None:
     """Tell several."""
     for text in dict.fromkeys(texts):
         note(text)
-
-
-def plain(value: Any) -> str:
-    """Return *value* as text without anything that steers a terminal."""
-    return _CONTROL.sub(" ", "" if value is None else str(value))
 
 
 def _joined(value: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,15 +17,16 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_oauth_provider.exceptions import ConfigurationError, is_definite
+from airflow_oauth_provider.protocol.texts import plain
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_oauth_provider.authorizations import Checked
+    from airflow_oauth_provider.policy import Policy
 
 Action = Literal["fail", "warn", "event"]
 _ACTIONS = ("fail", "warn", "event")
-_DAY = 86_400.0
 _ID = re.compile(r"[^\s,\[\]'\"]+")
 
 
@@ -54,9 +54,9 @@ class _Found:
 class OAuth2AuthorizationCheckOperator(BaseOperator):
     """Get a new token for each connection, call its ``probe_path``, and report.
 
-    At most four at once, one retry within 20 s each; a host that has refused a client is asked again a
-    second later at the earliest, and a refusal that is remembered not at all: a check that comes round
-    must not lock an account. The report (no secret in it) is the task's XCom, also when it fails.
+    At most four at once, one retry within 20 s each; a host that has refused a client is asked once a
+    second until it grants a token again, and after a refusal that is remembered not at all: a check that
+    comes round must not lock an account. The report (no secret in it) is the task's XCom, also when it fails.
 
     No version of Airflow lets a task list connections, so they are named.
 
@@ -97,7 +97,7 @@ class OAuth2AuthorizationCheckOperator(BaseOperator):
             kwargs["outlets"] = [*(kwargs.get("outlets") or ()), AssetAlias(asset_alias)]
         super().__init__(**kwargs)
         self.oauth2_conn_ids = oauth2_conn_ids if oauth2_conn_ids is not None else oauth2_conn_id
-        self.expires_within_days = expires_within_days
+        self.expires_within_days = _days(expires_within_days)
         self.on_failed = on_failed
         self.on_warning = on_warning
         self.asset_alias = asset_alias
@@ -112,8 +112,9 @@ class OAuth2AuthorizationCheckOperator(BaseOperator):
         """
         from airflow_oauth_provider.authorizations.summary import markdown
 
-        found = self._checked()
-        report = _report(found)
+        conn_ids, policy = self._wanted()
+        found = [self._found(result) for result in self._checked(conn_ids)]
+        report = _report(found, policy)
         self.log.info("%s", markdown(report))
         self._act(found, report, context)
         return report
@@ -123,30 +124,38 @@ class OAuth2AuthorizationCheckOperator(BaseOperator):
         if self._stop is not None:
             self._stop.stop()
 
-    def _checked(self) -> list[_Found]:
+    def _wanted(self) -> tuple[list[str], Policy]:
+        """Read what no check can do without, before any."""
+        from airflow_oauth_provider.policy import read_policy
+
+        conn_ids = _ids(self.oauth2_conn_ids)
+        try:
+            if not conn_ids:
+                raise ConfigurationError("names no connection", field="oauth2_conn_ids")
+            return conn_ids, read_policy()
+        except ConfigurationError as error:
+            raise AirflowFailException(str(error)) from error
+
+    def _checked(self, conn_ids: list[str]) -> list[Checked]:
         from airflow_oauth_provider.authorizations import Target, check_all
         from airflow_oauth_provider.masking import airflow_channel
         from airflow_oauth_provider.transport.stopping import Stop
 
-        conn_ids = _ids(self.oauth2_conn_ids)
-        if not conn_ids:
-            raise ConfigurationError("names no connection", field="oauth2_conn_ids")
         stop = self._stop = Stop()
         with airflow_channel:
             targets = [Target.read(conn_id, BaseHook.get_connection) for conn_id in conn_ids]
         self.log.info("Checking %d connections", len(targets))
-        return [self._found(result) for result in check_all(targets, stop=stop)]
+        return check_all(targets, stop=stop)
 
     def _found(self, result: Checked) -> _Found:
+        from airflow_oauth_provider.authorizations.times import certificate_warning
+
         warnings = list(result.warnings)
         if result.missing:
             warnings.append(f"asked for, but not granted: {' '.join(result.missing)}")
-        if result.certificate_expires_at is not None:
-            days = (result.certificate_expires_at - time.time()) / _DAY
-            if days < 0:
-                warnings.append("the certificate behind private_key is no longer valid")
-            elif days <= self.expires_within_days:
-                warnings.append(f"the certificate behind private_key ends in {days:.0f} days: renew it")
+        certificate = certificate_warning(result.certificate_expires_at, self.expires_within_days)
+        if certificate:
+            warnings.append(certificate)
         return _Found(result, tuple(warnings))
 
     def _act(self, found: list[_Found], report: dict[str, Any], context: Context) -> None:
@@ -160,21 +169,21 @@ class OAuth2AuthorizationCheckOperator(BaseOperator):
             if action == "event":
                 self._emit(each, context)
         if failing:
-            # What a task returns is lost when it fails.
-            context["ti"].xcom_push(key="return_value", value=report)
+            if self.do_xcom_push:
+                # What a task returns is lost when it fails.
+                context["ti"].xcom_push(key="return_value", value=report)
             raise _failure(failing, len(found))
 
     def _warn(self, found: _Found) -> None:
-        self.log.warning('Connection "%s": %s', found.result.conn_id, found.text)
+        self.log.warning('Connection "%s": %s', plain(found.result.conn_id), plain(found.text))
 
     def _emit(self, found: _Found, context: Context) -> None:
         asset = Asset(f"oauth2-authorization-{found.result.conn_id}")
         context["outlet_events"][AssetAlias(str(self.asset_alias))].add(asset, extra=found.report())
 
 
-def _report(found: list[_Found]) -> dict[str, Any]:
+def _report(found: list[_Found], policy: Policy) -> dict[str, Any]:
     from airflow_oauth_provider.authorizations import deployment_warnings
-    from airflow_oauth_provider.policy import read_policy
 
     outcomes = [each.outcome for each in found]
     return {
@@ -183,12 +192,12 @@ def _report(found: list[_Found]) -> dict[str, Any]:
         "failed": outcomes.count("failed"),
         "with_warnings": outcomes.count("warning"),
         "connections": [each.report() for each in found],
-        "notes": list(deployment_warnings(read_policy())),
+        "notes": list(deployment_warnings(policy)),
     }
 
 
 def _failure(failing: list[_Found], checked: int) -> AirflowException:
-    each = " | ".join(f"{found.result.conn_id}: {found.text}" for found in failing)
+    each = " | ".join(plain(f"{found.result.conn_id}: {found.text}") for found in failing)
     text = f"{len(failing)} of {checked} authorizations need attention. {each}"
     errors = [found.result.error for found in failing if found.result.error is not None]
     definite = all(is_definite(error) for error in errors)
@@ -196,6 +205,18 @@ def _failure(failing: list[_Found], checked: int) -> AirflowException:
     if len(errors) == 1:
         failure.__cause__ = errors[0]
     return failure
+
+
+def _days(given: object) -> float:
+    from airflow_oauth_provider.parsing import FieldError, number
+
+    try:
+        days = number(given)
+    except FieldError as error:
+        raise ConfigurationError(str(error), field="expires_within_days") from None
+    if days < 0:
+        raise ConfigurationError("must not be negative", field="expires_within_days")
+    return days
 
 
 def _ids(given: str | Sequence[str] | None) -> list[str]:

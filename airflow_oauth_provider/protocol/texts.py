@@ -1,4 +1,4 @@
-"""Texts that come from a server, made fit to be shown."""
+"""Texts that come from a server or an editor, made fit to be shown."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ _OUTSIDE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]+")
 # Angle brackets are inside the RFC's set, but these texts end up on web pages.
 _MARKUP = str.maketrans("<>", "()")
 _MIN_REDACTED = 4
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+
+def plain(value: object) -> str:
+    """Return *value* as one line of text without anything that steers a terminal or forges a log line."""
+    return _STEERING.sub(" ", "" if value is None else str(value))
 
 
 def clean(text: object, confidential: Iterable[str] = ()) -> str | None:

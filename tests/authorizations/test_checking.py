@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_oauth_provider.authorizations import AT_ONCE, Target, actions, check_all, checking
+from airflow_oauth_provider.authorizations.actions import Job
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError
 from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
 from tests.servers.scripted import Delay, Json, RecordedRequest, Silent, token_json
@@ -27,6 +31,16 @@ def targets(service: Service, count: int, **changes: Any) -> list[Target]:
     """Return connections that share no token."""
     return [
         Target.of(service.connection(conn_id=f"api-{number}", scope=f"scope-{number}", **changes))
+        for number in range(count)
+    ]
+
+
+def clients(service: Service, count: int) -> list[Target]:
+    """Return connections of clients of their own, of which a refusal tells nothing about another."""
+    return [
+        Target.of(
+            service.connection(conn_id=f"api-{number}", login=f"client-{number}", scope=f"scope-{number}")
+        )
         for number in range(count)
     ]
 
@@ -84,17 +98,53 @@ def test_a_host_that_refuses_clients_is_asked_slowly(
 ) -> None:
     monkeypatch.setattr(checking, "SPACING", 0.4)
     service.token = lambda _: Json({"error": "invalid_client"}, 401)
-    given = [
-        Target.of(service.connection(conn_id=f"api-{number}", login=f"client-{number}"))
-        for number in range(7)
-    ]
-    results = check_all(given)
+    results = check_all(clients(service, 7))
     assert all(isinstance(result.error, InvalidClientError) for result in results)
     received = [request.received_at for request in service.token_requests]
     assert len(received) == 7
     later = received[AT_ONCE:]
     pauses = [after - before for before, after in zip(received[AT_ONCE - 1 :], later, strict=False)]
     assert min(pauses) > 0.3, "after the first refusals, one at a time"
+
+
+def test_one_refused_client_among_many_costs_about_a_second(service: Service) -> None:
+    def answer(request: RecordedRequest) -> Any:
+        refused = request.form["scope"] == ["scope-2"]
+        return Json({"error": "invalid_client"}, 401) if refused else Delay(0.05, token_json())
+
+    service.token = answer
+    given = [
+        Target.of(
+            service.connection(conn_id=f"api-{number}", login=f"client-{number}", scope=f"scope-{number}")
+        )
+        for number in range(20)
+    ]
+    results = check_all(given)
+    assert [result.ok for result in results].count(False) == 1
+    received = [request.received_at for request in service.token_requests]
+    pauses = [after - before for before, after in pairwise(received)]
+    assert 0.9 < max(pauses) < 1.3, "once it waits"
+    assert received[-1] - received[0] - max(pauses) < 1.0, "and then no more"
+
+
+def test_a_host_is_asked_slowly_again_after_another_refusal(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "SPACING", 0.4)
+    monkeypatch.setattr(checking, "AT_ONCE", 1)
+    service.token = lambda request: (
+        Json({"error": "invalid_client"}, 401) if request.form["scope"][0][-1] in "03" else token_json()
+    )
+    given = [
+        Target.of(
+            service.connection(conn_id=f"api-{number}", login=f"client-{number}", scope=f"scope-{number}")
+        )
+        for number in range(6)
+    ]
+    assert [result.ok for result in check_all(given)] == [False, True, True, False, True, True]
+    received = [request.received_at for request in service.token_requests]
+    slow = [after - before > 0.3 for before, after in pairwise(received)]
+    assert slow == [True, False, False, True, False]
 
 
 @pytest.mark.parametrize("_case", [pytest.param(None, id="remembered[L25]")])
@@ -159,6 +209,58 @@ def test_the_probe_is_called_without_an_allow_list(service: Service) -> None:
     (result,) = check_all([Target.of(service.connection(probe_path="/health"))])
     assert result.probe == "The probe answered HTTP status 200."
     assert [call.target for call in service.calls] == ["/api/health"]
+
+
+def test_an_unforeseen_error_is_a_result_of_that_connection_alone(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    of, run = Job.of, Job.run
+
+    def broken_of(connection: Any, **options: Any) -> Job:
+        if connection.conn_id == "api-0":
+            raise AttributeError("a-client-secret")
+        return of(connection, **options)
+
+    def broken_run(self: Job, acquire: Any, **options: Any) -> Any:
+        if self.facts.conn_id == "api-1":
+            raise UnicodeEncodeError("latin-1", "a-client-secret", 0, 1, "no")
+        return run(self, acquire, **options)
+
+    monkeypatch.setattr(Job, "of", broken_of)
+    monkeypatch.setattr(Job, "run", broken_run)
+    results = check_all(targets(service, 3))
+    assert [result.ok for result in results] == [False, False, True]
+    assert str(results[0].error) == 'Connection "api-0": cannot be checked (AttributeError)'
+    assert results[1].message == "cannot be checked (UnicodeEncodeError). Look at the task log."
+    assert results[1].token_host == results[2].token_host
+    assert "broken_run" in caplog.text
+    assert "a-client-secret" not in caplog.text
+
+
+@pytest.mark.parametrize("silent", ["token", "api"])
+@pytest.mark.parametrize("count", [1, 8])
+def test_a_timeout_of_the_task_ends_it(silent: str, count: int, service: Service) -> None:
+    """Airflow raises it in the main thread, within a signal handler."""
+
+    def end(*_: object) -> None:
+        raise AirflowTaskTimeout
+
+    setattr(service, silent, lambda _: Silent())
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    began = time.monotonic()
+    try:
+        with pytest.raises(AirflowTaskTimeout):
+            check_all(targets(service, count, probe_path="/health"))
+        assert time.monotonic() - began < 1, "at once"
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    while any(thread.name.startswith("oauth2-check") for thread in threading.enumerate()):
+        assert time.monotonic() - began < 3, "what was under way ends, too"
+        time.sleep(0.05)
+    asked = len(service.server.requests)
+    time.sleep(0.3)
+    assert len(service.server.requests) == asked
 
 
 def test_a_stop_ends_it(service: Service) -> None:

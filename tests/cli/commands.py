@@ -22,6 +22,12 @@ from typing import Any, Self
 from tests.demo.dag_runs import ROOT
 
 _ANSWER = "answer: "
+# Ctrl-C as in a terminal, also where whatever runs the tests ignores it.
+_PROGRAM = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("airflow", run_name="__main__", alter_sys=True)
+"""
 
 
 @dataclass(frozen=True)
@@ -84,15 +90,20 @@ class CommandLine:
 
     def alone(self, *arguments: str, stdin: str = "") -> Ended:
         """Run it in a process of its own, as people do."""
-        ended = subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments],
+        with self.started(*arguments) as process:
+            out, err = process.communicate(stdin)
+        return Ended(process.returncode, out, err)
+
+    def started(self, *arguments: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
+        """Start it in a process of its own, and leave it running."""
+        return subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, *arguments],
             env=self.environment,
-            input=stdin,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
             text=True,
-            check=False,
         )
-        return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
 def _main() -> None:

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import pty
+import re
+import signal
+import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import airflow
 import pytest
+from cryptography.fernet import Fernet
 
 from airflow_oauth_provider.fields import FIELDS
 from tests.cli.commands import CommandLine
 from tests.conftest import require_server
-from tests.servers.scripted import Json, Redirect, ScriptedServer, Text, token_json
+from tests.servers.certificates import pkcs12
+from tests.servers.scripted import (
+    Delay,
+    Json,
+    RecordedRequest,
+    Redirect,
+    ScriptedServer,
+    Silent,
+    Text,
+    token_json,
+)
 from tests.service import Service
 
 VERSION = tuple(int(part) for part in airflow.__version__.split(".")[:2])
@@ -52,6 +73,22 @@ def stored(cli: CommandLine, name: str) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture
+def sealed(cli: CommandLine, service: Service) -> Iterator[str]:
+    """A connection as a deployment with another Fernet key has stored it; Airflow cannot even delete it."""
+    password = Fernet(Fernet.generate_key()).encrypt(SECRET.encode()).decode()
+    row = ("oauth2_client_credentials", f"{service.server.url}/token", "c", password, True, False, "{}")
+    columns = "conn_id, conn_type, host, login, password, is_encrypted, is_extra_encrypted, extra"
+    with closing(sqlite3.connect(cli.home / "airflow.db")) as database:
+        with database:
+            database.execute(
+                f"INSERT INTO connection ({columns}) VALUES ('sealed', ?, ?, ?, ?, ?, ?, ?)", row
+            )
+        yield "sealed"
+        with database:
+            database.execute("DELETE FROM connection WHERE conn_id = 'sealed'")
+
+
 class TestCreate:
     """Saves, then authorizes."""
 
@@ -72,6 +109,48 @@ class TestCreate:
         (request,) = service.token_requests
         assert request.form["tenant"] == ["emea"]
         assert "scope" not in request.form
+
+    @pytest.mark.parametrize(
+        "given, key, found",
+        [
+            pytest.param(('post_params={"tenant": "emea"}',), "post_params", ["tenant=emea"], id="object"),
+            pytest.param(('post_params=["tenant=emea"]',), "post_params", ["tenant=emea"], id="lines"),
+            pytest.param(('post_params={"a": "b=c"}', "d=e"), "post_params", ["a=b=c", "d=e"], id="both"),
+            pytest.param(('post_params={"a": " b"}',), "post_params", {"a": " b"}, id="spaces-that-count"),
+            pytest.param(('post_params={"a": "b\\nc=d"}',), "post_params", {"a": "b\nc=d"}, id="line-break"),
+            pytest.param(('jwt_claims={"a": "b=c"}',), "jwt_claims", ["a=b=c"], id="claims"),
+            pytest.param(
+                ('jwt_claims={"roles": ["a"]}',), "jwt_claims", {"roles": ["a"]}, id="claims-of-any-kind"
+            ),
+            pytest.param(('jwt_claims={"n": 1}', "a=b"), "jwt_claims", {"n": 1, "a": "b"}, id="claims-both"),
+            pytest.param(('resource=["https://a.example"]',), "resource", ["https://a.example"], id="list"),
+            pytest.param(("category= x ",), "category", "x", id="spaces"),
+            pytest.param(("audience=",), "audience", None, id="empty"),
+        ],
+    )
+    def test_values_as_json(
+        self, given: tuple[str, ...], key: str, found: Any, cli: CommandLine, service: Service
+    ) -> None:
+        given = (given[0], *(f"{key}={value}" for value in given[1:]))
+        more = [argument for each in given for argument in ("--set", each)]
+        ended = create(cli, service, "orders", *more)
+        assert ended.code == 0, ended.err
+        assert json.loads(stored(cli, "orders")["extra"])[key] == found
+
+    def test_secret_values_as_json(self, cli: CommandLine, service: Service) -> None:
+        more = ("--set-env", "secret_params=ONE", "--set-env", "secret_params=TWO")
+        url = f"{service.server.url}/token"
+        arguments = ("x", "--token-url", url, "--client-id", "c", "--secret-env", "GIVEN", *more)
+        for two, as_stored in (
+            ('{"b": "c=d"}', "pin=1234\nb=c=d"),
+            ('{"b": " c"}', '{"pin": "1234", "b": " c"}'),
+        ):
+            environment = {"GIVEN": SECRET, "ONE": "pin=1234", "TWO": two}
+            ended = cli("oauth2", "create", *arguments, env=environment)
+            assert ended.code == 0, ended.err
+            assert json.loads(stored(cli, "x")["extra"])["secret_params"] == as_stored
+            cli("connections", "delete", "x")
+        assert service.token_requests[-1].form["b"] == [" c"]
 
     def test_a_refused_one_stays_saved(self, cli: CommandLine, service: Service) -> None:
         service.token = lambda _: Json({"error": "invalid_client", "error_description": "unknown"}, 401)
@@ -94,6 +173,16 @@ class TestCreate:
         [
             pytest.param("n" * 51, (), "at most 50 characters", id="long-name"),
             pytest.param("a b", (), "letters, digits", id="space-in-name"),
+            pytest.param("..", (), "for a folder", id="dots-as-name"),
+            pytest.param("x", ("--set", 'post_params={"a": '), "not valid JSON", id="broken-json"),
+            pytest.param("x", ("--set", "resource={}"), "wrong kind", id="json-of-another-kind"),
+            pytest.param("x", ("--set", "post_params=tenant"), "name=value", id="no-pair"),
+            pytest.param(
+                "x",
+                ("--set", "jwt_claims=a=b", "--set", 'jwt_claims={"a": ["c"]}'),
+                "a name twice",
+                id="name-twice",
+            ),
             pytest.param("x", ("--set", "scopes=read"), "does not know this key", id="unknown-key"),
             pytest.param("x", ("--set", "scope"), "KEY=VALUE", id="no-value"),
             pytest.param("x", ("--set", "max_wait=soon"), 'field "max_wait"', id="no-number"),
@@ -181,6 +270,23 @@ class TestList:
         assert "[bold red]'\"<b>:key:" in ended.out or "control characters" in ended.out
         assert "\x1b" not in ended.out + ended.err
 
+    def test_one_under_another_fernet_key(self, cli: CommandLine, service: Service, sealed: str) -> None:
+        create(cli, service, "one")
+        rows = cli("oauth2", "list", "--json").json
+        assert [(row["conn_id"], row["status"]) for row in rows] == [
+            ("one", "authorized"),
+            (sealed, "wrong_configuration"),
+        ]
+        assert "Fernet key" in rows[1]["text"]
+        for arguments in (("--all",), (sealed, "one")):
+            ended = cli("oauth2", "check", *arguments, "--json")
+            found = {each["conn_id"]: each for each in ended.json}
+            assert (ended.code, found["one"]["ok"], found[sealed]["ok"]) == (1, True, False)
+            assert found[sealed]["error"]["field"] == "password"
+            assert "Fernet key" in found[sealed]["message"]
+        assert "exists already" in create(cli, service, sealed).err
+        assert "Traceback" not in cli("oauth2", "forget", sealed).err
+
     def test_a_wrong_one_does_not_hide_the_others(self, cli: CommandLine, service: Service) -> None:
         create(cli, service, "one")
         bad = ("--conn-type", "oauth2_client_credentials", "--conn-host", "https://idp.example")
@@ -238,10 +344,32 @@ class TestCheck:
         found = cli("oauth2", "check", "--category", "finance", "--json").json
         assert [each["conn_id"] for each in found] == ["one"]
 
+    def test_a_certificate_that_ends_soon(self, cli: CommandLine, service: Service) -> None:
+        service_of = {"SECRET": base64.b64encode(pkcs12(b"a passphrase", not_after=in_days(12.1))).decode()}
+        url = ("--token-url", f"{service.server.url}/token", "--client-id", "c")
+        key = ("--set", "auth_method=private_key_jwt", "--secret-env", "SECRET")
+        more = ("--set-env", "private_key_passphrase=PASSPHRASE")
+        given = service_of | {"PASSPHRASE": "a passphrase"}
+        assert cli("oauth2", "create", "keyed", *url, *key, *more, env=given).code == 0
+        create(cli, service, "other")
+        for command in (("check", "--all"), ("list",)):
+            table = " ".join(cli("oauth2", *command).out.split())
+            assert table.count("certificate") == 1
+        assert "ends in 12 days: renew it" in cli("oauth2", "check", "keyed").out
+
+    def test_all_where_there_are_none(self, cli: CommandLine) -> None:
+        for more in ((), ("--json",)):
+            ended = cli("oauth2", "check", "--all", *more)
+            assert ended.code == 0
+            assert "no connections of this type in the metadata database" in ended.err
+            assert "allowed_token_hosts is empty" in ended.err
+        assert ended.json == []
+
     @pytest.mark.parametrize(
         "arguments, says",
         [
             pytest.param((), "--all", id="nothing-named"),
+            pytest.param(("one", "--all"), "cannot be given together", id="named-and-all"),
             pytest.param(("--category", "nobody"), "no connection", id="empty-category"),
             pytest.param(("nobody",), "no such connection", id="unknown"),
         ],
@@ -350,6 +478,84 @@ def test_the_program_itself(airflow_cli: CommandLine, service: Service) -> None:
     assert SECRET not in ended.out + ended.err
     airflow_cli("oauth2", "forget", "whole")
     airflow_cli("connections", "delete", "whole")
+
+
+def test_json_is_all_there_is_on_standard_output_however_much_is_logged(
+    airflow_cli: CommandLine, service: Service
+) -> None:
+    create(airflow_cli, service, "one")
+    ended = airflow_cli.alone("oauth2", "check", "one", "--json", "--verbose")
+    assert ended.code == 0, ended.err
+    start = 0 if VERSION >= (3, 3) else ended.out.index("[\n")
+    assert [each["ok"] for each in json.loads(ended.out[start:])] == [True]
+    assert "DEBUG" in ended.err.upper(), "it is still logged"
+    assert SECRET not in ended.out + ended.err
+    airflow_cli("oauth2", "forget", "one")
+    airflow_cli("connections", "delete", "one")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [(), ("--json",)], ids=["table", "json"])
+def test_ctrl_c_ends_it_and_shows_what_is_done(
+    more: tuple[str, ...], cli: CommandLine, service: Service
+) -> None:
+    for number in range(6):
+        create(cli, service, f"api_{number}", "--set", f"scope=scope-{number}")
+    silent = threading.Event()
+
+    def answer(request: RecordedRequest) -> Any:
+        if request.form["scope"] == ["scope-0"]:
+            return token_json()
+        silent.set()
+        return Silent()
+
+    service.token = answer
+    with cli.started("oauth2", "check", "--all", *more) as process:
+        assert silent.wait(60)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        out, err = process.communicate(timeout=30)
+    assert time.monotonic() - began < 4
+    assert process.returncode == 130, err
+    assert "1 of 6 were checked" in err
+    assert "Traceback" not in err
+    if more and VERSION >= (3, 3):
+        assert [each["conn_id"] for each in json.loads(out)] == ["api_0"]
+    else:
+        assert "api_0" in out
+        assert "api_1" not in out
+
+
+@pytest.mark.slow
+def test_progress_on_a_terminal(cli: CommandLine, service: Service) -> None:
+    for number in range(8):
+        create(cli, service, f"api_{number}", "--set", f"scope=scope-{number}")
+    service.token = lambda _: Delay(0.5, token_json())
+    ours, theirs = pty.openpty()
+    shown = bytearray()
+    with cli.started("oauth2", "check", "--all", "--json", stderr=theirs) as process:
+        os.close(theirs)
+        reader = threading.Thread(target=_read_all, args=(ours, shown))
+        reader.start()
+        out, _ = process.communicate(timeout=60)
+        reader.join(10)
+    os.close(ours)
+    assert process.returncode == 0
+    assert "Checking" in shown.decode()
+    percents = {int(found) for found in re.findall(rb"(\d+)%", shown)}
+    assert len(percents) > 2, "it moves"
+    assert len(json.loads(out[0 if VERSION >= (3, 3) else out.index("[\n") :])) == 8
+
+
+def _read_all(terminal: int, shown: bytearray) -> None:
+    with suppress(OSError):  # the other side is closed
+        while got := os.read(terminal, 4096):
+            shown += got
+
+
+def in_days(days: float) -> datetime:
+    return datetime.now(UTC) + timedelta(days=days)
 
 
 def test_the_definitions_import_nothing_of_ours_but_themselves() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AssetAlias
 
 from airflow_oauth_provider import outcomes
+from airflow_oauth_provider.authorizations.actions import Job
 from airflow_oauth_provider.authorizations.summary import markdown
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError
 from airflow_oauth_provider.operators.oauth2 import OAuth2AuthorizationCheckOperator
@@ -23,6 +26,7 @@ from airflow_oauth_provider.transport.stopping import TaskStoppedError
 from tests.demo.dag_runs import EXAMPLES, AirflowHome
 from tests.demo.orders import OrdersServer
 from tests.servers.certificates import pkcs12
+from tests.servers.mail_server import MailServer
 from tests.servers.scripted import Json, Silent, token_json
 from tests.service import Service
 from tests.test_example_dags import needs_dag_test
@@ -148,6 +152,44 @@ class TestActions:
         assert not isinstance(caught.value, AirflowFailException)
         assert len(service.token_requests) == 2
 
+    def test_a_broken_configuration_fails_at_once_and_asks_nobody(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW__OAUTH2__ALLOWED_TOKEN_HOSTS", "a b/")
+        with pytest.raises(AirflowFailException, match="allowed_token_hosts"):
+            check(["good"])
+        assert service.token_requests == []
+
+    def test_no_report_where_none_is_wanted(self) -> None:
+        task = Task()
+        with pytest.raises(AirflowFailException):
+            check(["bad"], task=task, do_xcom_push=False)
+        assert task.pushed == {}
+
+    def test_no_id_forges_a_line_of_the_log(self, caplog: pytest.LogCaptureFixture) -> None:
+        forged = "a\n2026-01-01 INFO all is well\x1b[31m"
+        with caplog.at_level(logging.INFO):
+            check([forged], on_failed="warn")
+        with pytest.raises(AirflowFailException) as caught:
+            check([forged])
+        told = [record.getMessage() for record in caplog.records if "|" not in record.getMessage()]
+        for text in (*told, str(caught.value)):
+            assert "\n" not in text
+        assert "\x1b" not in caplog.text + str(caught.value)
+
+    def test_an_unforeseen_error_does_not_lose_the_report(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        check_one = Job.check
+
+        def broken(job: Job) -> Any:
+            return 1 / 0 if job.facts.conn_id == "less" else check_one(job)
+
+        monkeypatch.setattr(Job, "check", broken)
+        task = Task()
+        with pytest.raises(AirflowFailException, match=r"less: cannot be checked \(ZeroDivisionError\)"):
+            check(["good", "less"], task=task)
+        report = task.pushed["return_value"]
+        assert [each["outcome"] for each in report["connections"]] == ["ok", "failed"]
+
     def test_warn_only(self, caplog: pytest.LogCaptureFixture) -> None:
         report = check(["bad"], on_failed="warn")
         assert not report["ok"]
@@ -196,8 +238,24 @@ class TestArguments:
 
     @pytest.mark.parametrize("given", ["", [], " [] "])
     def test_a_check_of_nothing_is_no_success(self, given: Any) -> None:
-        with pytest.raises(ConfigurationError, match="names no connection"):
+        with pytest.raises(AirflowFailException, match="names no connection"):
             check(given)
+
+    @pytest.mark.parametrize("given", ["{{ params.days }}", None, True, float("nan"), [30], -1])
+    def test_days_that_are_none(self, given: Any) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            OAuth2AuthorizationCheckOperator(
+                task_id="check", oauth2_conn_ids=["good"], expires_within_days=given
+            )
+        assert caught.value.field == "expires_within_days"
+
+    def test_days_as_text(self) -> None:
+        operator = OAuth2AuthorizationCheckOperator(
+            task_id="check",
+            oauth2_conn_ids=["good"],
+            expires_within_days="12",  # type: ignore[arg-type]
+        )
+        assert operator.expires_within_days == 12
 
     def test_one_connection(self) -> None:
         operator = OAuth2AuthorizationCheckOperator(task_id="check", oauth2_conn_id="good")
@@ -257,6 +315,40 @@ checks()
 """
 
 
+def stored_events(home: AirflowHome) -> list[tuple[str, str, str]]:
+    """Return asset, outcome and error code of each asset event in the metadata database."""
+    query = (
+        "SELECT asset.name, asset_event.extra FROM asset_event JOIN asset ON asset.id = asset_event.asset_id"
+    )
+    with closing(sqlite3.connect(home.folder / "airflow.db")) as database:
+        rows = [(name, json.loads(extra)) for name, extra in database.execute(query)]
+    return [(name, extra["outcome"], extra["error"]["error"]) for name, extra in rows]
+
+
+@pytest.mark.slow
+@needs_dag_test
+def test_the_example_sends_a_mail_of_what_failed(tmp_path: Path) -> None:
+    home = AirflowHome(tmp_path)
+    home.migrate()
+    with OrdersServer() as server, MailServer() as mail:
+        connections = {
+            "orders_api": server.connection(),
+            "shared_client": server.connection(base_url=None, password="not the client secret"),
+            "smtp_default": mail.connection(),
+        }
+        (run,), log = home.run(EXAMPLES / "authorization_check.py", connections=connections)
+    assert run.state == "failed", log
+    assert not run.results["check"]["ok"]
+    (sent,) = mail.mails
+    assert sent["To"] == "operations@example.com"
+    assert sent["Subject"] == "An OAuth 2.0 authorization does not work"
+    body = sent.get_body(("html",))
+    assert body is not None
+    text = " ".join(body.get_content().split())
+    assert "1 of 2 authorizations need attention. shared_client: invalid_client" in text
+    assert "not the client secret" not in text
+
+
 @pytest.mark.slow
 @needs_dag_test
 @pytest.mark.parametrize("_case", [pytest.param(None, id="dag.test[L25]")])
@@ -282,6 +374,7 @@ def test_in_real_tasks(_case: None, tmp_path: Path) -> None:
     assert not run.results["event"]["ok"]
     assert run.results["failing"]["connections"][0]["error"]["error"] == "invalid_client"
     assert "UP_FOR_RETRY" not in log
+    assert stored_events(home) == [("oauth2-authorization-wrong_secret", "failed", "invalid_client")]
     # One for each check of a good connection (two of them share a client), one for the wrong secret.
     assert counts["token requests"] <= 5
     assert "not the client secret" not in log
