@@ -156,9 +156,9 @@ class TestRetryArgs:
         service.api = lambda _: Json({}, 503)
         with pytest.raises(tenacity.RetryError):
             to_the_end(
-                operator(retry_args=self.retry(99, stop=tenacity.stop_after_delay(0.5), reraise=False))
+                operator(retry_args=self.retry(99, stop=tenacity.stop_after_delay(3), reraise=False))
             )
-        assert 2 <= len(service.calls) <= 10
+        assert 2 <= len(service.calls) < 90
 
 
 class TestErrors:
