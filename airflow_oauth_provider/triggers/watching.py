@@ -43,10 +43,12 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
     """Poll an API, and fire whenever the resource is another one and *response_check* holds.
 
     A resource is another one when its ETag, its Last-Modified or, where the API sends neither, its body
-    is; or with *cursor*, when the API's cursor is. Polls are conditional (RFC 9110 §13.1). What is there
-    at the first poll fires only with a *response_check* that holds.
+    is; or with *cursor*, when the API's cursor is. What it is compared with is what was seen last, told or
+    not. Polls are conditional (RFC 9110 §13.1). What is there at the first poll of all fires only with a
+    *response_check* that holds.
 
-    A watcher never ends: it logs what fails, and polls less often while it does.
+    A watcher never ends: it logs what fails, and polls less often while it does. Of bodies above 8 MiB it
+    only looks at the ETag and Last-Modified.
 
     :param oauth2_conn_id: Airflow connection id.
     :param poll_interval: seconds between two polls.

@@ -58,6 +58,7 @@ async def watched(events: AsyncIterator[Any], done: Callable[[], bool]) -> list[
             break
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
+    assert not task.done(), "a watcher never ends"
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert asyncio.all_tasks() == {asyncio.current_task()}
