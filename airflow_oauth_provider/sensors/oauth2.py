@@ -45,7 +45,8 @@ class OAuth2HttpSensor(SensorOfBothModes):
     :param request_kwargs: further arguments of ``requests.Request``, e.g. ``{"json": …}``.
     :param headers: of the calls (templated).
     :param response_error_codes_allowlist: HTTP statuses that mean "not yet"; 404 by default, ``[]`` for
-        none.
+        none. Of 401 each poll renews the token first, unless the connection's ``refresh_on_status`` names
+        other statuses.
     :param response_check: a callable that is given the response, and of the context what it names; or a
         :class:`~airflow_oauth_provider.response_check.ResponseCheck`, which the triggerer can do too.
     :param extra_options: as of ``OAuth2Hook.run``; with ``{"check_response": False}`` every status goes

@@ -53,8 +53,8 @@ class Call:
         for name, value in self.arguments().items():
             if not _is_json(value):
                 raise ConfigurationError(
-                    "cannot be handed to the triggerer: give text, numbers, lists and dicts, or leave "
-                    "deferrable out",
+                    "cannot be handed to the triggerer: give text, numbers, lists and dicts, or set "
+                    "deferrable=False",
                     field=name,
                     conn_id=self.oauth2_conn_id,
                 )

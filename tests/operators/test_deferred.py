@@ -240,3 +240,15 @@ def test_the_answer_is_logged_if_so_wanted(
     service.api = lambda _: Text(200, "the answer's text")
     assert "the answer's text" not in logged()
     assert "the answer's text" in logged(log_response=True)
+
+
+def test_a_delete_that_was_made_twice_can_be_allowed(service: Service) -> None:
+    service.api = lambda _: Json({}, 204 if len(service.calls) == 1 else 404)
+    task = operator(
+        method="DELETE",
+        extra_options={"check_response": False},
+        response_check=lambda response: response.status_code in {204, 404},
+    )
+    event_of(deferred(lambda: task.execute({})).trigger)
+    to_the_end(task)
+    assert len(service.calls) == 2
