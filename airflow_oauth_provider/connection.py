@@ -150,7 +150,7 @@ class _Resolver:
             self.warnings.append(f"the connection's name is longer than {MAX_NAME} characters")
 
     def _check_texts(self) -> None:
-        for name in ("host", "schema", "login", "password"):
+        for name in ("conn_id", "host", "schema", "login", "password"):
             try:
                 require_characters(getattr(self.connection, name))
             except FieldError as error:

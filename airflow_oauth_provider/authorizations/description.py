@@ -234,7 +234,7 @@ def _wrong(
 ) -> Authorization:
     """Tell what there is to tell of a connection whose settings are wrong."""
     return Authorization(
-        conn_id=str(connection.conn_id),
+        conn_id=showable(str(connection.conn_id)) or "",
         status=AuthorizationStatus.WRONG,
         reason=str(error.for_connection("")),
         team=team,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import certifi
@@ -186,3 +187,9 @@ def test_a_key_whose_numbers_do_not_fit_is_found_where_it_signs_and_not_in_lists
     error = authorize(given).error
     assert isinstance(error, ConfigurationError)
     assert error.field == "private_key"
+
+
+def test_a_name_that_no_database_could_hold() -> None:
+    given = replace(connection(), conn_id=f"odd{HALF}")
+    assert describe(given, POLICY).status is AuthorizationStatus.WRONG
+    assert describe(given, POLICY).conn_id == "odd?"
