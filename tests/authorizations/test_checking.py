@@ -58,7 +58,7 @@ class Gauge:
         with self._lock:
             self._now += 1
             self.most = max(self.most, self._now)
-        threading.Timer(self.seconds * 0.9, self._ended).start()
+        threading.Timer(self.seconds * 0.5, self._ended).start()
         return Delay(self.seconds, token_json())
 
     def _ended(self) -> None:
@@ -68,7 +68,7 @@ class Gauge:
 
 @pytest.mark.parametrize("_case", [pytest.param(None, id="at-once[L26]")])
 def test_never_more_than_four_at_once(_case: None, service: Service) -> None:
-    service.token = gauge = Gauge(0.05)
+    service.token = gauge = Gauge(0.1)
     results = check_all(targets(service, 40))
     assert all(result.ok for result in results)
     assert len(service.token_requests) == 40
