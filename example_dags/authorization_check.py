@@ -23,7 +23,7 @@ def oauth2_authorization_check() -> None:
             from_email="airflow@example.com",
             to="operations@example.com",
             subject="An OAuth 2.0 authorization does not work",
-            html_content="{{ exception | e }}",
+            html_content="{{ exception | default('See the log of the task.') | e }}",
         ),
     )
 

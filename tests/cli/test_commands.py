@@ -516,7 +516,7 @@ def test_ctrl_c_ends_it_and_shows_what_is_done(
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
         out, err = process.communicate(timeout=30)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 10, "two at leisure; each of those under way would wait for 15"
     assert process.returncode == 130, err
     assert "1 of 6 were checked" in err
     assert "Traceback" not in err

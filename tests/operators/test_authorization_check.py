@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import airflow.sdk
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AssetAlias
 
@@ -345,7 +346,10 @@ def test_the_example_sends_a_mail_of_what_failed(tmp_path: Path) -> None:
     body = sent.get_body(("html",))
     assert body is not None
     text = " ".join(body.get_content().split())
-    assert "1 of 2 authorizations need attention. shared_client: invalid_client" in text
+    if hasattr(airflow.sdk, "RetryPolicy"):
+        assert "1 of 2 authorizations need attention. shared_client: invalid_client" in text
+    else:  # before Airflow 3.3 dag.test(), unlike a worker, tells callbacks of no exception
+        assert "See the log of the task." in text
     assert "not the client secret" not in text
 
 
