@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -160,17 +160,14 @@ class OAuth2Client:
         """Do what :meth:`get_token` does; a token in memory comes without awaiting anything."""
         return (None if force else self.held_token) or await self._atogether(force=force)
 
-    async def afirst_token(self, check: Callable[[], object]) -> AccessToken | None:
+    def afirst_token(self, check: Callable[[], object]) -> Awaitable[AccessToken | None]:
         """Read the connection and get a token, for a thousand callers in one wait.
 
         :param check: whether the caller's own call may be made; nothing is sent before.
         :return: ``None`` when that check fails, which the caller will find itself.
         :raises OAuthError: when there is no token to be had.
         """
-        try:
-            return await self._beginning.do("first", partial(self._afirst_token, check))
-        except OAuthError as error:
-            raise error.for_connection(self.conn_id) from None
+        return self._beginning.do("first", partial(self._afirst_token, check))
 
     async def _afirst_token(self, check: Callable[[], object]) -> AccessToken | None:
         await self.asettings()
@@ -189,10 +186,7 @@ class OAuth2Client:
     async def _atogether(self, *, force: bool = False, refused: AccessToken | None = None) -> AccessToken:
         """Let all coroutines that lack a token have it got once."""
         what = force, refused.value if refused else None
-        try:
-            return await self._acquiring.do(what, partial(self._aacquire, force=force, refused=refused))
-        except OAuthError as error:
-            raise error.for_connection(self.conn_id) from None
+        return await self._acquiring.do(what, partial(self._aacquire, force=force, refused=refused))
 
     async def _aacquire(self, *, force: bool, refused: AccessToken | None) -> AccessToken:
         flow = self._flow(force=force)

@@ -1,25 +1,21 @@
 """A session that stays open between calls, and closes itself when none come any more.
 
 Coroutines have no end of a ``with`` block to close it at: whoever calls an API five times wants one
-connection, and nobody wants "Unclosed client session". A thousand coroutines that call at once take
-turns here, before anything is prepared for them: waiting in aiohttp for one of its connections, each
-with its whole call at hand, costs a tenth more.
+connection, and nobody wants "Unclosed client session".
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 
 from airflow_oauth_provider.hooks.async_session import OAuth2AsyncSession
-from airflow_oauth_provider.transport.connectors import CONNECTIONS_PER_HOST
 
 IDLE = 5.0
 """Seconds after which it closes itself."""
 
 
 class KeptSession:
-    """See the module; ``async with`` it is given the session for one call, when its turn has come.
+    """See the module; ``with`` it is given the session for one call.
 
     :param session: of one event loop.
     :param before: one whose connection has been edited meanwhile: calls under way still use it.
@@ -30,39 +26,16 @@ class KeptSession:
         self._before = before
         self._loop = asyncio.get_running_loop()
         self._calls = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
         self._used_at = 0.0
         self._closer: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> OAuth2AsyncSession:
+    def __enter__(self) -> OAuth2AsyncSession:
+        self._calls += 1
         if self._closer is None:
             self._closer = self._loop.create_task(self._close_when_idle())
-        if self._calls < CONNECTIONS_PER_HOST:
-            self._calls += 1
-        else:
-            await self._turn()
         return self._session
 
-    async def __aexit__(self, *_: object) -> None:
-        self._end_turn()
-
-    async def _turn(self) -> None:
-        turn: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if not turn.cancelled():  # it had come just then: the next one's
-                self._end_turn()
-            raise
-
-    def _end_turn(self) -> None:
-        """Hand the turn to the one who waits longest."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
+    def __exit__(self, *_: object) -> None:
         self._calls -= 1
         self._used_at = self._loop.time()
 

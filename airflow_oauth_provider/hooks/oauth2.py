@@ -224,7 +224,7 @@ class OAuth2Hook(HttpHook):
             async with self.asession(extra_options=own) as session:
                 response = await session.fetch(self.method, endpoint, arguments, limit=limit)
         else:
-            async with self._kept_open() as session:
+            with self._kept_open() as session:
                 response = await session.fetch(self.method, endpoint, arguments, limit=limit)
         if options.get("check_response", True):
             self.check_response(response)

@@ -6,6 +6,7 @@ Never the loop's shared executor: there one slow authorization server would hold
 from __future__ import annotations
 
 import asyncio
+import copy
 import threading
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
@@ -38,6 +39,7 @@ class Together(Generic[T]):
         """Do *work*, or wait for the one who does it already.
 
         :param what: tells one work from another.
+        :raises Exception: what the work raised, a copy for each.
         """
         loop = asyncio.get_running_loop()
         key = loop, what
@@ -68,7 +70,7 @@ class Together(Generic[T]):
             if task.cancelled():
                 future.cancel()
             elif error is not None:
-                future.set_exception(error)
+                future.set_exception(copy.copy(error))
             else:
                 future.set_result(task.result())
 
