@@ -118,6 +118,18 @@ class TestRetryAfter:
             )
 
 
+def test_only_processes_of_one_poll_each_count_no_failures(service: Service) -> None:
+    answering(service, Json({}, 503))
+    task = sensor(mode="reschedule", max_consecutive_failures=1)
+    assert task.poke({}) is False
+    body = {"status_code": 200, "reason": "OK", "url": "https://x", "headers": {}, "content": None}
+    task = sensor(
+        mode="reschedule", deferrable=True, max_consecutive_failures=1, response_check=lambda _: True
+    )
+    with pytest.raises(ResourceError):
+        task.execute_complete({}, {"status": "success", "response": body})
+
+
 class TestBackoff:
     """``exponential_backoff`` and ``max_wait``, in the triggerer too."""
 
