@@ -64,9 +64,16 @@ def mask_token(token: AccessToken) -> None:
 
 async def amask_settings(settings: ClientSettings) -> None:
     """Do what :func:`mask_settings` does, in an event loop, as those of processes that live on."""
-    if _is_new("settings:" + token_key(settings)):
+    known = "settings:" + token_key(settings)
+    if not _is_new(known):
+        return
+    try:
         for value in _wanted(settings, lives_on=True):
             await _amask(value)
+    except BaseException:  # cancelled on the way: the next one registers what is missing
+        with airflow_channel:
+            _known.pop(known, None)
+        raise
 
 
 async def amask_token(token: AccessToken) -> None:

@@ -177,3 +177,22 @@ def test_no_log_line_at_any_level_has_a_secret(
     for secret in ("the-logged-secret", "9876543210", "gate-key-1", "tok-1", "tok-2", "tok-3"):
         assert secret not in text
     assert base64.b64encode(b"my-client:the-logged-secret").decode() not in text
+
+
+def test_masks_left_out_by_a_cancellation_are_registered_by_the_next(
+    masked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    stops = iter([asyncio.CancelledError])
+
+    async def amask(value: str) -> None:
+        for stop in stops:
+            raise stop
+        told.append(value)
+
+    monkeypatch.setattr(masking, "_amask", amask)
+    client = settings(client_secret=Secret("a-secret-of-this-test"))
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(masking.amask_settings(client))
+    asyncio.run(masking.amask_settings(client))
+    assert "a-secret-of-this-test" in told

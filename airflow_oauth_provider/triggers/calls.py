@@ -13,6 +13,8 @@ from airflow_oauth_provider.exceptions import ConfigurationError
 
 MAX_EVENT_BODY = 256 * 1024
 """Bytes of the largest body that passes through Airflow's metadata database unasked."""
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes of the largest body that is read: reading the JSON of more would hold up all other triggers."""
 
 
 class Call:

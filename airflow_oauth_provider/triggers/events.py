@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoun
 from requests import Response
 
 from airflow_oauth_provider import exceptions as e
+from airflow_oauth_provider.arguments import header_names
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.hooks.answers import ReadResponse
 from airflow_oauth_provider.transport.call_failure import CallFailedError, CallTimeoutError
@@ -50,12 +51,12 @@ _NOT_OURS = frozenset({"request", "response"})  # of requests, and always None
 _NOT_FOUND = AirflowNotFoundException.__name__
 
 
-def check_headers(names: Iterable[str]) -> tuple[str, ...]:
+def check_headers(names: str | Iterable[str]) -> tuple[str, ...]:
     """Check which headers an event is to carry.
 
     :raises ConfigurationError: for those that may hold something secret.
     """
-    wanted = tuple(name.lower() for name in names)
+    wanted = tuple(name.lower() for name in header_names(names))
     refused = sorted(_NEVER.intersection(wanted))
     if refused:
         raise ConfigurationError(

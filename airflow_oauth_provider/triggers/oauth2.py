@@ -19,7 +19,7 @@ from airflow_oauth_provider.arguments import IDEMPOTENT, SAFE
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.polling import MAX_CONSECUTIVE_FAILURES, Polling, pause_between
 from airflow_oauth_provider.response_check import ResponseCheck
-from airflow_oauth_provider.triggers.calls import MAX_EVENT_BODY, Call
+from airflow_oauth_provider.triggers.calls import MAX_BODY, MAX_EVENT_BODY, Call
 from airflow_oauth_provider.triggers.events import check_headers, dump_error, dump_response
 from airflow_oauth_provider.triggers.watching import OAuth2HttpEventTrigger
 
@@ -171,19 +171,31 @@ class OAuth2HttpSensorTrigger(_CallTrigger):
 
     async def _answer(self, hook: Any) -> Response:
         polling = Polling(self.response_error_codes_allowlist, self.max_consecutive_failures)
-        limit = self._read_limit if self.response_check is None else None
+        limit = self._read_limit if self.response_check is None else MAX_BODY
         while True:
             wanted = 0.0
             try:
                 response = await self.call.make(hook, limit=limit)
                 polling.answered()
-                if self.response_check is None or self.response_check(response):
+                if self._holds(response):
                     return response
             except OAuthError as error:
                 wanted = polling.failed(error)
             waited = None if self.backoff_since is None else time.time() - self.backoff_since
             pause = pause_between(self.poke_interval, waited=waited, longest=self.max_wait)
             await asyncio.sleep(max(pause, wanted, LEAST_INTERVAL))
+
+    def _holds(self, response: Response) -> bool:
+        if self.response_check is None:
+            return True
+        if response.content is None:
+            raise ConfigurationError(
+                f"the answer is larger than {MAX_BODY} bytes, which is more than a check in the triggerer "
+                "reads: give a Python callable, which runs on the worker",
+                field="response_check",
+                conn_id=self.call.oauth2_conn_id,
+            )
+        return self.response_check(response)
 
 
 class WaitTrigger(BaseTrigger):

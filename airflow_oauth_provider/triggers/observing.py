@@ -13,9 +13,8 @@ from requests import Response
 from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.protocol.strict_json import MAX_DEPTH
 from airflow_oauth_provider.response_check import MISSING, at_path, document_of
+from airflow_oauth_provider.triggers.calls import MAX_BODY
 
-MAX_BODY = 8 * 1024 * 1024
-"""Bytes of the largest body that is read: reading the JSON of more would hold up all other triggers."""
 _Steps = tuple[str | int, ...]
 
 

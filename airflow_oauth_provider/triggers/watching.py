@@ -20,8 +20,8 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.response_check import ResponseCheck, parse_path
-from airflow_oauth_provider.triggers.calls import Call
-from airflow_oauth_provider.triggers.observing import MAX_BODY, Look, Observation
+from airflow_oauth_provider.triggers.calls import MAX_BODY, Call
+from airflow_oauth_provider.triggers.observing import Look, Observation
 
 LONGEST_PAUSE = 3600.0
 """Seconds between two polls at the most while all of them fail, whatever the API asks for.

@@ -155,9 +155,7 @@ class TestRetryArgs:
     def test_the_time_of_all_attempts_counts(self, service: Service) -> None:
         service.api = lambda _: Json({}, 503)
         with pytest.raises(tenacity.RetryError):
-            to_the_end(
-                operator(retry_args=self.retry(99, stop=tenacity.stop_after_delay(3), reraise=False))
-            )
+            to_the_end(operator(retry_args=self.retry(99, stop=tenacity.stop_after_delay(3), reraise=False)))
         assert 2 <= len(service.calls) < 90
 
 

@@ -27,6 +27,7 @@ from airflow_oauth_provider.exceptions import (
 from airflow_oauth_provider.hooks.answers import ReadResponse
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.transport.call_failure import CallFailedError, CallTimeoutError
+from airflow_oauth_provider.triggers.calls import MAX_BODY
 from airflow_oauth_provider.triggers.events import (
     _ERRORS,
     dump_error,
@@ -196,6 +197,15 @@ def test_head_is_asked_once_however_large_the_resource_is(service: Service) -> N
     service.api = lambda _: Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n")
     event = event_of(OAuth2HttpTrigger("my_api", endpoint="x", method="HEAD"))
     assert event["response"]["content"] == ""
+
+
+def test_a_check_reads_no_body_without_end(service: Service) -> None:
+    service.api = lambda _: Text(200, '{"state": "done"}' + " " * MAX_BODY)
+    check = {"json_path": "state", "expected": "done"}
+    event = event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", response_check=check))
+    error = load_error(event["error"])
+    assert isinstance(error, ConfigurationError)
+    assert error.field == "response_check"
 
 
 def test_of_foreign_errors_only_the_type_is_told() -> None:
