@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -179,7 +180,7 @@ class OAuth2AuthorizationCheckOperator(BaseOperator):
 
     def _emit(self, found: _Found, context: Context) -> None:
         asset = Asset(f"oauth2-authorization-{found.result.conn_id}")
-        context["outlet_events"][AssetAlias(str(self.asset_alias))].add(asset, extra=found.report())
+        context["outlet_events"][AssetAlias(str(self.asset_alias))].add(asset, extra=_extra(found.report()))
 
 
 def _report(found: list[_Found], policy: Policy) -> dict[str, Any]:
@@ -193,6 +194,17 @@ def _report(found: list[_Found], policy: Policy) -> dict[str, Any]:
         "with_warnings": outcomes.count("warning"),
         "connections": [each.report() for each in found],
         "notes": list(deployment_warnings(policy)),
+    }
+
+
+def _extra(report: dict[str, Any]) -> dict[str, Any]:
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
+
+    if AIRFLOW_V_3_1_PLUS:
+        return report
+    # Airflow 3.0 loses events that have lists or objects in their extra.
+    return {
+        name: json.dumps(value) if isinstance(value, dict | list) else value for name, value in report.items()
     }
 
 

@@ -323,7 +323,9 @@ def stored_events(home: AirflowHome) -> list[tuple[str, str, str]]:
     )
     with closing(sqlite3.connect(home.folder / "airflow.db")) as database:
         rows = [(name, json.loads(extra)) for name, extra in database.execute(query)]
-    return [(name, extra["outcome"], extra["error"]["error"]) for name, extra in rows]
+    errors = [extra["error"] for _, extra in rows]
+    codes = [(json.loads(error) if isinstance(error, str) else error)["error"] for error in errors]
+    return [(name, extra["outcome"], code) for (name, extra), code in zip(rows, codes, strict=True)]
 
 
 @pytest.mark.slow
