@@ -14,6 +14,8 @@ _OUTSIDE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]+")
 # Angle brackets are inside the RFC's set, but these texts end up on web pages.
 _MARKUP = str.maketrans("<>", "()")
 _MIN_REDACTED = 4
+# RFC 3986 §2.3: what percent-encoding leaves as it is, and so most tokens.
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
 _STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -48,6 +50,12 @@ def redact(text: str, confidential: Iterable[str]) -> str:
     """
     for value in sorted(confidential, key=len, reverse=True):
         if len(value) >= _MIN_REDACTED:
-            for form in (value, quote(value, safe=""), quote_plus(value)):
+            for form in _forms(value):
                 text = text.replace(form, "***")
     return text
+
+
+def _forms(value: str) -> tuple[str, ...]:
+    if _UNRESERVED.fullmatch(value):
+        return (value,)
+    return value, quote(value, safe=""), quote_plus(value)
