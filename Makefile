@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VERSION ?= 3.3.2
 LATEST := 3.3.2
 TASKS ?= 200
+TESTS ?= tests
 VENV := .venv-$(VERSION)
 BIN := $(VENV)/bin
 # Without compiled files each `import airflow` costs two seconds more.
@@ -20,9 +21,9 @@ test: lint types layers
 test-fast: $(VENV)/.installed
 	$(BIN)/python -m pytest -m "not slow"
 
-# What meets Airflow itself, on another version: make test-airflow VERSION=3.0.6
+# What meets Airflow itself, on another version: make test-airflow VERSION=3.0.6, all of it or TESTS="tests/cli …"
 test-airflow: $(VENV)/.installed
-	$(BIN)/python -m pytest -m airflow --ignore=tests/browser
+	$(BIN)/python -m pytest -m airflow --ignore=tests/browser $(TESTS)
 
 # The oldest of everything that the package says it works with.
 test-lowest: .venv-lowest/.installed
