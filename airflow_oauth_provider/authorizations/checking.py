@@ -87,9 +87,7 @@ def check_all(
     :raises TaskStoppedError: when stopped.
     """
     order = list({target.conn_id: target for target in targets}.values())
-    checks = _Checks(on_done, stop or Stop())
-    for target in order:
-        checks.add(target)
+    checks = _Checks(order, on_done, stop or Stop())
     checks.run()
     return [checks.results[target.conn_id] for target in order]
 
@@ -97,8 +95,9 @@ def check_all(
 class _Checks:
     """Keeps four checks under way. All but :meth:`Job.check` happens in the caller's thread."""
 
-    def __init__(self, on_done: Callable[[Checked], None], stop: Stop) -> None:
+    def __init__(self, targets: Iterable[Target], on_done: Callable[[Checked], None], stop: Stop) -> None:
         self.results: dict[str, Checked] = {}
+        self._targets = deque(targets)
         self._on_done = on_done
         self._stop = stop
         self._waiting: deque[Job] = deque()
@@ -106,7 +105,12 @@ class _Checks:
         self._spacing = _Spacing()
         self._started = 0
 
-    def add(self, target: Target) -> None:
+    def _add_some(self) -> None:
+        """Resolve some more connections, while others are being checked."""
+        for _ in range(min(AT_ONCE, len(self._targets))):
+            self._add(self._targets.popleft())
+
+    def _add(self, target: Target) -> None:
         """Resolve a connection; what is wrong with it is a result already."""
         if target.error is not None:
             self._done(Checked(target.conn_id, error=target.error))
@@ -122,8 +126,9 @@ class _Checks:
         """Check them all."""
         pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="oauth2-check")
         try:
-            while self._waiting or self._running:
+            while self._targets or self._waiting or self._running:
                 self._stop.check()
+                self._add_some()
                 while len(self._running) < AT_ONCE and (job := self._next_due()):
                     self._start(pool, job)
                 self._collect()
@@ -152,6 +157,8 @@ class _Checks:
 
     def _collect(self) -> None:
         pause = GLANCE if len(self._running) == AT_ONCE else min(GLANCE, self._until_next())
+        if self._targets:
+            pause = 0.0  # there is something else to do
         if not self._running:
             time.sleep(pause)
             return

@@ -16,6 +16,9 @@ from sqlalchemy import null, select
 
 from airflow_oauth_provider.fields import CONNECTION_TYPE
 
+# The table's columns: to ask for those of the model would make SQLAlchemy set up all models of Airflow.
+_column = Connection.__table__.c
+
 
 @dataclass(frozen=True)
 class StoredConnection:
@@ -56,32 +59,29 @@ def _decrypted(stored: str | None, *, encrypted: bool) -> str | None:
 def find_connections() -> list[StoredConnection]:
     """Return the stored connections of our type, by name."""
     with create_session(scoped=False) as session:
-        return [
-            StoredConnection(*row) for row in session.execute(_connections().order_by(Connection.conn_id))
-        ]
+        return [StoredConnection(*row) for row in session.execute(_connections().order_by(_column.conn_id))]
 
 
 def find_connection(conn_id: str) -> StoredConnection | None:
     """Return one stored connection of our type."""
     with create_session(scoped=False) as session:
-        row = session.execute(_connections().where(Connection.conn_id == conn_id)).first()
+        row = session.execute(_connections().where(_column.conn_id == conn_id)).first()
     return StoredConnection(*row) if row else None
 
 
 def _connections() -> Any:
     # Before Airflow 3.2 a connection knows its team by number only, and no team matters yet.
-    team = getattr(Connection, "team_name", None)
     return select(
-        Connection.conn_id,
-        Connection.conn_type,
-        Connection.description,
-        Connection.host,
-        Connection.schema,
-        Connection.login,
-        Connection.port,
-        null() if team is None else team,
-        Connection._password,  # noqa: SLF001  (the column; ``password`` decrypts)
-        Connection._extra,  # noqa: SLF001
-        Connection.is_encrypted,
-        Connection.is_extra_encrypted,
-    ).where(Connection.conn_type == CONNECTION_TYPE)
+        _column.conn_id,
+        _column.conn_type,
+        _column.description,
+        _column.host,
+        _column.schema,
+        _column.login,
+        _column.port,
+        _column.team_name if "team_name" in _column else null(),
+        _column.password,
+        _column.extra,
+        _column.is_encrypted,
+        _column.is_extra_encrypted,
+    ).where(_column.conn_type == CONNECTION_TYPE)
