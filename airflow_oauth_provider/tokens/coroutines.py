@@ -39,7 +39,7 @@ class Together(Generic[T]):
         """Do *work*, or wait for the one who does it already.
 
         :param what: tells one work from another.
-        :raises Exception: what the work raised, a copy for each.
+        :raises Exception: what the work raised; of an ``OAuthError`` a copy for each.
         """
         loop = asyncio.get_running_loop()
         key = loop, what
@@ -70,7 +70,8 @@ class Together(Generic[T]):
             if task.cancelled():
                 future.cancel()
             elif error is not None:
-                future.set_exception(copy.copy(error))
+                # Of ours each gets a copy; foreign ones need not be made for copying.
+                future.set_exception(copy.copy(error) if isinstance(error, OAuthError) else error)
             else:
                 future.set_result(task.result())
 

@@ -12,8 +12,9 @@ import pytest
 
 from airflow_oauth_provider import masking
 from airflow_oauth_provider.client import OAuth2Client
-from airflow_oauth_provider.exceptions import InvalidClientError
+from airflow_oauth_provider.exceptions import InvalidClientError, TransportError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.tokens.coroutines import Together
 from airflow_oauth_provider.tokens.slot import Slot
 from tests.servers.scripted import Delay, Json, token_json
 from tests.service import Service
@@ -181,3 +182,27 @@ def test_a_token_that_somebody_else_has_got_meanwhile(service: Service) -> None:
         given._slot = Slot("as it was before")
         assert asyncio.run(given.aget_token()) is token
     assert len(service.token_requests) == 1
+
+
+class UncopyableError(Exception):
+    """As some of cloud libraries are, which secrets backends raise."""
+
+    def __init__(self, response: dict[str, str], operation: str) -> None:
+        super().__init__(f"{operation}: {response}")
+
+
+@pytest.mark.parametrize("error", [UncopyableError({"a": "b"}, "Get"), TransportError("m")])
+def test_all_who_wait_hear_of_an_error(error: Exception) -> None:
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise error
+
+    async def wait() -> list[Any]:
+        together: Together[None] = Together()
+        waiting = (together.do("it", fail) for _ in range(3))
+        return await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
+
+    found = asyncio.run(wait())
+    assert [type(each) for each in found] == [type(error)] * 3
+    if isinstance(error, TransportError):
+        assert len({id(each) for each in found}) == 3, "a traceback of one's own"
