@@ -194,7 +194,7 @@ class OAuth2AsyncSession:
                 response = await self._request(session, method, url, headers, body, request.options)
             except NO_ANSWER as error:
                 raise self._no_answer(url, error) from None
-            if ends_call(response.status, client.settings.api.refresh_on_status):
+            if ends_call(response.status, self.auth.refresh_on_status):
                 return response, url, []
             flow = begin_call(
                 self.auth,
