@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_oauth_provider import __version__, configuration, fields
+from airflow_oauth_provider import __version__
+from airflow_oauth_provider.connection import fields
+from airflow_oauth_provider.deployment import options as configuration
 
 _INTEGRATION = "OAuth 2.0"
 

@@ -150,9 +150,9 @@ def _of_requests(error: BaseException) -> tuple[bool, float | None]:
 
 
 def _of_answer(response: Any) -> tuple[bool, float | None]:
-    from airflow_oauth_provider.protocol.answer import Answer
-    from airflow_oauth_provider.protocol.protected_call import resource_error
-    from airflow_oauth_provider.protocol.retry import retry_after
+    from airflow_oauth_provider.protocol.call.protected_call import resource_error
+    from airflow_oauth_provider.protocol.http import Answer
+    from airflow_oauth_provider.protocol.token.retry import retry_after
     from airflow_oauth_provider.tokens.clocks import this_moment
 
     headers = tuple((name.lower(), value) for name, value in response.headers.items())

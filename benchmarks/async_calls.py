@@ -106,7 +106,7 @@ async def _all_end(trigger: Callable[[], Any]) -> None:
 
 def _count_reads() -> list[str]:
     """Note each connection that is read for a coroutine."""
-    from airflow_oauth_provider import client
+    from airflow_oauth_provider.client import oauth2_client as client
 
     reads: list[str] = []
     read = client._aget_connection  # noqa: SLF001

@@ -122,8 +122,8 @@ def _ours(task: Task, leaders: int) -> Callable[[], str]:
     """Announce when the server is about to be asked."""
     from airflow.sdk import Connection
 
-    from airflow_oauth_provider.client import OAuth2Client
-    from airflow_oauth_provider.tokens.flight import Flight
+    from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+    from airflow_oauth_provider.tokens.single_flight import Flight
 
     fetch = Flight.fetch
 
@@ -200,8 +200,8 @@ def _engine(task: Task) -> float:
         return 0.0
     from airflow.sdk import Connection
 
-    from airflow_oauth_provider.connection import resolve
-    from airflow_oauth_provider.policy import read_policy
+    from airflow_oauth_provider.connection.resolving import resolve
+    from airflow_oauth_provider.deployment.policy import read_policy
     from airflow_oauth_provider.tokens.manager import TokenManager
     from airflow_oauth_provider.tokens.sealing import sealer
 
@@ -303,8 +303,8 @@ def main() -> None:
         importlib.import_module(module)
     from airflow.sdk import Connection
 
-    from airflow_oauth_provider.connection import resolve
-    from airflow_oauth_provider.policy import read_policy
+    from airflow_oauth_provider.connection.resolving import resolve
+    from airflow_oauth_provider.deployment.policy import read_policy
 
     resolve(
         Connection(conn_id="x", conn_type="x", host="a.example", login="a", password="b" * 8), read_policy()

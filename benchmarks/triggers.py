@@ -144,7 +144,7 @@ def _slowest(latencies: list[float]) -> float:
 
 
 def _pages(report: Report, where: Server) -> None:
-    from airflow_oauth_provider import client
+    from airflow_oauth_provider.client import oauth2_client as client
     from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
 
     reads = []

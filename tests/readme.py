@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from airflow_oauth_provider.configuration import OPTIONS
-from airflow_oauth_provider.fields import FIELDS, STANDARD_FIELDS, Field, Kind
+from airflow_oauth_provider.connection.fields import FIELDS, STANDARD_FIELDS, Field, Kind
+from airflow_oauth_provider.deployment.options import OPTIONS
 
 README = Path(__file__).parents[1] / "README.md"
 

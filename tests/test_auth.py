@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from airflow_oauth_provider.auth import OAuth2Auth, bearer_token_callable
-from airflow_oauth_provider.client import OAuth2Client
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import (
     ConfigurationError,
     InvalidClientError,

@@ -12,8 +12,8 @@ from urllib.parse import quote, quote_plus
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from airflow_oauth_provider import masking
-from airflow_oauth_provider.client import OAuth2Client
+from airflow_oauth_provider.client import masking
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken

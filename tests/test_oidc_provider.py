@@ -12,9 +12,9 @@ import pytest
 from airflow.sdk import Connection
 
 from airflow_oauth_provider.cli.discovery import metadata_of
+from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, TokenEndpointError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from airflow_oauth_provider.policy import Policy
 from airflow_oauth_provider.tokens.manager import shared
 from tests.servers.oidc_server import ALGORITHMS, AWKWARD_ID, AWKWARD_SECRET, RESOURCE, Client, OidcServer
 

@@ -13,11 +13,11 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from airflow_oauth_provider import outcomes
-from airflow_oauth_provider.client import OAuth2Client
+from airflow_oauth_provider.client import report as outcomes
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError
 from airflow_oauth_provider.tokens import AccessToken
-from airflow_oauth_provider.tokens.index import DisplayIndex
+from airflow_oauth_provider.tokens.display_index import DisplayIndex
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 from tests.servers.scripted import Json, Silent
@@ -270,12 +270,12 @@ class TestIndex:
         for secret in (token.value, SECRET):
             assert secret not in written
         assert noted.at == pytest.approx(time.time(), abs=10)
-        from airflow_oauth_provider.protocol.fingerprint import token_key
+        from airflow_oauth_provider.protocol.token.key import token_key
 
         assert token_key(asking.settings) not in written
 
     @pytest.mark.parametrize("data", [b"", b"[]", b'{"status": 1}', b'{"status": "{}", "more": 1}'])
     def test_what_another_version_wrote_is_as_good_as_absent(self, data: bytes) -> None:
-        from airflow_oauth_provider.tokens.index import Noted
+        from airflow_oauth_provider.tokens.display_index import Noted
 
         assert Noted.load(data) is None

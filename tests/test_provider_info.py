@@ -20,11 +20,12 @@ try:
 except ImportError:  # before Airflow 3.2
     HooksManager = ProvidersManager
 
-from airflow_oauth_provider import configuration, fields
-from airflow_oauth_provider.fields import FIELDS, HIDDEN_STANDARD_FIELDS, STANDARD_FIELDS, Kind
+from airflow_oauth_provider.connection import fields
+from airflow_oauth_provider.connection.fields import FIELDS, HIDDEN_STANDARD_FIELDS, STANDARD_FIELDS, Kind
+from airflow_oauth_provider.deployment import options as configuration
+from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.get_provider_info import get_provider_info
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from airflow_oauth_provider.policy import Policy, read_policy
 from airflow_oauth_provider.tokens.sharing import ALONE
 
 pytestmark = pytest.mark.airflow

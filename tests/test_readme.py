@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.connection import resolve
-from airflow_oauth_provider.policy import Policy
+from airflow_oauth_provider.connection.resolving import resolve
+from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.manager import shared

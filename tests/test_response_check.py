@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from airflow_oauth_provider.calls.response import ReadResponse
 from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
-from airflow_oauth_provider.hooks.answers import ReadResponse
 from airflow_oauth_provider.response_check import MISSING, ResponseCheck, at_path, parse_path
 
 DOCUMENT = {"a": [{"b-c": 1}, {"d e": {"f": None}}], "0": "zero"}

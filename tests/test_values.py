@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider import exceptions as e
-from airflow_oauth_provider.auth import BearerHeader, OAuth2Auth
-from airflow_oauth_provider.client import OAuth2Client
+from airflow_oauth_provider.auth import OAuth2Auth
+from airflow_oauth_provider.calls.access import BearerHeader
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.protocol.access_token import TokenState
 from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.token import TokenState
 from airflow_oauth_provider.tokens import AccessToken
 from tests.protocol.builders import NOW, SECRET, settings
 from tests.service import Service

@@ -6,6 +6,7 @@
 
 from airflow_oauth_provider.authorizations.actions import authorize, forget
 from airflow_oauth_provider.authorizations.checking import AT_ONCE, Target, check_all
+from airflow_oauth_provider.authorizations.deployment import deployment_warnings, store_note
 from airflow_oauth_provider.authorizations.description import (
     Authorization,
     AuthorizationStatus,
@@ -13,9 +14,8 @@ from airflow_oauth_provider.authorizations.description import (
     describe,
     named_category,
 )
-from airflow_oauth_provider.authorizations.notes import deployment_warnings, store_note
 from airflow_oauth_provider.authorizations.results import Checked, error_report
-from airflow_oauth_provider.authorizations.shown import shown_settings
+from airflow_oauth_provider.authorizations.settings import shown_settings
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 
 __all__ = [

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_oauth_provider import outcomes
 from airflow_oauth_provider.authorizations.description import certificate_expires_at
 from airflow_oauth_provider.authorizations.results import Checked
 from airflow_oauth_provider.authorizations.values import ConnectionValues, team_of
-from airflow_oauth_provider.client import OAuth2Client
+from airflow_oauth_provider.client import report as outcomes
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
-from airflow_oauth_provider.policy import read_policy
 from airflow_oauth_provider.tokens import AccessToken
-from airflow_oauth_provider.tokens.index import DisplayIndex
+from airflow_oauth_provider.tokens.display_index import DisplayIndex
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
 
 

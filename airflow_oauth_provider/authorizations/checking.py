@@ -23,8 +23,8 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow_oauth_provider.authorizations.actions import Job
 from airflow_oauth_provider.authorizations.results import Checked
 from airflow_oauth_provider.authorizations.values import ConnectionValues
+from airflow_oauth_provider.connection.fields import CONNECTION_TYPE
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TokenEndpointError
-from airflow_oauth_provider.fields import CONNECTION_TYPE
 from airflow_oauth_provider.transport.stopping import GLANCE, Stop
 
 log = logging.getLogger(__name__)

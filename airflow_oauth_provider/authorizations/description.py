@@ -8,17 +8,17 @@ from enum import Enum
 from typing import Any
 
 from airflow_oauth_provider.authorizations.remedies import reason, remedy
-from airflow_oauth_provider.authorizations.shown import showable
+from airflow_oauth_provider.authorizations.settings import showable
 from airflow_oauth_provider.authorizations.times import iso, utc
 from airflow_oauth_provider.authorizations.values import ConnectionValues, team_of, value_of
-from airflow_oauth_provider.connection import Resolved, resolve
+from airflow_oauth_provider.connection.parsing import FieldError, parse_extra
+from airflow_oauth_provider.connection.resolving import Resolved, resolve
+from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.parsing import FieldError, parse_extra
-from airflow_oauth_provider.policy import Policy, read_policy
-from airflow_oauth_provider.protocol.keys import KeyMaterialError, load_signing_key
+from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
 from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.tokens.display_index import DisplayIndex, Noted, display_fingerprint
 from airflow_oauth_provider.tokens.entries import DISABLED_AFTER, Entries
-from airflow_oauth_provider.tokens.index import DisplayIndex, Noted, display_fingerprint
 from airflow_oauth_provider.tokens.records import Status
 from airflow_oauth_provider.tokens.sharing import Sharing
 

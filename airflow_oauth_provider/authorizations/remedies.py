@@ -12,7 +12,7 @@ from airflow_oauth_provider.exceptions import (
     TokenResponseError,
     TransportError,
 )
-from airflow_oauth_provider.protocol.token_error import advice_on
+from airflow_oauth_provider.protocol.token.errors import advice_on
 
 
 def reason(error: OAuthError) -> str:

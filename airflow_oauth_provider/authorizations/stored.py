@@ -14,7 +14,7 @@ from airflow.models.crypto import get_fernet
 from airflow.utils.session import create_session
 from sqlalchemy import null, select
 
-from airflow_oauth_provider.fields import CONNECTION_TYPE
+from airflow_oauth_provider.connection.fields import CONNECTION_TYPE
 
 # The table's columns: to ask for those of the model would make SQLAlchemy set up all models of Airflow.
 _column = Connection.__table__.c

@@ -11,7 +11,6 @@ from typing import Any
 from airflow.utils.cli import action_cli, suppress_logs_and_warning
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
-from airflow_oauth_provider import masking
 from airflow_oauth_provider.authorizations import (
     Authorization,
     Checked,
@@ -38,10 +37,11 @@ from airflow_oauth_provider.cli.output import (
     print_json,
     print_table,
 )
-from airflow_oauth_provider.client import OAuth2Client
-from airflow_oauth_provider.connection import resolve
+from airflow_oauth_provider.client import masking
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.connection.resolving import resolve
+from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
-from airflow_oauth_provider.policy import read_policy
 
 Command = Callable[[Any], bool]
 INTERRUPTED = 130

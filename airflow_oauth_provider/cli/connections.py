@@ -6,8 +6,8 @@ from typing import Any
 
 from airflow_oauth_provider.authorizations import ConnectionValues, Target
 from airflow_oauth_provider.authorizations.stored import find_connection
+from airflow_oauth_provider.connection.fields import CONNECTION_TYPE
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.fields import CONNECTION_TYPE
 
 
 def named(conn_id: str) -> Target:

@@ -11,10 +11,16 @@ from functools import partial
 from typing import Any
 
 from airflow_oauth_provider.authorizations import ConnectionValues
-from airflow_oauth_provider.connection import MAX_NAME
+from airflow_oauth_provider.connection.fields import (
+    CONNECTION_TYPE,
+    FIELDS_BY_KEY,
+    Field,
+    Kind,
+    default_extra,
+)
+from airflow_oauth_provider.connection.parsing import FieldError, parse, parse_claims
+from airflow_oauth_provider.connection.resolving import MAX_NAME
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.fields import CONNECTION_TYPE, FIELDS_BY_KEY, Field, Kind, default_extra
-from airflow_oauth_provider.parsing import FieldError, parse, parse_claims
 from airflow_oauth_provider.protocol.settings import CUSTOM, PRIVATE_KEY_JWT
 
 _PAIRS = frozenset({Kind.PAIRS, Kind.SECRET_PAIRS})

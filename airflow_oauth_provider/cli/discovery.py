@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 import time
 
-from airflow_oauth_provider.fields import FIELDS_BY_KEY
-from airflow_oauth_provider.policy import Policy
-from airflow_oauth_provider.protocol.discovery import Metadata, check_issuer, discovery
+from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
+from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol.settings import NetworkSettings
+from airflow_oauth_provider.protocol.token.discovery import Metadata, check_issuer, discovery
 from airflow_oauth_provider.protocol.urls import host_allowed
 from airflow_oauth_provider.transport.metadata import fetch
 

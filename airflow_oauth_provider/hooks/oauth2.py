@@ -10,18 +10,19 @@ from weakref import WeakKeyDictionary
 from airflow.providers.http.hooks.http import HttpHook
 from requests import PreparedRequest, Request, Response
 
-from airflow_oauth_provider import fields
-from airflow_oauth_provider.arguments import DEFAULT_CONN_ID, one_conn_id, require_no_auth_type
-from airflow_oauth_provider.auth import BearerAuth, OAuth2Auth, OneTokenAuth
-from airflow_oauth_provider.client import OAuth2Client
+from airflow_oauth_provider.auth import OAuth2Auth
+from airflow_oauth_provider.calls import network as reaching
+from airflow_oauth_provider.calls.access import BearerAuth, OneTokenAuth
+from airflow_oauth_provider.calls.session import DEFAULT_TIMEOUT, OAuth2Session
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.connection import fields, form
+from airflow_oauth_provider.connection.identifier import DEFAULT_CONN_ID, one_conn_id, require_no_auth_type
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
-from airflow_oauth_provider.hooks import form, reaching
-from airflow_oauth_provider.hooks.session import DEFAULT_TIMEOUT, OAuth2Session
-from airflow_oauth_provider.protocol.answer import Answer
-from airflow_oauth_provider.protocol.endpoints import destination, resolve_endpoint
-from airflow_oauth_provider.protocol.protected_call import resource_error
-from airflow_oauth_provider.protocol.retry import retry_after
+from airflow_oauth_provider.protocol.call.endpoints import destination, resolve_endpoint
+from airflow_oauth_provider.protocol.call.protected_call import resource_error
+from airflow_oauth_provider.protocol.http import Answer
 from airflow_oauth_provider.protocol.texts import redact
+from airflow_oauth_provider.protocol.token.retry import retry_after
 from airflow_oauth_provider.protocol.urls import host_allowed, parse_url
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.clocks import this_moment
@@ -30,8 +31,8 @@ from airflow_oauth_provider.transport.adapter import OAuth2Adapter
 if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
 
-    from airflow_oauth_provider.hooks.async_session import OAuth2AsyncSession
-    from airflow_oauth_provider.hooks.kept_session import KeptSession
+    from airflow_oauth_provider.calls.async_session import OAuth2AsyncSession
+    from airflow_oauth_provider.calls.keep_alive import KeptSession
 
 MAX_TEST_MESSAGE = 500
 PROBE_TIMEOUT = 10.0
@@ -238,7 +239,7 @@ class OAuth2Hook(HttpHook):
         :param headers: sent with every call.
         :param extra_options: ``verify`` (a CA bundle's path), ``cert``, ``proxies``.
         """
-        from airflow_oauth_provider.hooks.async_session import OAuth2AsyncSession
+        from airflow_oauth_provider.calls.async_session import OAuth2AsyncSession
         from airflow_oauth_provider.transport.connectors import Reach
 
         own = _session_options(extra_options)
@@ -269,7 +270,7 @@ class OAuth2Hook(HttpHook):
         return self._keep_open(loop) if kept is None or kept.outdated else kept
 
     def _keep_open(self, loop: asyncio.AbstractEventLoop) -> KeptSession:
-        from airflow_oauth_provider.hooks.kept_session import KeptSession
+        from airflow_oauth_provider.calls.keep_alive import KeptSession
 
         kept = self._kept[loop] = KeptSession(self.asession(), self._kept.get(loop))
         return kept

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.notifier import BaseNotifier
 
-from airflow_oauth_provider.arguments import one_conn_id
+from airflow_oauth_provider.connection.identifier import one_conn_id
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

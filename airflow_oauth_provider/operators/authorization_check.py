@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_oauth_provider.authorizations import Checked
-    from airflow_oauth_provider.policy import Policy
+    from airflow_oauth_provider.deployment.policy import Policy
 
 Action = Literal["fail", "warn", "event"]
 _ACTIONS = ("fail", "warn", "event")
@@ -127,7 +127,7 @@ class OAuth2AuthorizationCheckOperator(BaseOperator):
 
     def _wanted(self) -> tuple[list[str], Policy]:
         """Read what no check can do without, before any."""
-        from airflow_oauth_provider.policy import read_policy
+        from airflow_oauth_provider.deployment.policy import read_policy
 
         conn_ids = _ids(self.oauth2_conn_ids)
         try:
@@ -139,7 +139,7 @@ class OAuth2AuthorizationCheckOperator(BaseOperator):
 
     def _checked(self, conn_ids: list[str]) -> list[Checked]:
         from airflow_oauth_provider.authorizations import Target, check_all
-        from airflow_oauth_provider.masking import airflow_channel
+        from airflow_oauth_provider.client.masking import airflow_channel
         from airflow_oauth_provider.transport.stopping import Stop
 
         stop = self._stop = Stop()
@@ -220,7 +220,7 @@ def _failure(failing: list[_Found], checked: int) -> AirflowException:
 
 
 def _days(given: object) -> float:
-    from airflow_oauth_provider.parsing import FieldError, number
+    from airflow_oauth_provider.connection.parsing import FieldError, number
 
     try:
         days = number(given)

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.http.operators.http import HttpOperator
 
-from airflow_oauth_provider.arguments import header_names, one_conn_id, require_no_auth_type
-from airflow_oauth_provider.calling_task import CallingTask
+from airflow_oauth_provider.connection.identifier import one_conn_id, require_no_auth_type
 from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.operators.authorization_check import OAuth2AuthorizationCheckOperator
-from airflow_oauth_provider.operators.tries import Again, Tries, judge, unless_futile
+from airflow_oauth_provider.protocol.call.http_methods import IDEMPOTENT, SAFE
+from airflow_oauth_provider.tasks.arguments import header_names
+from airflow_oauth_provider.tasks.attempts import Again, Tries, judge, unless_futile
+from airflow_oauth_provider.tasks.calling_task import CallingTask
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -26,9 +28,6 @@ if TYPE_CHECKING:
     from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
 
 __all__ = ["OAuth2AuthorizationCheckOperator", "OAuth2HttpOperator"]
-
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-IDEMPOTENT = SAFE | {"PUT", "DELETE"}
 
 
 class OAuth2HttpOperator(CallingTask, HttpOperator):

@@ -26,13 +26,13 @@ from airflow_oauth_provider.authorizations import (
     shown_settings,
     store_note,
 )
+from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.plugin import airflow_access as access
 from airflow_oauth_provider.plugin.entry import PREFIX
 from airflow_oauth_provider.plugin.listing import Query, listing
 from airflow_oauth_provider.plugin.rendering import Link, Obstacles, render
 from airflow_oauth_provider.plugin.waiting import BusyError, Waiting
-from airflow_oauth_provider.policy import read_policy
 
 HEADERS = {
     # Only what this page brings along runs in it, and only Airflow frames it.

@@ -19,7 +19,7 @@ from airflow_oauth_provider.authorizations import (
     describe,
     named_category,
 )
-from airflow_oauth_provider.policy import Policy
+from airflow_oauth_provider.deployment.policy import Policy
 
 PAGE = 100
 """Connections on one page."""

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from airflow_oauth_provider import __version__
 from airflow_oauth_provider.authorizations.times import iso, utc
-from airflow_oauth_provider.fields import HOOK_NAME
+from airflow_oauth_provider.connection.fields import HOOK_NAME
 from airflow_oauth_provider.plugin.entry import PREFIX
 from airflow_oauth_provider.plugin.listing import STATUSES
 

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_oauth_provider.arguments import header_names, one_conn_id
+from airflow_oauth_provider.connection.identifier import one_conn_id
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
-from airflow_oauth_provider.polling import Polling
+from airflow_oauth_provider.protocol.call.http_methods import SAFE
 from airflow_oauth_provider.response_check import ResponseCheck
-from airflow_oauth_provider.sensors.both_modes import SensorOfBothModes
+from airflow_oauth_provider.tasks.arguments import header_names
+from airflow_oauth_provider.tasks.deferrable_sensor import SensorOfBothModes
+from airflow_oauth_provider.tasks.polling import Polling
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 
 if TYPE_CHECKING:
@@ -22,9 +24,6 @@ if TYPE_CHECKING:
     from requests import Response
 
     from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
-
-
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class OAuth2HttpSensor(SensorOfBothModes):
@@ -113,7 +112,7 @@ class OAuth2HttpSensor(SensorOfBothModes):
         self.max_event_body = max_event_body
 
     def _may_defer(self, wanted: bool | None) -> bool:
-        if self.method.upper() in _SAFE:
+        if self.method.upper() in SAFE:
             unasked: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
             return unasked if wanted is None else wanted
         if wanted:

@@ -15,10 +15,10 @@ from airflow_oauth_provider.exceptions import (
     TokenEndpointError,
     TransportError,
 )
-from airflow_oauth_provider.protocol.fingerprint import credential_key, token_key
-from airflow_oauth_provider.protocol.retry import cool_down
+from airflow_oauth_provider.protocol.access_token import CLOCK_TOLERANCE, AccessToken, TokenState
 from airflow_oauth_provider.protocol.settings import ClientSettings
-from airflow_oauth_provider.protocol.token import CLOCK_TOLERANCE, AccessToken, TokenState
+from airflow_oauth_provider.protocol.token.key import credential_key, token_key
+from airflow_oauth_provider.protocol.token.retry import cool_down
 from airflow_oauth_provider.tokens.records import Status, dump_token, load_token
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.base import Lease

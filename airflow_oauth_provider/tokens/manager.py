@@ -8,18 +8,18 @@ import time
 from collections import OrderedDict
 
 from airflow_oauth_provider.exceptions import OAuthError
-from airflow_oauth_provider.protocol.acquisition import Moment
-from airflow_oauth_provider.protocol.fingerprint import token_key
+from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.settings import ClientSettings
-from airflow_oauth_provider.protocol.token import AccessToken
+from airflow_oauth_provider.protocol.token.acquisition import Moment
+from airflow_oauth_provider.protocol.token.key import token_key
+from airflow_oauth_provider.tokens.cached_token import Slot
 from airflow_oauth_provider.tokens.clocks import this_moment
-from airflow_oauth_provider.tokens.coordination import EARLY_PAUSE, Purpose
 from airflow_oauth_provider.tokens.entries import Entries
-from airflow_oauth_provider.tokens.flight import Flight
+from airflow_oauth_provider.tokens.search_cost import Source, Trace
+from airflow_oauth_provider.tokens.shared_acquisition import EARLY_PAUSE, Purpose
 from airflow_oauth_provider.tokens.sharing import ALONE, Sharing
-from airflow_oauth_provider.tokens.slot import Slot
+from airflow_oauth_provider.tokens.single_flight import Flight
 from airflow_oauth_provider.tokens.stores.choice import memory
-from airflow_oauth_provider.tokens.trace import Source, Trace
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
 
 MAX_SLOTS = 256

@@ -19,7 +19,7 @@ from airflow_oauth_provider.exceptions import (
     TokenResponseError,
     TransportError,
 )
-from airflow_oauth_provider.protocol.token import AccessToken
+from airflow_oauth_provider.protocol.access_token import AccessToken
 
 _ERRORS: dict[str, type[OAuthError]] = {
     kind.__name__: kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import aiohttp
 
-from airflow_oauth_provider.protocol.answer import Failure, Fault
+from airflow_oauth_provider.protocol.http import Failure, Fault
 from airflow_oauth_provider.transport.faults import classify, tunnel_failure
 
 NO_ANSWER = (aiohttp.ClientError, OSError)

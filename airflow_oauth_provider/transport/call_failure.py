@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import requests
 
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TransportError
-from airflow_oauth_provider.protocol.answer import Failure, Fault
+from airflow_oauth_provider.protocol.http import Failure, Fault
 
 
 class CallFailedError(TransportError, requests.ConnectionError):

@@ -17,7 +17,7 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from airflow_oauth_provider.protocol.answer import Failure, Fault
+from airflow_oauth_provider.protocol.http import Failure, Fault
 from airflow_oauth_provider.transport.sockets import AddressRefusedError
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})

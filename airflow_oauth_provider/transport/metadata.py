@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import requests
 
-from airflow_oauth_provider.protocol.answer import Answer, Failure
+from airflow_oauth_provider.protocol.http import Answer, Failure
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
 from airflow_oauth_provider.transport.token_endpoint import transmit

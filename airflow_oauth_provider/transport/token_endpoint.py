@@ -7,9 +7,9 @@ import time
 import requests
 from requests.adapters import HTTPAdapter
 
-from airflow_oauth_provider.protocol.answer import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
 from airflow_oauth_provider.protocol.settings import NetworkSettings
-from airflow_oauth_provider.protocol.token_request import TokenRequest
+from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.transport.adapter import OAuth2Adapter
 from airflow_oauth_provider.transport.faults import classify
 from airflow_oauth_provider.transport.proxies import proxies_for

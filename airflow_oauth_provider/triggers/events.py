@@ -11,9 +11,9 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoun
 from requests import Response
 
 from airflow_oauth_provider import exceptions as e
-from airflow_oauth_provider.arguments import header_names
+from airflow_oauth_provider.calls.response import ReadResponse
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
-from airflow_oauth_provider.hooks.answers import ReadResponse
+from airflow_oauth_provider.tasks.arguments import header_names
 from airflow_oauth_provider.transport.call_failure import CallFailedError, CallTimeoutError
 
 HEADERS = frozenset(

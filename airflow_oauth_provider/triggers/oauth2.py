@@ -15,13 +15,13 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from requests import Response
 
-from airflow_oauth_provider.arguments import IDEMPOTENT, SAFE
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
-from airflow_oauth_provider.polling import MAX_CONSECUTIVE_FAILURES, Polling, pause_between
+from airflow_oauth_provider.protocol.call.http_methods import IDEMPOTENT, SAFE
 from airflow_oauth_provider.response_check import ResponseCheck
-from airflow_oauth_provider.triggers.calls import MAX_BODY, MAX_EVENT_BODY, Call
+from airflow_oauth_provider.tasks.polling import MAX_CONSECUTIVE_FAILURES, Polling, pause_between
+from airflow_oauth_provider.triggers.call import MAX_BODY, MAX_EVENT_BODY, Call
 from airflow_oauth_provider.triggers.events import check_headers, dump_error, dump_response
-from airflow_oauth_provider.triggers.watching import OAuth2HttpEventTrigger
+from airflow_oauth_provider.triggers.watcher import OAuth2HttpEventTrigger
 
 LEAST_INTERVAL = 0.1
 """Seconds between two polls at the least, whatever is asked for."""
@@ -34,7 +34,7 @@ class _CallTrigger(BaseTrigger):
         started again does not begin to wait anew.
     :param response_headers: headers that the event carries beside the harmless ones.
     :param max_event_body: bytes; of a larger body the event tells nothing.
-    :param call: as of :class:`~airflow_oauth_provider.triggers.calls.Call`.
+    :param call: as of :class:`~airflow_oauth_provider.triggers.call.Call`.
     """
 
     methods = IDEMPOTENT

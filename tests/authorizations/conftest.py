@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_oauth_provider import outcomes
+from airflow_oauth_provider.client import report as outcomes
 from airflow_oauth_provider.tokens.manager import shared
 
 

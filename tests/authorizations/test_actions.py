@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.authorizations import AuthorizationStatus, authorize, describe, forget
-from airflow_oauth_provider.client import OAuth2Client
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import (
     ConfigurationError,
     InvalidClientError,
@@ -67,7 +67,7 @@ def test_a_refusal_is_shown_and_holds_nobody_up(service: Service) -> None:
 def test_a_silent_server_takes_ten_seconds_at_most(
     _case: None, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_oauth_provider.client.TEST_WAIT", 1.0)
+    monkeypatch.setattr("airflow_oauth_provider.client.oauth2_client.TEST_WAIT", 1.0)
     service.token = lambda _: Silent()
     began = time.monotonic()
     result = authorize(service.connection())

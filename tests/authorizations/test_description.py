@@ -23,9 +23,9 @@ from airflow_oauth_provider.authorizations import (
     shown_settings,
     store_note,
 )
-from airflow_oauth_provider.client import OAuth2Client
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import OAuthError
-from airflow_oauth_provider.policy import Policy, read_policy
 from airflow_oauth_provider.tokens.entries import DISABLED_AFTER
 from tests.servers.certificates import pkcs12
 from tests.servers.scripted import Json, token_json
@@ -155,7 +155,7 @@ class TestStatus:
     def let_the_refusal_lapse(connection: Any) -> None:
         from dataclasses import replace
 
-        from airflow_oauth_provider.connection import resolve
+        from airflow_oauth_provider.connection.resolving import resolve
         from airflow_oauth_provider.tokens.entries import Entries
 
         policy = read_policy()

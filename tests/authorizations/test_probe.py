@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider import masking
 from airflow_oauth_provider.authorizations import Target, authorize, check_all, describe
-from airflow_oauth_provider.client import OAuth2Client
+from airflow_oauth_provider.client import masking
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from tests.servers.scripted import Answer, Drip, Json, Silent, token_json
 from tests.service import Service

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_oauth_provider.fields import (
+from airflow_oauth_provider.connection.fields import (
     CONNECTION_TYPE,
     FIELDS,
     FIELDS_BY_KEY,

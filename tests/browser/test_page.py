@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_oauth_provider.fields import CONNECTION_TYPE, default_extra
+from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, default_extra
 from airflow_oauth_provider.plugin.entry import NAME, PREFIX, OAuth2ServersPlugin
 from tests.browser.airflow_server import AirflowServer
 from tests.servers.oidc_server import OidcServer
@@ -181,9 +181,9 @@ def test_an_edited_connection_says_so_until_it_is_authorized_again(
 
 FIVE_REFUSALS = """
 from airflow.models.connection import Connection
-from airflow_oauth_provider.connection import resolve
+from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.exceptions import InvalidClientError
-from airflow_oauth_provider.policy import read_policy
+from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.tokens.entries import Entries
 policy = read_policy()
 settings = resolve(Connection.get_connection_from_secrets("orders"), policy).settings

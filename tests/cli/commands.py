@@ -110,7 +110,7 @@ def _main() -> None:
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     from airflow.cli import cli_parser
 
-    from airflow_oauth_provider import outcomes
+    from airflow_oauth_provider.client import report as outcomes
     from airflow_oauth_provider.tokens.manager import shared
 
     for line in sys.stdin:

@@ -22,7 +22,7 @@ import airflow
 import pytest
 from cryptography.fernet import Fernet
 
-from airflow_oauth_provider.fields import FIELDS
+from airflow_oauth_provider.connection.fields import FIELDS
 from tests.cli.commands import CommandLine
 from tests.conftest import require_server
 from tests.servers.certificates import pkcs12

@@ -12,14 +12,14 @@ import pytest
 from airflow.sdk import Connection
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from airflow_oauth_provider.client import OAuth2Client
-from airflow_oauth_provider.connection import resolve
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.connection.fields import FIELDS, Field, Kind, default_extra
+from airflow_oauth_provider.connection.resolving import resolve
+from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.fields import FIELDS, Field, Kind, default_extra
-from airflow_oauth_provider.policy import Policy, read_policy
-from airflow_oauth_provider.protocol.fingerprint import credential_key, token_key
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.token.key import credential_key, token_key
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores import open_store

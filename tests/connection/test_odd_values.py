@@ -17,12 +17,12 @@ from airflow_oauth_provider.authorizations import (
     describe,
     shown_settings,
 )
-from airflow_oauth_provider.connection import resolve
+from airflow_oauth_provider.connection.fields import FIELDS
+from airflow_oauth_provider.connection.resolving import resolve
+from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.fields import FIELDS
 from airflow_oauth_provider.plugin.listing import STATUSES, Query, listing
 from airflow_oauth_provider.plugin.rendering import Obstacles, render
-from airflow_oauth_provider.policy import Policy
 from tests.protocol.test_client_authentication import pem
 
 HALF = "\ud800"

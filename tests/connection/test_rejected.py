@@ -13,9 +13,9 @@ from airflow.sdk import Connection
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from airflow_oauth_provider.connection import resolve
+from airflow_oauth_provider.connection.resolving import resolve
+from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.policy import Policy
 
 SECRET = "s3cr3t-value-of-this-client-which-is-long"
 DEFAULTS: dict[str, Any] = {"host": "https://idp.example/token", "login": "my-client", "password": SECRET}

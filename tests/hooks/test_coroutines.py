@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from airflow_oauth_provider.calls import keep_alive as kept_session
 from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
-from airflow_oauth_provider.hooks import kept_session
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.transport import connectors
 from tests.servers.scripted import Json, ScriptedServer, Silent
@@ -30,7 +30,7 @@ def test_a_thousand_cold_calls_read_and_ask_once(service: Service, monkeypatch: 
         await asyncio.sleep(0.01)
         return service.connection()
 
-    monkeypatch.setattr("airflow_oauth_provider.client._aget_connection", get_connection)
+    monkeypatch.setattr("airflow_oauth_provider.client.oauth2_client._aget_connection", get_connection)
     hook = OAuth2Hook("my_api", "GET")
 
     async def all_at_once() -> None:
@@ -223,7 +223,7 @@ def test_an_edited_connection_takes_the_token_elsewhere(
     async def get_connection(conn_id: str) -> Any:
         return service.connection(base_url=f"{service.server.url}/{next(paths)}")
 
-    monkeypatch.setattr("airflow_oauth_provider.client._aget_connection", get_connection)
+    monkeypatch.setattr("airflow_oauth_provider.client.oauth2_client._aget_connection", get_connection)
 
     async def calls() -> None:
         hook = OAuth2Hook("my_api", "GET")

@@ -17,9 +17,9 @@ import airflow.sdk
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AssetAlias
 
-from airflow_oauth_provider import outcomes
 from airflow_oauth_provider.authorizations.actions import Job
 from airflow_oauth_provider.authorizations.summary import markdown
+from airflow_oauth_provider.client import report as outcomes
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError
 from airflow_oauth_provider.operators.oauth2 import OAuth2AuthorizationCheckOperator
 from airflow_oauth_provider.tokens.manager import shared

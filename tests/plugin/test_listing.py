@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.plugin.listing import PAGE, Listing, Query, listing
-from airflow_oauth_provider.policy import Policy, read_policy
 from tests.service import Service
 
 

@@ -6,8 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from airflow_oauth_provider.protocol.acquisition import Call, Moment, Outcome, Send, Sleep, acquisition
-from airflow_oauth_provider.protocol.answer import Answer, Failure
+from airflow_oauth_provider.protocol.http import Answer, Failure
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import (
     ApiSettings,
@@ -16,7 +15,8 @@ from airflow_oauth_provider.protocol.settings import (
     RequestSettings,
     RetrySettings,
 )
-from airflow_oauth_provider.protocol.token_response import Granted
+from airflow_oauth_provider.protocol.token.acquisition import Call, Moment, Outcome, Send, Sleep, acquisition
+from airflow_oauth_provider.protocol.token.response import Granted
 from airflow_oauth_provider.protocol.urls import parse_url
 
 NOW = 1_700_000_000.0

@@ -15,7 +15,7 @@ from airflow_oauth_provider.exceptions import (
     TokenResponseError,
     TransportError,
 )
-from airflow_oauth_provider.protocol.answer import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import CLIENT_SECRET_JWT
 from tests.protocol.builders import NOW, SECRET, Run, answer, settings, token_answer

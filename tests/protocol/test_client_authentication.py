@@ -23,11 +23,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from airflow_oauth_provider.protocol.client_authentication import ASSERTION_TYPE, basic_value
-from airflow_oauth_provider.protocol.keys import KeyMaterialError, load_signing_key
+from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
+from airflow_oauth_provider.protocol.client.methods import ASSERTION_TYPE, basic_value
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
-from airflow_oauth_provider.protocol.token_request import TokenRequest, build_token_request
+from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
 from tests.protocol.builders import NOW, SECRET, settings
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
-from airflow_oauth_provider.protocol.answer import Answer, Failure, Fault
-from airflow_oauth_provider.protocol.discovery import Metadata, discovery, well_known_urls
+from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.token.discovery import Metadata, discovery, well_known_urls
 
 ISSUER = "https://idp.example"
 DOCUMENT: dict[str, Any] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.protocol.endpoints import (
+from airflow_oauth_provider.protocol.call.endpoints import (
     Destination,
     destination,
     require_allowed,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.exceptions import InsufficientScopeError, ResourceError
-from airflow_oauth_provider.protocol.endpoints import Destination
-from airflow_oauth_provider.protocol.protected_call import (
+from airflow_oauth_provider.protocol.call.endpoints import Destination
+from airflow_oauth_provider.protocol.call.protected_call import (
     CallAnswer,
     RenewToken,
     SendCall,

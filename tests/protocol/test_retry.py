@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.protocol.answer import Answer
-from airflow_oauth_provider.protocol.retry import cool_down, delay_before_retry, http_date, retry_after
+from airflow_oauth_provider.protocol.http import Answer
+from airflow_oauth_provider.protocol.token.retry import cool_down, delay_before_retry, http_date, retry_after
 
 NOW = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"

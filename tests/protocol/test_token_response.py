@@ -13,9 +13,9 @@ from airflow_oauth_provider.exceptions import (
     TokenEndpointError,
     TokenResponseError,
 )
-from airflow_oauth_provider.protocol.answer import Answer
-from airflow_oauth_provider.protocol.token import TokenState
-from airflow_oauth_provider.protocol.token_response import Granted, read_token_response
+from airflow_oauth_provider.protocol.access_token import TokenState
+from airflow_oauth_provider.protocol.http import Answer
+from airflow_oauth_provider.protocol.token.response import Granted, read_token_response
 from tests.protocol.builders import NOW, SECRET, answer, settings, token_answer
 
 TOKEN = b'{"access_token":"tok-1","token_type":"Bearer"'

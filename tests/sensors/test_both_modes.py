@@ -11,7 +11,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
 
 from airflow_oauth_provider.exceptions import OAuthError, ResourceError
-from airflow_oauth_provider.polling import pause_between
+from airflow_oauth_provider.tasks.polling import pause_between
 from airflow_oauth_provider.transport.call_failure import CallFailedError
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
 from tests.sensors.sensing import answering, sensor, wait

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider import masking
-from airflow_oauth_provider.client import OAuth2Client
+from airflow_oauth_provider.client import masking
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import InvalidClientError, TransportError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from airflow_oauth_provider.tokens.coroutines import Together
-from airflow_oauth_provider.tokens.slot import Slot
+from airflow_oauth_provider.tokens.async_single_flight import Together
+from airflow_oauth_provider.tokens.cached_token import Slot
 from tests.servers.scripted import Delay, Json, token_json
 from tests.service import Service
 

@@ -65,7 +65,7 @@ def entries(sharing: Sharing, **changes: Any) -> Entries:
 
 
 def the_file(folder: Path, sharing: Sharing, given: ClientSettings) -> Path:
-    from airflow_oauth_provider.protocol.fingerprint import token_key
+    from airflow_oauth_provider.protocol.token.key import token_key
 
     return folder / f"{sharing.sealers(given)[0].name('token', token_key(given))}.sealed"
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from airflow_oauth_provider.exceptions import TransportError
-from airflow_oauth_provider.protocol.token import AccessToken
-from airflow_oauth_provider.tokens import index
-from airflow_oauth_provider.tokens.index import DisplayIndex
+from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.tokens import display_index as index
+from airflow_oauth_provider.tokens.display_index import DisplayIndex
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.memory_store import MemoryStore
@@ -22,7 +22,7 @@ from airflow_oauth_provider.tokens.stores.memory_store import MemoryStore
 NOTE = """
 import sys
 from pathlib import Path
-from airflow_oauth_provider.tokens.index import DisplayIndex
+from airflow_oauth_provider.tokens.display_index import DisplayIndex
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
 index = DisplayIndex(Sharing(FileStore(Path(sys.argv[1]))), "orders")

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.client import OAuth2Client
-from airflow_oauth_provider.connection import resolve
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.connection.resolving import resolve
+from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import (
     InvalidClientError,
     OAuthError,
@@ -23,7 +24,6 @@ from airflow_oauth_provider.exceptions import (
     TokenResponseError,
     TransportError,
 )
-from airflow_oauth_provider.policy import Policy
 from airflow_oauth_provider.protocol.settings import ClientSettings, CustomProvider, RetrySettings
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.manager import MAX_SLOTS, TokenManager
@@ -424,7 +424,7 @@ def test_the_interpreter_ends_during_an_acquisition(_case: None, service: Servic
     program = """
 import os, sys, threading
 from airflow.sdk import Connection
-from airflow_oauth_provider.client import OAuth2Client
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 client = OAuth2Client("my_api", Connection.from_uri(os.environ["URI"], conn_id="my_api"))
 threading.Thread(target=client.get_token, daemon=True).start()
 import time; time.sleep(1.0)

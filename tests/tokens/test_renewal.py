@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.client import OAuth2Client
-from airflow_oauth_provider.connection import resolve
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.connection.resolving import resolve
+from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import OAuthError, TransportError
-from airflow_oauth_provider.policy import Policy
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.manager import EARLY_WAIT, TokenManager

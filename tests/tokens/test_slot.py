@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from airflow_oauth_provider.tokens import AccessToken
-from airflow_oauth_provider.tokens.slot import Slot
+from airflow_oauth_provider.tokens.cached_token import Slot
 from tests.protocol.builders import NOW
 
 TOKEN = AccessToken("tok-1", "Bearer", NOW + 3600, NOW)
@@ -28,8 +28,8 @@ class Clocks:
 @pytest.fixture
 def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     clocks = Clocks()
-    monkeypatch.setattr("airflow_oauth_provider.tokens.slot.time.time", lambda: clocks.wall)
-    monkeypatch.setattr("airflow_oauth_provider.tokens.slot.elapsed_clock", lambda: clocks.elapsed)
+    monkeypatch.setattr("airflow_oauth_provider.tokens.cached_token.time.time", lambda: clocks.wall)
+    monkeypatch.setattr("airflow_oauth_provider.tokens.cached_token.elapsed_clock", lambda: clocks.elapsed)
     return clocks
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from airflow_oauth_provider.protocol.answer import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import NetworkSettings
-from airflow_oauth_provider.protocol.token_request import TokenRequest
+from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.transport import token_endpoint
 from tests.conftest import require_server
 from tests.servers.certificates import authority, issue, server_context

@@ -10,9 +10,9 @@ import pytest
 import requests
 import urllib3
 
-from airflow_oauth_provider.protocol.answer import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
 from airflow_oauth_provider.protocol.settings import NetworkSettings
-from airflow_oauth_provider.protocol.token_request import TokenRequest
+from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.transport import token_endpoint
 from airflow_oauth_provider.transport.tls import tls_context
 from tests.servers.certificates import Issued, authority, issue, server_context

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.protocol.answer import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
 from airflow_oauth_provider.protocol.settings import NetworkSettings
-from airflow_oauth_provider.protocol.token_request import TokenRequest
+from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.transport import token_endpoint
 from tests.servers.scripted import (
     CloseNow,

@@ -29,7 +29,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             seconds = 0.01
         return await sleep(seconds, *args)
 
-    monkeypatch.setattr("airflow_oauth_provider.triggers.watching.asyncio.sleep", short)
+    monkeypatch.setattr("airflow_oauth_provider.triggers.watcher.asyncio.sleep", short)
     return found
 
 

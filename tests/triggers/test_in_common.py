@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider import client
-from airflow_oauth_provider.hooks import in_common
+from airflow_oauth_provider.client import oauth2_client as client
+from airflow_oauth_provider.hooks import shared_hook as in_common
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger, OAuth2HttpTrigger
 from tests.servers.scripted import Answer, Json
 from tests.service import RecordedRequest, Service, echo

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-from airflow_oauth_provider import masking
+from airflow_oauth_provider.calls.response import ReadResponse
+from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.exceptions import (
     ConfigurationError,
     InsufficientScopeError,
@@ -24,10 +25,9 @@ from airflow_oauth_provider.exceptions import (
     TokenResponseError,
     TransportError,
 )
-from airflow_oauth_provider.hooks.answers import ReadResponse
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.transport.call_failure import CallFailedError, CallTimeoutError
-from airflow_oauth_provider.triggers.calls import MAX_BODY
+from airflow_oauth_provider.triggers.call import MAX_BODY
 from airflow_oauth_provider.triggers.events import (
     _ERRORS,
     dump_error,
@@ -296,7 +296,9 @@ def test_no_synchronous_call_to_airflow_from_the_loop(
     service: Service, monkeypatch: pytest.MonkeyPatch, _case: None
 ) -> None:
     """Without greenback a synchronous call in the loop is a dead-lock in Airflow: none is made."""
-    monkeypatch.setattr("airflow_oauth_provider.client._get_connection", lambda _: pytest.fail("synchronous"))
+    monkeypatch.setattr(
+        "airflow_oauth_provider.client.oauth2_client._get_connection", lambda _: pytest.fail("synchronous")
+    )
     monkeypatch.setattr(masking, "_mask", lambda _: pytest.fail("synchronous"))
     assert event_of(OAuth2HttpTrigger("my_api", endpoint="x"))["status"] == "success"
 

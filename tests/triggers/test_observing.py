@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.response_check import ResponseCheck
-from airflow_oauth_provider.triggers import observing, watching
+from airflow_oauth_provider.triggers import observation as observing
+from airflow_oauth_provider.triggers import watcher as watching
 from tests.servers.scripted import Answer, Json, Raw, Text
 from tests.service import RecordedRequest, Service
 from tests.triggers.watched import versions, watch

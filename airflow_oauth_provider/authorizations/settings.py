@@ -1,0 +1,70 @@
+"""A connection's settings as they may be shown."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from airflow_oauth_provider.authorizations.values import ConnectionValues
+from airflow_oauth_provider.client.masking import hides_value_of
+from airflow_oauth_provider.connection.fields import FIELDS, STANDARD_FIELDS, Field, Kind
+from airflow_oauth_provider.connection.parsing import FieldError, parse_claims, parse_extra
+from airflow_oauth_provider.exceptions import ConfigurationError
+
+
+def shown_settings(connection: Any) -> tuple[tuple[str, str], ...]:
+    """Return label and value of each field that is filled in; of a secret only that it is.
+
+    Named values of other fields are hidden where Airflow hides them in its own pages, by their names.
+    """
+    try:
+        values = ConnectionValues.of(connection)
+        extra = parse_extra(values.extra)
+    except (ConfigurationError, FieldError):
+        return ()
+    shown = [
+        (entry.label, "set" if entry.key == "password" else showable(value) or "")
+        for entry in STANDARD_FIELDS
+        if (value := getattr(values, entry.key))
+    ]
+    for entry in FIELDS:
+        value = extra.get(entry.key)
+        if value not in (None, "", [], {}):
+            shown.append((entry.label, showable(_text(entry, value)) or ""))
+    return tuple(shown)
+
+
+def showable(text: str | None) -> str | None:
+    """Replace halves of characters, which JSON can carry and no page."""
+    return None if text is None else str(text).encode(errors="replace").decode()
+
+
+def _text(entry: Field, value: Any) -> str:
+    if entry.secret:
+        return "set"
+    if entry.kind is Kind.PAIRS:
+        return _pairs_text(value)
+    if isinstance(value, list):
+        return "\n".join(str(item) for item in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _pairs_text(value: Any) -> str:
+    """Write name=value lines; of what Airflow takes for a secret by its name only the name."""
+    try:
+        pairs = parse_claims(value)
+    except FieldError as error:
+        return f"({error})"
+    return "\n".join(f"{name}={_content(_hidden(name, content))}" for name, content in pairs.items())
+
+
+def _hidden(name: Any, value: Any) -> Any:
+    if hides_value_of(str(name)):
+        return "***"
+    if isinstance(value, dict):
+        return {key: _hidden(key, each) for key, each in value.items()}
+    return [_hidden(name, each) for each in value] if isinstance(value, list) else value
+
+
+def _content(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""Calling an API with a token, on ``requests`` and on aiohttp."""

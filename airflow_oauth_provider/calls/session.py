@@ -1,0 +1,167 @@
+"""A ``requests`` session that calls one connection's API.
+
+Whatever goes through it follows the rules of :mod:`airflow_oauth_provider.protocol.call.protected_call`:
+the token goes to allowed origins only, a refused token is renewed once, redirects are checked.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from time import perf_counter
+from typing import Any
+
+import requests
+from requests import PreparedRequest, Response
+from requests.adapters import BaseAdapter
+from requests.cookies import RequestsCookieJar, merge_cookies
+
+from airflow_oauth_provider.calls.access import BearerAuth, begin_call, next_step
+from airflow_oauth_provider.calls.exchange import call_answer, can_replay, rewind, sent_token
+from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.protocol.call.protected_call import (
+    MAX_REDIRECTS,
+    RenewToken,
+    SendCall,
+    hop_headers,
+)
+from airflow_oauth_provider.transport.call_failure import call_failed
+from airflow_oauth_provider.transport.faults import classify
+from airflow_oauth_provider.transport.proxies import proxies_for, proxy_of
+from airflow_oauth_provider.transport.sockets import bounded
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds for connecting and between two received bytes, where the caller does not say."""
+_NO_ANSWER = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
+
+
+class OAuth2Session(requests.Session):
+    """See the module.
+
+    :param auth: whose token is used.
+    :param adapter: under all calls.
+    """
+
+    def __init__(self, auth: BearerAuth, adapter: BaseAdapter) -> None:
+        super().__init__()
+        self.auth: BearerAuth = auth
+        # Nothing of the environment reaches a call by itself: netrc would replace the token, and
+        # the proxy is looked up once per origin instead of once per call.
+        self.trust_env = False
+        self.max_redirects = MAX_REDIRECTS
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+        self.settings = auth.client.settings
+        self.headers.update(dict(self.settings.api.headers))
+        self._proxies: dict[str, dict[str, str]] = {}
+        self.until: float | None = None
+        """Monotonic seconds from which everything times out; ``None`` for no such time."""
+
+    def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
+        """Send a prepared request.
+
+        :param kwargs: as of ``requests.Session.send``; without ``timeout`` it is 60 s.
+        :raises ResourceError: when the call must not go on.
+        :raises OAuthError: when there is no token to be had.
+        """
+        follow = kwargs.pop("allow_redirects", True)
+        if kwargs.get("timeout") is None:
+            kwargs["timeout"] = DEFAULT_TIMEOUT
+        kwargs["verify"], kwargs["cert"] = True, None  # the adapter's TLS context decides
+        client = self.auth.client
+        flow = begin_call(
+            self.auth,
+            request.method or "GET",
+            request.url or "",
+            replayable=can_replay(request),
+            follow_redirects=follow,
+        )
+        effect: Any = next(flow)
+        history: list[Response] = []
+        current = request
+        try:
+            while True:
+                if isinstance(effect, SendCall):
+                    current = self._prepared(request, effect, history)
+                    response = self._exchange(current, effect, kwargs)
+                    answer = call_answer(response)
+                    effect = next_step(flow, answer)
+                    if effect is None:
+                        response.history = history
+                        return response
+                    _drain(response)
+                    history.append(response)
+                elif isinstance(effect, RenewToken):
+                    client.renew(sent_token(current))
+                    effect = next_step(flow, answer)
+        except OAuthError as error:
+            raise error.for_connection(client.conn_id) from None
+
+    def _prepared(self, request: PreparedRequest, call: SendCall, history: list[Response]) -> PreparedRequest:
+        """Shape the request for one call of the flow; the first is the caller's own object.
+
+        The token is looked up for each: the one from preparing the request may have aged since.
+        """
+        if call.trusted and not history:
+            self.auth.attach_current(request)
+            return request
+        again = request.copy()
+        again.method = call.method
+        again.url = call.url
+        headers = hop_headers(request.headers, call)
+        again.headers.clear()
+        again.headers.update(headers)
+        if not call.with_body:
+            again.body = None
+        if not call.trusted:
+            return again
+        rewind(again)
+        own = getattr(request, "_cookies", None) or RequestsCookieJar()
+        again.prepare_cookies(merge_cookies(own, self.cookies))  # type: ignore[no-untyped-call]
+        self.auth.attach_current(again)
+        return again
+
+    def _exchange(self, request: PreparedRequest, call: SendCall, kwargs: dict[str, Any]) -> Response:
+        try:
+            with bounded(self.until, self.auth.client.stop):
+                return self._transmit(request, call, kwargs)
+        except _NO_ANSWER as error:
+            failure = classify(error)
+            if failure is None:
+                raise
+            raise call_failed(request.url or "", failure) from None
+
+    def _transmit(self, request: PreparedRequest, call: SendCall, kwargs: dict[str, Any]) -> Response:
+        proxies = self._proxies_for(request.url or "")
+        if call.trusted:
+            return super().send(request, **{**kwargs, "allow_redirects": False, "proxies": proxies})
+        # Past the session, so that it neither sends nor keeps cookies here.
+        started = perf_counter()
+        options = {key: kwargs[key] for key in ("timeout", "stream") if key in kwargs}
+        response = self.get_adapter(request.url or "").send(request, proxies=proxies, **options)
+        response.elapsed = timedelta(seconds=perf_counter() - started)
+        if not kwargs.get("stream"):
+            response.content  # noqa: B018  (read it now, as a session does)
+        return response
+
+    def _proxies_for(self, url: str) -> dict[str, str]:
+        scheme, _, rest = url.partition("://")
+        origin = f"{scheme}://{rest.partition('/')[0]}"
+        if origin not in self._proxies:
+            proxies = dict(self.proxies) or proxies_for(url, self.auth.client.settings.network)
+            proxy_of(url, proxies)
+            self._proxies[origin] = proxies
+        return self._proxies[origin]
+
+
+def _drain(response: Response) -> None:
+    """Read an intermediate answer, so that its connection can be used again."""
+    try:
+        response.content  # noqa: B018
+    except requests.RequestException:
+        response.raw.read(decode_content=False)
+    response.close()

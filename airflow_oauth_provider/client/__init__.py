@@ -1,0 +1,1 @@
+"""One connection on the caller's side: read, mask, ask, report."""

@@ -1,0 +1,1 @@
+"""From one Airflow connection to checked settings."""

@@ -1,0 +1,221 @@
+"""From the values of an extra to Python values, by the kind of field.
+
+Connections come from a form, an API, a URI or JSON in an environment variable: numbers and
+booleans may be strings, lists may be text. ``None``, ``""`` and absence mean the same. Messages
+never repeat a value.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airflow_oauth_provider.connection.fields import Field, Kind
+from airflow_oauth_provider.protocol.strict_json import JsonError, parse_value
+
+_HUGE = 1e18
+"""No field takes a number this large, and Python cannot turn every larger one into a float."""
+_TRUE = frozenset({"true", "yes", "on", "1"})
+_FALSE = frozenset({"false", "no", "off", "0"})
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?\Z", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+class FieldError(ValueError):
+    """A value that its field does not accept."""
+
+
+def parse(entry: Field, value: Any) -> Any:
+    """Parse the value of one extra field.
+
+    :return: ``None`` for an empty value, else what the field's kind calls for.
+    :raises FieldError: saying what is accepted instead.
+    """
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if value in ([], {}) and not isinstance(value, bool):
+        return None
+    parsed = _PARSERS[entry.kind](entry, value)
+    require_characters(parsed)
+    return parsed
+
+
+def require_characters(value: Any) -> None:
+    """Refuse halves of characters: JSON can carry them, and no request, page or database can.
+
+    :param value: a text, or what holds texts.
+    :raises FieldError: when there is one in it.
+    """
+    if isinstance(value, str):
+        if _SURROGATE.search(value):
+            raise FieldError("contains half a character (a lone surrogate): enter the text again")
+    elif isinstance(value, Mapping):
+        require_characters(tuple(value.items()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            require_characters(item)
+
+
+def _text(entry: Field, value: Any) -> str:
+    if not isinstance(value, str):
+        raise FieldError("must be text")
+    return value
+
+
+def _line(entry: Field, value: Any) -> str:
+    text = _text(entry, value).strip()
+    if _CONTROL.search(text):
+        raise FieldError("contains control characters")
+    return text
+
+
+def _boolean(entry: Field, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower() if isinstance(value, str | int) else ""
+    if text in _TRUE | _FALSE:
+        return text in _TRUE
+    raise FieldError("must be true or false")
+
+
+def number(value: Any) -> float:
+    """Parse a finite number from a number or its decimal text.
+
+    :raises FieldError: for anything else, booleans included.
+    """
+    if isinstance(value, str) and _NUMBER.match(value.strip()):
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -_HUGE < value < _HUGE:
+        raise FieldError("must be a number")
+    return float(value)
+
+
+def _seconds(entry: Field, value: Any) -> float:
+    seconds = number(value)
+    low = entry.above if entry.above is not None else entry.minimum or 0
+    if seconds < low or (entry.above is not None and seconds == low) or seconds > (entry.maximum or math.inf):
+        least = "more than" if entry.above is not None else "at least"
+        raise FieldError(f"must be {least} {low:g} and at most {entry.maximum:g} seconds")
+    return seconds
+
+
+def _integer(entry: Field, value: Any) -> int:
+    whole = number(value)
+    low, high = entry.minimum or 0, entry.maximum or math.inf
+    if whole != int(whole) or not low <= whole <= high:
+        raise FieldError(f"must be a whole number from {low:g} to {high:g}")
+    return int(whole)
+
+
+def _choice(entry: Field, value: Any) -> str:
+    if not isinstance(value, str) or value not in entry.choices:
+        raise FieldError(f"must be one of: {', '.join(entry.choices)} (lower and upper case matter)")
+    return value
+
+
+def _list(entry: Field, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = _json_or(value, list, lambda text: re.split(r"[\s,]+", text.strip()))
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = [value]
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(item, str | int) and not isinstance(item, bool) for item in value
+    ):
+        raise FieldError("must be a list of texts, one a line")
+    return tuple(text for item in value if (text := str(item).strip()))
+
+
+def _pairs(entry: Field, value: Any) -> tuple[tuple[str, Any], ...]:
+    """Accept lines, a list of lines, or an object; names must be unique."""
+    if isinstance(value, str):
+        value = _json_or(value, dict | list, lambda text: text.splitlines())
+    if isinstance(value, Mapping):
+        pairs = [(str(name).strip(), content) for name, content in value.items()]
+    elif isinstance(value, list | tuple):
+        pairs = [_pair(index, line) for index, line in enumerate(value, 1) if not _blank(line)]
+    else:
+        raise FieldError("must be name=value, one a line")
+    names = [name for name, _ in pairs]
+    if "" in names or len(set(names)) != len(names):
+        raise FieldError("must have a name before each = and no name twice")
+    return tuple(pairs)
+
+
+def _text_pairs(entry: Field, value: Any) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for name, content in _pairs(entry, value):
+        if not isinstance(content, str | int | float):
+            raise FieldError("must have texts as values")
+        pairs.append((name, str(content).lower() if isinstance(content, bool) else str(content)))
+    return tuple(pairs)
+
+
+def _blank(line: Any) -> bool:
+    return isinstance(line, str) and not line.strip()
+
+
+def _pair(index: int, line: Any) -> tuple[str, str]:
+    name, separator, content = line.partition("=") if isinstance(line, str) else ("", "", "")
+    if not separator:
+        raise FieldError(f"must be name=value, one a line (line {index} is not)")
+    return name.strip(), content.strip()
+
+
+def _json_or(text: str, kind: Any, otherwise: Callable[[str], Any]) -> Any:
+    """Read JSON where the text is meant as JSON: URIs and environment variables carry it so."""
+    if text.lstrip()[:1] not in {"[", "{"}:
+        return otherwise(text)
+    try:
+        value = parse_value(text)
+    except JsonError as error:
+        raise FieldError(f"looks like JSON, but {error}") from None
+    if not isinstance(value, kind):
+        raise FieldError("is JSON of the wrong kind")
+    return value
+
+
+def parse_extra(extra: Any) -> dict[str, Any]:
+    """Parse a connection's extra.
+
+    :raises FieldError: when it is no JSON object.
+    """
+    if extra is None or (isinstance(extra, str) and not extra.strip()):
+        return {}
+    try:
+        value = json.loads(extra) if isinstance(extra, str) else extra
+    except (ValueError, RecursionError):
+        raise FieldError("is not valid JSON") from None
+    if not isinstance(value, dict):
+        raise FieldError("must be a JSON object: {…}")
+    return value
+
+
+_PARSERS: dict[Kind, Callable[[Field, Any], Any]] = {
+    Kind.STRING: _line,
+    Kind.TEXT: _text,
+    Kind.SECRET: _text,
+    Kind.SECRET_TEXT: _text,
+    Kind.BOOLEAN: _boolean,
+    Kind.INTEGER: _integer,
+    Kind.SECONDS: _seconds,
+    Kind.ENUM: _choice,
+    Kind.PAIRS: _text_pairs,
+    Kind.SECRET_PAIRS: _text_pairs,
+    Kind.LIST: _list,
+}
+
+
+def parse_claims(value: Any) -> dict[str, Any]:
+    """Parse additional JWT claims; unlike parameters, claims may be any JSON value.
+
+    :raises FieldError: when they are neither lines nor an object, or hold half a character.
+    """
+    if value is None or _blank(value) or value in ([], {}):
+        return {}
+    claims = dict(_pairs(Field("jwt_claims", "", "", ""), value))
+    require_characters(claims)
+    return claims

@@ -1,0 +1,331 @@
+"""From an Airflow Connection to checked :class:`ClientSettings`, before any network use.
+
+Every error names the connection and the field, and never a value.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from airflow_oauth_provider.connection import checks
+from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
+from airflow_oauth_provider.connection.parsing import (
+    FieldError,
+    parse,
+    parse_claims,
+    parse_extra,
+    require_characters,
+)
+from airflow_oauth_provider.deployment.policy import Policy
+from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.protocol import settings as s
+from airflow_oauth_provider.protocol.client.keys import KeyMaterialError
+from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.settings import SecretPairs
+from airflow_oauth_provider.protocol.urls import Url, UrlError, host_allowed, parse_url
+
+log = logging.getLogger(__name__)
+
+MAX_NAME = 50
+MAX_SECRET = 8 * 1024
+MAX_CLIENT_ID = 1024
+SHORTEST_SEALING = 16
+"""Characters of a secret from which entries in a foreign database are sealed well enough."""
+MASKED = "***"
+
+# Where a secret would be stored and shown in clear, and the field that is masked instead.
+_MISPLACED = {
+    "jwk": "private_key",
+    "jwks": "private_key",
+    "signing_key": "private_key",
+    "client_key": "private_key",
+    "pem": "private_key",
+    "client_secret": "password",
+    "client_id": "login",
+    "token_url": "host",
+    "client_assertion": "private_key",
+}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Settings, and what deserves a warning about the connection they come from."""
+
+    settings: s.ClientSettings
+    warnings: tuple[str, ...]
+
+
+def resolve(connection: Any, policy: Policy, *, thorough: bool = True) -> Resolved:
+    """Check a connection and turn it into settings.
+
+    :param connection: an Airflow connection, of the Task SDK or of the database model.
+    :param thorough: false leaves out the one check that takes long, where settings are only shown.
+    :raises ConfigurationError: naming connection and field.
+    """
+    try:
+        return _Resolver(connection, policy).resolve(thorough=thorough)
+    except ConfigurationError:
+        raise
+    except Exception as error:  # one odd connection must not take down a list of all
+        text = f"the connection cannot be read ({type(error).__name__})"
+        raise ConfigurationError(text, conn_id=str(connection.conn_id)) from None
+
+
+class _Resolver:
+    def __init__(self, connection: Any, policy: Policy) -> None:
+        self.connection = connection
+        self.conn_id = str(connection.conn_id)
+        self.policy = policy
+        self.warnings: list[str] = []
+        try:
+            self.extra = parse_extra(connection.extra)
+        except FieldError as error:
+            self.fail("extra", str(error))
+
+    def resolve(self, *, thorough: bool) -> Resolved:
+        self._check_names()
+        self._check_texts()
+        token_url = self._token_url()
+        method = self.value("auth_method")
+        settings = s.ClientSettings(
+            token_url=token_url,
+            client_id=self._client_id(),
+            auth_method=method,
+            client_secret=self._password(),
+            request=self._request(token_url),
+            retry=s.RetrySettings(self.value("max_retry_attempts"), self.value("max_wait")),
+            assertion=self._assertion(),
+            api=self._api(),
+            network=self._network(token_url),
+            custom=self._custom(method),
+            category=self.value("category") or self.policy.default_category,
+            team=getattr(self.connection, "team_name", None),
+        )
+        for field, message in checks.contradictions(settings, self.policy):
+            self.fail(field, message)
+        try:
+            settings = checks.with_key(settings, thorough=thorough)
+        except KeyMaterialError as error:
+            self.fail(error.field, str(error))
+        return Resolved(settings, tuple(self.warnings))
+
+    def fail(self, field: str, message: str) -> NoReturn:
+        raise ConfigurationError(message, field=field, conn_id=self.conn_id) from None
+
+    def value(self, key: str) -> Any:
+        """Return an extra field's parsed value, or its default."""
+        entry = FIELDS_BY_KEY[key]
+        try:
+            parsed = parse(entry, self.extra.get(key))
+        except FieldError as error:
+            self.fail(key, str(error))
+        return entry.default if parsed is None else parsed
+
+    def secret(self, key: str) -> Secret | None:
+        """Return a secret extra field."""
+        value = self.value(key)
+        return None if value is None else self._secret(key, value, multiline=True)
+
+    def _secret(self, field: str, value: str, *, multiline: bool) -> Secret:
+        if value.strip() == MASKED:
+            self.fail(field, f"is the placeholder {MASKED} and not the secret: enter the secret again")
+        if not multiline and _CONTROL.search(value):
+            self.fail(
+                field,
+                "contains control characters (perhaps a line break from pasting): enter it without them",
+            )
+        if len(value.encode(errors="replace")) > MAX_SECRET * (4 if multiline else 1):
+            self.fail(field, f"is longer than {MAX_SECRET // 1024 * (4 if multiline else 1)} KiB")
+        return Secret(value)
+
+    def _check_names(self) -> None:
+        for key in self.extra:
+            if key in _MISPLACED:
+                self.fail(key, f'has no place in the extra: use the field "{_MISPLACED[key]}"')
+            if key not in FIELDS_BY_KEY:
+                self.warnings.append(
+                    f'unknown extra field "{checks.shown(str(key))}" is ignored: check its spelling'
+                )
+        if len(self.conn_id) > MAX_NAME:
+            self.warnings.append(f"the connection's name is longer than {MAX_NAME} characters")
+
+    def _check_texts(self) -> None:
+        for name in ("conn_id", "host", "schema", "login", "password"):
+            try:
+                require_characters(getattr(self.connection, name))
+            except FieldError as error:
+                self.fail(name, str(error))
+
+    def _token_url(self) -> Url:
+        try:
+            url = parse_url(checks.token_url_text(self.connection))
+        except checks.PortError as error:
+            self.fail("port", str(error))
+        except UrlError as error:
+            self.fail("host", f"the access token URL {error}")
+        self.require_host("host", url, self.policy.token_hosts, "allowed_token_hosts")
+        return url
+
+    def require_host(self, field: str, url: Url, patterns: tuple[str, ...], option: str) -> None:
+        """Hold an address against an allow-list and the addresses nobody means."""
+        if host_allowed(url.origin, patterns):
+            return
+        host = url.origin.authority
+        if patterns:
+            log.warning(
+                'Connection "%s", field "%s": host %s is not in [oauth2] %s',
+                self.conn_id,
+                field,
+                host,
+                option,
+            )
+            self.fail(field, f"the host {host} is not in [oauth2] {option} of airflow.cfg")
+        if checks.forbidden(url):
+            self.fail(
+                field,
+                f"the host {host} is a link-local or metadata address; list it in [oauth2] {option} if meant",
+            )
+
+    def _client_id(self) -> str:
+        client_id = self.connection.login
+        if not client_id:
+            self.fail("login", "the client ID is missing")
+        if _CONTROL.search(client_id):
+            self.fail("login", "the client ID contains control characters")
+        if len(client_id.encode(errors="replace")) > MAX_CLIENT_ID:
+            self.fail("login", "the client ID is longer than 1 KiB")
+        return str(client_id)
+
+    def _password(self) -> Secret | None:
+        value = self.connection.password
+        if not value:
+            return None
+        secret = self._secret("password", str(value), multiline=False)
+        if value != value.strip():
+            self.warnings.append("the client secret begins or ends with a space: is that meant?")
+        if len(value) < self.policy.shortest_masked:
+            self.warnings.append("the client secret is so short that Airflow does not mask it in logs")
+        if len(value) < SHORTEST_SEALING and self.policy.sharing.leaves_the_host:
+            self.warnings.append(
+                f"the client secret has less than {SHORTEST_SEALING} characters and could be guessed from "
+                "entries of the token store: set [oauth2] store_key"
+            )
+        return secret
+
+    def _request(self, token_url: Url) -> s.RequestSettings:
+        request = s.RequestSettings(
+            scope=self._scopes("scope"),
+            include_scope=self.value("include_scope"),
+            audience=self.value("audience"),
+            resources=self.value("resource") or (),
+            query_params=self.value("query_params") or (),
+            post_params=self.value("post_params") or (),
+            secret_params=self._secret_pairs("secret_params"),
+            headers=self.value("request_headers") or (),
+            secret_headers=self._secret_pairs("secret_headers"),
+            basic_encoding=self.value("basic_encoding"),
+        )
+        for field, message in checks.bad_request(request, token_url):
+            self.fail(field, message)
+        return request
+
+    def _scopes(self, key: str) -> tuple[str, ...]:
+        scopes = tuple(dict.fromkeys((self.value(key) or "").split(" ")))
+        scopes = tuple(scope for scope in scopes if scope)
+        if not all(checks.is_scope_token(scope) for scope in scopes):
+            self.fail(
+                key, 'must be space-delimited words of printable ASCII without " and \\ (RFC 6749 §3.3)'
+            )
+        return scopes
+
+    def _secret_pairs(self, key: str) -> SecretPairs:
+        raw = self.extra.get(key)
+        if isinstance(raw, str) and raw.strip() == MASKED:
+            self.fail(key, f"is the placeholder {MASKED} and not the secrets: enter them again")
+        pairs = self.value(key) or ()
+        return tuple((name, self._secret(key, value, multiline=False)) for name, value in pairs)
+
+    def _assertion(self) -> s.AssertionSettings:
+        try:
+            claims = parse_claims(self.extra.get("jwt_claims"))
+        except FieldError as error:
+            self.fail("jwt_claims", str(error))
+        return s.AssertionSettings(
+            algorithm=self.value("jwt_algorithm"),
+            key_id=self.value("key_id"),
+            lifetime=self.value("jwt_lifetime"),
+            audience=self.value("jwt_audience"),
+            claims=json.dumps(claims, sort_keys=True),
+            private_key=self.secret("private_key"),
+            private_key_passphrase=self.secret("private_key_passphrase"),
+        )
+
+    def _api(self) -> s.ApiSettings:
+        base_url = self._api_url("base_url", self.value("base_url"))
+        others = [self._api_url("allowed_origins", text) for text in self.value("allowed_origins") or ()]
+        origins = tuple(dict.fromkeys(url.origin for url in (base_url, *others) if url))
+        api = s.ApiSettings(
+            base_url=None if base_url is None else str(base_url),
+            origins=origins,
+            headers=self.value("api_headers") or (),
+            probe_path=self.value("probe_path"),
+            require_scopes=self._scopes("require_scopes"),
+            refresh_on_status=self._statuses(),
+            listed_hosts=self.policy.api_hosts,
+        )
+        for field, message in checks.bad_api(api):
+            self.fail(field, message)
+        return api
+
+    def _api_url(self, field: str, text: str | None) -> Url | None:
+        if text is None:
+            return None
+        try:
+            url = parse_url(text if "://" in text else f"https://{text}", query_allowed=False)
+        except UrlError as error:
+            self.fail(field, str(error))
+        self.require_host(field, url, self.policy.api_hosts, "allowed_api_hosts")
+        return url
+
+    def _statuses(self) -> frozenset[int]:
+        texts = self.value("refresh_on_status")
+        if texts is None:
+            return frozenset({401})
+        entry = FIELDS_BY_KEY["refresh_on_status"]
+        if not all(re.fullmatch(r"[45][0-9]{2}", text) for text in texts) or any(
+            int(text) > (entry.maximum or 0) for text in texts
+        ):
+            self.fail("refresh_on_status", "must list HTTP statuses from 400 to 499, one a line")
+        return frozenset(int(text) for text in texts)
+
+    def _network(self, token_url: Url) -> s.NetworkSettings:
+        network = s.NetworkSettings(
+            ca_certificates=self.value("ca_certificates"),
+            verify_tls=self.value("verify_tls"),
+            request_timeout=self.value("request_timeout"),
+            proxy_url=self.secret("proxy_url"),
+            token_host_listed=host_allowed(token_url.origin, self.policy.token_hosts),
+        )
+        for field, message in checks.bad_network(network, self.policy):
+            self.fail(field, message)
+        if not network.verify_tls:
+            self.warnings.append(
+                "TLS certificates are not verified (verify_tls is off): anyone between may read the secret"
+            )
+        return network
+
+    def _custom(self, method: str) -> s.CustomProvider | None:
+        name = self.value("custom_provider")
+        if method != s.CUSTOM:
+            if name:
+                self.warnings.append('custom_provider is ignored: it belongs to auth_method "custom"')
+            return None
+        try:
+            return checks.load_custom_provider(name, self.policy)
+        except FieldError as error:
+            self.fail("custom_provider", str(error))

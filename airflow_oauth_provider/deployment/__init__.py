@@ -1,0 +1,1 @@
+"""Section ``[oauth2]`` of ``airflow.cfg``: what a connection must not decide."""

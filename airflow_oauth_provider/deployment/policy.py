@@ -1,0 +1,130 @@
+"""What ``[oauth2]`` in ``airflow.cfg`` allows connections to do."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from airflow_oauth_provider.deployment.options import SECTION
+from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.urls import UrlError, split_pattern
+from airflow_oauth_provider.tokens.sharing import ALONE, Sharing
+from airflow_oauth_provider.tokens.stores import open_store
+
+STORE_KEY_BYTES = 32
+SHORTEST_MASKED = 5
+"""Airflow's own default of ``[logging] min_length_masked_secret``."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The section, parsed.
+
+    :param token_hosts: patterns of token hosts; empty means any.
+    :param api_hosts: patterns of API hosts; empty means any.
+    :param proxies: patterns of proxy hosts a connection may name; empty means none.
+    :param custom_providers: name → dotted path of a callable.
+    :param sharing: with whom tokens are shared.
+    :param shortest_masked: characters of the shortest secret that Airflow masks.
+    """
+
+    token_hosts: tuple[str, ...] = ()
+    api_hosts: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+    custom_providers: dict[str, str] = field(default_factory=dict)
+    allow_unverified_tls: bool = False
+    default_category: str | None = None
+    sharing: Sharing = ALONE
+    shortest_masked: int = SHORTEST_MASKED
+
+
+def read_policy() -> Policy:
+    """Read the section.
+
+    :raises ConfigurationError: naming the option that is malformed.
+    """
+    from airflow.providers.common.compat.sdk import conf
+
+    try:
+        unverified = conf.getboolean(SECTION, "allow_unverified_tls", fallback=False)
+    except Exception:
+        raise _bad("allow_unverified_tls", "must be True or False") from None
+    return Policy(
+        token_hosts=_hosts("allowed_token_hosts", _text("allowed_token_hosts")),
+        api_hosts=_hosts("allowed_api_hosts", _text("allowed_api_hosts")),
+        proxies=_hosts("allowed_proxies", _text("allowed_proxies")),
+        custom_providers=_providers(_text("custom_providers")),
+        allow_unverified_tls=unverified,
+        default_category=_text("default_category") or None,
+        sharing=_sharing(_text("token_store") or "file", _text("store_key")),
+        shortest_masked=shortest_masked(),
+    )
+
+
+def shortest_masked() -> int:
+    """Return the characters of the shortest secret that Airflow masks; it warns of each shorter one."""
+    from airflow.providers.common.compat.sdk import conf
+
+    try:
+        return int(conf.getint("logging", "min_length_masked_secret", fallback=SHORTEST_MASKED))
+    except Exception:  # Airflow itself falls back then
+        return SHORTEST_MASKED
+
+
+def _text(option: str) -> str:
+    from airflow.providers.common.compat.sdk import conf
+
+    return str(conf.get(SECTION, option, fallback="") or "").strip()
+
+
+def _hosts(option: str, text: str) -> tuple[str, ...]:
+    hosts = tuple(entry.strip() for entry in text.split(",") if entry.strip())
+    for host in hosts:
+        try:
+            split_pattern(host)
+        except UrlError as error:
+            raise _bad(option, str(error)) from None
+    return hosts
+
+
+def _providers(text: str) -> dict[str, str]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        raise _bad("custom_providers", "is not valid JSON") from None
+    if not isinstance(value, dict) or not all(isinstance(path, str) for path in value.values()):
+        raise _bad("custom_providers", "must be a JSON object of names and dotted paths")
+    return value
+
+
+def _sharing(option: str, keys: str) -> Sharing:
+    home = Path(os.path.expandvars(os.environ.get("AIRFLOW_HOME", "~/airflow"))).expanduser()
+    try:
+        store = open_store(option, home)
+    except ImportError:
+        raise _bad("token_store", "needs the package redis: install airflow-oauth-provider[redis]") from None
+    except ValueError as error:
+        text = (
+            str(error) if str(error).startswith("must be file") else "is no valid address of a Redis server"
+        )
+        raise _bad("token_store", text) from None
+    return Sharing(store, tuple(_store_key(key) for key in keys.replace(",", " ").split()))
+
+
+def _store_key(text: str) -> Secret:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != STORE_KEY_BYTES:
+        raise _bad("store_key", f"must be Base64 of {STORE_KEY_BYTES} bytes (several, newest first)")
+    return Secret(text)
+
+
+def _bad(option: str, reason: str) -> ConfigurationError:
+    return ConfigurationError(f"[{SECTION}] {option} in airflow.cfg {reason}", field=option)

@@ -1,0 +1,1 @@
+"""Calling an API with a token: where it may go, what an answer means."""

@@ -1,0 +1,1 @@
+"""From settings to a token: request, response, retries, discovery, key."""

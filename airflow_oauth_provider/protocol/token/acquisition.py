@@ -1,0 +1,264 @@
+"""One acquisition: from settings to a token or an error, as a generator.
+
+It yields what is to be done (:class:`Send`, :class:`Sleep`), is sent what came of it
+(:class:`Outcome`), and returns a :class:`Granted` or raises the typed error. It never sleeps,
+sends or looks at a clock itself, so every path of it can be tested in microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import NoReturn
+
+from airflow_oauth_provider.exceptions import (
+    ConfigurationError,
+    InvalidClientError,
+    OAuthError,
+    TokenEndpointError,
+    TokenResponseError,
+    TransportError,
+)
+from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.settings import CUSTOM, ClientSettings
+from airflow_oauth_provider.protocol.token.errors import read_error
+from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
+from airflow_oauth_provider.protocol.token.response import Granted, read_token_response
+from airflow_oauth_provider.protocol.token.retry import delay_before_retry, http_date, retry_after
+
+CLOCK_SKEW = 30.0
+"""Seconds between the server's Date and our clock from which a refused assertion is re-signed."""
+# Repeating these more often has never helped: once is for the case of a stale record or route.
+_ONCE: frozenset[object] = frozenset({Fault.DNS, 421})
+# Faults that only a change of the configuration mends, with the field to change.
+_CONFIGURATION = {Fault.PROXY_REFUSED: "proxy_url", Fault.ADDRESS_REFUSED: "host"}
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One instant on both clocks.
+
+    :param wall: seconds since the epoch.
+    :param monotonic: seconds of a clock that never jumps.
+    """
+
+    wall: float
+    monotonic: float
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send a request; give up at *deadline* (monotonic seconds)."""
+
+    request: TokenRequest
+    deadline: float
+
+
+@dataclass(frozen=True)
+class Call:
+    """Call the ``custom`` provider."""
+
+
+@dataclass(frozen=True)
+class Sleep:
+    """Wait.
+
+    :param seconds: how long.
+    :param reason: the error that will be tried again.
+    """
+
+    seconds: float
+    reason: OAuthError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an effect, and when."""
+
+    moment: Moment
+    result: Answer | Failure | Granted | OAuthError | None = None
+
+
+Acquisition = Generator[Send | Call | Sleep, Outcome, Granted]
+
+
+def acquisition(
+    settings: ClientSettings,
+    started: Moment,
+    *,
+    random: Callable[[], float],
+    entropy: Callable[[int], bytes],
+    ends_at: float | None = None,
+) -> Acquisition:
+    """Acquire a token.
+
+    :param started: now.
+    :param ends_at: monotonic seconds at which to give up; ``None`` for ``max_wait`` from now.
+    :param random: returns a float in [0, 1).
+    :param entropy: returns that many random bytes.
+    :raises OAuthError: the last error, when there is nothing left to try.
+    """
+    if ends_at is None:
+        ends_at = started.monotonic + settings.retry.max_wait
+    return _Acquisition(settings, started, ends_at, random, entropy).run()
+
+
+class _Acquisition:
+    def __init__(
+        self,
+        settings: ClientSettings,
+        started: Moment,
+        ends_at: float,
+        random: Callable[[], float],
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        self.settings = settings
+        self.started = started
+        self.moment = started
+        self.random = random
+        self.entropy = entropy
+        self.ends_at = ends_at
+        self.requests = 0
+        self.retries = 0
+        self.server_ahead = 0.0
+        self.resigned = False
+        self.seen: set[object] = set()
+
+    def run(self) -> Acquisition:
+        while True:
+            result = yield from self._attempt()
+            if isinstance(result, Granted):
+                return result
+            wait = self._wait_before_retry(result)
+            if wait > 0:
+                self.moment = (yield Sleep(wait, result.error)).moment
+
+    def _attempt(self) -> Generator[Send | Call | Sleep, Outcome, Granted | _Refused]:
+        sent = self.moment
+        self.requests += 1
+        if self.settings.auth_method == CUSTOM:
+            outcome = yield Call()
+            confidential: tuple[str, ...] = ()
+        else:
+            request = build_token_request(
+                self.settings, now=sent.wall + self.server_ahead, entropy=self.entropy
+            )
+            confidential = request.confidential
+            deadline = min(sent.monotonic + self.settings.network.request_timeout, self.ends_at)
+            outcome = yield Send(request, deadline)
+        self.moment = outcome.moment
+        result = outcome.result
+        if isinstance(result, Granted):
+            return result
+        if isinstance(result, Answer):
+            return self._read(result, sent, confidential)
+        if isinstance(result, Failure):
+            return _Refused(self._no_answer(result), result.fault)
+        if isinstance(result, OAuthError):
+            return _Refused(result, None)
+        raise TypeError(f"an attempt cannot end with {type(result).__name__}")
+
+    def _read(self, answer: Answer, sent: Moment, confidential: tuple[str, ...]) -> Granted | _Refused:
+        """Read an answer; errors come back as values, since most of them may be retried."""
+        skew = self._skew(answer)
+        try:
+            if answer.status == 200:
+                return read_token_response(
+                    self.settings, answer, requested_at=sent.wall, confidential=confidential
+                )
+            if answer.status < 400:
+                raise _unexpected(answer)
+            wanted = retry_after(answer, now=self.moment.wall)
+            raise read_error(self.settings, answer, retry_after=wanted, confidential=confidential)
+        except OAuthError as error:
+            return _Refused(error, answer.status, skew)
+
+    def _skew(self, answer: Answer) -> float:
+        server = http_date(answer.header("date") or "")
+        return 0.0 if server is None else server - self.moment.wall
+
+    def _wait_before_retry(self, refused: _Refused) -> float:
+        """Return the seconds to wait before trying again.
+
+        :raises OAuthError: the refusal itself, when it is final.
+        """
+        error = refused.error
+        if self._clock_explains(refused):
+            self.resigned = True
+            self.server_ahead = refused.skew
+            return 0.0
+        repeated = refused.kind in _ONCE and refused.kind in self.seen
+        self.seen.add(refused.kind)
+        if not error.retryable or repeated or self.retries >= self.settings.retry.max_attempts:
+            self._give_up(error)
+        wanted = error.retry_after if isinstance(error, TokenEndpointError | TransportError) else None
+        wait = delay_before_retry(
+            self.retries,
+            remaining=self.ends_at - self.moment.monotonic,
+            wanted=wanted,
+            random=self.random,
+        )
+        if wait is None:
+            self._give_up(error)
+        self.retries += 1
+        return wait
+
+    def _clock_explains(self, refused: _Refused) -> bool:
+        """Whether a refused assertion may only have carried the wrong time (one extra attempt)."""
+        return (
+            isinstance(refused.error, InvalidClientError)
+            and self.settings.auth_method.endswith("_jwt")
+            and not self.resigned
+            and abs(refused.skew) > CLOCK_SKEW
+            and self.moment.monotonic < self.ends_at
+        )
+
+    def _give_up(self, error: OAuthError) -> NoReturn:
+        if isinstance(error, TransportError):
+            elapsed = self.moment.monotonic - self.started.monotonic
+            attempts = "1 attempt" if self.requests == 1 else f"{self.requests} attempts"
+            raise TransportError(
+                f"{error.message} ({attempts}, {elapsed:.1f} s)",
+                host=error.host,
+                attempts=self.requests,
+                elapsed=elapsed,
+                retryable=error.retryable,
+                retry_after=error.retry_after,
+            ) from None
+        raise error from None
+
+    def _no_answer(self, failure: Failure) -> OAuthError:
+        host = self.settings.token_url.origin
+        text = f"no answer from the token endpoint {host.host}:{host.port}: {failure.detail}"
+        if failure.fault in _CONFIGURATION:
+            return ConfigurationError(text, field=_CONFIGURATION[failure.fault])
+        if failure.fault is Fault.MALFORMED:
+            return TokenResponseError(text)
+        return TransportError(text, host=f"{host.host}:{host.port}", retryable=failure.fault.retryable)
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """An attempt that brought no token.
+
+    :param kind: its HTTP status or :class:`Fault`.
+    :param skew: seconds by which the server's clock is ahead of ours.
+    """
+
+    error: OAuthError
+    kind: object
+    skew: float = 0.0
+
+
+def _unexpected(answer: Answer) -> TokenResponseError:
+    if 300 <= answer.status < 400:
+        text = (
+            f"the token endpoint redirects (HTTP status {answer.status}); this is not followed, since "
+            "it could carry the secret elsewhere. Configure the final access token URL"
+        )
+    else:
+        text = (
+            f"the token endpoint answered HTTP status {answer.status} instead of 200 (RFC 6749 §5.1). "
+            "Check that the access token URL is the token endpoint"
+        )
+    return TokenResponseError(text, status=answer.status)

@@ -1,0 +1,88 @@
+"""The token endpoint's refusals (RFC 6749 §5.2)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from airflow_oauth_provider.exceptions import InvalidClientError, TokenEndpointError
+from airflow_oauth_provider.protocol.http import Answer
+from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.strict_json import JsonError, parse_object
+from airflow_oauth_provider.protocol.texts import clean, clean_uri
+
+RETRYABLE_STATUSES = frozenset({408, 421, 425, 429, 500, 502, 503, 504, *range(520, 528)})
+RETRYABLE_ERRORS = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
+
+_ADVICE = {
+    "invalid_client": "check client id and secret (or key), and the authentication method",
+    "unauthorized_client": "the client is not allowed to use the client credentials grant",
+    "invalid_scope": "the scope is unknown, malformed or not allowed for this client",
+    "invalid_target": "the audience or resource is unknown or not allowed for this client",
+    "unsupported_grant_type": "the server does not offer the client credentials grant at this URL",
+    "invalid_request": "the server misses a parameter or finds one malformed",
+    "invalid_grant": "the server does not accept this grant",
+}
+_ADVICE_BY_STATUS = {
+    401: "check client id and secret (or key), and the authentication method",
+    403: "a gateway or policy in front of the server refuses this client",
+    404: "check the access token URL",
+    405: "check the access token URL",
+    429: "the server limits the rate of requests",
+}
+
+
+def read_error(
+    settings: ClientSettings, answer: Answer, *, retry_after: float | None, confidential: tuple[str, ...]
+) -> TokenEndpointError:
+    """Turn an answer that is neither 200 nor a redirect into its error.
+
+    Servers send the error object with any status and Content-Type, or none at all.
+    """
+    try:
+        data = parse_object(answer.body)
+    except JsonError:
+        data = {}
+    return endpoint_error(settings, answer, data, retry_after=retry_after, confidential=confidential)
+
+
+def endpoint_error(
+    settings: ClientSettings,
+    answer: Answer,
+    data: dict[str, Any],
+    *,
+    retry_after: float | None = None,
+    confidential: tuple[str, ...] = (),
+) -> TokenEndpointError:
+    """Build the typed error from the members RFC 6749 §5.2 names, cleaned."""
+    code = _code(data.get("error"), confidential)
+    description = clean(data.get("error_description"), confidential)
+    retryable = answer.status in RETRYABLE_STATUSES or code in RETRYABLE_ERRORS
+    # A 503 that carries invalid_client is a 503: the client may be fine, its server is not.
+    invalid = code == "invalid_client" and answer.status not in RETRYABLE_STATUSES
+    advice = advice_on(code, answer.status)
+    text = f"the authorization server {settings.token_url.origin.authority} refused the token request"
+    text += f": {code}" if code else f" with HTTP status {answer.status}"
+    text += f" ({description})" if description else ""
+    text += f"; {advice}" if advice else ""
+    text += f". It asks to wait {retry_after:.0f} s" if retry_after is not None else ""
+    kind = InvalidClientError if invalid else TokenEndpointError
+    return kind(
+        f"{text} (RFC 6749 §5.2)",
+        status=answer.status,
+        error=code,
+        description=description,
+        uri=clean_uri(data.get("error_uri"), confidential),
+        retry_after=retry_after,
+        retryable=retryable,
+    )
+
+
+def advice_on(code: str | None, status: int | None) -> str | None:
+    """Return what to do about an error code, else about a status; ``None`` when there is no saying."""
+    return _ADVICE.get(code or "") or _ADVICE_BY_STATUS.get(status or 0)
+
+
+def _code(value: object, confidential: tuple[str, ...]) -> str | None:
+    code = clean(value, confidential)
+    return re.sub(r"[^A-Za-z0-9_.:/-]+", "_", code)[:64] if code else None

@@ -1,0 +1,99 @@
+"""What the triggers of this package share: the call they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from requests import Response
+
+from airflow_oauth_provider.connection.identifier import one_conn_id
+from airflow_oauth_provider.exceptions import ConfigurationError
+
+MAX_EVENT_BODY = 256 * 1024
+"""Bytes of the largest body that passes through Airflow's metadata database unasked."""
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes of the largest body that is read: reading the JSON of more would hold up all other triggers."""
+
+
+class Call:
+    """One call of an API, as JSON can hold it.
+
+    :param oauth2_conn_id: Airflow connection id.
+    :param endpoint: relative to the base URL, or absolute within the allowed origins.
+    :param method: HTTP method.
+    :param data: query parameters for GET, body otherwise.
+    :param headers: of the call.
+    :param extra_options: as of ``OAuth2Hook.run``.
+    :param request_kwargs: likewise, e.g. ``{"json": …}``.
+    :param base_url: of the API.
+    :raises ConfigurationError: for what a trigger cannot be given.
+    """
+
+    def __init__(  # noqa: PLR0913  (HttpTrigger's parameters and ours)
+        self,
+        oauth2_conn_id: str | None = None,
+        *,
+        endpoint: str | None = None,
+        method: str = "GET",
+        data: Any = None,
+        headers: dict[str, Any] | None = None,
+        extra_options: dict[str, Any] | None = None,
+        request_kwargs: dict[str, Any] | None = None,
+        base_url: str | None = None,
+        http_conn_id: str | None = None,
+    ) -> None:
+        self.oauth2_conn_id = one_conn_id(oauth2_conn_id, http_conn_id)
+        self.endpoint = endpoint
+        self.method = method
+        self.data = data
+        self.headers = headers
+        self.extra_options = extra_options
+        self.request_kwargs = request_kwargs
+        self.base_url = base_url
+        for name, value in self.arguments().items():
+            if not _is_json(value):
+                raise ConfigurationError(
+                    "cannot be handed to the triggerer: give text, numbers, lists and dicts, or set "
+                    "deferrable=False",
+                    field=name,
+                    conn_id=self.oauth2_conn_id,
+                )
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments."""
+        return {
+            "oauth2_conn_id": self.oauth2_conn_id,
+            "endpoint": self.endpoint,
+            "method": self.method,
+            "data": self.data,
+            "headers": self.headers,
+            "extra_options": self.extra_options,
+            "request_kwargs": self.request_kwargs,
+            "base_url": self.base_url,
+        }
+
+    def hook(self) -> AbstractAsyncContextManager[Any]:
+        """Use a hook for it, the one of all triggers of the running loop that call this API."""
+        from airflow_oauth_provider.hooks.shared_hook import hook_in_common
+
+        return hook_in_common(self.oauth2_conn_id, self.method, self.base_url)
+
+    async def make(self, hook: Any, *, limit: int | None = None) -> Response:
+        """Make it.
+
+        :param limit: bytes; of a larger body nothing is kept.
+        """
+        answer: Response = await hook.arun_within(
+            limit, self.endpoint, self.data, self.headers, self.extra_options, **(self.request_kwargs or {})
+        )
+        return answer
+
+
+def _is_json(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_json(inner) for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_json, value))
+    return value is None or isinstance(value, str | int | float | bool)
