@@ -93,3 +93,16 @@ def side(request: pytest.FixtureRequest) -> Iterator[Side]:
     made = Threads() if request.param == "requests" else Coroutines()
     yield made
     made.close()
+
+
+@pytest.fixture
+def _fault() -> None:
+    """Carry the ids of the marker ``fault`` into a test's own id."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Show the ids of the marker ``fault`` in the test's id, so that coverage can be counted by it."""
+    ids = [fault for marker in metafunc.definition.iter_markers("fault") for fault in marker.args]
+    if ids:
+        metafunc.fixturenames.append("_fault")
+        metafunc.parametrize("_fault", [None], ids=["+".join(dict.fromkeys(ids))], indirect=True)

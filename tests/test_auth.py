@@ -83,9 +83,9 @@ class TestPlainRequests:
                 requests.post(f"{service.base_url}/x", data="secret", auth=auth_of(service), timeout=5)
             assert other.requests == []
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="netrc[N32]")])
+    @pytest.mark.fault("N32")
     def test_netrc_does_not_replace_the_token(
-        self, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _case: None
+        self, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         netrc = tmp_path / "netrc"
         netrc.write_text("machine 127.0.0.1 login someone password else\n")
@@ -122,8 +122,7 @@ def test_a_function_for_libraries_that_want_one(service: Service, monkeypatch: p
 class TestSharing:
     """Who shares a token, and who does not."""
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="16-threads")])
-    def test_one_request_however_many_threads(self, service: Service, _case: None) -> None:
+    def test_one_request_however_many_threads(self, service: Service) -> None:
         service.token = lambda _: Delay(0.2, token_json("tok-1"))
         clients = [OAuth2Client("my_api", service.connection()) for _ in range(16)]
         seen: list[str] = []
@@ -159,8 +158,8 @@ class TestSharing:
         assert len({id(error) for error in errors}) == 8, "each has its own exception"
         assert len(service.token_requests) == 1
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="200-callers-one-dead-token[P52]")])
-    def test_one_renewal_for_all_that_met_the_dead_token(self, service: Service, _case: None) -> None:
+    @pytest.mark.fault("P52")
+    def test_one_renewal_for_all_that_met_the_dead_token(self, service: Service) -> None:
         from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 
         hooks = [OAuth2Hook(method="GET", connection=service.connection()) for _ in range(20)]
@@ -207,8 +206,8 @@ class TestRetries:
         assert OAuth2Client("my_api", service.connection()).get_token().value == "tok-9"
         assert len(service.token_requests) == 2
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="Retry-After-obeyed[H22]")])
-    def test_retry_after_is_waited_for(self, service: Service, _case: None) -> None:
+    @pytest.mark.fault("H22")
+    def test_retry_after_is_waited_for(self, service: Service) -> None:
         answers = iter([Json({}, 429, [("Retry-After", "1")]), token_json("tok-9")])
         service.token = lambda _: next(answers)
         OAuth2Client("my_api", service.connection()).get_token()
@@ -231,8 +230,8 @@ class TestRetries:
             OAuth2Client("my_api", service.connection(max_retry_attempts=0)).get_token()
         assert len(service.token_requests) == 1
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="refused-port[N01]")])
-    def test_an_unreachable_server_is_named_with_attempts(self, unused_port: int, _case: None) -> None:
+    @pytest.mark.fault("N01")
+    def test_an_unreachable_server_is_named_with_attempts(self, unused_port: int) -> None:
         with ScriptedServer() as server:
             connection = Service(server).connection(
                 host=f"http://127.0.0.1:{unused_port}/token", max_retry_attempts=1

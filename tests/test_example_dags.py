@@ -121,8 +121,8 @@ failing()
 
 @pytest.mark.slow
 @needs_dag_test
-@pytest.mark.parametrize("_case", [pytest.param(None, id="dag.test[L18]")])
-def test_masking_works_without_a_supervisor(_case: None, server: OrdersServer, tmp_path: Path) -> None:
+@pytest.mark.fault("L18")
+def test_masking_works_without_a_supervisor(server: OrdersServer, tmp_path: Path) -> None:
     """The masker itself is asked: Airflow 3.3 does not mask the console of ``dag.test()`` at all."""
     file = tmp_path / "careless.py"
     file.write_text(CARELESS)
@@ -136,8 +136,8 @@ def test_masking_works_without_a_supervisor(_case: None, server: OrdersServer, t
 
 @pytest.mark.slow
 @needs_dag_test
-@pytest.mark.parametrize("_case", [pytest.param(None, id="permanent[L21]")])
-def test_a_permanent_error_uses_no_retries(_case: None, server: OrdersServer, tmp_path: Path) -> None:
+@pytest.mark.fault("L21")
+def test_a_permanent_error_uses_no_retries(server: OrdersServer, tmp_path: Path) -> None:
     file = tmp_path / "failing.py"
     file.write_text(FAILING)
     home = AirflowHome(tmp_path / "home", dags=tmp_path)

@@ -44,8 +44,8 @@ MODULE = "airflow_oauth_provider.retry_policy"
 SECRET = "a-client-secret"
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="older-airflow[L23]")])
-def test_older_airflow_is_told_what_to_do(_case: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.fault("L23")
+def test_older_airflow_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, MODULE, raising=False)
     monkeypatch.setitem(sys.modules, "airflow.sdk.definitions.retry_policy", None)
     with pytest.raises(AirflowOptionalProviderFeatureException, match=r"Airflow 3\.3 .* fail_fast"):
@@ -227,22 +227,22 @@ class TestInAirflow:
         )
         return message, state.value
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="token-endpoint-429[L22]")])
-    def test_retry_after_of_the_authorization_server(self, service: Service, _case: None) -> None:
+    @pytest.mark.fault("L22")
+    def test_retry_after_of_the_authorization_server(self, service: Service) -> None:
         service.token = lambda _: Json({}, 429, [("Retry-After", "120")])
         message, state = self.failed(service)
         assert state == "up_for_retry"
         assert 120 <= message.retry_delay_seconds <= 122
         assert message.retry_reason == Reason.WAIT.value
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="api-503[L22]")])
-    def test_retry_after_of_the_api(self, service: Service, _case: None) -> None:
+    @pytest.mark.fault("L22")
+    def test_retry_after_of_the_api(self, service: Service) -> None:
         service.api = lambda _: Json({}, 503, [("Retry-After", "120")])
         message, state = self.failed(service)
         assert (state, message.retry_delay_seconds) == ("up_for_retry", 120)
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="refused-client[L34]")])
-    def test_a_refused_client_uses_no_retries(self, service: Service, _case: None) -> None:
+    @pytest.mark.fault("L34")
+    def test_a_refused_client_uses_no_retries(self, service: Service) -> None:
         service.token = lambda _: Json({"error": "invalid_client", "error_description": SECRET}, 401)
         message, state = self.failed(service)
         assert state == "failed"

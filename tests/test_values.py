@@ -42,8 +42,8 @@ def test_nothing_shows_the_secret(shown: Any) -> None:
     assert "the-token-itself" not in repr(BearerHeader("Bearer the-token-itself"))
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="pickle[P53]")])
-def test_no_secret_is_pickled(_case: None) -> None:
+@pytest.mark.fault("P53")
+def test_no_secret_is_pickled() -> None:
     for value in (Secret(SECRET), TOKEN, settings()):
         for carrier in (value, {"nested": [value]}):
             with pytest.raises(TypeError, match="cannot be pickled"):
@@ -51,10 +51,8 @@ def test_no_secret_is_pickled(_case: None) -> None:
         assert copy.deepcopy(value) == value
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="hook[P53]")])
-def test_hook_and_auth_travel_without_secrets(
-    _case: None, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.fault("P53")
+def test_hook_and_auth_travel_without_secrets(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.connection().get_uri())
     hook, auth = OAuth2Hook("my_api", "GET"), OAuth2Auth("my_api")
     assert hook.run("x").json()["authorization"] == "Bearer tok-1"

@@ -63,10 +63,8 @@ def test_a_refusal_is_shown_and_holds_nobody_up(service: Service) -> None:
     assert OAuth2Client("my_api", connection).get_token().value == "tok-1"
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="silent[L28]")])
-def test_a_silent_server_takes_ten_seconds_at_most(
-    _case: None, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.fault("L28")
+def test_a_silent_server_takes_ten_seconds_at_most(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_oauth_provider.client.oauth2_client.TEST_WAIT", 1.0)
     service.token = lambda _: Silent()
     began = time.monotonic()
@@ -76,8 +74,8 @@ def test_a_silent_server_takes_ten_seconds_at_most(
     assert len(service.token_requests) == 1
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="no-child[L29]")])
-def test_it_starts_no_other_program(_case: None, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.fault("L29")
+def test_it_starts_no_other_program(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp", "execve"):
         monkeypatch.setattr(f"os.{name}", lambda *_: pytest.fail("a child"))
     monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a child"))

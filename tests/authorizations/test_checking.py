@@ -66,8 +66,8 @@ class Gauge:
             self._now -= 1
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="at-once[L26]")])
-def test_never_more_than_four_at_once(_case: None, service: Service) -> None:
+@pytest.mark.fault("L26")
+def test_never_more_than_four_at_once(service: Service) -> None:
     service.token = gauge = Gauge(0.1)
     results = check_all(targets(service, 40))
     assert all(result.ok for result in results)
@@ -75,8 +75,8 @@ def test_never_more_than_four_at_once(_case: None, service: Service) -> None:
     assert 2 <= gauge.most <= AT_ONCE
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="no-burst[L26]")])
-def test_they_do_not_start_together(_case: None, service: Service) -> None:
+@pytest.mark.fault("L26")
+def test_they_do_not_start_together(service: Service) -> None:
     check_all(targets(service, 4))
     received = sorted(request.received_at for request in service.token_requests)
     assert received[-1] - received[0] > 0.0005
@@ -92,9 +92,9 @@ def test_results_come_in_order_and_are_told_as_they_come(service: Service) -> No
     assert told[-1] == "api-0"
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="spaced[L25]")])
+@pytest.mark.fault("L25")
 def test_a_host_that_refuses_clients_is_asked_slowly(
-    _case: None, service: Service, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checking, "SPACING", 0.4)
     service.token = lambda _: Json({"error": "invalid_client"}, 401)
@@ -147,9 +147,9 @@ def test_a_host_is_asked_slowly_again_after_another_refusal(
     assert slow == [True, False, False, True, False]
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="remembered[L25]")])
+@pytest.mark.fault("L25")
 def test_what_is_known_to_be_refused_is_not_asked_about_again(
-    _case: None, service: Service, another_process: Callable[[], None]
+    service: Service, another_process: Callable[[], None]
 ) -> None:
     service.token = lambda _: Json({"error": "invalid_client"}, 401)
     began = time.monotonic()

@@ -326,9 +326,9 @@ class TestCheck:
         assert "Checked 2 of 2" in ended.err
         assert SECRET not in ended.out + ended.err
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="command[L25]")])
+    @pytest.mark.fault("L25")
     def test_a_remembered_refusal_holds_until_it_is_forgotten(
-        self, _case: None, cli: CommandLine, service: Service
+        self, cli: CommandLine, service: Service
     ) -> None:
         create(cli, service, "one")
         service.token = lambda _: Json({"error": "invalid_client"}, 401)

@@ -167,8 +167,8 @@ def until(happens: Callable[[], bool], airflow: Airflow, what: str) -> None:
     pytest.fail(f"waited in vain: {what}\n{airflow.logs()}")
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="killed-triggerer-and-deleted-connection[L12]")])
-def test_deferred_tasks_outlive_the_triggerer(airflow: Airflow, orders: OrdersServer, _case: None) -> None:
+@pytest.mark.fault("L12")
+def test_deferred_tasks_outlive_the_triggerer(airflow: Airflow, orders: OrdersServer) -> None:
     orders.slowness = 12.0
     for number in range(3):
         orders.exports[number] = 10**6  # running, until it is told otherwise

@@ -165,8 +165,8 @@ class TestThreeWays:
         "?scope=read+write&include_scope=false&max_wait=30&post_params=a%3D1"
     )
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="uri[C61]")])
-    def test_all_mean_the_same(self, monkeypatch: pytest.MonkeyPatch, _case: None) -> None:
+    @pytest.mark.fault("C61")
+    def test_all_mean_the_same(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from airflow.providers.common.compat.sdk import BaseHook
 
         extra = {"scope": "read write", "include_scope": False, "max_wait": 30, "post_params": ["a=1"]}
@@ -186,8 +186,8 @@ class TestThreeWays:
 
 
 @pytest.mark.parametrize("text", ["", "  ", None])
-@pytest.mark.parametrize("_case", [pytest.param(None, id="no-scope[C16]")])
-def test_an_empty_scope_is_none(text: str | None, _case: None) -> None:
+@pytest.mark.fault("C16")
+def test_an_empty_scope_is_none(text: str | None) -> None:
     assert settings_of(scope=text).request.scope == ()
 
 
@@ -221,8 +221,8 @@ class TestWarnings:
     def test_nothing_to_warn_of(self) -> None:
         assert self.warnings(**default_extra()) == ()
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="once-per-hook[C13]")])
-    def test_once_per_hook(self, service: Service, caplog: pytest.LogCaptureFixture, _case: None) -> None:
+    @pytest.mark.fault("C13")
+    def test_once_per_hook(self, service: Service, caplog: pytest.LogCaptureFixture) -> None:
         client = OAuth2Client("my_api", service.connection(scopes="read"))
         with caplog.at_level(logging.WARNING):
             for _ in range(3):
@@ -233,8 +233,8 @@ class TestWarnings:
             if "scopes" in record.getMessage()
         ] == [1]
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="allowed[C45]")])
-    def test_unverified_tls_where_allowed(self, _case: None) -> None:
+    @pytest.mark.fault("C45")
+    def test_unverified_tls_where_allowed(self) -> None:
         found = resolve(connection(verify_tls=False), Policy(allow_unverified_tls=True))
         assert not found.settings.network.verify_tls
         assert "not verified" in found.warnings[0]
@@ -299,8 +299,8 @@ class TestKeysOfTokens:
         base = {"scope": "a b"}
         assert token_key(settings_of({**base, **changes})) == token_key(settings_of(base))
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="team[C65]")])
-    def test_the_team_is_part_of_it(self, _case: None) -> None:
+    @pytest.mark.fault("C65")
+    def test_the_team_is_part_of_it(self) -> None:
         first, second = connection(), connection()
         object.__setattr__(first, "team_name", "blue")
         object.__setattr__(second, "team_name", "red")
@@ -316,8 +316,8 @@ def test_category_has_a_default() -> None:
     assert settings_of(category="own", policy=Policy(default_category="team")).category == "own"
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="same-id[P55]")])
-def test_nothing_leaks_between_contents_of_one_id(service: Service, _case: None) -> None:
+@pytest.mark.fault("P55")
+def test_nothing_leaks_between_contents_of_one_id(service: Service) -> None:
     first = OAuth2Client("same", service.connection(conn_id="same")).get_token()
     second = OAuth2Client("same", service.connection(conn_id="same", scope="other")).get_token()
     assert first.value != second.value

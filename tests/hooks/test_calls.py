@@ -153,8 +153,8 @@ def test_a_second_refusal_is_final(side: Side, service: Service) -> None:
     assert len(service.token_requests) == 2
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="insufficient-scope[R08]")])
-def test_a_missing_scope_is_named_and_the_token_kept(side: Side, service: Service, _case: None) -> None:
+@pytest.mark.fault("R08")
+def test_a_missing_scope_is_named_and_the_token_kept(side: Side, service: Service) -> None:
     challenge = 'Bearer error="insufficient_scope", scope="write admin"'
     service.api = lambda _: Json({}, 403, [("WWW-Authenticate", challenge)])
     hook = hook_of(service)
@@ -205,9 +205,9 @@ def test_check_response_false_concerns_one_call(side: Side, service: Service) ->
         side.run(hook, "/x")
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="reflected[R31]")])
+@pytest.mark.fault("R31")
 def test_the_body_of_a_refusal_is_not_logged(
-    side: Side, service: Service, caplog: pytest.LogCaptureFixture, _case: None
+    side: Side, service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.api = lambda request: Text(500, f"you sent {request.header('Authorization')}")
     with caplog.at_level(logging.DEBUG), pytest.raises(ResourceError) as caught:
@@ -220,22 +220,22 @@ def test_the_body_of_a_refusal_is_not_logged(
 class TestBodies:
     """What is sent a second time after a refused token, and what is not."""
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="bytes[R25]")])
-    def test_bytes_are_replayed(self, side: Side, service: Service, _case: None) -> None:
+    @pytest.mark.fault("R25")
+    def test_bytes_are_replayed(self, side: Side, service: Service) -> None:
         service.dead.add("tok-1")
         side.run(hook_of(service, "POST"), "/x", "payload")
         assert [call.body for call in service.calls] == [b"payload", b"payload"]
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="file[R26]")])
-    def test_a_file_is_rewound_to_where_it_stood(self, side: Side, service: Service, _case: None) -> None:
+    @pytest.mark.fault("R26")
+    def test_a_file_is_rewound_to_where_it_stood(self, side: Side, service: Service) -> None:
         service.dead.add("tok-1")
         file = io.BytesIO(b"skipped payload")
         file.seek(8)
         side.run(hook_of(service, "POST"), "/x", file)
         assert [call.body for call in service.calls] == [b"payload", b"payload"]
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="generator[R26]")])
-    def test_a_generator_is_never_resent_empty(self, side: Side, service: Service, _case: None) -> None:
+    @pytest.mark.fault("R26")
+    def test_a_generator_is_never_resent_empty(self, side: Side, service: Service) -> None:
         service.dead.add("tok-1")
 
         def chunks() -> Iterator[bytes]:
@@ -249,8 +249,8 @@ class TestBodies:
         assert len(service.calls) == 1
         assert side.token(hook).value == "tok-2", "the next try of the task has a good token"
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="pipe[R27]")])
-    def test_a_file_that_cannot_seek_is_not_resent(self, side: Side, service: Service, _case: None) -> None:
+    @pytest.mark.fault("R27")
+    def test_a_file_that_cannot_seek_is_not_resent(self, side: Side, service: Service) -> None:
         service.dead.add("tok-1")
 
         class Pipe(io.BytesIO):
@@ -305,17 +305,15 @@ class TestWhereTheTokenGoes:
         assert caught.value.field == "base_url"
         assert service.server.requests == []
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="http[R22]")])
-    def test_plain_http_is_for_loopback_only(self, side: Side, service: Service, _case: None) -> None:
+    @pytest.mark.fault("R22")
+    def test_plain_http_is_for_loopback_only(self, side: Side, service: Service) -> None:
         with pytest.raises(ConfigurationError) as caught:
             side.run(hook_of(service, conn_id="c", allowed_origins=["http://api.example"]), "/x")
         assert caught.value.field == "allowed_origins"
         assert service.server.requests == []
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="same-origin[R13]")])
-    def test_a_redirect_within_the_origin_keeps_the_token(
-        self, side: Side, service: Service, _case: None
-    ) -> None:
+    @pytest.mark.fault("R13")
+    def test_a_redirect_within_the_origin_keeps_the_token(self, side: Side, service: Service) -> None:
         service.api = lambda request: (
             Redirect("/api/new")
             if request.target == "/api/old"
@@ -325,8 +323,8 @@ class TestWhereTheTokenGoes:
         assert response.json() == {"a": "Bearer tok-1"}
         assert len(response.history) == 1
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="loop[R17]")])
-    def test_a_redirect_loop_ends(self, side: Side, service: Service, _case: None) -> None:
+    @pytest.mark.fault("R17")
+    def test_a_redirect_loop_ends(self, side: Side, service: Service) -> None:
         service.api = lambda _: Redirect("/api/again")
         with pytest.raises(ResourceError, match="more than 5"):
             side.run(hook_of(service), "/x")
@@ -401,8 +399,8 @@ def test_nothing_is_repeated_by_itself(side: Side, service: Service) -> None:
     assert [call.target for call in service.calls] == ["/api/warm", "/api/cut"]
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="reset-after-send[R24]")])
-def test_a_connection_cut_after_a_post_is_not_retried(side: Side, service: Service, _case: None) -> None:
+@pytest.mark.fault("R24")
+def test_a_connection_cut_after_a_post_is_not_retried(side: Side, service: Service) -> None:
     service.api = lambda _: CloseNow()
     with pytest.raises(requests.ConnectionError):
         side.run(hook_of(service, "POST"), "/x", "payload")
@@ -415,8 +413,8 @@ def test_a_silent_api_meets_the_timeout(side: Side, service: Service) -> None:
         side.run(hook_of(service), "/x", extra_options={"timeout": 0.3})
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="closed-between-calls[N34]")])
-def test_a_stale_keep_alive_connection_is_replaced(side: Side, service: Service, _case: None) -> None:
+@pytest.mark.fault("N34")
+def test_a_stale_keep_alive_connection_is_replaced(side: Side, service: Service) -> None:
     def once(request: RecordedRequest) -> Answer:
         return Text(200, "x", headers=[("Connection", "keep-alive")])
 

@@ -155,10 +155,8 @@ def test_names_are_looked_up_outside_the_shared_executor(
     assert not [name for name in threads if name.startswith("asyncio")]
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="metadata-address[C40]")])
-def test_a_name_of_a_metadata_address_is_refused(
-    service: Service, monkeypatch: pytest.MonkeyPatch, _case: None
-) -> None:
+@pytest.mark.fault("C40")
+def test_a_name_of_a_metadata_address_is_refused(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def answered(host: str, port: int, **_: Any) -> Any:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", port))]
 
@@ -208,8 +206,8 @@ def test_a_token_for_one_call_only_is_not_asked_for_twice(service: Service) -> N
     assert len(service.token_requests) == 1
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="session-header[R35]")])
-def test_a_session_takes_no_authorization_of_the_callers(service: Service, _case: None) -> None:
+@pytest.mark.fault("R35")
+def test_a_session_takes_no_authorization_of_the_callers(service: Service) -> None:
     with pytest.raises(ConfigurationError, match="Authorization"):
         hook_of(service).asession(headers={"authorization": "Bearer own"})
 

@@ -66,18 +66,16 @@ class TestAuthorities:
         side.run(hook, "y")
         assert api.connections == 1
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="unknown-CA[N17]")])
-    def test_an_unknown_one_is_final(
-        self, side: Side, service: Service, api: ScriptedServer, _case: None
-    ) -> None:
+    @pytest.mark.fault("N17")
+    def test_an_unknown_one_is_final(self, side: Side, service: Service, api: ScriptedServer) -> None:
         with pytest.raises(TransportError, match="ca_certificates") as caught:
             side.run(hook_of(service, api.url), "x")
         assert not caught.value.retryable
         assert isinstance(caught.value, requests.ConnectionError)
         assert api.requests == []
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="wrong-host[N15]")])
-    def test_another_name_is_final(self, side: Side, service: Service, tmp_path: Path, _case: None) -> None:
+    @pytest.mark.fault("N15")
+    def test_another_name_is_final(self, side: Side, service: Service, tmp_path: Path) -> None:
         with ScriptedServer(server_context(issue(CA, "other.example"), tmp_path)) as server:
             with pytest.raises(TransportError) as caught:
                 side.run(hook_of(service, server.url, ca_certificates=CA.certificate), "x")
@@ -142,9 +140,9 @@ class TestProxies:
         assert "CONNECT 127.0.0.1" in proxy.log
 
     @pytest.mark.parametrize("proxy", [CREDENTIALS], indirect=True)
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="407[N27][N29]")])
+    @pytest.mark.fault("N27", "N29")
     def test_wrong_credentials_are_final_and_not_told(
-        self, side: Side, proxy: Proxy, service: Service, api: ScriptedServer, _case: None
+        self, side: Side, proxy: Proxy, service: Service, api: ScriptedServer
     ) -> None:
         hook = hook_of(service, api.url, ca_certificates=CA.certificate)
         wrong = {"https": f"http://proxy-user:wrong-password@127.0.0.1:{proxy.port}"}

@@ -64,8 +64,8 @@ def test_two_connection_ids_must_agree() -> None:
         OAuth2Hook("a", http_conn_id="b")
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="not-found[C62]")])
-def test_a_missing_connection_surfaces_unchanged(_case: None) -> None:
+@pytest.mark.fault("C62")
+def test_a_missing_connection_surfaces_unchanged() -> None:
     with pytest.raises(AirflowNotFoundException):
         OAuth2Hook("there_is_none").get_token()
 
@@ -96,10 +96,8 @@ class TestReading:
         hook.get_token(force=True)
         assert len(reads) == 2
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="rotated[H10]")])
-    def test_a_rotated_secret_is_found_after_invalid_client(
-        self, _case: None, reads: list[str], service: Service
-    ) -> None:
+    @pytest.mark.fault("H10")
+    def test_a_rotated_secret_is_found_after_invalid_client(self, reads: list[str], service: Service) -> None:
         hook = OAuth2Hook("my_api", "GET")
 
         def token(request: RecordedRequest) -> Answer:
@@ -148,8 +146,8 @@ class TestConnectionTest:
             hook.get_token()
         assert len(service.token_requests) == 3, "and the refusals of tests are not remembered"
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="long[L27]")])
-    def test_the_message_is_short_and_clean(self, service: Service, _case: None) -> None:
+    @pytest.mark.fault("L27")
+    def test_the_message_is_short_and_clean(self, service: Service) -> None:
         echoed = f"\x1b[31m<script>{SECRET}\r\n" + "x" * 1_000_000
         service.token = lambda _: Json({"error": "invalid_client", "error_description": echoed}, 400)
         done, message = hook_of(service).test_connection()
@@ -160,10 +158,8 @@ class TestConnectionTest:
         assert "<" not in message
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="no-child[L29]")])
-    def test_it_starts_no_other_program(
-        self, service: Service, _case: None, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    @pytest.mark.fault("L29")
+    def test_it_starts_no_other_program(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
         """Airflow keeps the secret in an environment variable meanwhile, which a child would inherit."""
         for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp", "execve"):
             monkeypatch.setattr(f"os.{name}", lambda *_: pytest.fail("a child"))
@@ -171,8 +167,8 @@ class TestConnectionTest:
         good, _ = OAuth2Hook(connection=service.connection()).test_connection()
         assert good
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="silent[L28]")])
-    def test_a_silent_server_holds_nobody_for_long(self, service: Service, _case: None) -> None:
+    @pytest.mark.fault("L28")
+    def test_a_silent_server_holds_nobody_for_long(self, service: Service) -> None:
         service.token = lambda _: Silent()
         began = time.monotonic()
         done, _ = hook_of(service).test_connection()

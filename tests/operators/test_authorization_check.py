@@ -133,10 +133,8 @@ class TestOutcomes:
 class TestActions:
     """Fail, warn, or emit an event."""
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="permanent[L25]")])
-    def test_a_wrong_secret_fails_without_retries_and_locks_no_account(
-        self, _case: None, service: Service
-    ) -> None:
+    @pytest.mark.fault("L25")
+    def test_a_wrong_secret_fails_without_retries_and_locks_no_account(self, service: Service) -> None:
         for _ in range(6):
             task = Task()
             with pytest.raises(AirflowFailException, match="1 of 2 authorizations need attention") as caught:
@@ -357,8 +355,8 @@ def test_the_example_sends_a_mail_of_what_failed(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @needs_dag_test
-@pytest.mark.parametrize("_case", [pytest.param(None, id="dag.test[L25]")])
-def test_in_real_tasks(_case: None, tmp_path: Path) -> None:
+@pytest.mark.fault("L25")
+def test_in_real_tasks(tmp_path: Path) -> None:
     """And the example, as it stands."""
     dags = tmp_path / "dags"
     dags.mkdir()

@@ -162,8 +162,8 @@ class TestRetryArgs:
 class TestErrors:
     """What the triggerer met is raised by the worker as if it had met it."""
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="permanent[L39]")])
-    def test_a_refused_client_fails_fast(self, service: Service, _case: None) -> None:
+    @pytest.mark.fault("L39")
+    def test_a_refused_client_fails_fast(self, service: Service) -> None:
         service.token = lambda _: Json({"error": "invalid_client"}, 401)
         with pytest.raises(AirflowFailException) as caught:
             to_the_end(operator())
@@ -179,8 +179,8 @@ class TestErrors:
         assert isinstance(caught.value.__cause__, ConfigurationError)
         assert service.server.requests == []
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="deleted[L12]")])
-    def test_a_connection_that_is_gone(self, _case: None) -> None:
+    @pytest.mark.fault("L12")
+    def test_a_connection_that_is_gone(self) -> None:
         with pytest.raises(AirflowNotFoundException):
             to_the_end(operator(oauth2_conn_id="there_is_none"))
 

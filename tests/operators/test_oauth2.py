@@ -79,16 +79,16 @@ def test_five_pages_over_one_connection_with_one_token(
     assert len(service.token_requests) == 1
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="next-link-elsewhere[R30]")])
-def test_a_next_link_to_another_host_is_refused(service: Service, _case: None) -> None:
+@pytest.mark.fault("R30")
+def test_a_next_link_to_another_host_is_refused(service: Service) -> None:
     with pytest.raises(AirflowFailException) as caught:
         execute(endpoint="items", pagination_function=lambda _: {"endpoint": "https://elsewhere.example/2"})
     assert isinstance(caught.value.__cause__, ConfigurationError)
     assert len(service.calls) == 1
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="token-echo[R32]")])
-def test_an_echoed_token_does_not_reach_xcom(service: Service, _case: None) -> None:
+@pytest.mark.fault("R32")
+def test_an_echoed_token_does_not_reach_xcom(service: Service) -> None:
     service.api = lambda request: Text(200, f"{request.header('Authorization')} a-client-secret")
     assert execute(endpoint="x") == "Bearer *** ***"
 
@@ -109,8 +109,8 @@ class TestFailFast:
         assert isinstance(error, ResourceError)
         assert error.status == status
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="permanent[L21]")])
-    def test_a_refused_client(self, service: Service, _case: None) -> None:
+    @pytest.mark.fault("L21")
+    def test_a_refused_client(self, service: Service) -> None:
         service.token = lambda _: Json({"error": "invalid_client"}, 401)
         with pytest.raises(AirflowFailException) as caught:
             execute(endpoint="x")

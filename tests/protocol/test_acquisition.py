@@ -46,8 +46,8 @@ def test_a_token_at_once() -> None:
     assert run.sleeps == []
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="slow-answer[K10]")])
-def test_the_lifetime_counts_from_before_the_request(_case: None) -> None:
+@pytest.mark.fault("K10")
+def test_the_lifetime_counts_from_before_the_request() -> None:
     token = (
         Run(settings(retry={"max_wait": 60}, network=settings().network), [token_answer()], takes=12)
         .finish()
@@ -199,8 +199,8 @@ class TestTheBudget:
         _, run = refused(result)
         assert len(run.sent) == 2
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="random-0[K06]")])
-    def test_a_delay_is_never_negative(self, _case: None) -> None:
+    @pytest.mark.fault("K06")
+    def test_a_delay_is_never_negative(self) -> None:
         run = Run(settings(), [answer({}, 503)], chance=0.0)
         with pytest.raises(TokenEndpointError):
             run.finish()
@@ -211,8 +211,8 @@ class TestRetryAfter:
     """Obeyed within the budget, reported beyond it."""
 
     @pytest.mark.parametrize("chance, pause", [(0.0, 10.0), (0.5, 10.5), (0.999, 10.999)])
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="inside[H22]")])
-    def test_inside_the_budget(self, chance: float, pause: float, _case: None) -> None:
+    @pytest.mark.fault("H22")
+    def test_inside_the_budget(self, chance: float, pause: float) -> None:
         run = Run(settings(), [answer({}, 429, retry_after="10"), token_answer()], chance=chance)
         run.finish()
         assert run.sleeps == [pytest.approx(pause)]
@@ -239,8 +239,8 @@ class TestClocks:
         refusal = answer({"error": "invalid_client"}, 401, **({"date": date} if date else {}))
         return Run(settings(auth_method=method, client_secret=JWT_SECRET), [refusal, token_answer()])
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="server-ahead[K07]")])
-    def test_with_the_servers_time(self, _case: None) -> None:
+    @pytest.mark.fault("K07")
+    def test_with_the_servers_time(self) -> None:
         run = self.run(self.AHEAD)
         assert run.finish().token.value == "tok-1"
         issued = []
@@ -251,8 +251,8 @@ class TestClocks:
         assert issued[1] - issued[0] == pytest.approx(300, abs=1)
         assert run.sleeps == []
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="once[K07]")])
-    def test_once_only(self, _case: None) -> None:
+    @pytest.mark.fault("K07")
+    def test_once_only(self) -> None:
         run = Run(
             settings(auth_method=CLIENT_SECRET_JWT, client_secret=JWT_SECRET),
             [answer({"error": "invalid_client"}, 401, date=self.AHEAD)],

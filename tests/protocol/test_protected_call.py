@@ -83,8 +83,8 @@ class TestRefusedTokens:
         assert run(CallAnswer(403), OK, refresh=frozenset({403})) == [CALL, RenewToken(), CALL]
         assert run(CallAnswer(407)) == [CALL]
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="generator[R26]")])
-    def test_a_body_that_is_gone_is_not_sent_empty(self, _case: None) -> None:
+    @pytest.mark.fault("R26")
+    def test_a_body_that_is_gone_is_not_sent_empty(self) -> None:
         with pytest.raises(ResourceError) as caught:
             run(CallAnswer(401), OK, method="POST", replayable=False)
         assert caught.value.status == 401
@@ -168,15 +168,15 @@ class TestErrors:
         error = resource_error(status, "Reason", ())
         assert (error.status, error.retryable) == (status, retryable)
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="scope[R08]")])
-    def test_the_missing_scope_is_named(self, _case: None) -> None:
+    @pytest.mark.fault("R08")
+    def test_the_missing_scope_is_named(self) -> None:
         error = resource_error(403, "", ['Bearer error="insufficient_scope", scope="orders.write admin"'])
         assert isinstance(error, InsufficientScopeError)
         assert error.scope == "orders.write admin"
         assert "orders.write admin" in str(error)
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="scheme[R04]")])
-    def test_another_scheme_is_named(self, _case: None) -> None:
+    @pytest.mark.fault("R04")
+    def test_another_scheme_is_named(self) -> None:
         error = resource_error(401, "Unauthorized", ["Negotiate", 'Basic realm="x"'])
         assert "Negotiate, Basic, not a Bearer token" in str(error)
         assert error.challenge == "Negotiate, Basic"

@@ -94,8 +94,8 @@ def test_delay(
     assert delay == pytest.approx(seconds) if seconds is not None else delay is None
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="spread[P05]")])
-def test_callers_that_failed_together_do_not_come_back_together(_case: None) -> None:
+@pytest.mark.fault("P05")
+def test_callers_that_failed_together_do_not_come_back_together() -> None:
     import random
 
     source = random.Random(7)

@@ -127,20 +127,20 @@ def test_lifetimes(members: dict[str, Any], lifetime: float) -> None:
     assert token.expires_at == NOW + lifetime, "counted from before the request"
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="missing[T17]")])
-def test_a_missing_lifetime_is_noted(_case: None) -> None:
+@pytest.mark.fault("T17")
+def test_a_missing_lifetime_is_noted() -> None:
     granted = read(answer({"access_token": "tok-1", "token_type": "bearer"}))
     assert granted.token.lifetime == 300
     assert "expires_in" in granted.notes[0]
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="zero[T18]")])
-def test_a_lifetime_of_zero_is_never_kept(_case: None) -> None:
+@pytest.mark.fault("T18")
+def test_a_lifetime_of_zero_is_never_kept() -> None:
     assert read(token_answer(expires_in=0)).token.state(NOW) is TokenState.EXPIRED
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="short[T22]")])
-def test_a_short_life_has_a_short_margin(_case: None) -> None:
+@pytest.mark.fault("T22")
+def test_a_short_life_has_a_short_margin() -> None:
     token = read(token_answer(expires_in=5)).token
     assert token.mandatory_at == NOW + 4.5
 
@@ -189,14 +189,14 @@ class TestScope:
     def test_missing_means_as_requested(self) -> None:
         assert read(token_answer(), **WANTED).token.scopes == {"read", "write"}
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="narrower[T25]")])
-    def test_narrower_is_recorded_and_reported(self, _case: None) -> None:
+    @pytest.mark.fault("T25")
+    def test_narrower_is_recorded_and_reported(self) -> None:
         granted = read(token_answer(scope="read"), **WANTED)
         assert granted.token.scopes == {"read"}
         assert "write" in granted.notes[0]
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="required[T25]")])
-    def test_require_scopes_makes_it_an_error(self, _case: None) -> None:
+    @pytest.mark.fault("T25")
+    def test_require_scopes_makes_it_an_error(self) -> None:
         with pytest.raises(InsufficientScopeError) as caught:
             read(token_answer(scope="read"), **WANTED, api={"require_scopes": ("read", "write")})
         assert caught.value.scope == "write"
@@ -225,7 +225,7 @@ class TestErrorIn200:
         assert "tok-1" not in json.dumps([str(caught.value), caught.value.description])
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="expired-jwt[T23]")])
-def test_a_jwt_is_opaque(_case: None) -> None:
+@pytest.mark.fault("T23")
+def test_a_jwt_is_opaque() -> None:
     jwt = "eyJhbGciOiJub25lIn0.eyJleHAiOjF9.c2ln"
     assert read(token_answer(access_token=jwt)).token.state(NOW) is TokenState.FRESH

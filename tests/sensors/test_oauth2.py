@@ -55,16 +55,16 @@ def test_what_passes_is_not_yet_within_the_budget(service: Service, deferrable: 
     assert len(service.calls) - before == 3
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="transient[R37]")])
-def test_a_passing_token_failure_is_not_yet(service: Service, deferrable: bool, _case: None) -> None:
+@pytest.mark.fault("R37")
+def test_a_passing_token_failure_is_not_yet(service: Service, deferrable: bool) -> None:
     answers = iter([Json({}, 408), Json({}, 408)])
     service.token = lambda _: next(answers, None) or Json({"access_token": "tok-9", "token_type": "Bearer"})
     wait(deferrable=deferrable)
     assert len(service.token_requests) == 3
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="permanent[R37]")])
-def test_a_refused_client_fails_at_once(service: Service, deferrable: bool, _case: None) -> None:
+@pytest.mark.fault("R37")
+def test_a_refused_client_fails_at_once(service: Service, deferrable: bool) -> None:
     service.token = lambda _: Json({"error": "invalid_client"}, 401)
     with pytest.raises(AirflowFailException) as caught:
         wait(deferrable=deferrable)
@@ -73,9 +73,9 @@ def test_a_refused_client_fails_at_once(service: Service, deferrable: bool, _cas
 
 
 @pytest.mark.parametrize("option", ["soft_fail", "never_fail"])
-@pytest.mark.parametrize("_case", [pytest.param(None, id="skipped[L35]")])
+@pytest.mark.fault("L35")
 def test_a_skipped_task_says_why_first(
-    service: Service, deferrable: bool, option: str, caplog: pytest.LogCaptureFixture, _case: None
+    service: Service, deferrable: bool, option: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.token = lambda _: Json({"error": "invalid_client"}, 401)
     with caplog.at_level(logging.ERROR), pytest.raises(AirflowSkipException):

@@ -24,8 +24,8 @@ def client(service: Service, **changes: Any) -> OAuth2Client:
     return OAuth2Client("my_api", service.connection(**changes))
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="500-coroutines[P03]")])
-def test_a_cold_start_of_500_makes_one_request(_case: None, service: Service) -> None:
+@pytest.mark.fault("P03")
+def test_a_cold_start_of_500_makes_one_request(service: Service) -> None:
     service.token = lambda _: Delay(1.0, token_json("the-token"))
 
     async def all_at_once() -> tuple[set[str], int, int]:
@@ -88,8 +88,8 @@ def test_threads_and_two_loops_share_one_request(service: Service) -> None:
     assert len(service.token_requests) == 1
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="cancelled[P16]")])
-def test_a_cancelled_coroutine_disturbs_nobody(_case: None, service: Service) -> None:
+@pytest.mark.fault("P16")
+def test_a_cancelled_coroutine_disturbs_nobody(service: Service) -> None:
     service.token = lambda _: Delay(0.4, token_json("the-token"))
 
     async def main() -> str:
@@ -132,10 +132,8 @@ def test_each_waiter_has_an_error_of_its_own(service: Service) -> None:
     assert len(service.token_requests) == 1
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="rotated[H10]")])
-def test_a_rotated_secret_is_read_again(
-    _case: None, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.fault("H10")
+def test_a_rotated_secret_is_read_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def token(request: Any) -> Any:
         old = b"client_secret=old" in request.body
         return Json({"error": "invalid_client"}, 401) if old else token_json("rotated")

@@ -115,9 +115,9 @@ class TestTokens:
         entries(sharing).granted(given())
         assert entries(sharing).token() is None
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="expired-in-the-store[P09]")])
+    @pytest.mark.fault("P09")
     def test_an_expired_token_is_never_returned(
-        self, _case: None, sharing: Sharing, monkeypatch: pytest.MonkeyPatch
+        self, sharing: Sharing, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         entries(sharing).granted(token())
         later = time.time() + 3541
@@ -146,10 +146,8 @@ class TestTokens:
         assert again is not None
         assert again.value == "again"
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="swapped[P25]")])
-    def test_an_entry_in_anothers_place_does_not_open(
-        self, _case: None, folder: Path, sharing: Sharing
-    ) -> None:
+    @pytest.mark.fault("P25")
+    def test_an_entry_in_anothers_place_does_not_open(self, folder: Path, sharing: Sharing) -> None:
         """Even for the same client: the token of one scope in the place of another's."""
         wide, narrow = settings(request={"scope": ("all",)}), settings(request={"scope": ("little",)})
         Entries(wide, sharing).granted(token("wide"))
@@ -157,10 +155,8 @@ class TestTokens:
         the_file(folder, sharing, narrow).write_bytes(the_file(folder, sharing, wide).read_bytes())
         assert Entries(narrow, sharing).token() is None
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="rotated[P28]")])
-    def test_a_rotated_secret_finds_and_opens_nothing(
-        self, _case: None, folder: Path, sharing: Sharing
-    ) -> None:
+    @pytest.mark.fault("P28")
+    def test_a_rotated_secret_finds_and_opens_nothing(self, folder: Path, sharing: Sharing) -> None:
         entries(sharing).granted(token())
         old = the_file(folder, sharing, settings())
         rotated = settings(client_secret=Secret("rotated-secret"))
@@ -168,8 +164,8 @@ class TestTokens:
         old.rename(the_file(folder, sharing, rotated))
         assert Entries(rotated, sharing).token() is None
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="certificate[P29]")])
-    def test_another_key_or_certificate_is_another_entry(self, _case: None, sharing: Sharing) -> None:
+    @pytest.mark.fault("P29")
+    def test_another_key_or_certificate_is_another_entry(self, sharing: Sharing) -> None:
         def client(key: str) -> ClientSettings:
             assertion = {"private_key": Secret(key)}
             return settings(auth_method="private_key_jwt", client_secret=None, assertion=assertion)
@@ -190,8 +186,8 @@ class TestStoreKey:
         assert entries(Sharing(store)).token() is None
         assert entries(Sharing(store, (new_key(),))).token() is None
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="store-key-rotated[P30]")])
-    def test_the_old_key_reads_and_the_new_one_writes(self, _case: None, folder: Path) -> None:
+    @pytest.mark.fault("P30")
+    def test_the_old_key_reads_and_the_new_one_writes(self, folder: Path) -> None:
         store, old, new = GuardedStore(FileStore(folder)), new_key(), new_key()
         entries(Sharing(store, (old,))).granted(token("before"))
         both = Sharing(store, (new, old))
@@ -386,9 +382,9 @@ class TestRecords:
         assert load_error({"type": "TransportError", "message": "x", "surprise": 1}) is None
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="full-disk[P31]")])
+@pytest.mark.fault("P31")
 def test_a_store_that_cannot_be_written_costs_no_token(
-    _case: None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("a file where the folder should be")
     sharing = Sharing(GuardedStore(FileStore(tmp_path / "file")))

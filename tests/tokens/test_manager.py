@@ -75,8 +75,8 @@ class TestThreads:
             assert time.monotonic() - started < 1.5
             assert pending.result().value == "slow"
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="permanent[P11]")])
-    def test_all_who_wait_share_a_refusal(self, _case: None, manager: TokenManager, service: Service) -> None:
+    @pytest.mark.fault("P11")
+    def test_all_who_wait_share_a_refusal(self, manager: TokenManager, service: Service) -> None:
         service.token = lambda _: Delay(0.3, Json({"error": "invalid_client"}, 401))
         settings = settings_for(service)
         errors = self.errors_of(16, lambda: manager.acquire(settings))
@@ -84,8 +84,8 @@ class TestThreads:
         assert len({id(error) for error in errors}) == 16, "each caller raises a copy of its own"
         assert len(service.token_requests) == 1
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="transient[P10]")])
-    def test_all_who_wait_share_a_failure(self, _case: None, manager: TokenManager, service: Service) -> None:
+    @pytest.mark.fault("P10")
+    def test_all_who_wait_share_a_failure(self, manager: TokenManager, service: Service) -> None:
         service.token = lambda _: Delay(0.3, Json({}, 503, [("Retry-After", "30")]))
         settings = settings_for(service, max_retry_attempts=0, max_wait=5)
         errors = self.errors_of(16, lambda: manager.acquire(settings))
@@ -98,9 +98,9 @@ class TestThreads:
             found = [pool.submit(call).exception() for _ in range(callers)]
         return [error for error in found if error is not None]
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="BaseException[P16]")])
+    @pytest.mark.fault("P16")
     def test_a_cancelled_caller_disturbs_nobody(
-        self, _case: None, manager: TokenManager, service: Service, monkeypatch: pytest.MonkeyPatch
+        self, manager: TokenManager, service: Service, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Airflow's task timeout raises an exception at any place of the caller's code."""
         import signal
@@ -130,9 +130,9 @@ class TestThreads:
 class TestForks:
     """Celery and LocalExecutor fork workers while threads are running."""
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="held-lock[P20]")])
+    @pytest.mark.fault("P20")
     @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-    def test_a_child_forked_within_an_acquisition(self, _case: None, service: Service) -> None:
+    def test_a_child_forked_within_an_acquisition(self, service: Service) -> None:
         from airflow_oauth_provider.tokens.manager import shared
 
         service.token = slow_token(1.0)
@@ -150,9 +150,9 @@ class TestForks:
         assert self.exit_code(child, within=20) == 0
         assert len(service.token_requests) == 2, "the parent's flight is not the child's"
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="session[P22]")])
+    @pytest.mark.fault("P22")
     @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-    def test_a_child_opens_its_own_connections(self, _case: None, service: Service) -> None:
+    def test_a_child_opens_its_own_connections(self, service: Service) -> None:
         from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 
         hook = OAuth2Hook(method="GET", connection=service.connection())
@@ -182,9 +182,9 @@ class TestForks:
 class TestRefusals:
     """What is not asked again for a while."""
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="invalid_client[P49]")])
+    @pytest.mark.fault("P49")
     def test_one_request_a_minute_for_a_bad_secret(
-        self, _case: None, manager: TokenManager, service: Service, monkeypatch: pytest.MonkeyPatch
+        self, manager: TokenManager, service: Service, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         service.token = refuse("invalid_client", 401)
         clock = time.time()
@@ -203,10 +203,8 @@ class TestRefusals:
             manager.acquire(settings)
         assert len(service.token_requests) == 2
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="rotation[P49]")])
-    def test_a_new_secret_is_tried_at_once(
-        self, _case: None, manager: TokenManager, service: Service
-    ) -> None:
+    @pytest.mark.fault("P49")
+    def test_a_new_secret_is_tried_at_once(self, manager: TokenManager, service: Service) -> None:
         service.token = refuse("invalid_client", 401)
         with pytest.raises(InvalidClientError):
             manager.acquire(settings_for(service))
@@ -239,10 +237,8 @@ class TestRefusals:
                 manager.acquire(settings_for(service))
         assert len(service.token_requests) == 2
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="cool-down[P50]")])
-    def test_a_server_that_wants_a_rest_gets_it(
-        self, _case: None, manager: TokenManager, service: Service
-    ) -> None:
+    @pytest.mark.fault("P50")
+    def test_a_server_that_wants_a_rest_gets_it(self, manager: TokenManager, service: Service) -> None:
         service.token = refuse("slow_down", 429, [("Retry-After", "7200")])
         settings = settings_for(service, max_wait=2)
         for _ in range(3):
@@ -252,8 +248,8 @@ class TestRefusals:
         assert caught.value.retry_after is not None
         assert 3590 < caught.value.retry_after <= 3600, "capped"
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="short-cool-down[P50]")])
-    def test_a_short_rest_is_waited_for(self, _case: None, manager: TokenManager, service: Service) -> None:
+    @pytest.mark.fault("P50")
+    def test_a_short_rest_is_waited_for(self, manager: TokenManager, service: Service) -> None:
         service.token = refuse("slow_down", 429, [("Retry-After", "1")])
         with pytest.raises(TokenEndpointError):
             manager.acquire(settings_for(service, max_retry_attempts=0))
@@ -294,10 +290,8 @@ class TestRefusals:
 class TestBudgets:
     """A wait that is kept."""
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="custom-provider-hangs[N06]")])
-    def test_foreign_code_that_hangs_holds_nobody(
-        self, _case: None, manager: TokenManager, service: Service
-    ) -> None:
+    @pytest.mark.fault("N06")
+    def test_foreign_code_that_hangs_holds_nobody(self, manager: TokenManager, service: Service) -> None:
         release = threading.Event()
         settings = self.custom(service, lambda _: release.wait(30))
         started = time.monotonic()
@@ -306,9 +300,9 @@ class TestBudgets:
         assert time.monotonic() - started < 1.0
         release.set()
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="clock-jumps[N39]")])
+    @pytest.mark.fault("N39")
     def test_a_jump_of_the_wall_clock_changes_no_budget(
-        self, _case: None, manager: TokenManager, service: Service, monkeypatch: pytest.MonkeyPatch
+        self, manager: TokenManager, service: Service, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         service.token = lambda _: Delay(5.0, token_json("late"))
         real, jumps = time.time, iter([0.0])
@@ -322,10 +316,8 @@ class TestBudgets:
         assert 0.5 < time.monotonic() - started < 2.0
         assert 0 <= caught.value.elapsed < 2.0
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="late-answer[N38]")])
-    def test_no_success_after_the_deadline(
-        self, _case: None, manager: TokenManager, service: Service
-    ) -> None:
+    @pytest.mark.fault("N38")
+    def test_no_success_after_the_deadline(self, manager: TokenManager, service: Service) -> None:
         """Whoever was held up elsewhere is not given a token that came too late for its budget."""
         service.token = lambda _: Delay(1.2, token_json("late"))
         settings = settings_for(service, max_wait=0.6, max_retry_attempts=0)
@@ -364,10 +356,8 @@ class TestBudgets:
 class TestMemory:
     """Bounded, and nothing kept that is not needed."""
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="LRU[P48]")])
-    def test_the_least_recently_used_goes_first(
-        self, _case: None, manager: TokenManager, service: Service
-    ) -> None:
+    @pytest.mark.fault("P48")
+    def test_the_least_recently_used_goes_first(self, manager: TokenManager, service: Service) -> None:
         kept = settings_for(service, scope="kept")
         token = manager.acquire(kept)
         for number in range(MAX_SLOTS + 10):
@@ -376,8 +366,8 @@ class TestMemory:
                 assert manager.acquire(kept) is token
         assert len(manager._slots) == MAX_SLOTS
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="dropped[L32]")])
-    def test_a_dropped_token_is_gone(self, _case: None, service: Service) -> None:
+    @pytest.mark.fault("L32")
+    def test_a_dropped_token_is_gone(self, service: Service) -> None:
         """Tokens have slots and no weak references: what is checked is who still refers to them."""
         client = OAuth2Client("my_api", service.connection())
         token = client.get_token()
@@ -408,15 +398,15 @@ class TestMemory:
             time.sleep(0.01)
         assert flight() is None
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="same-id-other-content[P55]")])
-    def test_one_connection_id_with_two_contents(self, _case: None, service: Service) -> None:
+    @pytest.mark.fault("P55")
+    def test_one_connection_id_with_two_contents(self, service: Service) -> None:
         first = OAuth2Client("my_api", service.connection(scope="a"))
         second = OAuth2Client("my_api", service.connection(scope="b"))
         assert first.get_token().value != second.get_token().value
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="shutdown[P54]")])
-def test_the_interpreter_ends_during_an_acquisition(_case: None, service: Service) -> None:
+@pytest.mark.fault("P54")
+def test_the_interpreter_ends_during_an_acquisition(service: Service) -> None:
     import subprocess
     import sys
 

@@ -40,10 +40,8 @@ def fleet(service: Service, store: str, home: Path, processes: int, **changes: A
     return run(Task(connection, store, str(home), processes, **changes))
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="40-processes[P02]")])
-def test_a_cold_start_of_40_makes_one_request(
-    _case: None, service: Service, store: str, tmp_path: Path
-) -> None:
+@pytest.mark.fault("P02")
+def test_a_cold_start_of_40_makes_one_request(service: Service, store: str, tmp_path: Path) -> None:
     service.token = lambda _: Delay(0.25, token_json("the-token"))
     report = fleet(service, store, tmp_path, 40, calls=10)
     assert report.tokens == {"the-token"}
@@ -54,8 +52,8 @@ def test_a_cold_start_of_40_makes_one_request(
     assert len(service.token_requests) == 1, "later processes find it"
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="1000-tasks[L20]")])
-def test_a_thousand_tasks_make_one_request(_case: None, service: Service, tmp_path: Path) -> None:
+@pytest.mark.fault("L20")
+def test_a_thousand_tasks_make_one_request(service: Service, tmp_path: Path) -> None:
     """As processes, each with a memory of its own; ``make test-cluster`` does it with real tasks."""
     for _ in range(4):
         assert fleet(service, "file", tmp_path, 250).tokens == {"tok-1"}
@@ -73,8 +71,8 @@ def test_an_expiring_store_makes_one_request_per_lifetime(
     assert len(service.token_requests) == 2
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="500-tasks-one-secret[P49]")])
-def test_a_wrong_secret_is_one_request(_case: None, service: Service, store: str, tmp_path: Path) -> None:
+@pytest.mark.fault("P49")
+def test_a_wrong_secret_is_one_request(service: Service, store: str, tmp_path: Path) -> None:
     service.token = lambda _: Delay(0.2, Json({"error": "invalid_client"}, 401))
     report = fleet(service, store, tmp_path, 40)
     assert report.errors == {"InvalidClientError"}
@@ -84,8 +82,8 @@ def test_a_wrong_secret_is_one_request(_case: None, service: Service, store: str
     assert len(service.token_requests) == 1
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="cool-down[P50]")])
-def test_a_cool_down_is_shared(_case: None, service: Service, store: str, tmp_path: Path) -> None:
+@pytest.mark.fault("P50")
+def test_a_cool_down_is_shared(service: Service, store: str, tmp_path: Path) -> None:
     service.token = lambda _: Json({}, 429, [("Retry-After", "120")])
     extra = {"max_wait": 5}
     for _ in range(2):
@@ -95,19 +93,17 @@ def test_a_cool_down_is_shared(_case: None, service: Service, store: str, tmp_pa
     assert len(service.token_requests) == 1
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="shared-failure[P10]")])
-def test_a_failure_is_shared_by_those_who_wait(
-    _case: None, service: Service, store: str, tmp_path: Path
-) -> None:
+@pytest.mark.fault("P10")
+def test_a_failure_is_shared_by_those_who_wait(service: Service, store: str, tmp_path: Path) -> None:
     service.token = lambda _: Delay(1.0, Json({}, 503))
     report = fleet(service, store, tmp_path, 16, extra={"max_retry_attempts": 1, "max_wait": 20})
     assert report.errors == {"TokenEndpointError"}
     assert len(service.token_requests) == 2, "one budget, not sixteen"
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="DAG-retries[L40]")])
+@pytest.mark.fault("L40")
 def test_an_outage_with_retrying_tasks_is_one_probe_per_cool_down(
-    _case: None, service: Service, store: str, tmp_path: Path
+    service: Service, store: str, tmp_path: Path
 ) -> None:
     service.token = lambda _: Json({}, 503, [("Retry-After", "300")])
     extra = {"max_retry_attempts": 3, "max_wait": 3}
@@ -116,8 +112,8 @@ def test_an_outage_with_retrying_tasks_is_one_probe_per_cool_down(
     assert len(service.token_requests) == 1
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="killed[L37]")])
-def test_a_killed_leader_holds_nobody(_case: None, service: Service, tmp_path: Path) -> None:
+@pytest.mark.fault("L37")
+def test_a_killed_leader_holds_nobody(service: Service, tmp_path: Path) -> None:
     service.token = lambda _: Delay(0.5, token_json("the-token"))
     report = fleet(service, "file", tmp_path, 16, kill_after=(0.05, 0.2), kills=3, extra={"max_wait": 20})
     assert report.killed == [3]
@@ -127,9 +123,9 @@ def test_a_killed_leader_holds_nobody(_case: None, service: Service, tmp_path: P
     assert max(result.seconds for result in report.results) < 8
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="dead-holder[P14]")])
+@pytest.mark.fault("P14")
 def test_a_leader_killed_with_its_lease_in_redis(
-    _case: None, service: Service, redis_server: RedisServer, tmp_path: Path
+    service: Service, redis_server: RedisServer, tmp_path: Path
 ) -> None:
     service.token = lambda _: Delay(2, token_json("the-token"))
     report = fleet(
@@ -141,8 +137,8 @@ def test_a_leader_killed_with_its_lease_in_redis(
     assert 9 < slowest < 18, "taken over by one after ten seconds, not after the lease's thirty"
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="stopped-holder[P15]")])
-def test_a_stopped_leader_holds_nobody(_case: None, service: Service, store: str, tmp_path: Path) -> None:
+@pytest.mark.fault("P15")
+def test_a_stopped_leader_holds_nobody(service: Service, store: str, tmp_path: Path) -> None:
     """It lives, so it keeps its lease even in files: after ten seconds one of the others asks beside it."""
     service.token = lambda _: Delay(0.5, token_json("the-token"))
     report = fleet(service, store, tmp_path, 8, stop_leader=True, extra={"max_wait": 30})
@@ -160,19 +156,17 @@ def test_nobody_waits_beyond_its_budget(service: Service, store: str, tmp_path: 
     assert len(service.token_requests) == 1
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="down[P41]")])
-def test_without_redis_each_process_gets_its_own(
-    _case: None, service: Service, unused_port: int, tmp_path: Path
-) -> None:
+@pytest.mark.fault("P41")
+def test_without_redis_each_process_gets_its_own(service: Service, unused_port: int, tmp_path: Path) -> None:
     report = fleet(service, f"redis://127.0.0.1:{unused_port}/0", tmp_path, 4)
     assert report.errors == set()
     assert len(service.token_requests) == 4
     assert max(result.seconds for result in report.results) < 3
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="stalls[P42]")])
+@pytest.mark.fault("P42")
 def test_a_redis_that_stalls_costs_little(
-    _case: None, service: Service, redis_server: RedisServer, tmp_path: Path
+    service: Service, redis_server: RedisServer, tmp_path: Path
 ) -> None:
     redis_server.freeze()
     report = fleet(service, redis_server.url, tmp_path, 4)

@@ -52,9 +52,9 @@ def worth_renewing(manager: TokenManager, settings: ClientSettings) -> None:
 class TestEarly:
     """The advisory window."""
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="100-callers[P06]")])
+    @pytest.mark.fault("P06")
     def test_one_renews_and_the_others_go_on(
-        self, _case: None, manager: TokenManager, sharing: Sharing, service: Service
+        self, manager: TokenManager, sharing: Sharing, service: Service
     ) -> None:
         settings = settings_for(service)
         old = manager.acquire(settings, sharing)
@@ -126,9 +126,9 @@ class TestEarly:
 class TestMandatory:
     """Below the margin nobody uses the token."""
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="AS-down[P08]")])
+    @pytest.mark.fault("P08")
     def test_no_token_is_better_than_one_that_is_about_to_end(
-        self, _case: None, manager: TokenManager, sharing: Sharing, service: Service
+        self, manager: TokenManager, sharing: Sharing, service: Service
     ) -> None:
         service.token = lambda _: token_json("short", expires_in=2)
         settings = settings_for(service, max_wait=1, max_retry_attempts=0)
@@ -138,8 +138,8 @@ class TestMandatory:
         with pytest.raises(OAuthError):
             manager.acquire(settings, sharing)
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="before-each-call[R34]")])
-    def test_a_session_looks_at_its_token_before_each_call(self, _case: None, service: Service) -> None:
+    @pytest.mark.fault("R34")
+    def test_a_session_looks_at_its_token_before_each_call(self, service: Service) -> None:
         from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 
         service.token = lambda _: token_json(f"tok-{len(service.token_requests)}", expires_in=2)
@@ -172,9 +172,9 @@ class TestSharing:
         assert one.acquire(settings, sharing, force=True).value == "tok-2"
         assert other.acquire(settings, sharing).value == "tok-2"
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="200-tasks-401[P52]")])
+    @pytest.mark.fault("P52")
     def test_many_tasks_whose_token_is_refused_make_one_request(
-        self, _case: None, service: Service, sharing: Sharing
+        self, service: Service, sharing: Sharing
     ) -> None:
         settings = settings_for(service)
         managers = [TokenManager() for _ in range(20)]
@@ -189,10 +189,8 @@ class TestSharing:
             assert set(pool.map(task, managers)) == {"next"}
         assert len(service.token_requests) == 2
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="different-settings[P55]")])
-    def test_two_connections_that_differ_do_not_share(
-        self, _case: None, sharing: Sharing, service: Service
-    ) -> None:
+    @pytest.mark.fault("P55")
+    def test_two_connections_that_differ_do_not_share(self, sharing: Sharing, service: Service) -> None:
         one = TokenManager().acquire(settings_for(service, audience="a"), sharing)
         other = TokenManager().acquire(settings_for(service, audience="b"), sharing)
         assert one.value != other.value

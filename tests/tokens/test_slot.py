@@ -48,8 +48,8 @@ def test_good_until_the_mandatory_margin(slot: Slot, clocks: Clocks) -> None:
     assert slot.current() is None
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="issued-in-the-future[K01]")])
-def test_issued_by_a_clock_that_was_ahead(_case: None, clocks: Clocks) -> None:
+@pytest.mark.fault("K01")
+def test_issued_by_a_clock_that_was_ahead(clocks: Clocks) -> None:
     clocks.wall += 600
     slot = Slot("key")
     slot.put(replace(TOKEN, issued_at=NOW + 600, expires_at=NOW + 4200))
@@ -58,27 +58,27 @@ def test_issued_by_a_clock_that_was_ahead(_case: None, clocks: Clocks) -> None:
     assert slot.current() is None, "its expiry was counted on a clock that was wrong"
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="back-2-h[K02]")])
-def test_a_clock_set_back_keeps_nothing_alive(_case: None, slot: Slot, clocks: Clocks) -> None:
+@pytest.mark.fault("K02")
+def test_a_clock_set_back_keeps_nothing_alive(slot: Slot, clocks: Clocks) -> None:
     clocks.wall -= 200
     clocks.pass_(3541)
     assert slot.current() is None, "3,541 s have passed, whatever the wall clock says"
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="forward-2-h[K03]")])
-def test_a_clock_set_forward_ends_it(_case: None, slot: Slot, clocks: Clocks) -> None:
+@pytest.mark.fault("K03")
+def test_a_clock_set_forward_ends_it(slot: Slot, clocks: Clocks) -> None:
     clocks.wall += 7200
     assert slot.current() is None
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="suspended-3-h[K04]")])
-def test_a_suspended_machine(_case: None, slot: Slot, clocks: Clocks) -> None:
+@pytest.mark.fault("K04")
+def test_a_suspended_machine(slot: Slot, clocks: Clocks) -> None:
     clocks.wall += 3 * 3600  # the elapsed clock of some systems stands still meanwhile
     assert slot.current() is None
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="late-answer[P51]")])
-def test_an_older_token_does_not_replace_a_newer(_case: None, slot: Slot) -> None:
+@pytest.mark.fault("P51")
+def test_an_older_token_does_not_replace_a_newer(slot: Slot) -> None:
     slot.put(replace(TOKEN, value="older", issued_at=NOW - 10))
     assert slot.current() is TOKEN
     newer = replace(TOKEN, value="newer", issued_at=NOW + 1)
@@ -86,8 +86,8 @@ def test_an_older_token_does_not_replace_a_newer(_case: None, slot: Slot) -> Non
     assert slot.current() is newer
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="invalidate[P51]")])
-def test_only_the_refused_token_is_dropped(_case: None, slot: Slot) -> None:
+@pytest.mark.fault("P51")
+def test_only_the_refused_token_is_dropped(slot: Slot) -> None:
     slot.drop(replace(TOKEN, value="another"))
     assert slot.current() is TOKEN
     slot.drop(replace(TOKEN))

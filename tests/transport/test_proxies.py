@@ -97,10 +97,10 @@ def test_a_proxy_in_trouble_is_passing(tls_server: ScriptedServer, status: int) 
     assert result.fault.retryable
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="in-the-hook[N27]")])
+@pytest.mark.fault("N27")
 @pytest.mark.parametrize("proxy", [CREDENTIALS], indirect=True)
 def test_a_407_is_a_configuration_error(
-    proxy: Proxy, tls_server: ScriptedServer, service: Service, monkeypatch: pytest.MonkeyPatch, _case: None
+    proxy: Proxy, tls_server: ScriptedServer, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://proxy-user:wrong-password@127.0.0.1:{proxy.port}")
     connection = service.connection(host=f"{tls_server.url}/token", ca_certificates=CA.certificate)
@@ -119,10 +119,8 @@ def test_api_calls_go_through_the_proxy_too(
     assert "/api/x" in proxy.log
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="https-proxy[N30]")])
-def test_a_proxy_reached_over_tls_is_verified(
-    tls_server: ScriptedServer, tmp_path: Path, _case: None
-) -> None:
+@pytest.mark.fault("N30")
+def test_a_proxy_reached_over_tls_is_verified(tls_server: ScriptedServer, tmp_path: Path) -> None:
     folder = tmp_path / "proxy"
     folder.mkdir()
     with ScriptedServer(server_context(issue(authority("Another CA")), folder)) as proxy:

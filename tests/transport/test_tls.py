@@ -61,8 +61,8 @@ def test_a_certificate_that_does_not_verify_is_final(
     assert word in result.detail
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="old-TLS[N19]")])
-def test_tls_below_1_2_is_refused(tmp_path: Path, _case: None) -> None:
+@pytest.mark.fault("N19")
+def test_tls_below_1_2_is_refused(tmp_path: Path) -> None:
     with (
         pytest.warns(DeprecationWarning, match="TLSv1_1"),
         tls_server(tmp_path, maximum=ssl.TLSVersion.TLSv1_1) as server,
@@ -74,8 +74,8 @@ def test_tls_below_1_2_is_refused(tmp_path: Path, _case: None) -> None:
     assert "TLS 1.2" in result.detail
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="handshake-stalls[N20]")])
-def test_a_stalled_handshake_ends_at_the_deadline(tmp_path: Path, _case: None) -> None:
+@pytest.mark.fault("N20")
+def test_a_stalled_handshake_ends_at_the_deadline(tmp_path: Path) -> None:
     server = ScriptedServer(server_context(issue(CA), tmp_path), stall_handshake=True)
     began = time.monotonic()
     with server:
@@ -85,16 +85,16 @@ def test_a_stalled_handshake_ends_at_the_deadline(tmp_path: Path, _case: None) -
     assert result.fault is Fault.TIMEOUT
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="optional-client-certificate[N22]")])
-def test_a_server_that_only_asks_for_a_client_certificate(tmp_path: Path, _case: None) -> None:
+@pytest.mark.fault("N22")
+def test_a_server_that_only_asks_for_a_client_certificate(tmp_path: Path) -> None:
     with tls_server(tmp_path, ask_for_client_certificate=True) as server:
         assert isinstance(send(server.url), Answer)
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-@pytest.mark.parametrize("_case", [pytest.param(None, id="environment[N24]")])
+@pytest.mark.fault("N24")
 def test_the_environments_bundle_is_honoured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, _case: None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     bundle = tmp_path / "bundle.pem"
     bundle.write_text(CA.certificate)
@@ -103,9 +103,9 @@ def test_the_environments_bundle_is_honoured(
         assert isinstance(send(server.url, ca=None), Answer)
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="connection-wins[N24]")])
+@pytest.mark.fault("N24")
 def test_the_connections_authority_wins_over_the_environments(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _case: None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = tmp_path / "bundle.pem"
     bundle.write_text(CA.certificate)
@@ -114,8 +114,8 @@ def test_the_connections_authority_wins_over_the_environments(
         assert isinstance(send(server.url, ca=authority("Another CA").certificate), Failure)
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="verify-false-elsewhere[N25]")])
-def test_a_session_that_does_not_verify_does_not_loosen_ours(tmp_path: Path, _case: None) -> None:
+@pytest.mark.fault("N25")
+def test_a_session_that_does_not_verify_does_not_loosen_ours(tmp_path: Path) -> None:
     with tls_server(tmp_path) as server:
         session = requests.Session()
         with pytest.warns(urllib3.exceptions.InsecureRequestWarning):

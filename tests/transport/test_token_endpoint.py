@@ -224,9 +224,9 @@ def test_an_allow_listed_host_may_have_any_address(monkeypatch: pytest.MonkeyPat
     assert result.fault is Fault.UNREACHABLE, "it was tried"
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="EMFILE[N40]")])
+@pytest.mark.fault("N40")
 def test_exhausted_descriptors_and_no_leak(
-    _case: None, monkeypatch: pytest.MonkeyPatch, scripted: ScriptedServer, unused_port: int
+    monkeypatch: pytest.MonkeyPatch, scripted: ScriptedServer, unused_port: int
 ) -> None:
     import errno
 

@@ -69,16 +69,16 @@ def test_json_and_request_kwargs_are_kept(service: Service) -> None:
     assert service.calls[0].target == "/api/x?b=2"
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="kwargs[L07]")])
-def test_what_the_database_holds_has_no_credential(service: Service, _case: None) -> None:
+@pytest.mark.fault("L07")
+def test_what_the_database_holds_has_no_credential(service: Service) -> None:
     trigger = OAuth2HttpTrigger("my_api", endpoint="x", headers={"X-One": "1"})
     event_of(trigger)
     held = json.dumps(trigger.serialize()) + json.dumps(again(trigger).serialize())
     assert not [word for word in (SECRET, "my-client", "tok-1", "Bearer") if word in held]
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="payload[L08]")])
-def test_an_event_holds_no_token_and_no_cookie(service: Service, _case: None) -> None:
+@pytest.mark.fault("L08")
+def test_an_event_holds_no_token_and_no_cookie(service: Service) -> None:
     service.api = lambda request: Text(
         200,
         f"you sent {request.header('Authorization')} and {SECRET}",
@@ -102,8 +102,8 @@ def test_a_large_body_stays_out_of_the_database(service: Service) -> None:
     assert len(text_of(whole)) == 300_000
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="permanent[L39]")])
-def test_a_refused_client_becomes_an_event_and_the_same_error_again(service: Service, _case: None) -> None:
+@pytest.mark.fault("L39")
+def test_a_refused_client_becomes_an_event_and_the_same_error_again(service: Service) -> None:
     service.token = lambda _: Json({"error": "invalid_client", "error_description": "who?"}, 401)
     event = event_of(OAuth2HttpTrigger("my_api", endpoint="x"))
     assert event["status"] == "error"
@@ -113,8 +113,8 @@ def test_a_refused_client_becomes_an_event_and_the_same_error_again(service: Ser
     assert SECRET not in json.dumps(event)
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="deleted[L12]")])
-def test_a_connection_that_is_gone_is_told(_case: None) -> None:
+@pytest.mark.fault("L12")
+def test_a_connection_that_is_gone_is_told() -> None:
     event = event_of(OAuth2HttpTrigger("there_is_none", endpoint="x"))
     assert isinstance(load_error(event["error"]), AirflowNotFoundException)
 
@@ -161,8 +161,8 @@ def test_what_a_restart_would_send_twice_is_refused(method: str) -> None:
         OAuth2HttpSensorTrigger("my_api", method="DELETE")
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="renewed-meanwhile[L08]")])
-def test_a_token_that_was_renewed_while_the_answer_came_is_not_told(service: Service, _case: None) -> None:
+@pytest.mark.fault("L08")
+def test_a_token_that_was_renewed_while_the_answer_came_is_not_told(service: Service) -> None:
     service.token = lambda _: token_json(f"tok-{len(service.token_requests)}", expires_in=0)
     event = event_of(OAuth2HttpTrigger("my_api", endpoint="x"))
     assert "Bearer ***" in text_of(event)
@@ -215,9 +215,9 @@ def test_of_foreign_errors_only_the_type_is_told() -> None:
     assert "os.system" not in str(type(load_error({"type": "os.system", "message": "x"})))
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="cancelled[L11]")])
+@pytest.mark.fault("L11")
 @pytest.mark.parametrize("where", ["token", "call", "pause"])
-def test_a_cleared_task_leaves_nothing_behind(service: Service, where: str, _case: None) -> None:
+def test_a_cleared_task_leaves_nothing_behind(service: Service, where: str) -> None:
     if where == "token":
         service.token = lambda _: Silent()
     else:
@@ -241,9 +241,9 @@ def test_a_cleared_task_leaves_nothing_behind(service: Service, where: str, _cas
     gc.collect()
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="system-exit[L13]")])
+@pytest.mark.fault("L13")
 def test_a_provider_that_exits_harms_its_own_trigger_only(
-    service: Service, monkeypatch: pytest.MonkeyPatch, _case: None
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(
         "AIRFLOW__OAUTH2__CUSTOM_PROVIDERS", json.dumps({"leaves": "tests.triggers.test_oauth2.leaves"})
@@ -268,10 +268,8 @@ def leaves(_: Any) -> None:
     raise SystemExit(1)
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="masks[L16]")])
-def test_ten_thousand_tokens_mean_a_bounded_number_of_masks(
-    monkeypatch: pytest.MonkeyPatch, _case: None
-) -> None:
+@pytest.mark.fault("L16")
+def test_ten_thousand_tokens_mean_a_bounded_number_of_masks(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow_oauth_provider.tokens import AccessToken
 
     added: list[str] = []
@@ -291,9 +289,9 @@ def test_ten_thousand_tokens_mean_a_bounded_number_of_masks(
     assert max(map(len, added)) <= 16
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="no-greenback[L15]")])
+@pytest.mark.fault("L15")
 def test_no_synchronous_call_to_airflow_from_the_loop(
-    service: Service, monkeypatch: pytest.MonkeyPatch, _case: None
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without greenback a synchronous call in the loop is a dead-lock in Airflow: none is made."""
     monkeypatch.setattr(
@@ -349,16 +347,16 @@ class TestPolling:
         assert event["error"]["status"] == status
         assert len(service.calls) == (2 if status == 401 else 1), "a refused token is renewed once"
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="budget[R37]")])
-    def test_the_failure_budget_ends_it(self, service: Service, sleeps: list[float], _case: None) -> None:
+    @pytest.mark.fault("R37")
+    def test_the_failure_budget_ends_it(self, service: Service, sleeps: list[float]) -> None:
         service.api = lambda _: Json({}, 503)
         event = event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", max_consecutive_failures=4))
         assert event["error"]["status"] == 503
         assert len(service.calls) == 4
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="token-503[R37]")])
+    @pytest.mark.fault("R37")
     def test_a_passing_token_failure_is_not_yet(
-        self, service: Service, sleeps: list[float], monkeypatch: pytest.MonkeyPatch, _case: None
+        self, service: Service, sleeps: list[float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(max_retry_attempts=0))
         answers = iter([Json({}, 408), Json({}, 408)])

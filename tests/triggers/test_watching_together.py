@@ -124,11 +124,11 @@ def test_watchers_with_a_cursor_poll_each_for_itself(service: Service) -> None:
     assert [event["cursor"] for event in one] == [event["cursor"] for event in two] == [20]
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="cancelled[L11]")])
+@pytest.mark.fault("L11")
 @pytest.mark.parametrize("shared", [True, False], ids=["shared", "alone"])
 @pytest.mark.parametrize("where", ["token", "call", "pause", "pause-of-a-failure"])
 def test_a_watcher_that_is_cancelled_leaves_nothing_behind(
-    service: Service, where: str, shared: bool, _case: None
+    service: Service, where: str, shared: bool
 ) -> None:
     if where == "token":
         service.token = lambda _: Silent()
@@ -150,11 +150,11 @@ def test_a_watcher_that_is_cancelled_leaves_nothing_behind(
     gc.collect()  # an unclosed session would complain now
 
 
-@pytest.mark.parametrize("_case", [pytest.param(None, id="cancelled[L11]")])
+@pytest.mark.fault("L11")
 @pytest.mark.parametrize("error", [None, OSError()], ids=["closes", "fails-to-close"])
 @pytest.mark.parametrize("status", [200, 500])
 def test_a_watcher_that_is_cancelled_while_it_closes_ends(
-    service: Service, monkeypatch: pytest.MonkeyPatch, status: int, error: Exception | None, _case: None
+    service: Service, monkeypatch: pytest.MonkeyPatch, status: int, error: Exception | None
 ) -> None:
     """Be it that a poll failed, or that it had been cancelled before."""
     closings = []

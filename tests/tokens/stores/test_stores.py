@@ -99,8 +99,8 @@ class TestMemory:
         store.write(NAME, b"x", until=time.time() - 1)
         assert store.read(NAME) is None
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="bounded[P48]")])
-    def test_it_does_not_grow_for_ever(self, _case: None) -> None:
+    @pytest.mark.fault("P48")
+    def test_it_does_not_grow_for_ever(self) -> None:
         store = MemoryStore()
         for number in range(CAPACITY + 5):
             store.write(f"{number}", b"x", until=soon())
@@ -164,8 +164,8 @@ class TestFile:
         assert store.read(NAME) == b"y"
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="planted-link[P37]")])
-    def test_links_are_not_followed(self, _case: None, folder: Path, tmp_path: Path) -> None:
+    @pytest.mark.fault("P37")
+    def test_links_are_not_followed(self, folder: Path, tmp_path: Path) -> None:
         store = FileStore(folder)
         store.write(NAME, b"x", until=soon())
         victim = tmp_path / "victim"
@@ -194,8 +194,8 @@ class TestFile:
         store.write(NAME, b"x" * (MAX_ENTRY + 1), until=soon())
         assert store.read(NAME) is None
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="crash[P40]")])
-    def test_leftovers_are_swept(self, _case: None, folder: Path) -> None:
+    @pytest.mark.fault("P40")
+    def test_leftovers_are_swept(self, folder: Path) -> None:
         store = FileStore(folder)
         store.write(NAME, b"x", until=soon())
         old, fresh = folder / f"{NAME}.aa.tmp", folder / f"{NAME}.bb.tmp"
@@ -219,10 +219,8 @@ class TestFile:
         assert FileStore(folder).lease(NAME) is None
         lease.release()
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="no-flock[P39]")])
-    def test_a_file_system_without_locks(
-        self, _case: None, folder: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    @pytest.mark.fault("P39")
+    def test_a_file_system_without_locks(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def no_lock(*_: Any) -> None:
             raise OSError(errno.ENOLCK, "No locks available")
 
@@ -230,9 +228,9 @@ class TestFile:
         monkeypatch.setattr(fcntl, "flock", no_lock)
         assert isinstance(store.lease(NAME), NoLease)
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="disk-full[P31]")])
+    @pytest.mark.fault("P31")
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-    def test_a_full_disk(self, _case: None, tmp_path: Path) -> None:
+    def test_a_full_disk(self, tmp_path: Path) -> None:
         """A real one: a file system of 64 KiB."""
         mount = tmp_path / "small"
         mount.mkdir()
@@ -295,9 +293,9 @@ sys.stdin.read()
             holder.kill()
             holder.communicate()
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="lock-inherited[P20]")])
+    @pytest.mark.fault("P20")
     @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-    def test_a_forked_child_does_not_prolong_a_lock(self, _case: None, folder: Path) -> None:
+    def test_a_forked_child_does_not_prolong_a_lock(self, folder: Path) -> None:
         store = FileStore(folder)
         lease = store.lease(NAME)
         child = os.fork()
@@ -318,8 +316,8 @@ sys.stdin.read()
             os.kill(child, 9)
             os.waitpid(child, 0)
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="killed-while-writing[L03]")])
-    def test_a_reader_sees_the_old_entry_or_the_new_one_whole(self, _case: None, folder: Path) -> None:
+    @pytest.mark.fault("L03")
+    def test_a_reader_sees_the_old_entry_or_the_new_one_whole(self, folder: Path) -> None:
         program = f"""
 import itertools, time
 from pathlib import Path
@@ -349,15 +347,15 @@ for n in itertools.count():
 class TestRedis:
     """Against a real server."""
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="dead-holder[P14]")])
-    def test_a_lease_ends_by_itself(self, _case: None, redis_server: RedisServer) -> None:
+    @pytest.mark.fault("P14")
+    def test_a_lease_ends_by_itself(self, redis_server: RedisServer) -> None:
         store = RedisStore(redis_server.url)
         assert store.lease(NAME) is not None
         (key,) = redis_server.client().keys("*.lease")
         assert 25_000 < redis_server.client().pttl(key) <= 30_000
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="late-release[P15]")])
-    def test_nobody_releases_anothers_lease(self, _case: None, redis_server: RedisServer) -> None:
+    @pytest.mark.fault("P15")
+    def test_nobody_releases_anothers_lease(self, redis_server: RedisServer) -> None:
         store = RedisStore(redis_server.url)
         slow = store.lease(NAME)
         assert slow is not None
@@ -375,8 +373,8 @@ class TestRedis:
         store.write(NAME, b"x", until=time.time() - 1)
         assert store.read(NAME) is None
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="down[P41]")])
-    def test_no_server(self, _case: None, unused_port: int) -> None:
+    @pytest.mark.fault("P41")
+    def test_no_server(self, unused_port: int) -> None:
         store = RedisStore(f"redis://:the-password@127.0.0.1:{unused_port}/0")
         started = time.monotonic()
         with pytest.raises(StoreError) as caught:
@@ -384,8 +382,8 @@ class TestRedis:
         assert time.monotonic() - started < 0.5
         assert "the-password" not in str(caught.value)
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="slow[P42]")])
-    def test_a_server_that_stalls(self, _case: None, redis_server: RedisServer) -> None:
+    @pytest.mark.fault("P42")
+    def test_a_server_that_stalls(self, redis_server: RedisServer) -> None:
         store = RedisStore(redis_server.url)
         store.write(NAME, b"x", until=soon())
         redis_server.freeze()
@@ -396,8 +394,8 @@ class TestRedis:
         redis_server.thaw()
         assert store.read(NAME) == b"x"
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="replica[P43]")])
-    def test_a_server_that_may_not_be_written_to(self, _case: None, unused_port: int) -> None:
+    @pytest.mark.fault("P43")
+    def test_a_server_that_may_not_be_written_to(self, unused_port: int) -> None:
         with RedisServer(replicaof=f"127.0.0.1 {unused_port}") as replica:
             store = RedisStore(replica.url)
             with pytest.raises(StoreError):
@@ -405,8 +403,8 @@ class TestRedis:
             with pytest.raises(StoreError):
                 store.lease(NAME)
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="out-of-memory[P44]")])
-    def test_a_server_that_is_full(self, _case: None) -> None:
+    @pytest.mark.fault("P44")
+    def test_a_server_that_is_full(self) -> None:
         with RedisServer(maxmemory="1mb", maxmemory_policy="noeviction") as small:
             store = RedisStore(small.url)
 
@@ -417,15 +415,15 @@ class TestRedis:
             with pytest.raises(StoreError):
                 fill()
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="evicted[P44]")])
-    def test_an_evicted_entry_is_a_miss(self, _case: None, redis_server: RedisServer) -> None:
+    @pytest.mark.fault("P44")
+    def test_an_evicted_entry_is_a_miss(self, redis_server: RedisServer) -> None:
         store = RedisStore(redis_server.url)
         store.write(NAME, b"x", until=soon())
         redis_server.client().flushall()
         assert store.read(NAME) is None
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="foreign-type[P45]")])
-    def test_a_key_of_another_kind(self, _case: None, redis_server: RedisServer) -> None:
+    @pytest.mark.fault("P45")
+    def test_a_key_of_another_kind(self, redis_server: RedisServer) -> None:
         store = RedisStore(redis_server.url)
         store.write(NAME, b"x", until=soon())
         (key,) = redis_server.client().keys("*")
@@ -467,9 +465,9 @@ class Broken:
 class TestGuarded:
     """Speed and one warning, never a task."""
 
-    @pytest.mark.parametrize("_case", [pytest.param(None, id="circuit[P41]")])
+    @pytest.mark.fault("P41")
     def test_a_broken_store_is_left_alone(
-        self, _case: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         clock = [1000.0]
         monkeypatch.setattr("airflow_oauth_provider.tokens.stores.guarded.time.monotonic", lambda: clock[0])
