@@ -1,4 +1,9 @@
-"""What one OAuth client is configured to do: frozen values, checked before they get here."""
+"""What one OAuth client is configured to do: frozen values, checked before they get here.
+
+A field that shapes no token says so (``NO_KEY``); every other one enters the token's key, and every
+:class:`Secret` among them is masked and redacted, by walking the settings
+(:mod:`airflow_oauth_provider.protocol.leaves`).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from airflow_oauth_provider.protocol.leaves import CREDENTIAL, NO_KEY, UNORDERED, leaves, secrets_in
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.urls import Origin, Url
 
@@ -31,10 +37,10 @@ class RequestSettings:
     :param basic_encoding: ``rfc6749`` (§2.3.1, form-encoded) or ``raw``.
     """
 
-    scope: tuple[str, ...] = ()
+    scope: tuple[str, ...] = field(default=(), metadata=UNORDERED)
     include_scope: bool = True
     audience: str | None = None
-    resources: tuple[str, ...] = ()
+    resources: tuple[str, ...] = field(default=(), metadata=UNORDERED)
     query_params: Pairs = ()
     post_params: Pairs = ()
     secret_params: SecretPairs = field(default=(), repr=False)
@@ -69,8 +75,8 @@ class AssertionSettings:
     lifetime: float = 60.0
     audience: str | None = None
     claims: str = "{}"
-    private_key: Secret | None = field(default=None, repr=False)
-    private_key_passphrase: Secret | None = field(default=None, repr=False)
+    private_key: Secret | None = field(default=None, repr=False, metadata=CREDENTIAL)
+    private_key_passphrase: Secret | None = field(default=None, repr=False, metadata=CREDENTIAL)
 
 
 @dataclass(frozen=True)
@@ -82,13 +88,13 @@ class ApiSettings:
     :param listed_hosts: the allow-list entries (``allowed_api_hosts``) in force.
     """
 
-    base_url: str | None = None
-    origins: tuple[Origin, ...] = ()
-    headers: Pairs = ()
-    probe_path: str | None = None
-    require_scopes: tuple[str, ...] = ()
-    refresh_on_status: frozenset[int] = frozenset({401})
-    listed_hosts: tuple[str, ...] = ()
+    base_url: str | None = field(default=None, metadata=NO_KEY)
+    origins: tuple[Origin, ...] = field(default=(), metadata=NO_KEY)
+    headers: Pairs = field(default=(), metadata=NO_KEY)
+    probe_path: str | None = field(default=None, metadata=NO_KEY)
+    require_scopes: tuple[str, ...] = field(default=(), metadata=UNORDERED)
+    refresh_on_status: frozenset[int] = field(default=frozenset({401}), metadata=NO_KEY)
+    listed_hosts: tuple[str, ...] = field(default=(), metadata=NO_KEY)
 
 
 @dataclass(frozen=True)
@@ -102,18 +108,18 @@ class NetworkSettings:
 
     ca_certificates: str | None = None
     verify_tls: bool = True
-    request_timeout: float = 15.0
+    request_timeout: float = field(default=15.0, metadata=NO_KEY)
     proxy_url: Secret | None = field(default=None, repr=False)
-    token_host_listed: bool = False
+    token_host_listed: bool = field(default=False, metadata=NO_KEY)
 
 
 @dataclass(frozen=True)
 class CustomProvider:
     """A token callable that ``airflow.cfg`` allow-lists under *name*."""
 
-    name: str
-    path: str
-    function: Callable[[ClientSettings], Any] = field(repr=False, compare=False)
+    name: str = field(metadata=NO_KEY)
+    path: str = field(metadata=CREDENTIAL)
+    function: Callable[[ClientSettings], Any] = field(repr=False, compare=False, metadata=NO_KEY)
 
 
 @dataclass(frozen=True)
@@ -125,18 +131,19 @@ class ClientSettings:
     :param team: Airflow team that owns the connection, where Airflow tells.
     """
 
-    token_url: Url
-    client_id: str
-    auth_method: str = CLIENT_SECRET_BASIC
-    client_secret: Secret | None = field(default=None, repr=False)
+    token_url: Url = field(metadata=CREDENTIAL)
+    client_id: str = field(metadata=CREDENTIAL)
+    auth_method: str = field(default=CLIENT_SECRET_BASIC, metadata=CREDENTIAL)
+    client_secret: Secret | None = field(default=None, repr=False, metadata=CREDENTIAL)
     request: RequestSettings = RequestSettings()
-    retry: RetrySettings = RetrySettings()
-    assertion: AssertionSettings = AssertionSettings()
+    retry: RetrySettings = field(default=RetrySettings(), metadata=NO_KEY)
+    # Holds parts of the credential.
+    assertion: AssertionSettings = field(default=AssertionSettings(), metadata=CREDENTIAL)
     api: ApiSettings = ApiSettings()
     network: NetworkSettings = NetworkSettings()
-    custom: CustomProvider | None = None
-    category: str | None = None
-    team: str | None = None
+    custom: CustomProvider | None = field(default=None, metadata=CREDENTIAL)
+    category: str | None = field(default=None, metadata=NO_KEY)
+    team: str | None = field(default=None, metadata=CREDENTIAL)
 
     @property
     def credential(self) -> Secret | None:
@@ -144,15 +151,12 @@ class ClientSettings:
         return self.client_secret or self.assertion.private_key
 
     def secrets(self) -> tuple[Secret, ...]:
-        """Every secret in these settings, for masking and redaction."""
-        single = (
-            self.client_secret,
-            self.assertion.private_key,
-            self.assertion.private_key_passphrase,
-            self.network.proxy_url,
-        )
-        pairs = (*self.request.secret_params, *self.request.secret_headers)
-        return tuple(secret for secret in (*single, *(value for _, value in pairs)) if secret)
+        """Every secret in these settings, for masking and redaction; looked for once."""
+        known: tuple[Secret, ...] | None = self.__dict__.get("all_secrets")
+        if known is None:
+            values = (secret for leaf in leaves(self) for secret in secrets_in(leaf.value) if secret)
+            known = self.__dict__["all_secrets"] = tuple(dict.fromkeys(values))
+        return known
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("ClientSettings cannot be pickled: read the connection again where it is needed")
