@@ -4,6 +4,7 @@
 
     OAuthError(Exception)                retryable: may the same call succeed later?
     ├── ConfigurationError(ValueError)   the connection or airflow.cfg is wrong; nothing was sent
+    │   └── ConnectionNotFoundError      … because no connection has this id
     ├── TransportError                   no answer: DNS, TLS, refused, reset, timeout
     ├── TokenResponseError               an answer that RFC 6749 §5 does not allow
     ├── TokenEndpointError               the authorization server refused (RFC 6749 §5.2)
@@ -20,7 +21,7 @@ from __future__ import annotations
 import copy
 from typing import Self
 
-from airflow.providers.common.compat.sdk import AirflowException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 
 MAX_DESCRIPTION = 200
 
@@ -67,6 +68,13 @@ class ConfigurationError(OAuthError, ValueError):
         where = [f'Connection "{self.conn_id}"'] if self.conn_id else []
         where += [f'field "{self.field}"'] if self.field else []
         return f"{', '.join(where)}: {self.message}" if where else self.message
+
+
+class ConnectionNotFoundError(ConfigurationError, AirflowNotFoundException):
+    """No connection has this id.
+
+    Also Airflow's ``AirflowNotFoundException``, so that ``except`` clauses written for that go on working.
+    """
 
 
 class TransportError(OAuthError):

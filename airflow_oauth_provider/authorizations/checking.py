@@ -24,6 +24,7 @@ from airflow_oauth_provider.authorizations.actions import Job
 from airflow_oauth_provider.authorizations.results import Checked
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 from airflow_oauth_provider.connection.fields import CONNECTION_TYPE
+from airflow_oauth_provider.connection.identifier import connection_not_found
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TokenEndpointError
 from airflow_oauth_provider.transport.stopping import GLANCE, Stop
 
@@ -61,7 +62,7 @@ class Target:
         except OAuthError as error:
             return cls(conn_id, error=error.for_connection(conn_id))
         except AirflowNotFoundException:
-            return cls(conn_id, error=ConfigurationError("there is no such connection", conn_id=conn_id))
+            return cls(conn_id, error=connection_not_found(conn_id))
         except Exception as error:  # of secrets backends and of Airflow, whatever they are
             text = f"the connection cannot be read ({type(error).__name__})"
             return cls(conn_id, error=ConfigurationError(text, conn_id=conn_id))

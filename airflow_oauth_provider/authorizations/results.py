@@ -7,7 +7,8 @@ from typing import Any
 
 from airflow_oauth_provider.authorizations.remedies import reason, remedy
 from airflow_oauth_provider.authorizations.times import iso, utc
-from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError
+from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.protocol.error_record import to_dict
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,11 @@ class Checked:
 
 def error_report(error: OAuthError) -> dict[str, Any]:
     """Return an error as JSON has it."""
-    endpoint = error if isinstance(error, TokenEndpointError) else None
+    record = to_dict(error)
     return {
-        "type": type(error).__name__,
+        "type": record["type"],
         "message": str(error),
         "remedy": remedy(error),
-        "error": endpoint.error if endpoint else None,
-        "status": getattr(error, "status", None),
-        "field": getattr(error, "field", None),
+        **{name: record.get(name) for name in ("error", "status", "field", "retry_after")},
         "retryable": error.retryable,
-        "retry_after": getattr(error, "retry_after", None),
     }

@@ -18,6 +18,7 @@ from typing import Any
 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.report import Report, tell_memory_hits
+from airflow_oauth_provider.connection.identifier import connection_not_found
 from airflow_oauth_provider.connection.resolving import Resolved, resolve
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError
@@ -355,12 +356,19 @@ class OAuth2Client:
 
 
 def _get_connection(conn_id: str) -> Any:
-    from airflow.providers.common.compat.sdk import BaseHook
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
-    return BaseHook.get_connection(conn_id)
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        raise connection_not_found(conn_id) from None
 
 
 async def _aget_connection(conn_id: str) -> Any:
     from airflow.providers.common.compat.connection import get_async_connection
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-    return await get_async_connection(conn_id)
+    try:
+        return await get_async_connection(conn_id)
+    except AirflowNotFoundException:
+        raise connection_not_found(conn_id) from None

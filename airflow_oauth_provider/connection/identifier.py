@@ -5,11 +5,13 @@ Imports next to nothing, since every DAG file does it.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError
 
 DEFAULT_CONN_ID = "oauth2_default"
+_VARIABLE = "AIRFLOW_CONN_"
 
 
 def one_conn_id(oauth2_conn_id: str | None, http_conn_id: str | None, otherwise: str | None = None) -> str:
@@ -37,3 +39,16 @@ def require_no_auth_type(auth_type: Any, conn_id: str) -> None:
             field="auth_type",
             conn_id=conn_id,
         )
+
+
+def connection_not_found(conn_id: str) -> ConnectionNotFoundError:
+    """Build the error for an id that no connection has; it offers similar ids.
+
+    Only those of environment variables: no version of Airflow lets a task list the others.
+    """
+    from difflib import get_close_matches
+
+    known = [name.removeprefix(_VARIABLE).lower() for name in os.environ if name.startswith(_VARIABLE)]
+    similar = get_close_matches(conn_id.lower(), known)
+    hint = f"; the environment has {', '.join(similar)}" if similar else ""
+    return ConnectionNotFoundError(f"there is no such connection{hint}", conn_id=conn_id)

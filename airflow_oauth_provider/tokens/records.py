@@ -6,7 +6,6 @@ fit is as good as absent. No pickle, and no import of a name that stands in an e
 
 from __future__ import annotations
 
-import inspect
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -20,17 +19,11 @@ from airflow_oauth_provider.exceptions import (
     TransportError,
 )
 from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.error_record import from_dict, to_dict
 
-_ERRORS: dict[str, type[OAuthError]] = {
-    kind.__name__: kind
-    for kind in (
-        InvalidClientError,
-        TokenEndpointError,
-        TokenResponseError,
-        TransportError,
-        InsufficientScopeError,
-    )
-}
+_SHARED = frozenset(
+    {InvalidClientError, TokenEndpointError, TokenResponseError, TransportError, InsufficientScopeError}
+)
 _FOREIGN = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
@@ -62,22 +55,14 @@ def load_token(data: bytes) -> AccessToken | None:
     return token if isinstance(token.value, str) and isinstance(token.token_type, str) else None
 
 
-def dump_error(error: OAuthError) -> dict[str, Any] | None:
-    """Write an error that concerns others than its caller; ``None`` for one that does not."""
-    if type(error).__name__ not in _ERRORS:
-        return None
-    accepted = inspect.signature(type(error)).parameters.keys() - {"conn_id"}
-    values = {name: value for name, value in vars(error).items() if name in accepted}
-    return {"type": type(error).__name__, **values}
+def concerns_others(error: OAuthError) -> bool:
+    """Whether an error tells something about the server or the credential, and not only its own caller."""
+    return type(error) in _SHARED
 
 
-def load_error(content: Any) -> OAuthError | None:
-    """Read an error."""
-    try:
-        values = dict(content)
-        return _ERRORS[values.pop("type")](str(values.pop("message")), **values)
-    except _FOREIGN:
-        return None
+def _shared_record(error: OAuthError | None) -> dict[str, Any] | None:
+    """Write an error for all who share an entry: under no connection id, which is the caller's own."""
+    return {**to_dict(error), "conn_id": None} if error is not None and concerns_others(error) else None
 
 
 @dataclass(frozen=True)
@@ -110,7 +95,7 @@ class Status:
 
     def dump(self) -> bytes:
         """Write it."""
-        content = {**asdict(self), "error": dump_error(self.error) if self.error else None}
+        content = {**asdict(self), "error": _shared_record(self.error)}
         return json.dumps(content).encode()
 
     @classmethod
@@ -118,7 +103,9 @@ class Status:
         """Read it."""
         try:
             content = json.loads(data)
-            error = load_error(content["error"]) if content["error"] else None
+            error = from_dict(content["error"]) if content["error"] else None
+            if error is not None and not concerns_others(error):
+                return None
             return cls(**{**content, "error": error, "scopes": tuple(content["scopes"])})
         except _FOREIGN:
             return None

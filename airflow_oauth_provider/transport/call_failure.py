@@ -7,9 +7,11 @@ from urllib.parse import urlsplit
 import requests
 
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TransportError
+from airflow_oauth_provider.protocol.error_record import recorded
 from airflow_oauth_provider.protocol.http import Failure, Fault
 
 
+@recorded
 class CallFailedError(TransportError, requests.ConnectionError):
     """The API did not answer.
 
@@ -18,6 +20,7 @@ class CallFailedError(TransportError, requests.ConnectionError):
     """
 
 
+@recorded
 class CallTimeoutError(CallFailedError, requests.Timeout):
     """The API did not answer in time; also a ``requests.Timeout``."""
 

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
+from airflow.providers.common.compat.sdk import AirflowException
 from requests import Response
 
-from airflow_oauth_provider import exceptions as e
 from airflow_oauth_provider.calls.response import ReadResponse
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+from airflow_oauth_provider.protocol.error_record import RecordError, from_dict, to_dict
+from airflow_oauth_provider.protocol.texts import plain
 from airflow_oauth_provider.tasks.arguments import header_names
-from airflow_oauth_provider.transport.call_failure import CallFailedError, CallTimeoutError
+from airflow_oauth_provider.transport import call_failure  # noqa: F401  (an event may name its errors)
 
 HEADERS = frozenset(
     {"content-type", "content-language", "date", "etag", "last-modified", "link", "retry-after"}
@@ -32,23 +33,6 @@ _NEVER = frozenset(
         "www-authenticate",
     }
 )
-# Only these are ever made of what an event says: no name that comes from it is imported.
-_ERRORS: dict[str, type[OAuthError]] = {
-    kind.__name__: kind
-    for kind in (
-        e.ConfigurationError,
-        e.TransportError,
-        e.TokenResponseError,
-        e.TokenEndpointError,
-        e.InvalidClientError,
-        e.ResourceError,
-        e.InsufficientScopeError,
-        CallFailedError,
-        CallTimeoutError,
-    )
-}
-_NOT_OURS = frozenset({"request", "response"})  # of requests, and always None
-_NOT_FOUND = AirflowNotFoundException.__name__
 
 
 def check_headers(names: str | Iterable[str]) -> tuple[str, ...]:
@@ -117,25 +101,14 @@ def load_response(data: dict[str, Any]) -> Response:
 
 def dump_error(error: Exception) -> dict[str, Any]:
     """Return an error as JSON; of one that is not ours only its type is told."""
-    if isinstance(error, OAuthError):
-        values = {name: value for name, value in vars(error).items() if name not in _NOT_OURS}
-        return {"type": type(error).__name__, **values}
-    if isinstance(error, AirflowNotFoundException):
-        return {"type": _NOT_FOUND, "message": str(error)}
-    return {"type": type(error).__name__}
+    return to_dict(error) if isinstance(error, OAuthError) else {"type": type(error).__name__}
 
 
-def load_error(data: dict[str, Any]) -> Exception:
+def load_error(record: Any) -> Exception:
     """Return the error of an event."""
-    values = dict(data)
-    name = str(values.pop("type", "Exception"))
-    if name in _ERRORS:
-        error = _ERRORS[name](str(values.pop("message", "")))
-        # Not by the constructors, which take less than an error holds; what this version does not know
-        # comes from another one, while Airflow is being upgraded.
-        vars(error).update({key: value for key, value in values.items() if key in vars(error)})
-        return error
-    found: Exception = AirflowException(f"the trigger failed with {name}: its log tells more")
-    if name == _NOT_FOUND:
-        found = AirflowNotFoundException(str(values.get("message", "")))
-    return found
+    try:
+        return from_dict(record)
+    except RecordError:
+        name = plain(record.get("type"))[:100] if isinstance(record, dict) else "an unknown error"
+    failure: Exception = AirflowException(f"the trigger failed with {name}: its log tells more")
+    return failure

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 import requests
 import tenacity
-from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
 
 from airflow_oauth_provider.exceptions import (
     ConfigurationError,
@@ -17,6 +18,7 @@ from airflow_oauth_provider.exceptions import (
     TransportError,
 )
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from tests.hooks.sides import Side
 from tests.servers.scripted import Answer, Json, Silent, token_json
 from tests.service import RecordedRequest, Service
 
@@ -64,10 +66,33 @@ def test_two_connection_ids_must_agree() -> None:
         OAuth2Hook("a", http_conn_id="b")
 
 
+@pytest.mark.fault("C62", "F17")
+def test_a_missing_connection_is_a_wrong_configuration_and_airflows_own_error(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_ORDERS_API", "{}")
+    with pytest.raises(AirflowNotFoundException) as caught:
+        side.token(OAuth2Hook("ordrs_api"))
+    assert isinstance(caught.value, ConfigurationError)
+    assert str(caught.value) == (
+        'Connection "ordrs_api": there is no such connection; the environment has orders_api'
+    )
+    with pytest.raises(AirflowNotFoundException, match=r"no such connection$"):
+        side.token(OAuth2Hook("there_is_none"))
+
+
 @pytest.mark.fault("C62")
-def test_a_missing_connection_surfaces_unchanged() -> None:
-    with pytest.raises(AirflowNotFoundException):
-        OAuth2Hook("there_is_none").get_token()
+def test_a_secrets_backend_that_denies_surfaces_unchanged(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deny(conn_id: str) -> Any:
+        raise PermissionError(conn_id)
+
+    monkeypatch.setattr(
+        BaseHook, "get_connection", create_autospec(BaseHook.get_connection, side_effect=deny)
+    )
+    with pytest.raises(PermissionError):
+        OAuth2Hook("my_api").get_token()
 
 
 class TestReading:

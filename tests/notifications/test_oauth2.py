@@ -14,7 +14,12 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.notifier import BaseNotifier
 
-from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, ResourceError
+from airflow_oauth_provider.exceptions import (
+    ConfigurationError,
+    ConnectionNotFoundError,
+    InvalidClientError,
+    ResourceError,
+)
 from airflow_oauth_provider.notifications.oauth2 import OAuth2HttpNotifier
 from tests.servers.scripted import Json
 from tests.service import Service
@@ -53,6 +58,13 @@ def tell(request: pytest.FixtureRequest, service: Service, monkeypatch: pytest.M
     monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
     told: Tell = request.param
     return told
+
+
+@raises
+@pytest.mark.fault("F17")
+def test_a_connection_that_does_not_exist_is_named(tell: Tell) -> None:
+    with pytest.raises(ConnectionNotFoundError, match=r'"my_apo": .* the environment has my_api'):
+        tell({}, oauth2_conn_id="my_apo", endpoint="events")
 
 
 def test_it_calls_the_api_with_the_token(tell: Tell, service: Service) -> None:

@@ -117,9 +117,10 @@ class TestOutcomes:
         assert found["outcome"] == ("warning" if says else "ok")
         assert says is None or says in found["warnings"][0]
 
+    @pytest.mark.fault("F17")
     def test_a_connection_that_is_missing(self) -> None:
-        with pytest.raises(AirflowFailException, match="there is no such connection"):
-            check(["good", "deleted"])
+        with pytest.raises(AirflowFailException, match="no such connection; the environment has good"):
+            check(["good", "goood"])
 
     def test_the_probe(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_PROBED", service.environment(probe_path="/health"))

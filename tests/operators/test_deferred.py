@@ -17,7 +17,12 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
-from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, ResourceError
+from airflow_oauth_provider.exceptions import (
+    ConfigurationError,
+    ConnectionNotFoundError,
+    InvalidClientError,
+    ResourceError,
+)
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
 from tests.operators.deferring import deferred, operator
 from tests.servers.scripted import Answer, CloseNow, Json, Text
@@ -179,10 +184,14 @@ class TestErrors:
         assert isinstance(caught.value.__cause__, ConfigurationError)
         assert service.server.requests == []
 
-    @pytest.mark.fault("L12")
-    def test_a_connection_that_is_gone(self) -> None:
+    @pytest.mark.parametrize("deferrable", [False, True])
+    @pytest.mark.fault("L12", "F17")
+    def test_a_connection_that_does_not_exist(self, deferrable: bool) -> None:
+        with pytest.raises(AirflowFailException, match="the environment has my_api") as caught:
+            to_the_end(operator(oauth2_conn_id="my_apo", deferrable=deferrable))
+        assert isinstance(caught.value.__cause__, ConnectionNotFoundError)
         with pytest.raises(AirflowNotFoundException):
-            to_the_end(operator(oauth2_conn_id="there_is_none"))
+            to_the_end(operator(oauth2_conn_id="my_apo", deferrable=deferrable, fail_fast=False))
 
     @pytest.mark.parametrize("status, definite", [(403, True), (404, False), (503, False)])
     def test_refusals_of_the_api(self, service: Service, status: int, definite: bool) -> None:

@@ -14,7 +14,12 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
-from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, ResourceError
+from airflow_oauth_provider.exceptions import (
+    ConfigurationError,
+    ConnectionNotFoundError,
+    InvalidClientError,
+    ResourceError,
+)
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
@@ -70,6 +75,13 @@ def test_a_refused_client_fails_at_once(service: Service, deferrable: bool) -> N
         wait(deferrable=deferrable)
     assert isinstance(caught.value.__cause__, InvalidClientError)
     assert len(service.token_requests) == 1
+
+
+@pytest.mark.fault("F17")
+def test_a_connection_that_does_not_exist_fails_at_once(deferrable: bool) -> None:
+    with pytest.raises(AirflowFailException, match="the environment has my_api") as caught:
+        wait(deferrable=deferrable, oauth2_conn_id="my_apo")
+    assert isinstance(caught.value.__cause__, ConnectionNotFoundError)
 
 
 @pytest.mark.parametrize("option", ["soft_fail", "never_fail"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import os
 import time
@@ -14,24 +15,28 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.exceptions import (
+    ConfigurationError,
     InsufficientScopeError,
     InvalidClientError,
     OAuthError,
+    ResourceError,
     TokenEndpointError,
     TokenResponseError,
     TransportError,
 )
+from airflow_oauth_provider.protocol.error_record import to_dict
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.entries import DISABLED_AFTER, Entries
-from airflow_oauth_provider.tokens.records import Status, dump_error, dump_token, load_error, load_token
+from airflow_oauth_provider.tokens.records import Status, dump_token, load_token
 from airflow_oauth_provider.tokens.sealing import sealer
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.choice import memory
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
-from tests.protocol.builders import SECRET, settings
+from airflow_oauth_provider.transport.stopping import TaskStoppedError
+from tests.protocol.builders import NOW, SECRET, settings
 
 
 def new_key() -> Secret:
@@ -370,16 +375,36 @@ class TestRecords:
         ],
         ids=lambda error: type(error).__name__,
     )
-    def test_errors(self, error: OAuthError) -> None:
-        again = load_error(dump_error(error))
-        assert type(again) is type(error)
-        assert vars(again) == vars(error)
+    def test_errors_are_shared_under_no_connection_id(self, error: OAuthError) -> None:
+        status = Status.load(Status(refused_at=NOW, error=error.for_connection("mine")).dump())
+        assert status is not None
+        assert type(status.error) is type(error)
+        assert vars(status.error) == vars(error)
 
-    def test_foreign_errors(self) -> None:
-        assert dump_error(OAuthError("x")) is None
-        for content in (None, {}, {"type": "os.system", "message": "x"}, {"type": "TransportError"}, [1]):
-            assert load_error(content) is None
-        assert load_error({"type": "TransportError", "message": "x", "surprise": 1}) is None
+    @pytest.mark.parametrize(
+        "error",
+        [OAuthError("x"), ConfigurationError("x"), ResourceError("x", status=403), TaskStoppedError("x")],
+        ids=lambda error: type(error).__name__,
+    )
+    def test_errors_that_concern_their_own_caller_are_not_shared(self, error: OAuthError) -> None:
+        status = Status.load(Status(refused_at=NOW, error=error).dump())
+        assert status is not None
+        assert status.error is None
+
+    @pytest.mark.parametrize(
+        "record",
+        [
+            {"type": "os.system", "message": "x"},
+            {"type": "TransportError"},
+            to_dict(ResourceError("x", status=403)),
+            [1],
+            "x",
+            7,
+        ],
+    )
+    def test_a_status_with_a_foreign_error_is_not_known(self, record: Any) -> None:
+        written = json.loads(Status(refused_at=NOW).dump())
+        assert Status.load(json.dumps({**written, "error": record}).encode()) is None
 
 
 @pytest.mark.fault("P31")

@@ -81,7 +81,7 @@ def test_who_comes_later_finds_an_edited_connection(
         assert (await call("b"))["status"] == "success"
         monkeypatch.delenv("AIRFLOW_CONN_MY_API")
         await asyncio.sleep(0.1)
-        assert (await call("c"))["error"]["type"] == "AirflowNotFoundException"
+        assert (await call("c"))["error"]["type"] == "ConnectionNotFoundError"
         before = len(service.calls)
         while len(service.calls) < before + 2:  # noqa: ASYNC110  (the server counts in a thread)
             await asyncio.sleep(0.02)
