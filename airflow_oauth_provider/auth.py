@@ -7,12 +7,15 @@ from typing import Any, Self
 
 from requests import PreparedRequest, Response
 
-from airflow_oauth_provider.calls.access import BearerAuth, begin_call, next_step
-from airflow_oauth_provider.calls.exchange import call_answer, can_replay, rewind, sent_token
+from airflow_oauth_provider.calls.access import BearerAuth
+from airflow_oauth_provider.calls.body import can_replay, rewind
+from airflow_oauth_provider.calls.response import drain, head_of
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.identifier import DEFAULT_CONN_ID
 from airflow_oauth_provider.exceptions import OAuthError
-from airflow_oauth_provider.protocol.call.protected_call import REDIRECTS, RenewToken, SendCall, redirected
+from airflow_oauth_provider.protocol.call.credentials import TOKEN_HEADER, TokenHeader, headers_for
+from airflow_oauth_provider.protocol.call.effects import RenewToken, SendCall
+from airflow_oauth_provider.protocol.call.protected_call import ProtectedCall, advance
 from airflow_oauth_provider.tokens import AccessToken
 
 
@@ -41,45 +44,71 @@ class OAuth2Auth(BearerAuth):
         return other
 
     def __call__(self, request: Any = None, *_: Any) -> Any:
-        """Add the token, and watch the answer.
+        """Add the token, and watch the responses.
 
         Airflow's HTTP hook calls its ``auth_type`` to make an auth object, with or without the
         login and password of the connection: anything but a request gets this object itself.
         """
         if not isinstance(request, PreparedRequest):
             return self
-        super().__call__(request)
-        request.register_hook("response", self._on_response)  # type: ignore[no-untyped-call]
+        call = SendCall(request.method or "GET", request.url or "")
+        token = self.token_for(call.url, request.headers)
+        request.headers.update(headers_for(token, call))
+        watch = _ResponseWatch(self, request, token)
+        request.register_hook("response", watch)  # type: ignore[no-untyped-call]
         return request
 
-    def _on_response(self, response: Response, **kwargs: Any) -> Response:
-        request, answer = response.request, call_answer(response)
-        if "Authorization" not in request.headers:  # requests has followed a redirect elsewhere
-            return response
-        call = SendCall(request.method or "GET", request.url or "")
+
+class _ResponseWatch:
+    """Holds the responses of one request to the rules of a call; ``requests`` itself follows redirects.
+
+    ``requests`` copies a request for each redirect, with this hook in it, and drops the token's header
+    where another origin begins; the copy is judged as the flow's next call.
+
+    :param request: as prepared; each time it is sent a call begins anew.
+    :param token: it carries.
+    """
+
+    def __init__(self, auth: OAuth2Auth, request: PreparedRequest, token: AccessToken) -> None:
+        self._auth = auth
+        self._request = request
+        self._token = token
+        self._flow: ProtectedCall | None = None
+
+    def __call__(self, response: Response, **kwargs: Any) -> Response:
+        """Return the response, or that to a replay with another token."""
+        conn_id = self._auth.client.conn_id
         try:
-            flow = begin_call(
-                self, call.method, call.url, replayable=can_replay(request), follow_redirects=False
-            )
-            next(flow)
-            if isinstance(next_step(flow, answer), RenewToken):
-                token = self.client.renew(sent_token(request))
-                next_step(flow, answer)
-                return self._replay(response, token, kwargs)
-            if answer.status in REDIRECTS and answer.location:
-                redirected(call, answer, self.destination)
+            return self._checked(response, kwargs)
         except OAuthError as error:
             response.close()
-            raise error.for_connection(self.client.conn_id) from None
-        return response
+            failed = error.for_connection(conn_id)
+        raise failed
 
-    def _replay(self, response: Response, token: AccessToken, kwargs: dict[str, Any]) -> Response:
+    def _checked(self, response: Response, kwargs: dict[str, Any]) -> Response:
+        request = response.request
+        if request is self._request:
+            call = SendCall(request.method or "GET", request.url or "")
+            self._flow = self._auth.flow(call, replayable=can_replay(request))
+        if self._flow is None:
+            return response
+        refused = isinstance(request.headers.get(TOKEN_HEADER), TokenHeader)
+        effect = advance(self._flow, head_of(response))
+        if not isinstance(effect, RenewToken):
+            return response  # the last one, or a redirect that may be followed
+        if refused:
+            self._token = self._auth.client.renew(self._token)
+        replay = advance(self._flow, True)
+        if not isinstance(replay, SendCall):
+            return response
+        return self._checked(self._replayed(response, replay, kwargs), kwargs)
+
+    def _replayed(self, response: Response, call: SendCall, kwargs: dict[str, Any]) -> Response:
         """Send the request once more with another token, as requests' own digest auth does."""
-        response.content  # noqa: B018  (read it, so that the connection can be used again)
-        response.close()
+        drain(response)
+        # In the original, too: requests copies that for a redirect.
+        response.request.headers.update(headers_for(self._token, call))
         again = response.request.copy()
-        again.deregister_hook("response", self._on_response)  # type: ignore[no-untyped-call]
-        self.attach(again, token)
         rewind(again)
         replayed: Response = response.connection.send(again, **kwargs)
         replayed.history.append(response)

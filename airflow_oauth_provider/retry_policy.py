@@ -150,7 +150,7 @@ def _of_requests(error: BaseException) -> tuple[bool, float | None]:
 
 
 def _of_answer(response: Any) -> tuple[bool, float | None]:
-    from airflow_oauth_provider.protocol.call.protected_call import resource_error
+    from airflow_oauth_provider.protocol.call.refusal import resource_error
     from airflow_oauth_provider.protocol.http import Answer
     from airflow_oauth_provider.protocol.token.retry import retry_after
     from airflow_oauth_provider.tokens.clocks import this_moment

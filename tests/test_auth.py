@@ -21,8 +21,17 @@ from airflow_oauth_provider.exceptions import (
     TransportError,
 )
 from airflow_oauth_provider.tokens.manager import shared
-from tests.servers.scripted import Answer, CloseNow, Delay, Json, Redirect, ScriptedServer, token_json
-from tests.service import Service
+from tests.servers.scripted import (
+    Answer,
+    CloseNow,
+    Delay,
+    Json,
+    RecordedRequest,
+    Redirect,
+    ScriptedServer,
+    token_json,
+)
+from tests.service import Service, echo
 
 
 def auth_of(service: Service) -> OAuth2Auth:
@@ -82,6 +91,85 @@ class TestPlainRequests:
             with pytest.raises(ResourceError, match="not followed"):
                 requests.post(f"{service.base_url}/x", data="secret", auth=auth_of(service), timeout=5)
             assert other.requests == []
+
+    @pytest.mark.fault("F02")
+    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+    def test_a_replay_is_not_redirected_elsewhere_either(self, service: Service, method: str) -> None:
+        service.dead.add("tok-1")
+        with ScriptedServer() as other:
+            service.api = lambda _: Redirect(f"{other.url}/x", 307)
+            with pytest.raises(ResourceError, match="not followed"):
+                requests.request(
+                    method,
+                    f"{service.base_url}/x",
+                    data="confidential",
+                    headers={"X-Key": "confidential"},
+                    auth=auth_of(service),
+                    timeout=5,
+                )
+            assert other.requests == []
+        assert len(service.calls) == 2
+
+    @pytest.mark.fault("F02")
+    def test_no_step_of_a_chain_leads_elsewhere(self, service: Service) -> None:
+        """Neither behind a redirect within the API, nor behind one that requests has dropped the token at."""
+        with ScriptedServer() as allowed, ScriptedServer() as other:
+            allowed.script(Redirect(f"{other.url}/x", 307))
+            service.api = lambda request: Redirect(
+                "/api/second" if request.target == "/api/first" else f"{allowed.url}/third", 307
+            )
+            connection = service.connection(allowed_origins=[allowed.url])
+            auth = OAuth2Auth("my_api", connection=connection)
+            with pytest.raises(ResourceError, match="not followed"):
+                requests.post(f"{service.base_url}/first", data="x", auth=auth, timeout=5)
+            assert len(allowed.requests) == 1
+            assert other.requests == []
+
+    @pytest.mark.fault("F02")
+    def test_a_redirect_after_a_replay_carries_the_new_token(self, service: Service) -> None:
+        service.dead.add("tok-1")
+        service.api = lambda request: Redirect("/api/new") if request.target == "/api/x" else echo(request)
+        response = requests.get(f"{service.base_url}/x", auth=auth_of(service), timeout=5)
+        assert response.json()["authorization"] == "Bearer tok-2"
+        assert [call.target for call in service.calls] == ["/api/x", "/api/x", "/api/new"]
+        assert len(service.token_requests) == 2
+
+    @pytest.mark.fault("F02")
+    def test_one_renewal_for_a_call_however_often_it_is_redirected(self, service: Service) -> None:
+        service.dead.update(f"tok-{number}" for number in range(2, 9))
+
+        def die(request: RecordedRequest) -> Answer:
+            service.dead.add("tok-1")
+            return Redirect("/api/new")
+
+        service.api = die
+        response = requests.get(f"{service.base_url}/x", auth=auth_of(service), timeout=5)
+        assert response.status_code == 401
+        assert len(service.token_requests) == 2
+
+    def test_more_than_five_redirects_are_not_followed(self, service: Service) -> None:
+        service.api = lambda _: Redirect("/api/x")
+        with pytest.raises(ResourceError, match="more than 5"):
+            requests.get(f"{service.base_url}/x", auth=auth_of(service), timeout=5)
+
+    def test_an_allowed_origin_that_got_no_token_from_requests_gets_one(self, service: Service) -> None:
+        """``requests`` drops the header there; nothing is renewed for that."""
+        with ScriptedServer() as allowed:
+            allowed.script(Json({}, 401), echo)
+            service.api = lambda _: Redirect(f"{allowed.url}/x")
+            auth = OAuth2Auth("my_api", connection=service.connection(allowed_origins=[allowed.url]))
+            response = requests.get(f"{service.base_url}/x", auth=auth, timeout=5)
+            assert response.json()["authorization"] == "Bearer tok-1"
+        assert len(service.token_requests) == 1
+
+    def test_a_request_that_is_sent_twice_begins_anew(self, service: Service) -> None:
+        with requests.Session() as session:
+            request = session.prepare_request(
+                requests.Request("GET", f"{service.base_url}/x", auth=auth_of(service))
+            )
+            for dead, good in (("tok-1", "tok-2"), ("tok-2", "tok-3")):
+                service.dead.add(dead)
+                assert session.send(request, timeout=5).json()["authorization"] == f"Bearer {good}"
 
     @pytest.mark.fault("N32")
     def test_netrc_does_not_replace_the_token(

@@ -12,10 +12,10 @@ import pytest
 
 from airflow_oauth_provider import exceptions as e
 from airflow_oauth_provider.auth import OAuth2Auth
-from airflow_oauth_provider.calls.access import BearerHeader
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.protocol.access_token import TokenState
+from airflow_oauth_provider.protocol.call.credentials import TokenHeader
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.tokens import AccessToken
 from tests.protocol.builders import NOW, SECRET, settings
@@ -39,7 +39,7 @@ def test_nothing_shows_the_secret(shown: Any) -> None:
     for value in (Secret(SECRET), TOKEN, [Secret(SECRET), TOKEN], settings()):
         assert SECRET not in shown(value)
         assert "the-token-itself" not in shown(value)
-    assert "the-token-itself" not in repr(BearerHeader("Bearer the-token-itself"))
+    assert "the-token-itself" not in repr(TokenHeader("Bearer the-token-itself"))
 
 
 @pytest.mark.fault("P53")

@@ -1,4 +1,4 @@
-"""Where a token may go, and which header carries it; one flow of a call for every HTTP library."""
+"""Which token a call carries, and where it may go, for every HTTP library."""
 
 from __future__ import annotations
 
@@ -10,28 +10,19 @@ from requests.auth import AuthBase
 
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.protocol.call.credentials import TOKEN_HEADER, TokenHeader
+from airflow_oauth_provider.protocol.call.effects import RenewToken, ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination, destination, require_allowed
-from airflow_oauth_provider.protocol.call.protected_call import CallAnswer, ProtectedCall, protected_call
+from airflow_oauth_provider.protocol.call.protected_call import ProtectedCall, advance, protected_call
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
 
 
-class BearerHeader(str):
-    """The value of an ``Authorization`` header that is ours; printing a request does not show it."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'Bearer ***'"
-
-
-def header_of(token: AccessToken) -> BearerHeader:
-    """Return the value of the ``Authorization`` header (RFC 6750 §2.1)."""
-    return BearerHeader(f"Bearer {token.value}")
-
-
 class BearerAuth(AuthBase):
-    """Put the connection's token on requests to its own API (RFC 6750 §2.1).
+    """The token of one connection, for requests to its own API.
+
+    As ``auth`` of a session it adds nothing to a request that is prepared: the session puts the token on
+    each request that it sends.
 
     :param client: whose tokens.
     :param base_url: of the API, when DAG code chooses it.
@@ -46,9 +37,17 @@ class BearerAuth(AuthBase):
         """Leave the resolved settings behind."""
         return {**self.__dict__, "_destination": None}
 
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Return the request as it is; called by ``requests`` after all headers are set.
+
+        :raises ConfigurationError: for a header of the caller's own in the token's place.
+        """
+        self.require_no_other(request.headers)
+        return request
+
     @property
     def refresh_on_status(self) -> frozenset[int]:
-        """Answers after which another token is tried."""
+        """Statuses after which another token is tried."""
         return self.client.settings.api.refresh_on_status
 
     @property
@@ -65,37 +64,31 @@ class BearerAuth(AuthBase):
                 raise error.for_connection(self.client.conn_id) from None
         return self._destination[1]
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Add the token; called by ``requests`` after all other headers are set.
+    def token_for(self, url: str, headers: Mapping[str, Any]) -> AccessToken:
+        """Return the token that a request may carry now.
 
-        :raises ConfigurationError: for an origin that must not get it, or a caller's own header.
+        :param headers: of the request.
+        :raises ConfigurationError: for a URL that must not get it, or a header in its place; nothing is
+            asked of anybody then.
+        :raises OAuthError: when there is no token to be had.
         """
+        self.require_no_other(headers)
         try:
-            require_allowed(self.destination, request.url or "")
+            require_allowed(self.destination, url)
         except ConfigurationError as error:
             raise error.for_connection(self.client.conn_id) from None
-        self.attach_current(request)
-        return request
+        return self._token()
 
-    def attach_current(self, request: PreparedRequest) -> None:
-        """Set the header, with the token that is good now.
-
-        :raises ConfigurationError: when the caller has set one; before any network use.
-        """
-        self.require_no_other(request.headers)
-        self.attach(request, self.client.get_token())
-
-    def attach(self, request: PreparedRequest, token: AccessToken) -> None:
-        """Set the header."""
-        request.headers["Authorization"] = header_of(token)
+    def _token(self) -> AccessToken:
+        return self.client.get_token()
 
     def require_no_other(self, headers: Mapping[str, Any]) -> None:
-        """Refuse headers with an ``Authorization`` that is not ours.
+        """Refuse headers with one in the token's place.
 
         :param headers: whose names are compared without regard to case.
         :raises ConfigurationError: when there is one.
         """
-        if not isinstance(headers.get("Authorization", BearerHeader()), BearerHeader):
+        if not isinstance(headers.get(TOKEN_HEADER, TokenHeader()), TokenHeader):
             raise ConfigurationError(
                 "the request has an Authorization header of its own: leave it (or auth=…) out, the "
                 "connection sets it",
@@ -103,9 +96,46 @@ class BearerAuth(AuthBase):
                 conn_id=self.client.conn_id,
             )
 
+    def flow(self, call: SendCall, *, replayable: bool, follow_redirects: bool = True) -> ProtectedCall:
+        """Return the flow of a call that has just been sent."""
+        flow = protected_call(
+            call.method,
+            call.url,
+            self.destination,
+            refresh_on_status=self.refresh_on_status,
+            replayable=replayable,
+            follow_redirects=follow_redirects,
+        )
+        next(flow)
+        return flow
+
+    def next_call(
+        self, flow: ProtectedCall, head: ResponseHead, token: AccessToken
+    ) -> tuple[SendCall | None, AccessToken]:
+        """Do what *flow* says after a response.
+
+        :param token: that the request carried.
+        :return: the call to make next, ``None`` for none, and the token it carries.
+        """
+        effect = advance(flow, head)
+        while isinstance(effect, RenewToken):
+            token = self.client.renew(token)
+            effect = advance(flow, True)
+        return effect, token
+
+    async def anext_call(
+        self, flow: ProtectedCall, head: ResponseHead, token: AccessToken
+    ) -> tuple[SendCall | None, AccessToken]:
+        """Do what :meth:`next_call` does."""
+        effect = advance(flow, head)
+        while isinstance(effect, RenewToken):
+            token = await self.client.arenew(token)
+            effect = advance(flow, True)
+        return effect, token
+
 
 class OneTokenAuth(BearerAuth):
-    """Put one token on requests and never another: a refusal of it is the answer.
+    """One token on requests and never another: a refusal of it is the answer.
 
     :param client: whose API is called; it is not asked for a token.
     """
@@ -114,31 +144,7 @@ class OneTokenAuth(BearerAuth):
 
     def __init__(self, client: OAuth2Client, token: AccessToken) -> None:
         super().__init__(client)
-        self._token = token
+        self._one = token
 
-    def attach_current(self, request: PreparedRequest) -> None:
-        """Set the header, with the one token."""
-        self.require_no_other(request.headers)
-        self.attach(request, self._token)
-
-
-def begin_call(
-    auth: BearerAuth, method: str, url: str, *, replayable: bool, follow_redirects: bool
-) -> ProtectedCall:
-    """Begin a call of the connection's API."""
-    return protected_call(
-        method,
-        url,
-        auth.destination,
-        refresh_on_status=auth.refresh_on_status,
-        replayable=replayable,
-        follow_redirects=follow_redirects,
-    )
-
-
-def next_step(flow: Any, answer: CallAnswer) -> Any:
-    """Advance a flow; ``None`` when the answer was its last."""
-    try:
-        return flow.send(answer)
-    except StopIteration:
-        return None
+    def _token(self) -> AccessToken:
+        return self._one

@@ -9,7 +9,7 @@ import aiohttp
 from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
 
-from airflow_oauth_provider.calls.exchange import can_replay, rewind
+from airflow_oauth_provider.calls.body import can_replay, rewind
 from airflow_oauth_provider.calls.session import DEFAULT_TIMEOUT
 
 _CHUNK = 64 * 1024

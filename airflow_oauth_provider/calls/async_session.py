@@ -19,19 +19,22 @@ from requests import Response
 from requests.structures import CaseInsensitiveDict
 from yarl import URL
 
-from airflow_oauth_provider.calls.access import BearerAuth, begin_call, header_of, next_step
+from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.async_request import Outgoing
 from airflow_oauth_provider.calls.pending_response import PendingAnswer
 from airflow_oauth_provider.calls.preparation import Preparation
-from airflow_oauth_provider.calls.response import ReadResponse, answer_of, drained, read_within, reduced
-from airflow_oauth_provider.exceptions import OAuthError
-from airflow_oauth_provider.protocol.call.protected_call import (
-    ProtectedCall,
-    RenewToken,
-    SendCall,
-    ends_call,
-    hop_headers,
+from airflow_oauth_provider.calls.response import (
+    ReadResponse,
+    adrain,
+    answer_of,
+    async_head_of,
+    read_within,
 )
+from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.protocol.call.credentials import headers_for
+from airflow_oauth_provider.protocol.call.effects import SendCall
+from airflow_oauth_provider.protocol.call.protected_call import ProtectedCall, ends_call
+from airflow_oauth_provider.protocol.call.redirects import hop_headers
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.urls import is_forbidden_address
 from airflow_oauth_provider.tokens import AccessToken
@@ -188,7 +191,8 @@ class OAuth2AsyncSession:
             request = self._prepared(method, endpoint, arguments)
             url, headers = request.url, request.headers
             token = token or client.held_token or await client.aget_token()
-            headers["Authorization"] = header_of(token)
+            call = SendCall(method, url)
+            headers.update(headers_for(token, call))
             body = request.body(again=False)
             try:
                 response = await self._request(session, method, url, headers, body, request.options)
@@ -196,14 +200,11 @@ class OAuth2AsyncSession:
                 raise self._no_answer(url, error) from None
             if ends_call(response.status, self.auth.refresh_on_status):
                 return response, url, []
-            flow = begin_call(
-                self.auth,
-                method,
-                url,
+            flow = self.auth.flow(
+                call,
                 replayable=request.replayable,
                 follow_redirects=arguments.get("allow_redirects", True),
             )
-            next(flow)  # the step just made
             return await self._go_on(flow, request, response, token)
         except OAuthError as error:
             raise error.for_connection(client.conn_id) from None
@@ -212,29 +213,23 @@ class OAuth2AsyncSession:
         self, flow: ProtectedCall, request: Outgoing, response: aiohttp.ClientResponse, token: AccessToken
     ) -> tuple[aiohttp.ClientResponse, str, list[ReadResponse]]:
         """Do what *flow* says after the first answer: renew, replay, follow redirects."""
-        client, url, answer = self.auth.client, request.url, reduced(response)
+        url, trusted = request.url, True
         history: list[ReadResponse] = []
         jar = None if self._keep_cookies else aiohttp.CookieJar(unsafe=True)
-        trusted = True
-        while (effect := next_step(flow, answer)) is not None:
-            history.append(answer_of(response, url, await drained(response)))
+        while True:
+            call, token = await self.auth.anext_call(flow, async_head_of(response), token)
+            if call is None:
+                return response, url, history
+            history.append(answer_of(response, url, await adrain(response)))
             if trusted and jar is not None:
                 jar.update_cookies(response.cookies, response.url)
-            renewed = None
-            if isinstance(effect, RenewToken):
-                renewed = await client.arenew(token)
-                effect = next_step(flow, answer)
-            url, trusted = effect.url, effect.trusted
-            headers = hop_headers(request.headers, effect)
-            if trusted:
-                token = renewed or client.held_token or await client.aget_token()
-                headers["Authorization"] = header_of(token)
+            url, trusted = call.url, call.trusted
+            headers = hop_headers(request.headers, call)
+            headers.update(headers_for(token, call))
             try:
-                response = await self._send_again(effect, request, headers, jar)
+                response = await self._send_again(call, request, headers, jar)
             except NO_ANSWER as error:
                 raise self._no_answer(url, error) from None
-            answer = reduced(response)
-        return response, url, history
 
     async def _send_again(
         self, call: SendCall, request: Outgoing, headers: dict[str, str], jar: aiohttp.CookieJar | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import cached_property
@@ -11,11 +12,14 @@ import requests.utils
 from requests import Response
 from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError
 
-from airflow_oauth_provider.protocol.call.protected_call import CallAnswer
+from airflow_oauth_provider.protocol.call.effects import ResponseHead
 from airflow_oauth_provider.transport.async_faults import NO_ANSWER
 
-_CHUNK = 64 * 1024
+MAX_INTERMEDIATE = 64 * 1024
+"""Bytes of a response on the way to the last one (a 401, a redirect) that are read."""
+_CHUNK = 16 * 1024
 
 
 class ReadResponse(Response):
@@ -76,12 +80,23 @@ def answer_of(response: Any, url: str, content: bytes | None) -> ReadResponse:
     return ReadResponse(response.status, response.reason, url, response.headers.items(), content)
 
 
-def reduced(response: Any) -> CallAnswer:
-    """Reduce an aiohttp response to what the flow of a call needs."""
+def head_of(response: Response) -> ResponseHead:
+    """Reduce a response of ``requests`` to what the flow of a call needs."""
+    if response.status_code < 300:
+        return ResponseHead(response.status_code)
+    raw: Any = getattr(response.raw, "headers", None)
+    lines = raw.getlist("WWW-Authenticate") if hasattr(raw, "getlist") else []
+    if not lines and "WWW-Authenticate" in response.headers:
+        lines = [response.headers["WWW-Authenticate"]]
+    return ResponseHead(response.status_code, response.headers.get("Location"), tuple(lines))
+
+
+def async_head_of(response: Any) -> ResponseHead:
+    """Reduce an aiohttp response likewise."""
     if response.status < 300:
-        return CallAnswer(response.status)
+        return ResponseHead(response.status)
     challenges = tuple(response.headers.getall("WWW-Authenticate", ()))
-    return CallAnswer(response.status, response.headers.get("Location"), challenges)
+    return ResponseHead(response.status, response.headers.get("Location"), challenges)
 
 
 async def read_within(response: Any, limit: int) -> bytes | None:
@@ -98,11 +113,39 @@ async def read_within(response: Any, limit: int) -> bytes | None:
     return None
 
 
-async def drained(response: Any) -> bytes:
-    """Read an intermediate answer, so that its connection can be used again."""
+def drain(response: Response) -> None:
+    """Read what is left of an intermediate response, so that its connection can be used again.
+
+    Of a large one the connection is closed instead. The body stays in the response unless it is
+    compressed: what a few bytes of it may grow to nobody knows.
+    """
+    raw, state = response.raw, vars(response)
+    if not state["_content_consumed"] and raw is not None:
+        body = _whole(raw)
+        if body is None:
+            raw.close()
+        encoded = response.headers.get("Content-Encoding", "identity").lower() != "identity"
+        state.update(_content=b"" if body is None or encoded else body, _content_consumed=True)
+    response.close()
+
+
+def _whole(raw: Any) -> bytes | None:
+    """Return the body as it came; ``None`` where it is large, or is cut off."""
+    body = bytearray()
     try:
-        content: bytes = await response.read()
+        while chunk := raw.read(_CHUNK, decode_content=False):
+            body += chunk
+            if len(body) > MAX_INTERMEDIATE:
+                return None
+    except (OSError, HTTPError, http.client.HTTPException):
+        return None
+    return bytes(body)
+
+
+async def adrain(response: Any) -> bytes:
+    """Read an aiohttp response likewise; return its body, of a large one nothing."""
+    try:
+        return await read_within(response, MAX_INTERMEDIATE) or b""
     except NO_ANSWER:
         response.close()
         return b""
-    return content

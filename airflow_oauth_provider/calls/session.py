@@ -15,15 +15,15 @@ from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 from requests.cookies import RequestsCookieJar, merge_cookies
 
-from airflow_oauth_provider.calls.access import BearerAuth, begin_call, next_step
-from airflow_oauth_provider.calls.exchange import call_answer, can_replay, rewind, sent_token
+from airflow_oauth_provider.calls.access import BearerAuth
+from airflow_oauth_provider.calls.body import can_replay, rewind
+from airflow_oauth_provider.calls.response import drain, head_of
 from airflow_oauth_provider.exceptions import OAuthError
-from airflow_oauth_provider.protocol.call.protected_call import (
-    MAX_REDIRECTS,
-    RenewToken,
-    SendCall,
-    hop_headers,
-)
+from airflow_oauth_provider.protocol.call.credentials import headers_for
+from airflow_oauth_provider.protocol.call.effects import SendCall
+from airflow_oauth_provider.protocol.call.protected_call import MAX_REDIRECTS, ProtectedCall, ends_call
+from airflow_oauth_provider.protocol.call.redirects import hop_headers
+from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.transport.call_failure import call_failed
 from airflow_oauth_provider.transport.faults import classify
 from airflow_oauth_provider.transport.proxies import proxies_for, proxy_of
@@ -72,49 +72,44 @@ class OAuth2Session(requests.Session):
         if kwargs.get("timeout") is None:
             kwargs["timeout"] = DEFAULT_TIMEOUT
         kwargs["verify"], kwargs["cert"] = True, None  # the adapter's TLS context decides
-        client = self.auth.client
-        flow = begin_call(
-            self.auth,
-            request.method or "GET",
-            request.url or "",
-            replayable=can_replay(request),
-            follow_redirects=follow,
-        )
-        effect: Any = next(flow)
-        history: list[Response] = []
-        current = request
+        call = SendCall(request.method or "GET", request.url or "")
         try:
-            while True:
-                if isinstance(effect, SendCall):
-                    current = self._prepared(request, effect, history)
-                    response = self._exchange(current, effect, kwargs)
-                    answer = call_answer(response)
-                    effect = next_step(flow, answer)
-                    if effect is None:
-                        response.history = history
-                        return response
-                    _drain(response)
-                    history.append(response)
-                elif isinstance(effect, RenewToken):
-                    client.renew(sent_token(current))
-                    effect = next_step(flow, answer)
+            token = self.auth.token_for(call.url, request.headers)
+            request.headers.update(headers_for(token, call))
+            response = self._exchange(request, call, kwargs)
+            if ends_call(response.status_code, self.auth.refresh_on_status):
+                return response
+            flow = self.auth.flow(call, replayable=can_replay(request), follow_redirects=follow)
+            return self._go_on(flow, request, response, token, kwargs)
         except OAuthError as error:
-            raise error.for_connection(client.conn_id) from None
+            raise error.for_connection(self.auth.client.conn_id) from None
 
-    def _prepared(self, request: PreparedRequest, call: SendCall, history: list[Response]) -> PreparedRequest:
-        """Shape the request for one call of the flow; the first is the caller's own object.
+    def _go_on(
+        self,
+        flow: ProtectedCall,
+        request: PreparedRequest,
+        response: Response,
+        token: AccessToken,
+        kwargs: dict[str, Any],
+    ) -> Response:
+        """Do what *flow* says after the first response: renew, replay, follow redirects."""
+        history: list[Response] = []
+        while True:
+            call, token = self.auth.next_call(flow, head_of(response), token)
+            if call is None:
+                response.history = history
+                return response
+            drain(response)
+            history.append(response)
+            response = self._exchange(self._prepared(request, call, token), call, kwargs)
 
-        The token is looked up for each: the one from preparing the request may have aged since.
-        """
-        if call.trusted and not history:
-            self.auth.attach_current(request)
-            return request
+    def _prepared(self, request: PreparedRequest, call: SendCall, token: AccessToken) -> PreparedRequest:
+        """Shape the request for a later call of the flow; the first is the caller's own object."""
         again = request.copy()
         again.method = call.method
         again.url = call.url
-        headers = hop_headers(request.headers, call)
         again.headers.clear()
-        again.headers.update(headers)
+        again.headers.update(hop_headers(request.headers, call))
         if not call.with_body:
             again.body = None
         if not call.trusted:
@@ -122,7 +117,7 @@ class OAuth2Session(requests.Session):
         rewind(again)
         own = getattr(request, "_cookies", None) or RequestsCookieJar()
         again.prepare_cookies(merge_cookies(own, self.cookies))  # type: ignore[no-untyped-call]
-        self.auth.attach_current(again)
+        again.headers.update(headers_for(token, call))
         return again
 
     def _exchange(self, request: PreparedRequest, call: SendCall, kwargs: dict[str, Any]) -> Response:
@@ -156,12 +151,3 @@ class OAuth2Session(requests.Session):
             proxy_of(url, proxies)
             self._proxies[origin] = proxies
         return self._proxies[origin]
-
-
-def _drain(response: Response) -> None:
-    """Read an intermediate answer, so that its connection can be used again."""
-    try:
-        response.content  # noqa: B018
-    except requests.RequestException:
-        response.raw.read(decode_content=False)
-    response.close()

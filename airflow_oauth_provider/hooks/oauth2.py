@@ -19,7 +19,7 @@ from airflow_oauth_provider.connection import fields, form
 from airflow_oauth_provider.connection.identifier import DEFAULT_CONN_ID, one_conn_id, require_no_auth_type
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.call.endpoints import destination, resolve_endpoint
-from airflow_oauth_provider.protocol.call.protected_call import resource_error
+from airflow_oauth_provider.protocol.call.refusal import resource_error
 from airflow_oauth_provider.protocol.http import Answer
 from airflow_oauth_provider.protocol.texts import redact
 from airflow_oauth_provider.protocol.token.retry import retry_after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import logging
 import time
 import traceback
@@ -20,8 +21,8 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from tests.hooks.sides import Side
-from tests.servers.scripted import Answer, CloseNow, Json, Redirect, ScriptedServer, Silent, Text
-from tests.service import RecordedRequest, Service
+from tests.servers.scripted import Answer, CloseNow, Json, Redirect, ScriptedServer, Silent, Text, token_json
+from tests.service import RecordedRequest, Service, echo
 
 SECRET = "a-client-secret"
 
@@ -139,6 +140,29 @@ def test_a_dead_token_is_renewed_once_and_the_call_replayed_once(
     assert response.json()["authorization"] == "Bearer tok-2"
     assert len(service.token_requests) == 2
     assert [earlier.status_code for earlier in response.history] == [401]
+
+
+@pytest.mark.fault("F07")
+def test_a_token_for_one_call_only_is_asked_for_once(side: Side, service: Service) -> None:
+    numbers = itertools.count(1)
+    service.token = lambda _: token_json(f"once-{next(numbers)}", expires_in=0)
+    hook = hook_of(service)
+    assert side.run(hook, "/items").json()["authorization"] == "Bearer once-1"
+    assert len(service.token_requests) == 1
+    service.dead.add("once-2")
+    assert side.run(hook, "/items").json()["authorization"] == "Bearer once-3"
+    assert len(service.token_requests) == 3, "one for the call, one after the refusal"
+    service.api = lambda request: Redirect("/api/new") if request.target == "/api/x" else echo(request)
+    assert side.run(hook, "/x").json()["authorization"] == "Bearer once-4"
+    assert len(service.token_requests) == 4, "a redirect carries the same token"
+
+
+def test_a_session_takes_no_prepared_request_elsewhere(service: Service) -> None:
+    with ScriptedServer() as other, hook_of(service).get_conn() as session:
+        with pytest.raises(ConfigurationError) as caught:
+            session.send(requests.Request("GET", f"{other.url}/x").prepare())
+        assert caught.value.field == "endpoint"
+        assert other.requests == service.server.requests == []
 
 
 def test_a_second_refusal_is_final(side: Side, service: Service) -> None:

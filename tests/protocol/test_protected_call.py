@@ -7,28 +7,24 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.exceptions import InsufficientScopeError, ResourceError
+from airflow_oauth_provider.protocol.call.effects import RenewToken, ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination
-from airflow_oauth_provider.protocol.call.protected_call import (
-    CallAnswer,
-    RenewToken,
-    SendCall,
-    protected_call,
-    resource_error,
-)
+from airflow_oauth_provider.protocol.call.protected_call import protected_call
+from airflow_oauth_provider.protocol.call.refusal import resource_error
 from airflow_oauth_provider.protocol.urls import parse_url
 
 API = "https://api.example/v1"
 OTHER = "https://files.example"
 WHERE = Destination(API, (parse_url(API).origin, parse_url(OTHER).origin))
-OK = CallAnswer(200)
+OK = ResponseHead(200)
 
 
-def to(location: str, status: int = 302) -> CallAnswer:
-    return CallAnswer(status, location)
+def to(location: str, status: int = 302) -> ResponseHead:
+    return ResponseHead(status, location)
 
 
 def run(
-    *answers: CallAnswer,
+    *answers: ResponseHead,
     method: str = "GET",
     replayable: bool = True,
     refresh: frozenset[int] = frozenset({401}),
@@ -39,7 +35,7 @@ def run(
     pending = list(answers)
     effects = [next(flow)]
     while True:
-        answer = OK if isinstance(effects[-1], RenewToken) else pending.pop(0)
+        answer = True if isinstance(effects[-1], RenewToken) else pending.pop(0)
         try:
             effects.append(flow.send(answer))
         except StopIteration:
@@ -48,6 +44,7 @@ def run(
 
 
 CALL = SendCall("GET", f"{API}/x")
+RENEWAL = RenewToken(parse_url(API).origin)
 
 
 class TestRefusedTokens:
@@ -69,24 +66,24 @@ class TestRefusedTokens:
         ],
     )
     def test_renewed_and_replayed_once(self, challenges: tuple[str, ...]) -> None:
-        refused = CallAnswer(401, None, challenges)
-        assert run(refused, OK) == [CALL, RenewToken(), CALL]
-        assert run(refused, refused) == [CALL, RenewToken(), CALL], "the second refusal is the result"
+        refused = ResponseHead(401, None, challenges)
+        assert run(refused, OK) == [CALL, RENEWAL, CALL]
+        assert run(refused, refused) == [CALL, RENEWAL, CALL], "the second refusal is the result"
 
     def test_a_missing_scope_is_not_renewed_away(self) -> None:
         for status in (401, 403):
-            refused = CallAnswer(status, None, ('Bearer error="insufficient_scope", scope="a"',))
+            refused = ResponseHead(status, None, ('Bearer error="insufficient_scope", scope="a"',))
             assert run(refused, refresh=frozenset({401, 403})) == [CALL]
 
     def test_other_statuses_by_configuration_only(self) -> None:
-        assert run(CallAnswer(403)) == [CALL]
-        assert run(CallAnswer(403), OK, refresh=frozenset({403})) == [CALL, RenewToken(), CALL]
-        assert run(CallAnswer(407)) == [CALL]
+        assert run(ResponseHead(403)) == [CALL]
+        assert run(ResponseHead(403), OK, refresh=frozenset({403})) == [CALL, RENEWAL, CALL]
+        assert run(ResponseHead(407)) == [CALL]
 
     @pytest.mark.fault("R26")
     def test_a_body_that_is_gone_is_not_sent_empty(self) -> None:
         with pytest.raises(ResourceError) as caught:
-            run(CallAnswer(401), OK, method="POST", replayable=False)
+            run(ResponseHead(401), OK, method="POST", replayable=False)
         assert caught.value.status == 401
         assert caught.value.retryable, "another run of the task has the body again"
 
@@ -123,7 +120,7 @@ class TestRedirects:
         assert back == SendCall("GET", f"{API}/z", trusted=False, with_body=False), "never back with them"
 
     def test_a_foreign_401_renews_nothing(self) -> None:
-        assert len(run(to("https://storage.example/x"), CallAnswer(401))) == 2
+        assert len(run(to("https://storage.example/x"), ResponseHead(401))) == 2
 
     @pytest.mark.parametrize(
         "answers, arguments, words",
@@ -144,7 +141,7 @@ class TestRedirects:
             ),
         ],
     )
-    def test_not_followed(self, answers: list[CallAnswer], arguments: Any, words: str) -> None:
+    def test_not_followed(self, answers: list[ResponseHead], arguments: Any, words: str) -> None:
         with pytest.raises(ResourceError, match=words) as caught:
             run(*answers, **arguments)
         assert caught.value.status in {302, 303, 307}
@@ -154,8 +151,8 @@ class TestRedirects:
         assert len(run(*[to("/y")] * 5, OK)) == 6
 
     def test_no_location_is_an_answer(self) -> None:
-        assert run(CallAnswer(302)) == [CALL]
-        assert run(CallAnswer(304, "/y")) == [CALL]
+        assert run(ResponseHead(302)) == [CALL]
+        assert run(ResponseHead(304, "/y")) == [CALL]
 
 
 class TestErrors:

@@ -1,0 +1,44 @@
+"""What a protected call asks of its driver, and what it is sent back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from airflow_oauth_provider.protocol.urls import Origin
+
+
+class SendCall(NamedTuple):
+    """Send the request; answered by a :class:`ResponseHead`.
+
+    :param trusted: false for an origin that may see nothing of ours: no token, cookie or header
+        of the connection's.
+    :param with_body: false when a redirect has turned the call into a GET.
+    """
+
+    method: str
+    url: str
+    trusted: bool = True
+    with_body: bool = True
+
+
+@dataclass(frozen=True)
+class RenewToken:
+    """Get another token than the one just refused; answered by it.
+
+    :param origin: that refused it.
+    """
+
+    origin: Origin
+
+
+class ResponseHead(NamedTuple):
+    """What the flow needs to know of a response.
+
+    :param location: the ``Location`` header.
+    :param challenges: the ``WWW-Authenticate`` headers.
+    """
+
+    status: int
+    location: str | None = None
+    challenges: tuple[str, ...] = ()

@@ -1,0 +1,77 @@
+"""Where a redirect may lead, and what goes along (RFC 9110 §15.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urljoin
+
+from airflow_oauth_provider.exceptions import ResourceError
+from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
+from airflow_oauth_provider.protocol.call.endpoints import Destination, allowed
+from airflow_oauth_provider.protocol.urls import Url, UrlError, is_loopback, parse_url
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SAFE = frozenset({"GET", "HEAD"})
+# What a caller may ask for at a foreign server, too.
+_NEUTRAL_HEADERS = frozenset({"accept", "accept-encoding", "accept-language", "range", "user-agent"})
+_BODY_HEADERS = frozenset({"content-length", "content-type", "transfer-encoding"})
+
+
+def hop_headers(headers: Mapping[str, str], call: SendCall) -> dict[str, str]:
+    """Return those headers of the first call that a later one may carry; its token is set anew."""
+    dropped = {"authorization", "cookie"} | (frozenset() if call.with_body else _BODY_HEADERS)
+    return {
+        name: value
+        for name, value in headers.items()
+        if (name.lower() not in dropped if call.trusted else name.lower() in _NEUTRAL_HEADERS)
+    }
+
+
+def redirected(call: SendCall, head: ResponseHead, where: Destination) -> SendCall:
+    """Return the call that follows a redirect.
+
+    :raises ResourceError: when following it could carry something where it must not go.
+    """
+    source = parse_url(call.url.partition("#")[0])
+    target = _target(call.url, head.location or "")
+    if isinstance(target, str):
+        raise not_followed(head, f"the new address {target}")
+    if source.origin.scheme == "https" and target.origin.scheme != "https":
+        raise not_followed(head, "the new address is not https")
+    method, with_body = _rewritten(call, head.status)
+    if call.trusted and allowed(where, target.origin):
+        return SendCall(method, str(target), with_body=with_body)
+    if call.method not in _SAFE:
+        raise not_followed(
+            head,
+            f"it leads to {target.origin}, where the token may not go, and only GET and HEAD are sent "
+            "there without it. Add that origin to allowed_origins if it belongs to the API",
+        )
+    if is_loopback(target.origin.host) and not is_loopback(source.origin.host):
+        raise not_followed(head, "it leads to this machine itself")
+    return SendCall(method, str(target), trusted=False, with_body=False)
+
+
+def _target(url: str, location: str) -> Url | str:
+    """Return where a redirect leads, or what is wrong with its address."""
+    try:
+        return parse_url(urljoin(url, location.partition("#")[0]))
+    except UrlError as error:
+        return str(error)
+    except ValueError:
+        return "is malformed"
+
+
+def _rewritten(call: SendCall, status: int) -> tuple[str, bool]:
+    """RFC 9110 §15.4: 303 turns into GET, and so, by old custom, does POST on 301 and 302."""
+    if (status == 303 and call.method != "HEAD") or (status in {301, 302} and call.method == "POST"):
+        return "GET", False
+    return call.method, call.with_body
+
+
+def not_followed(head: ResponseHead, reason: str) -> ResourceError:
+    """Return the error for a redirect that is not followed."""
+    return ResourceError(
+        f"the API redirects (HTTP status {head.status}), which is not followed: {reason}",
+        status=head.status,
+    )

@@ -1,0 +1,56 @@
+"""What the error for an API's refusal says (RFC 6750 §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from airflow_oauth_provider.exceptions import InsufficientScopeError, ResourceError
+from airflow_oauth_provider.protocol.call.challenges import bearer, parse_challenges
+from airflow_oauth_provider.protocol.texts import clean
+
+_RETRYABLE = frozenset({408, 425, 429})
+
+
+def resource_error(
+    status: int,
+    reason: str,
+    challenges: Iterable[str],
+    *,
+    retry_after: float | None = None,
+    confidential: tuple[str, ...] = (),
+) -> ResourceError:
+    """Build the error for an answer of status 400 and above.
+
+    :param reason: the answer's reason phrase.
+    :param confidential: strings that the message may not repeat.
+    """
+    found = parse_challenges(challenges)
+    schemes = ", ".join(clean(challenge.scheme.title()) or "?" for challenge in found) or None
+    said = bearer(found)
+    text = f"the API answered HTTP status {status}"
+    text += f" {shown}" if (shown := clean(reason, confidential)) else ""
+    parameters = said.parameters if said else {}
+    code = clean(parameters.get("error"), confidential)
+    description = clean(parameters.get("error_description"), confidential)
+    text += f": {code}" if code else ""
+    text += f" ({description})" if description else ""
+    if parameters.get("error") == "insufficient_scope":
+        scope = clean(parameters.get("scope"), confidential)
+        needed = f"it needs the scope {scope}" if scope else "it needs a scope that it does not name"
+        return InsufficientScopeError(
+            f"{text}; {needed}. Add it to the connection's scope and have it granted (RFC 6750 §3.1)",
+            scope=scope,
+            status=status,
+            challenge=schemes,
+        )
+    if status == 401:
+        text += (
+            "; a new token did not help" if said or not found else f"; it wants {schemes}, not a Bearer token"
+        )
+    return ResourceError(
+        text,
+        status=status,
+        challenge=schemes,
+        retryable=status in _RETRYABLE or status >= 500,
+        retry_after=retry_after,
+    )
