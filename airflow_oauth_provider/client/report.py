@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError
-from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.access_token import AccessToken, scopes_text
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.display_index import DisplayIndex, display_fingerprint
 from airflow_oauth_provider.tokens.search_cost import Source, Trace
@@ -108,7 +108,7 @@ class Report:
             "wait": f"{seconds:.2f}",
         }
         if self.token is not None:
-            said |= {"lifetime": f"{self.token.lifetime:.0f}", "scopes": " ".join(sorted(self.token.scopes))}
+            said |= {"lifetime": f"{self.token.lifetime:.0f}", "scopes": scopes_text(self.token)}
             word = "kept, since it could not be renewed yet" if self.trace.kept else "acquired"
             return f"Access token {word}: {_logfmt(said)}"
         said["error"] = error_code(self.error)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NoReturn, Self
 
+from airflow_oauth_provider.protocol.texts import MAX_SCOPES, cut
+
 ADVISORY_WINDOW = 300.0
 MANDATORY_MARGIN = 60.0
 CLOCK_TOLERANCE = 300.0
@@ -25,6 +27,10 @@ class TokenState(Enum):
     EXPIRED = "expired"
 
 
+AS_ASKED = "as asked; the server did not say"
+"""Said of scopes where the answer names none."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccessToken:
     """An access token (RFC 6749 §1.4) with what the server said of it.
@@ -34,6 +40,8 @@ class AccessToken:
     :param expires_at: seconds since the epoch, counted from before the request was sent.
     :param issued_at: seconds since the epoch, just before the request was sent.
     :param scopes: granted scopes.
+    :param scopes_stated: whether the server named them; else *scopes* are those that were asked for
+        (RFC 6749 §5.1), and what the server has really granted is not known.
     """
 
     value: str = field(repr=False)
@@ -41,6 +49,7 @@ class AccessToken:
     expires_at: float
     issued_at: float
     scopes: frozenset[str] = frozenset()
+    scopes_stated: bool = True
 
     @property
     def lifetime(self) -> float:
@@ -84,3 +93,12 @@ class AccessToken:
 
     def __deepcopy__(self, memo: object) -> Self:
         return self
+
+
+def scopes_text(token: AccessToken) -> str:
+    """Return the scopes for a line of a log or a message, and whether the server named them.
+
+    :return: at most 2 KiB and a few words; empty when there are no scopes at all.
+    """
+    text = cut(" ".join(sorted(token.scopes)), MAX_SCOPES)
+    return f"{text} ({AS_ASKED})" if text and not token.scopes_stated else text

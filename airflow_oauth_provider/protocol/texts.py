@@ -14,6 +14,8 @@ _OUTSIDE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]+")
 # Angle brackets are inside the RFC's set, but these texts end up on web pages.
 _MARKUP = str.maketrans("<>", "()")
 _MIN_REDACTED = 4
+MAX_SCOPES = 2 * 1024
+"""Characters of a list of scopes in one line of a log."""
 # RFC 3986 §2.3: what percent-encoding leaves as it is, and so most tokens.
 _UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
 _STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
@@ -22,6 +24,11 @@ _STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u20
 def plain(value: object) -> str:
     """Return *value* as one line of text without anything that steers a terminal or forges a log line."""
     return _STEERING.sub(" ", "" if value is None else str(value))
+
+
+def cut(text: str, limit: int) -> str:
+    """Return at most *limit* characters of a text, ending in ``…`` where something is left out."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def clean(text: object, confidential: Iterable[str] = ()) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from airflow_oauth_provider.exceptions import OAuthError, TokenResponseError, TransportError
-from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.access_token import AccessToken, scopes_text
 from airflow_oauth_provider.protocol.http import Answer, Failure
 from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
 from airflow_oauth_provider.protocol.token.acquisition import (
@@ -182,7 +182,7 @@ class Flight:
             host,
             self.settings.client_id,
             token.lifetime,
-            " ".join(sorted(token.scopes)) or "not said",
+            scopes_text(token) or "not said",
             seconds,
         )
         for note in granted.notes:

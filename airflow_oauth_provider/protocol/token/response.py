@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +13,20 @@ from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.http import Answer
 from airflow_oauth_provider.protocol.settings import DEFAULT_EXPIRES_IN, ClientSettings
 from airflow_oauth_provider.protocol.strict_json import JsonError, parse_object
+from airflow_oauth_provider.protocol.texts import MAX_SCOPES, cut
 from airflow_oauth_provider.protocol.token.errors import endpoint_error
 
-MAX_EXPIRES_IN = 24 * 3600.0
+MAX_EXPIRES_IN = 24 * 3600
 LARGE_TOKEN = 8 * 1024
+MAX_TOKEN = 16 * 1024
+"""Characters of the longest token: what Airflow masks gets slower with each character."""
+# Apigee names the type of its tokens in its own way.
+_BEARER = frozenset({"bearer", "bearertoken"})
 _VSCHAR = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+\Z")
 _B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*\Z")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: +[\x21\x23-\x5b\x5d-\x7e]+)*\Z")
-_DIGITS = re.compile(r"[0-9]{1,12}\Z", re.ASCII)
+_DECIMAL = re.compile(r"0*([0-9]+)(?:\.[0-9]*)?\Z", re.ASCII)
+_MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,64}/[a-z0-9.+-]{1,127}\Z")
 
 
 @dataclass(frozen=True)
@@ -45,21 +52,24 @@ def read_token_response(
     """
     if answer.header("content-encoding") not in {None, "", "identity"}:
         raise _malformed("it is compressed, although that was not asked for")
-    try:
-        data = parse_object(answer.body)
-    except JsonError as error:
-        raise _malformed(f"{error}{_kind_of(answer)}") from None
-    if data.get("error") is not None:
+    data = _read_object(answer)
+    if not _is_blank(data.get("error")):
         raise endpoint_error(settings, answer, data, confidential=confidential)
     _check_type(data)
     value = _read_value(settings, data)
-    scopes, notes = _read_scope(settings, data)
+    scopes = _read_scope(data)
     lifetime = _read_lifetime(data)
-    if data.get("expires_in") is None:
-        notes.append(f"the answer has no expires_in: {DEFAULT_EXPIRES_IN:.0f} s are assumed")
-    token = AccessToken(value, "Bearer", requested_at + lifetime, requested_at, scopes)
+    token = AccessToken(
+        value,
+        "Bearer",
+        requested_at + (DEFAULT_EXPIRES_IN if lifetime is None else lifetime),
+        requested_at,
+        frozenset(settings.request.scope) if scopes is None else scopes,
+        scopes_stated=scopes is not None,
+    )
     require_scopes(settings, token)
-    return Granted(token, tuple(notes), tuple(_warnings(settings, answer, token)))
+    notes = tuple(_notes(settings, token, lifetime_stated=lifetime is not None))
+    return Granted(token, notes, tuple(_warnings(settings, answer, token)))
 
 
 def require_scopes(settings: ClientSettings, token: AccessToken) -> None:
@@ -98,16 +108,32 @@ def _malformed(reason: str, status: int = 200) -> TokenResponseError:
     )
 
 
+def _read_object(answer: Answer) -> dict[str, Any]:
+    if not answer.body.strip():
+        raise _malformed("its body is empty")
+    try:
+        return parse_object(answer.body)
+    except JsonError as error:
+        reason = f"{error}{_kind_of(answer)}"
+    # Outside of the except block: the error of the parser holds the text, and with it the token.
+    raise _malformed(reason)
+
+
 def _kind_of(answer: Answer) -> str:
     kind = (answer.header("content-type") or "").split(";")[0].strip().lower()
-    return f" (Content-Type {kind})" if re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", kind) else ""
+    return f" (Content-Type {kind})" if _MEDIA_TYPE.match(kind) else ""
+
+
+def _is_blank(value: object) -> bool:
+    """Whether a member says nothing: servers send null or an empty text for what they do not say."""
+    return value is None or (isinstance(value, str) and not value.strip(" "))
 
 
 def _check_type(data: dict[str, Any]) -> None:
     token_type = data.get("token_type")
     if not isinstance(token_type, str):
         raise _malformed("token_type is missing or no string")
-    if token_type.lower() != "bearer":
+    if token_type.lower() not in _BEARER:
         # RFC 6749 §7.1: a client must not use a token of a type it does not understand.
         raise _malformed("token_type is not Bearer")
 
@@ -118,44 +144,67 @@ def _read_value(settings: ClientSettings, data: dict[str, Any]) -> str:
         raise _malformed("access_token is missing, empty or no string")
     if not _VSCHAR.match(value):
         raise _malformed("access_token has characters that cannot stand in a header")
+    if len(value) > MAX_TOKEN:
+        raise _malformed(f"access_token is longer than {MAX_TOKEN // 1024} KiB")
     known = {settings.client_id, *(secret.reveal() for secret in settings.secrets())}
     if value in known:
         raise _malformed("access_token repeats the client's own id or secret")
     return value
 
 
-def _read_lifetime(data: dict[str, Any]) -> float:
+def _read_lifetime(data: dict[str, Any]) -> float | None:
+    """Return the seconds that the token lives; ``None`` where the server does not say.
+
+    A number is clamped before it becomes a float: Python has integers that no float can hold.
+    """
     value = data.get("expires_in")
-    if value is None:
-        return DEFAULT_EXPIRES_IN
-    if isinstance(value, str) and _DIGITS.match(value):
-        value = int(value)
+    if _is_blank(value):
+        return None
+    if isinstance(value, str):
+        value = _decimal(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
         raise _malformed("expires_in is not a number of seconds")
-    return min(float(math.floor(value)), MAX_EXPIRES_IN)
+    return float(math.floor(min(value, MAX_EXPIRES_IN)))
 
 
-def _read_scope(settings: ClientSettings, data: dict[str, Any]) -> tuple[frozenset[str], list[str]]:
-    """Read the granted scopes; without ``scope`` they are the requested ones (RFC 6749 §5.1)."""
+def _decimal(text: str) -> int | None:
+    """Read the whole part of a decimal number; of a long one only that it is large."""
+    match = _DECIMAL.match(text)
+    if match is None:
+        return None
+    return int(match[1]) if len(match[1]) <= len(str(MAX_EXPIRES_IN)) else MAX_EXPIRES_IN
+
+
+def _read_scope(data: dict[str, Any]) -> frozenset[str] | None:
+    """Return the granted scopes; ``None`` where the server does not name them."""
     scope = data.get("scope")
-    wanted = frozenset(settings.request.scope)
     if scope is None:
-        return wanted, []
+        return None
+    if isinstance(scope, list) and all(isinstance(item, str) for item in scope):
+        scope = " ".join(scope)
     if not isinstance(scope, str) or (scope.strip(" ") and not _SCOPE.match(scope.strip(" "))):
-        raise _malformed("scope is not a space-delimited string")
-    granted = frozenset(scope.split(" ")) - {""}
-    missing = sorted(wanted - granted)
-    return granted, [
-        f"the server granted less than was asked for: without {' '.join(missing)}"
-    ] if missing else []
+        raise _malformed("scope is neither a space-delimited string nor a list of strings")
+    return frozenset(scope.split(" ")) - {""}
+
+
+def _notes(settings: ClientSettings, token: AccessToken, *, lifetime_stated: bool) -> Iterator[str]:
+    requested = frozenset(settings.request.scope)
+    missing = sorted(requested - token.scopes)
+    if missing:
+        yield f"the server granted less than was asked for: without {cut(' '.join(missing), MAX_SCOPES)}"
+    if requested and not token.scopes_stated:
+        # RFC 6749 §5.1: then they are the requested ones, whatever the server has really granted.
+        yield "the server did not name the granted scopes: they are taken to be those that were asked for"
+    if not lifetime_stated:
+        yield f"the answer has no expires_in: {DEFAULT_EXPIRES_IN:.0f} s are assumed"
 
 
 def _warnings(settings: ClientSettings, answer: Answer, token: AccessToken) -> list[str]:
-    found = []
+    warnings = []
     if not (answer.header("content-type") or "").lower().startswith("application/json"):
-        found.append("the token response is JSON, but its Content-Type does not say application/json")
+        warnings.append("the token response is JSON, but its Content-Type does not say application/json")
     if not _B64TOKEN.match(token.value):
-        found.append("the access token has characters that RFC 6750 §2.1 does not foresee")
+        warnings.append("the access token has characters that RFC 6750 §2.1 does not foresee")
     if len(token.value) > LARGE_TOKEN:
-        found.append(f"the access token has {len(token.value)} characters: many servers refuse such headers")
-    return found
+        warnings.append(f"the access token has {len(token.value)} characters: many servers refuse such headers")
+    return warnings
