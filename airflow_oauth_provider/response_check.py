@@ -29,24 +29,30 @@ def parse_path(path: str, *, field: str = "json_path") -> tuple[str | int, ...]:
     rest = path.removeprefix("$")
     steps: list[str | int] = []
     while rest:
-        found = _STEP.match(rest)
-        if not found:
+        match = _STEP.match(rest)
+        if not match:
             raise ConfigurationError(
                 f'"{path[:100]}" is no JSON path of names and indices like $.jobs[0].state (RFC 9535 §2.3.5)',
                 field=field,
             )
-        name, index, *quoted = found.groups()
+        name, index, *quoted = match.groups()
         steps.append(int(index) if index is not None else name or quoted[0] or quoted[1] or "")
-        rest = rest[found.end() :]
+        rest = rest[match.end() :]
     return tuple(steps)
 
 
 def at_path(document: Any, steps: Sequence[str | int]) -> Any:
-    """Return the value at a path; :data:`MISSING` where there is none."""
+    """Return the value at a path; :data:`MISSING` where there is none.
+
+    A name selects from objects only, and an index from arrays only (RFC 9535 §2.3.1.2, §2.3.3.2).
+    """
     for step in steps:
+        if not isinstance(document, dict if isinstance(step, str) else list):
+            return MISSING
+        container: Any = document
         try:
-            document = document[step]
-        except (KeyError, IndexError, TypeError):
+            document = container[step]
+        except (KeyError, IndexError):
             return MISSING
     return document
 
@@ -65,7 +71,8 @@ def document_of(response: Any) -> Any:
     except ValueError:
         return MISSING
     except RecursionError:
-        raise ResourceError("the JSON of the answer is nested too deeply") from None
+        pass
+    raise ResourceError("the JSON of the answer is nested too deeply")
 
 
 def _several(value: Any) -> tuple[Any, ...]:

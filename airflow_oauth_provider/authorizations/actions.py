@@ -109,6 +109,7 @@ class Job:
             lifetime=token.lifetime,
             granted=tuple(sorted(token.scopes)),
             missing=tuple(scope for scope in wanted if scope not in token.scopes),
+            scopes_stated=token.scopes_stated,
         )
 
     def _probe(self, token: AccessToken, *, listed_only: bool) -> str | None:

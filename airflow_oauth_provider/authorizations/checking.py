@@ -23,8 +23,8 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow_oauth_provider.authorizations.actions import Job
 from airflow_oauth_provider.authorizations.results import Checked
 from airflow_oauth_provider.authorizations.values import ConnectionValues
-from airflow_oauth_provider.connection.fields import CONNECTION_TYPE
 from airflow_oauth_provider.connection.identifier import connection_not_found
+from airflow_oauth_provider.connection.resolving import require_type
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TokenEndpointError
 from airflow_oauth_provider.transport.stopping import GLANCE, Stop
 
@@ -59,6 +59,7 @@ class Target:
         """Read a connection by its id; one that is missing becomes a result like any other."""
         try:
             values = ConnectionValues.of(read(conn_id))
+            require_type(values)
         except OAuthError as error:
             return cls(conn_id, error=error.for_connection(conn_id))
         except AirflowNotFoundException:
@@ -66,9 +67,6 @@ class Target:
         except Exception as error:  # of secrets backends and of Airflow, whatever they are
             text = f"the connection cannot be read ({type(error).__name__})"
             return cls(conn_id, error=ConfigurationError(text, conn_id=conn_id))
-        if values.conn_type != CONNECTION_TYPE:
-            text = f"is not of type {CONNECTION_TYPE}"
-            return cls(conn_id, error=ConfigurationError(text, field="conn_type", conn_id=conn_id))
         return cls(conn_id, values)
 
 

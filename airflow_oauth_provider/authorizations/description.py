@@ -56,7 +56,8 @@ class Authorization:
     """What can be told of one connection; times are seconds since the epoch, ``None`` for never.
 
     :param reason: why, where *status* is refused, disabled or a wrong configuration.
-    :param scope: wanted scopes, *granted* those of the last token.
+    :param scope: wanted scopes, *granted* those of the last token; *scopes_stated* whether the server
+        named these, else they are as asked.
     :param authorized_at: when the last token was granted; *expires_at* when it ends.
     :param used_at: when the connection was last used with other settings, where it was edited since.
     :param refusal: the last one, also where a token is held all the same.
@@ -78,6 +79,7 @@ class Authorization:
     auth_method: str | None = None
     scope: tuple[str, ...] = ()
     granted: tuple[str, ...] = ()
+    scopes_stated: bool = True
     authorized_at: float | None = None
     expires_at: float | None = None
     used_at: float | None = None
@@ -183,6 +185,7 @@ class _Described:
             auth_method=settings.auth_method,
             scope=settings.request.scope,
             granted=granted.scopes,
+            scopes_stated=granted.scopes_stated,
             authorized_at=granted.authorized_at,
             expires_at=granted.expires_at,
             used_at=noted.at if noted and self.edited else None,

@@ -18,7 +18,8 @@ class Checked:
     :param error: ``None`` when all went well. With *expires_at* set, a token was granted and the
         probe failed.
     :param expires_at: of the token (seconds since the epoch); *lifetime* in seconds.
-    :param granted: its scopes; *missing* those asked for and not granted.
+    :param granted: its scopes; *missing* those asked for and not granted; *scopes_stated* whether the
+        server named its scopes, else they are as asked.
     :param probe: what calling ``probe_path`` came to; ``None`` without one.
     :param certificate_expires_at: of the certificate behind ``private_key``, if there is one.
     :param seconds: it took.
@@ -32,6 +33,7 @@ class Checked:
     lifetime: float | None = None
     granted: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    scopes_stated: bool = True
     probe: str | None = None
     certificate_expires_at: float | None = None
     warnings: tuple[str, ...] = field(default=())
@@ -62,6 +64,7 @@ class Checked:
             "lifetime": self.lifetime,
             "scopes": list(self.granted),
             "missing_scopes": list(self.missing),
+            "scopes_stated": self.scopes_stated,
             "probe": self.probe,
             "certificate_expires_at": iso(self.certificate_expires_at),
             "warnings": list(self.warnings),

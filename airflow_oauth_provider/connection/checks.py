@@ -29,6 +29,7 @@ from airflow_oauth_provider.protocol.urls import (
     is_absolute_uri,
     is_forbidden_address,
     parse_url,
+    with_scheme,
 )
 from airflow_oauth_provider.transport.tls import check_ca_certificates
 
@@ -65,9 +66,7 @@ def token_url_text(connection: Any) -> str:
     if not host:
         raise UrlError("is missing: enter it as the connection's host")
     schema = (connection.schema or "").strip()
-    text = host
-    if "://" not in text:
-        text = f"{schema if schema in {'http', 'https'} else 'https'}://{text}"
+    text = with_scheme(host, schema if schema in {"http", "https"} else "https")
     scheme, _, rest = text.partition("://")
     authority, slash, path = rest.partition("/")
     if not slash and "?" not in authority and schema not in {"", "http", "https"}:
@@ -127,6 +126,8 @@ def _bad_headers(field: str, pairs: s.Pairs, reserved: frozenset[str]) -> Proble
             yield field, f"must not set {name}"
         elif not _HEADER_VALUE.match(value):
             yield field, f"has control characters in the value of {name}"
+        elif value[:1].isspace():
+            yield field, f"begins the value of {name} with a blank, which a header cannot carry"
         elif not _latin1(value):
             yield field, f"has characters in the value of {name} that a header cannot carry"
 
@@ -282,10 +283,13 @@ def load_custom_provider(name: str | None, policy: Policy) -> s.CustomProvider:
     path = policy.custom_providers.get(name)
     if path is None:
         raise FieldError(f"is not in [oauth2] custom_providers of airflow.cfg (known: {known})")
+    function, failure = None, None
     try:
         function = pkgutil.resolve_name(path)
     except Exception as error:  # whatever the foreign module raises
-        raise FieldError(f"cannot be imported from {path} ({type(error).__name__})") from None
+        failure = type(error).__name__
+    if failure is not None:
+        raise FieldError(f"cannot be imported from {path} ({failure})")
     if not callable(function):
         raise FieldError(f"is not callable: {path}")
     return s.CustomProvider(name, path, function)

@@ -22,6 +22,7 @@ class Kind(Enum):
     """How a field is shown and parsed."""
 
     STRING = "text"
+    WORDS = "space-delimited words"
     TEXT = "several lines of text"
     SECRET = "secret text"
     SECRET_TEXT = "secret, several lines"
@@ -114,11 +115,12 @@ FIELDS: tuple[Field, ...] = (
         _TOKEN,
         "Scope",
         "What the token is good for: space-delimited, case-sensitive. Example: orders.read orders.write",
+        Kind.WORDS,
     ),
     Field(
         "include_scope",
         _TOKEN,
-        "Send the scope",
+        "Include scope",
         "Include the scope in the access token request.",
         Kind.BOOLEAN,
         True,
@@ -196,7 +198,7 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "max_wait",
         _RETRY,
-        "Maximum wait (seconds)",
+        "Maximum wait duration (seconds)",
         "Longest time one caller waits for a token, all attempts and pauses included: up to 3600.",
         Kind.SECONDS,
         60,
@@ -300,7 +302,9 @@ FIELDS: tuple[Field, ...] = (
         "require_scopes",
         _API,
         "Required scopes",
-        "Fail when the server grants less: space-delimited. Example: orders.read",
+        "Fail when the server grants less: space-delimited. A server that does not name what it grants is "
+        "taken to have granted what was asked for. Example: orders.read",
+        Kind.WORDS,
     ),
     Field(
         "refresh_on_status",

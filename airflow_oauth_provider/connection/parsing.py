@@ -18,6 +18,7 @@ from airflow_oauth_provider.protocol.strict_json import JsonError, parse_value
 
 _HUGE = 1e18
 """No field takes a number this large, and Python cannot turn every larger one into a float."""
+_BROKEN: Any = object()
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?\Z", re.ASCII)
@@ -71,6 +72,13 @@ def _line(entry: Field, value: Any) -> str:
     if _CONTROL.search(text):
         raise FieldError("contains control characters")
     return text
+
+
+def _words(entry: Field, value: Any) -> str:
+    """Accept a list too: servers and their documentation show scopes so."""
+    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        value = " ".join(value)
+    return _line(entry, value)
 
 
 def _boolean(entry: Field, value: Any) -> bool:
@@ -146,12 +154,19 @@ def _pairs(entry: Field, value: Any) -> tuple[tuple[str, Any], ...]:
 
 
 def _text_pairs(entry: Field, value: Any) -> tuple[tuple[str, str], ...]:
-    pairs = []
-    for name, content in _pairs(entry, value):
-        if not isinstance(content, str | int | float):
-            raise FieldError("must have texts as values")
-        pairs.append((name, str(content).lower() if isinstance(content, bool) else str(content)))
-    return tuple(pairs)
+    return tuple((name, _content(content)) for name, content in _pairs(entry, value))
+
+
+def _content(value: Any) -> str:
+    """Write one value of an object as a line would have it, which ends in no blanks either."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        number(value)
+        return str(value)
+    if not isinstance(value, str):
+        raise FieldError("must have texts as values")
+    return value.strip(" \t")
 
 
 def _blank(line: Any) -> bool:
@@ -172,7 +187,7 @@ def _json_or(text: str, kind: Any, otherwise: Callable[[str], Any]) -> Any:
     try:
         value = parse_value(text)
     except JsonError as error:
-        raise FieldError(f"looks like JSON, but {error}") from None
+        raise FieldError(f"looks like JSON, but {error}") from error
     if not isinstance(value, kind):
         raise FieldError("is JSON of the wrong kind")
     return value
@@ -187,8 +202,10 @@ def parse_extra(extra: Any) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(extra) if isinstance(extra, str) else extra
-    except (ValueError, RecursionError):
-        raise FieldError("is not valid JSON") from None
+    except (ValueError, RecursionError):  # which holds the text: ours is raised outside of this block
+        value = _BROKEN
+    if value is _BROKEN:
+        raise FieldError("is not valid JSON")
     if not isinstance(value, dict):
         raise FieldError("must be a JSON object: {…}")
     return value
@@ -196,6 +213,7 @@ def parse_extra(extra: Any) -> dict[str, Any]:
 
 _PARSERS: dict[Kind, Callable[[Field, Any], Any]] = {
     Kind.STRING: _line,
+    Kind.WORDS: _words,
     Kind.TEXT: _text,
     Kind.SECRET: _text,
     Kind.SECRET_TEXT: _text,
@@ -212,10 +230,24 @@ _PARSERS: dict[Kind, Callable[[Field, Any], Any]] = {
 def parse_claims(value: Any) -> dict[str, Any]:
     """Parse additional JWT claims; unlike parameters, claims may be any JSON value.
 
-    :raises FieldError: when they are neither lines nor an object, or hold half a character.
+    :raises FieldError: when they are neither lines nor an object, or no JWT can carry them.
     """
     if value is None or _blank(value) or value in ([], {}):
         return {}
     claims = dict(_pairs(Field("jwt_claims", "", "", ""), value))
+    _require_json(claims)
     require_characters(claims)
     return claims
+
+
+def _require_json(claims: dict[str, Any]) -> None:
+    """Refuse what RFC 8259 does not know: Airflow reads an extra less strictly than a server its JWT."""
+    try:
+        parse_value(json.dumps(claims))
+    except JsonError as error:
+        reason = f"cannot be claims of a JWT: {error}"
+    except (ValueError, RecursionError, TypeError):
+        reason = "cannot be claims of a JWT: they are nested too deeply, or a number is too long"
+    else:
+        return
+    raise FieldError(reason)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from airflow_oauth_provider.connection import checks
-from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
+from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, FIELDS_BY_KEY
 from airflow_oauth_provider.connection.parsing import (
     FieldError,
     parse,
@@ -26,7 +26,7 @@ from airflow_oauth_provider.protocol import settings as s
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import SecretPairs
-from airflow_oauth_provider.protocol.urls import Url, UrlError, host_allowed, parse_url
+from airflow_oauth_provider.protocol.urls import Url, UrlError, host_allowed, parse_url, with_scheme
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +68,29 @@ def resolve(connection: Any, policy: Policy, *, thorough: bool = True) -> Resolv
     :raises ConfigurationError: naming connection and field.
     """
     try:
+        require_type(connection)
         return _Resolver(connection, policy).resolve(thorough=thorough)
-    except ConfigurationError:
-        raise
-    except Exception as error:  # one odd connection must not take down a list of all
-        text = f"the connection cannot be read ({type(error).__name__})"
-        raise ConfigurationError(text, conn_id=str(connection.conn_id)) from None
+    except ConfigurationError as caught:
+        error = caught
+    except Exception as caught:  # one odd connection must not take down a list of all
+        error = ConfigurationError(f"the connection cannot be read ({type(caught).__name__})")
+    # A copy, raised here: the frames and the errors below hold what stands in the connection.
+    raise error.for_connection(str(connection.conn_id))
+
+
+def require_type(connection: Any) -> None:
+    """Refuse a connection of another type: its login and password are not meant for a token endpoint.
+
+    :raises ConfigurationError: naming the connection.
+    """
+    kind = getattr(connection, "conn_type", None)
+    if kind != CONNECTION_TYPE:
+        text = checks.shown(str(kind or "")) or "none"
+        raise ConfigurationError(
+            f"must be {CONNECTION_TYPE}, and is {text}: name a connection of that type",
+            field="conn_type",
+            conn_id=str(connection.conn_id),
+        )
 
 
 class _Resolver:
@@ -115,7 +132,7 @@ class _Resolver:
         return Resolved(settings, tuple(self.warnings))
 
     def fail(self, field: str, message: str) -> NoReturn:
-        raise ConfigurationError(message, field=field, conn_id=self.conn_id) from None
+        raise ConfigurationError(message, field=field, conn_id=self.conn_id)
 
     def value(self, key: str) -> Any:
         """Return an extra field's parsed value, or its default."""
@@ -286,7 +303,7 @@ class _Resolver:
         if text is None:
             return None
         try:
-            url = parse_url(text if "://" in text else f"https://{text}", query_allowed=False)
+            url = parse_url(with_scheme(text), query_allowed=False)
         except UrlError as error:
             self.fail(field, str(error))
         self.require_host(field, url, self.policy.api_hosts, "allowed_api_hosts")

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.urls import UrlError, split_pattern
 from airflow_oauth_provider.tokens.sharing import ALONE, Sharing
-from airflow_oauth_provider.tokens.stores import open_store
+from airflow_oauth_provider.tokens.stores import UnknownStoreError, open_store
 
 STORE_KEY_BYTES = 32
 SHORTEST_MASKED = 5
@@ -48,18 +49,12 @@ def read_policy() -> Policy:
 
     :raises ConfigurationError: naming the option that is malformed.
     """
-    from airflow.providers.common.compat.sdk import conf
-
-    try:
-        unverified = conf.getboolean(SECTION, "allow_unverified_tls", fallback=False)
-    except Exception:
-        raise _bad("allow_unverified_tls", "must be True or False") from None
     return Policy(
         token_hosts=_hosts("allowed_token_hosts", _text("allowed_token_hosts")),
         api_hosts=_hosts("allowed_api_hosts", _text("allowed_api_hosts")),
         proxies=_hosts("allowed_proxies", _text("allowed_proxies")),
         custom_providers=_providers(_text("custom_providers")),
-        allow_unverified_tls=unverified,
+        allow_unverified_tls=_boolean("allow_unverified_tls"),
         default_category=_text("default_category") or None,
         sharing=_sharing(_text("token_store") or "file", _text("store_key")),
         shortest_masked=shortest_masked(),
@@ -82,21 +77,32 @@ def _text(option: str) -> str:
     return str(conf.get(SECTION, option, fallback="") or "").strip()
 
 
+def _boolean(option: str) -> bool:
+    from airflow.providers.common.compat.sdk import conf
+
+    with suppress(Exception):  # Airflow's own, which repeats the value
+        return bool(conf.getboolean(SECTION, option, fallback=False))
+    raise _bad(option, "must be True or False")
+
+
 def _hosts(option: str, text: str) -> tuple[str, ...]:
     hosts = tuple(entry.strip() for entry in text.split(",") if entry.strip())
     for host in hosts:
         try:
             split_pattern(host)
         except UrlError as error:
-            raise _bad(option, str(error)) from None
+            raise _bad(option, str(error)) from error
     return hosts
 
 
 def _providers(text: str) -> dict[str, str]:
+    value, broken = None, False
     try:
         value = json.loads(text or "{}")
-    except ValueError:
-        raise _bad("custom_providers", "is not valid JSON") from None
+    except (ValueError, RecursionError):  # which holds the text: ours is raised outside of this block
+        broken = True
+    if broken:
+        raise _bad("custom_providers", "is not valid JSON")
     if not isinstance(value, dict) or not all(isinstance(path, str) for path in value.values()):
         raise _bad("custom_providers", "must be a JSON object of names and dotted paths")
     return value
@@ -107,13 +113,14 @@ def _sharing(option: str, keys: str) -> Sharing:
     try:
         store = open_store(option, home)
     except ImportError:
-        raise _bad("token_store", "needs the package redis: install airflow-oauth-provider[redis]") from None
-    except ValueError as error:
-        text = (
-            str(error) if str(error).startswith("must be file") else "is no valid address of a Redis server"
-        )
-        raise _bad("token_store", text) from None
-    return Sharing(store, tuple(_store_key(key) for key in keys.replace(",", " ").split()))
+        reason = "needs the package redis: install airflow-oauth-provider[redis]"
+    except UnknownStoreError as error:
+        reason = str(error)
+    except ValueError:  # of the Redis client: it repeats the address, with its password
+        reason = "is no valid address of a Redis server"
+    else:
+        return Sharing(store, tuple(_store_key(key) for key in keys.replace(",", " ").split()))
+    raise _bad("token_store", reason)
 
 
 def _store_key(text: str) -> Secret:

@@ -18,6 +18,7 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection import fields, form
 from airflow_oauth_provider.connection.identifier import DEFAULT_CONN_ID, one_conn_id, require_no_auth_type
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+from airflow_oauth_provider.protocol.access_token import scopes_text
 from airflow_oauth_provider.protocol.call.endpoints import destination, resolve_endpoint
 from airflow_oauth_provider.protocol.call.refusal import resource_error
 from airflow_oauth_provider.protocol.http import Answer
@@ -444,7 +445,7 @@ def describe(token: AccessToken, wanted: tuple[str, ...] = ()) -> str:
     from datetime import UTC, datetime
 
     until = datetime.fromtimestamp(token.expires_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    scopes = f"scopes: {' '.join(sorted(token.scopes))}" if token.scopes else "no scopes named"
+    scopes = f"scopes: {scopes_text(token)}" if token.scopes else "no scopes named"
     missing = " ".join(scope for scope in wanted if scope not in token.scopes)
     less = f" Asked for, but not granted: {missing}." if missing else ""
     return f"Authorized until {until} ({token.lifetime:.0f} s; {scopes}).{less}"

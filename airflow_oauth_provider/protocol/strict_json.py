@@ -24,10 +24,13 @@ def parse_object(data: bytes) -> dict[str, Any]:
     :param data: UTF-8; a byte order mark is ignored (RFC 8259 §8.1).
     :raises JsonError: for anything else.
     """
+    # The errors of Python's own parsers hold the text: ours are raised outside of their blocks.
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise JsonError("it is not UTF-8") from None
+        text = None
+    if text is None:
+        raise JsonError("it is not UTF-8")
     value = parse_value(text)
     if not isinstance(value, dict):
         raise JsonError("it is not a JSON object")
@@ -39,6 +42,7 @@ def parse_value(text: str) -> Any:
 
     :raises JsonError: for malformed text, equal names, numbers out of range or deep nesting.
     """
+    value, reason = None, None
     try:
         value = json.loads(
             text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
@@ -46,9 +50,11 @@ def parse_value(text: str) -> Any:
     except JsonError:
         raise
     except RecursionError:
-        raise JsonError("it is nested too deeply") from None
+        reason = "it is nested too deeply"
     except ValueError:
-        raise JsonError("it is not valid JSON") from None
+        reason = "it is not valid JSON"
+    if reason is not None:
+        raise JsonError(reason)
     _check_depth(value)
     return value
 

@@ -10,18 +10,41 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\Z")
 _NUMERIC_LABEL = re.compile(r"(0x[0-9a-f]*|[0-9]+)\Z")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+_Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 # Cloud metadata services that lie outside the link-local ranges.
 _METADATA = frozenset(
     ipaddress.ip_address(text)
-    for text in ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16")
+    for text in (
+        "100.100.100.200",
+        "192.0.0.192",
+        "168.63.129.16",
+        "fd00:ec2::23",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+    )
+)
+# IPv4-mapped, IPv4-translated, and the two prefixes of NAT64: the last four bytes are an IPv4 address.
+_STANDS_FOR_IPV4 = tuple(
+    ipaddress.IPv6Network(text)
+    for text in ("::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")
+)
+_NEVER_SERVERS: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = (
+    ipaddress.IPv4Network("0.0.0.0/8"),
+    ipaddress.IPv4Network("240.0.0.0/4"),
+    ipaddress.IPv6Network("2001::/32"),  # Teredo
+    ipaddress.IPv6Network("2002::/16"),  # 6to4
+    ipaddress.IPv6Network("fec0::/10"),  # site-local, before RFC 3879
+    ipaddress.IPv6Network("::/96"),  # IPv4-compatible, and unspecified; loopback is asked for before
 )
 
 
@@ -59,6 +82,11 @@ class Url:
         return f"{self.origin}{self.path}" + (f"?{self.query}" if self.query else "")
 
 
+def with_scheme(text: str, scheme: str = "https") -> str:
+    """Return an address that may lack its scheme with one."""
+    return text if _SCHEME.match(text) else f"{scheme}://{text}"
+
+
 @lru_cache(512)
 def parse_url(text: str, *, query_allowed: bool = True) -> Url:
     """Check and normalise an absolute URL.
@@ -68,11 +96,7 @@ def parse_url(text: str, *, query_allowed: bool = True) -> Url:
     :raises UrlError: saying what is wrong, never repeating the text.
     """
     check_characters(text)
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise UrlError("is not a valid URL: check host and port (1 to 65535)") from None
+    parts, port = _split(text)
     scheme = parts.scheme.lower()
     if scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise UrlError("must be an https:// URL with a host")
@@ -88,9 +112,20 @@ def parse_url(text: str, *, query_allowed: bool = True) -> Url:
     if port == 0:
         raise UrlError("has port 0: a port is 1 to 65535")
     host = canonical_host(parts.hostname)
+    if host in _DEFAULT_PORTS:
+        # What is left of https:/idp.example or https//idp.example when a scheme is put before it.
+        raise UrlError(f"has the host {host}: write {host}:// with a colon and two slashes before the host")
     if scheme == "http" and not is_loopback(host):
         raise UrlError(f"must be https (host {host}): plain http is accepted to loopback addresses only")
     return Url(Origin(scheme, host, port or _DEFAULT_PORTS[scheme]), parts.path or "/", parts.query)
+
+
+def _split(text: str) -> tuple[SplitResult, int | None]:
+    """Take an address apart; the standard library's own error would repeat it."""
+    with suppress(ValueError):
+        parts = urlsplit(text)
+        return parts, parts.port
+    raise UrlError("is not a valid URL: check host and port (1 to 65535)")
 
 
 def is_absolute_uri(text: str) -> bool:
@@ -120,51 +155,82 @@ def canonical_host(host: str) -> str:
         return _canonical_ipv6(host)
     host = host.lower()
     if not host.isascii():
-        import idna
-
-        try:
-            host = idna.encode(host, uts46=True).decode("ascii")
-        except idna.IDNAError:
-            raise UrlError("has a host that is no valid internationalised name") from None
+        host = _ascii(host)
     host = host.removesuffix(".")
     if not _HOST.match(host):
         raise UrlError("has no valid host name")
-    if _NUMERIC_LABEL.match(host.rsplit(".", 1)[-1]):
-        try:
-            ipaddress.IPv4Address(host)
-        except ValueError:
-            raise UrlError("has an IPv4 address that is not in the form 192.0.2.1") from None
+    if _NUMERIC_LABEL.match(host.rsplit(".", 1)[-1]) and _address(host) is None:
+        raise UrlError("has an IPv4 address that is not in the form 192.0.2.1")
     return host
+
+
+def _ascii(host: str) -> str:
+    import idna
+
+    with suppress(idna.IDNAError):
+        return idna.encode(host, uts46=True).decode("ascii")
+    raise UrlError("has a host that is no valid internationalised name")
 
 
 def _canonical_ipv6(host: str) -> str:
     if "%" in host:
         raise UrlError("has an IPv6 address with a zone: link-local addresses are not accepted")
-    try:
-        return str(ipaddress.IPv6Address(host))
-    except ValueError:
-        raise UrlError("has an invalid IPv6 address") from None
+    ip = _address(host)
+    if ip is None:
+        raise UrlError("has an invalid IPv6 address")
+    return str(ip)
 
 
 def is_loopback(host: str) -> bool:
     """Whether a canonical host names this machine itself."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    ip = _address(host)
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    return ip is not None and ip.is_loopback
 
 
 def is_forbidden_address(address: str) -> bool:
-    """Whether an IP address is link-local, unspecified, multicast or a cloud's metadata service."""
-    try:
-        ip = ipaddress.ip_address(address.split("%", 1)[0])
-    except ValueError:
+    """Whether no token server or API can be at an IP address.
+
+    So are link-local addresses, metadata services of clouds, what is unspecified, reserved or
+    multicast, and any of them as an IPv6 address that stands for it (RFC 4291 §2.5.5, RFC 6052,
+    RFC 8215). What tunnels IPv6 through IPv4 (6to4, Teredo) would reach any address there is.
+    """
+    ip = _address(address.split("%", 1)[0])
+    if ip is None or is_loopback(address):
         return False
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
-    return ip.is_link_local or ip.is_unspecified or ip.is_multicast or ip in _METADATA
+    ip = _as_ipv4(ip)
+    if any(ip in network for network in _NEVER_SERVERS if network.version == ip.version):
+        return True
+    return ip.is_link_local or ip.is_multicast or ip.is_loopback or ip in _METADATA
+
+
+def acceptable(host: str, address: str, *, any_address: bool = False) -> bool:
+    """Whether a connection to *host* may go to an address that its name resolves to.
+
+    :param host: by which it is called. A name of this machine itself (RFC 6761 §6.3) is good for
+        plain http, so it must resolve to loopback.
+    :param any_address: the host is allow-listed, so that otherwise forbidden addresses are meant.
+    """
+    if is_loopback(host.lower().removesuffix(".")):
+        return is_loopback(address)
+    return any_address or not is_forbidden_address(address)
+
+
+def _address(text: str) -> _Ip | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _as_ipv4(ip: _Ip) -> _Ip:
+    """Return the IPv4 address that an IPv6 address stands for, else the address itself."""
+    if isinstance(ip, ipaddress.IPv6Address) and any(ip in network for network in _STANDS_FOR_IPV4):
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip
 
 
 def host_allowed(origin: Origin, patterns: Sequence[str]) -> bool:

@@ -182,7 +182,10 @@ os.register_at_fork(after_in_child=_reset_after_fork)
 def _after(status: Status, token: AccessToken | None, error: OAuthError | None, now: float) -> Status:
     if token is not None:
         return Status(
-            authorized_at=token.issued_at, expires_at=token.expires_at, scopes=tuple(sorted(token.scopes))
+            authorized_at=token.issued_at,
+            expires_at=token.expires_at,
+            scopes=tuple(sorted(token.scopes)),
+            scopes_stated=token.scopes_stated,
         )
     if error is None:
         return status

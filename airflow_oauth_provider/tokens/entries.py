@@ -81,6 +81,7 @@ class Entries:
                 authorized_at=token.issued_at,
                 expires_at=token.expires_at,
                 scopes=scopes,
+                scopes_stated=token.scopes_stated,
                 early_at=self.status().early_at,
             )
         )

@@ -35,6 +35,7 @@ def dump_token(token: AccessToken) -> bytes:
         "expires_at": token.expires_at,
         "issued_at": token.issued_at,
         "scopes": sorted(token.scopes),
+        "scopes_stated": token.scopes_stated,
     }
     return json.dumps(content).encode()
 
@@ -49,6 +50,7 @@ def load_token(data: bytes) -> AccessToken | None:
             expires_at=float(content["expires_at"]),
             issued_at=float(content["issued_at"]),
             scopes=frozenset(content["scopes"]),
+            scopes_stated=content.get("scopes_stated") is not False,
         )
     except _FOREIGN:
         return None
@@ -73,6 +75,7 @@ class Status:
 
     :param authorized_at: when the last token was granted, *expires_at* when it ends.
     :param scopes: what was granted with it.
+    :param scopes_stated: as of :class:`AccessToken`.
     :param refused_at: when an acquisition failed last.
     :param error: how.
     :param refused_until: until when nobody asks again; *refused_at* when anybody may.
@@ -85,6 +88,7 @@ class Status:
     authorized_at: float | None = None
     expires_at: float | None = None
     scopes: tuple[str, ...] = ()
+    scopes_stated: bool = True
     refused_at: float | None = None
     error: OAuthError | None = field(default=None, compare=False)
     refused_until: float = 0.0

@@ -23,6 +23,7 @@ from airflow_oauth_provider.authorizations import (
     shown_settings,
     store_note,
 )
+from airflow_oauth_provider.authorizations.checking import Target, check_all
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import OAuthError
@@ -71,6 +72,21 @@ class TestStatus:
         assert found.missing_scopes == ("write",)
         assert (found.requests, found.refusals) == (1, 0)
         assert found.authorized_at == pytest.approx(time.time(), abs=10)
+
+    @pytest.mark.fault("F73")
+    @pytest.mark.parametrize("named", [None, "read write"])
+    def test_whether_the_server_named_the_scopes(
+        self, named: str | None, service: Service, another_process: Callable[[], None]
+    ) -> None:
+        connection = service.connection(scope="read write")
+        service.token = lambda _: token_json("tok-1", scope=named)
+        (checked,) = check_all([Target.of(connection)])
+        assert checked.report()["scopes_stated"] is (named is not None)
+        another_process()
+        found = describe(connection)
+        assert found.granted == ("read", "write")
+        assert found.scopes_stated is (named is not None)
+        assert found.report()["scopes_stated"] is (named is not None)
 
     def test_tokens_without_a_request_are_told_of_with_the_next_note(self, service: Service) -> None:
         connection = service.connection()

@@ -23,7 +23,7 @@ from airflow_oauth_provider.protocol.token.key import credential_key, token_key
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores import open_store
-from tests.connection.test_rejected import KEY_METHOD, connection, pem
+from tests.connection.test_rejected import KEY_METHOD, connection, deep, pem
 from tests.service import Service
 
 
@@ -70,6 +70,29 @@ def test_pairs_in_every_form(value: Any) -> None:
     assert [(name, held.reveal()) for name, held in secret] == [("a", "1"), ("b", "x=y")]
 
 
+@pytest.mark.parametrize("field", ["request_headers", "api_headers", "secret_headers", "post_params"])
+@pytest.mark.fault("F61")
+def test_values_of_an_object_are_stripped_like_lines(field: str) -> None:
+    by_object = settings_of({field: {"X-A": " \tvalue in words \t"}})
+    assert by_object == settings_of({field: "X-A= value in words "})
+    assert "\tvalue" not in str(vars(by_object.request)) + str(by_object.api)
+    if field == "secret_headers":
+        assert by_object.request.secret_headers[0][1].reveal() == "value in words"
+
+
+@pytest.mark.parametrize("value", ["read write", ["read", "write"], ["read write"], " read  write "])
+@pytest.mark.fault("F72")
+def test_scopes_in_every_form(value: Any) -> None:
+    settings = settings_of(scope=value, require_scopes=value)
+    assert settings.request.scope == settings.api.require_scopes == ("read", "write")
+
+
+@pytest.mark.fault("F65")
+def test_claims_may_be_any_json_value() -> None:
+    claims = {"a": [1, 2.5, None, True, {"b": "ü"}], "deep": deep(29)}
+    assert json.loads(settings_of(jwt_claims=claims).assertion.claims) == claims
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -110,6 +133,7 @@ def test_numbers_as_text(value: Any) -> None:
         ("https://idp.example:443/token", "https://idp.example/token"),
         ("https://idp.example/token?a=1", "https://idp.example/token?a=1"),
         ("https://[2001:DB8::1]/t", "https://[2001:db8::1]/t"),
+        ("idp.example/token?next=https://x.example", "https://idp.example/token?next=https://x.example"),
         pytest.param("https://bücher.example/t", "https://xn--bcher-kva.example/t", id="IDN[C37]"),
         pytest.param("http://localhost:8080/token", "http://localhost:8080/token", id="localhost[C27]"),
         pytest.param("http://127.0.0.1/token", "http://127.0.0.1/token", id="127.0.0.1[C27]"),
@@ -378,14 +402,18 @@ def test_a_short_secret_in_a_foreign_database(
         ("token_store", "redis://:the-password@host:port/0"),
         ("store_key", "not base64!"),
         ("store_key", "c2hvcnQ="),
+        ("custom_providers", '{"corp": the-password}'),
+        ("allow_unverified_tls", "the-password"),
     ],
 )
-def test_a_wrong_store_is_told_without_its_secret(
+@pytest.mark.fault("F18", "F27")
+def test_a_wrong_option_is_named_without_its_value(
     option: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"AIRFLOW__OAUTH2__{option.upper()}", value)
     with pytest.raises(ConfigurationError) as caught:
         read_policy()
     assert caught.value.field == option
+    assert caught.value.__context__ is None
     assert value not in str(caught.value)
     assert "the-password" not in str(caught.value)

@@ -169,6 +169,7 @@ def test_what_nobody_has_foreseen_names_the_connection_and_no_value() -> None:
     given = object.__new__(Unforeseen)
     object.__setattr__(given, "conn_id", "odd")
     object.__setattr__(given, "extra", None)
+    object.__setattr__(given, "conn_type", "oauth2_client_credentials")
     with pytest.raises(ConfigurationError) as caught:
         resolve(given, POLICY)
     assert caught.value.conn_id == "odd"

@@ -48,6 +48,11 @@ def pem(key: Any, passphrase: bytes | None = None) -> str:
     return data.decode()
 
 
+def deep(levels: int) -> Any:
+    """Return a list in a list in a list."""
+    return [deep(levels - 1)] if levels else []
+
+
 EC_KEY = pem(ec.generate_private_key(ec.SECP256R1()))
 P384_KEY = pem(ec.generate_private_key(ec.SECP384R1()))
 P192_KEY = pem(ec.generate_private_key(ec.SECP192R1()))
@@ -107,6 +112,14 @@ ROWS = [
     ("IPv4-octal[C29]", {"host": "https://0177.0.0.1/token"}, "host"),
     ("userinfo[C31]", {"host": "https://user:hidden-pw@idp.example/token"}, "host"),
     ("userinfo-without-scheme[C31]", {"host": "user:hidden-pw@idp.example/token"}, "host"),
+    ("one-slash[F66]", {"host": "https:/idp.example/token"}, "host"),
+    ("no-slash[F66]", {"host": "https:idp.example/token"}, "host"),
+    ("no-colon[F66]", {"host": "https//idp.example/token"}, "host"),
+    ("three-slashes[F66]", {"host": "https:///idp.example/token"}, "host"),
+    ("http-one-slash[F66]", {"host": "http:/127.0.0.1/token"}, "host"),
+    ("scheme-in-query[F66]", {"host": "https:/idp.example/token?next=https://x.example"}, "host"),
+    ("base-url-one-slash[F66]", {"base_url": "https:/api.example"}, "base_url"),
+    ("origin-one-slash[F66]", {"allowed_origins": ["https:/api.example"]}, "allowed_origins"),
     ("fragment[C32]", {"host": "https://idp.example/token#x"}, "host"),
     ("empty-fragment[C32]", {"host": "https://idp.example/token#"}, "host"),
     ("backslash[C35]", {"host": "https://idp.example\\@evil.example/token"}, "host"),
@@ -179,9 +192,24 @@ ROWS = [
         for name in ("Authorization", "host", "Content-Length", "Cookie", "DPoP")
     ),
     ("api-authorization", {"api_headers": ["authorization=Bearer hidden-pw"]}, "api_headers"),
+    *(
+        (f"{field}-begins-with-{name}[F61]", {field: {"X-A": f"{blank}hidden-pw"}}, field)
+        for field in ("request_headers", "api_headers", "secret_headers")
+        for name, blank in [("no-break-space", "\xa0"), ("next-line", "\x85")]
+    ),
+    ("scope-list-of-numbers[F72]", {"scope": [1]}, "scope"),
+    ("scope-object[F72]", {"scope": {"read": True}}, "scope"),
     ("scope-quote", {"scope": 'a "b"'}, "scope"),
     ("scope-umlaut", {"scope": "lesen schreiben-ü"}, "scope"),
     ("claims-reserved", {"jwt_claims": ["aud=x"]}, "jwt_claims"),
+    ("claims-NaN[F65]", {"extra": '{"jwt_claims": {"a": NaN}}'}, "jwt_claims"),
+    ("claims-Infinity[F65]", {"extra": '{"jwt_claims": {"a": [-Infinity]}}'}, "jwt_claims"),
+    ("claims-1e400[F65]", {"extra": '{"jwt_claims": {"a": 1e400}}'}, "jwt_claims"),
+    ("claims-33-deep[F65]", {"jwt_claims": {"a": deep(33)}}, "jwt_claims"),
+    ("claims-900-deep[F65]", {"extra": f'{{"jwt_claims": {{"a": {"[" * 900 + "]" * 900}}}}}'}, "jwt_claims"),
+    ("claims-5000-digits[F65]", {"jwt_claims": '{"a": ' + "9" * 5000 + "}"}, "jwt_claims"),
+    ("param-NaN[F65]", {"extra": '{"post_params": {"a": NaN}}'}, "post_params"),
+    ("param-Infinity[F65]", {"extra": '{"post_params": {"a": Infinity}}'}, "post_params"),
     ("claims-broken", {"jwt_claims": '{"a": '}, "jwt_claims"),
     ("audience-elsewhere", {"jwt_audience": "https://other.example/token"}, "jwt_audience"),
     ("pairs-without-name", {"post_params": ["=x"]}, "post_params"),
@@ -214,7 +242,7 @@ def test_refused_by_name_and_without_the_value(changes: dict[str, Any], field: s
     assert '"my_api"' in str(error)
     for hidden in (SECRET, "hidden-pw", given.password, EC_KEY.splitlines()[1]):
         assert not hidden or len(hidden) < 4 or hidden not in shown
-    assert error.__suppress_context__
+    assert error.__context__ is error.__cause__ is None, "they would hold what was given"
     copy = pickle.loads(pickle.dumps(error))
     assert (str(copy), copy.field, copy.conn_id) == (str(error), field, "my_api")
 

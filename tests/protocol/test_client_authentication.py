@@ -49,6 +49,11 @@ def certificate_for(key: Any) -> x509.Certificate:
     return builder.sign(key, hashes.SHA256())
 
 
+LOCKED_PKCS12 = base64.b64encode(
+    pkcs12.serialize_key_and_certificates(b"client", EC_KEY, None, None, BestAvailableEncryption(b"right"))
+).decode()
+
+
 def thumbprint(certificate: x509.Certificate) -> str:
     digest = hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
@@ -231,6 +236,7 @@ class TestAssertions:
         material = Secret(pem(EC_KEY))
         assert load_signing_key(material, None) is load_signing_key(Secret(material.reveal()), None)
 
+    @pytest.mark.fault("F27")
     @pytest.mark.parametrize(
         "material, passphrase, field",
         [
@@ -240,6 +246,14 @@ class TestAssertions:
             (pem(EC_KEY)[:100], None, "private_key"),
             ("bm90IGEga2V5", None, "private_key"),
             ("no key at all!", None, "private_key"),
+            ("schlüssel", None, "private_key"),
+            (
+                pem(EC_KEY) + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
+                None,
+                "private_key",
+            ),
+            (LOCKED_PKCS12, None, "private_key"),
+            (LOCKED_PKCS12, "wrong", "private_key"),
             ('{"kty": "EC"', None, "private_key"),
             ('{"kty": "oct", "d": "x"}', None, "private_key"),
             ('{"kty": "EC", "crv": "P-256", "d": "x"}', None, "private_key"),
@@ -256,6 +270,10 @@ class TestAssertions:
             "cut-PEM",
             "no-PKCS12",
             "text",
+            "not-ASCII",
+            "cut-certificate",
+            "locked-PKCS12",
+            "wrong-passphrase-PKCS12",
             "cut-JWK",
             "oct",
             "incomplete",
@@ -266,6 +284,7 @@ class TestAssertions:
         with pytest.raises(KeyMaterialError) as caught:
             load_signing_key(Secret(material), Secret(passphrase) if passphrase else None)
         assert caught.value.field == field
+        assert caught.value.__context__ is caught.value.__cause__ is None, "they would hold the key"
         assert material not in str(caught.value)
         assert passphrase is None or passphrase not in str(caught.value).replace("wrong passphrase", "")
 

@@ -13,7 +13,7 @@ from airflow_oauth_provider.exceptions import (
     TokenEndpointError,
     TokenResponseError,
 )
-from airflow_oauth_provider.protocol.access_token import TokenState
+from airflow_oauth_provider.protocol.access_token import TokenState, scopes_text
 from airflow_oauth_provider.protocol.http import Answer
 from airflow_oauth_provider.protocol.token.response import Granted, read_token_response
 from tests.protocol.builders import NOW, SECRET, answer, settings, token_answer
@@ -67,10 +67,18 @@ def read(given: Answer, **changes: Any) -> Granted:
                 ("spaces", " 60 "),
                 ("list", [60]),
                 ("minus", "-60"),
-                ("empty", ""),
             ]
         ),
-        pytest.param(token_answer(scope=["read"]), id="scope-list[T27]"),
+        *(
+            pytest.param(token_answer(scope=value), id=f"scope-{name}[T27][F72]")
+            for name, value in [("number-in-list", ["read", 7]), ("object", {"read": True}), ("number", 7)]
+        ),
+        *(
+            pytest.param(token_answer(expires_in=value), id=f"expires-{value}[F72]")
+            for value in ("3599.5.1", ".", "3599,5", "1e3", "+60", "-0.5")
+        ),
+        pytest.param(token_answer(expires_in=-(10**400)), id="negative-401-digits[F12]"),
+        pytest.param(token_answer(access_token="a" * (16 * 1024 + 1)), id="more-than-16-KiB[F28][T08]"),
         pytest.param(token_answer(access_token=SECRET), id="is-the-secret[T32]"),
         pytest.param(token_answer(access_token="my-client"), id="is-the-client-id[T32]"),
         pytest.param(answer(b"<html>sign in</html>", content_type="text/html"), id="html[H33]"),
@@ -120,6 +128,13 @@ def test_no_token(given: Answer) -> None:
         pytest.param({"expires_in": None}, 300, id="null[T17]"),
         pytest.param({"expires_in": 10**9}, 86400, id="capped"),
         pytest.param({"expires_in": 0}, 0, id="zero[T18]"),
+        pytest.param({"expires_in": 10**400}, 86400, id="401-digits[F12]"),
+        pytest.param({"expires_in": "9" * 5000}, 86400, id="text-of-5000-digits[F12]"),
+        pytest.param({"expires_in": "0" * 5000 + "60"}, 60, id="leading-zeros[F12]"),
+        pytest.param({"expires_in": "1234567890123"}, 86400, id="text-of-13-digits[F72]"),
+        pytest.param({"expires_in": "3599.5"}, 3599, id="decimal-text[F72]"),
+        pytest.param({"expires_in": "3599."}, 3599, id="decimal-point[F72]"),
+        pytest.param({"expires_in": ""}, 300, id="empty[F72]"),
     ],
 )
 def test_lifetimes(members: dict[str, Any], lifetime: float) -> None:
@@ -170,6 +185,9 @@ def test_accepted_with_a_warning(members: dict[str, Any], content_type: str, wor
         pytest.param(token_answer(refresh_token="refresh-value"), id="refresh_token"),
         pytest.param(token_answer(token_type="bearer"), id="lower-case"),
         pytest.param(token_answer(token_type="BEARER"), id="upper-case"),
+        pytest.param(token_answer(token_type="BearerToken"), id="Apigee[F72]"),
+        pytest.param(token_answer(error="", error_description=""), id="empty-error[F72]"),
+        pytest.param(token_answer(error=None), id="null-error[F72]"),
         pytest.param(answer(TOKEN + b',"x":' + b"[" * 31 + b"]" * 31 + b"}"), id="32-deep"),
     ],
 )
@@ -186,8 +204,39 @@ WANTED: dict[str, Any] = {"request": {"scope": ("read", "write")}}
 class TestScope:
     """What was granted, against what was wanted."""
 
+    @pytest.mark.fault("F73")
     def test_missing_means_as_requested(self) -> None:
-        assert read(token_answer(), **WANTED).token.scopes == {"read", "write"}
+        granted = read(token_answer(), **WANTED)
+        assert granted.token.scopes == {"read", "write"}
+        assert not granted.token.scopes_stated
+        assert scopes_text(granted.token) == "read write (as asked; the server did not say)"
+        assert "did not name" in granted.notes[0]
+
+    @pytest.mark.fault("F73")
+    def test_named_scopes_are_what_the_server_says(self) -> None:
+        granted = read(token_answer(scope="read write"), **WANTED)
+        assert granted.token.scopes_stated
+        assert scopes_text(granted.token) == "read write"
+        assert granted.notes == ()
+
+    @pytest.mark.fault("F73")
+    def test_nothing_asked_and_nothing_said(self) -> None:
+        granted = read(token_answer())
+        assert (granted.notes, scopes_text(granted.token)) == ((), "")
+
+    @pytest.mark.parametrize("value", [["read", "write"], ["read write"], "read  write "])
+    @pytest.mark.fault("F72")
+    def test_a_list_of_scopes(self, value: Any) -> None:
+        assert read(token_answer(scope=value), **WANTED).token.scopes == {"read", "write"}
+
+    @pytest.mark.fault("F28")
+    def test_thirty_thousand_scopes_are_cut_where_they_are_shown(self) -> None:
+        many = [f"scope-{number}" for number in range(30_000)]
+        granted = read(token_answer(scope="other"), request={"scope": tuple(many)})
+        assert len(granted.notes[0]) < 2200
+        granted = read(token_answer(scope=many))
+        assert len(granted.token.scopes) == 30_000
+        assert len(scopes_text(granted.token)) == 2048
 
     @pytest.mark.fault("T25")
     def test_narrower_is_recorded_and_reported(self) -> None:
@@ -223,6 +272,28 @@ class TestErrorIn200:
         assert isinstance(caught.value, TokenEndpointError)
         assert caught.value.status == 200
         assert "tok-1" not in json.dumps([str(caught.value), caught.value.description])
+
+
+@pytest.mark.fault("F71")
+@pytest.mark.parametrize("body", [b"", b" \r\n"])
+def test_an_empty_answer_is_called_empty(body: bytes) -> None:
+    with pytest.raises(TokenResponseError, match="its body is empty"):
+        read(answer(body))
+
+
+@pytest.mark.fault("F28")
+def test_a_long_content_type_is_not_repeated() -> None:
+    with pytest.raises(TokenResponseError) as caught:
+        read(answer(b"<html>", content_type=f"text/{'x' * 60_000}"))
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.fault("F27")
+def test_the_error_of_the_parser_is_not_carried_along() -> None:
+    with pytest.raises(TokenResponseError) as caught:
+        read(answer(TOKEN + b', "x": nul}'))
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
 
 
 @pytest.mark.fault("T23")

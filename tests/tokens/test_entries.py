@@ -350,6 +350,14 @@ class TestStatus:
 class TestRecords:
     """JSON, and nothing believed that does not fit."""
 
+    @pytest.mark.fault("F73")
+    def test_scopes_that_the_server_did_not_name(self) -> None:
+        given = replace(token(), scopes_stated=False)
+        assert load_token(dump_token(given)) == given
+        older = json.loads(dump_token(given))
+        del older["scopes_stated"]
+        assert load_token(json.dumps(older).encode()) == replace(given, scopes_stated=True)
+
     def test_tokens(self) -> None:
         given = token()
         assert load_token(dump_token(given)) == given

@@ -8,8 +8,8 @@ so parsed keys are remembered.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -70,45 +70,66 @@ def load_signing_key(material: Secret, passphrase: Secret | None, *, thorough: b
     return _from_pkcs12(text, password)
 
 
-def _from_pem(text: str, password: bytes | None, *, thorough: bool) -> SigningKey:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+# The errors of cryptography, PyJWT and base64 hold the text of the key, in themselves or in what they were
+# raised from. So each of ours is raised outside of their except blocks, and nothing is chained to it.
 
+
+def _from_pem(text: str, password: bytes | None, *, thorough: bool) -> SigningKey:
     # Environment variables and one-line form fields often carry a PEM with literal \n in it.
     pem = text.replace("\\n", "\n").encode()
+    key = _pem_key(pem, password, thorough=thorough)
+    return _checked(key, certificate=_pem_certificate(pem) if b"BEGIN CERTIFICATE" in pem else None)
+
+
+def _pem_key(pem: bytes, password: bytes | None, *, thorough: bool) -> Any:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     try:
-        key = load_pem_private_key(pem, password, unsafe_skip_rsa_key_validation=not thorough)
+        return load_pem_private_key(pem, password, unsafe_skip_rsa_key_validation=not thorough)
     except TypeError:
         if password is None:
-            raise KeyMaterialError(
+            problem = KeyMaterialError(
                 "the key is encrypted: its passphrase is missing", "private_key_passphrase"
-            ) from None
-        raise KeyMaterialError(
-            "a passphrase is set, but the key is not encrypted", "private_key_passphrase"
-        ) from None
+            )
+        else:
+            problem = KeyMaterialError(
+                "a passphrase is set, but the key is not encrypted", "private_key_passphrase"
+            )
     except Exception as error:  # cryptography raises several types of its own
-        raise _unreadable(error, password, "PEM") from None
-    try:
-        certificate = x509.load_pem_x509_certificates(pem)[0] if b"BEGIN CERTIFICATE" in pem else None
-    except ValueError:
-        raise KeyMaterialError("the certificate beside the PEM key is damaged or incomplete") from None
-    return _checked(key, certificate=certificate)
+        problem = _unreadable(error, password, "PEM")
+    raise problem
+
+
+def _pem_certificate(pem: bytes) -> Certificate:
+    from cryptography import x509
+
+    with suppress(ValueError):
+        return x509.load_pem_x509_certificates(pem)[0]
+    raise KeyMaterialError("the certificate beside the PEM key is damaged or incomplete")
 
 
 def _from_pkcs12(text: str, password: bytes | None) -> SigningKey:
     from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
-    try:
-        data = base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise KeyMaterialError("it is neither PEM, nor JWK, nor Base64 of a PKCS#12 file") from None
+    data = _decoded(text)
+    if data is None:
+        raise KeyMaterialError("it is neither PEM, nor JWK, nor Base64 of a PKCS#12 file")
+    key, certificate, problem = None, None, None
     try:
         key, certificate, _ = load_key_and_certificates(data, password)
     except Exception as error:  # as above
-        raise _unreadable(error, password, "PKCS#12") from None
+        problem = _unreadable(error, password, "PKCS#12")
+    if problem is not None:
+        raise problem
     if key is None:
         raise KeyMaterialError("the PKCS#12 file holds no private key")
     return _checked(key, certificate=certificate)
+
+
+def _decoded(text: str) -> bytes | None:
+    with suppress(ValueError):  # binascii's error is one too
+        return base64.b64decode("".join(text.split()), validate=True)
+    return None
 
 
 def _unreadable(error: Exception, password: bytes | None, form: str) -> KeyMaterialError:
@@ -116,31 +137,43 @@ def _unreadable(error: Exception, password: bytes | None, form: str) -> KeyMater
 
     if isinstance(error, UnsupportedAlgorithm):
         return KeyMaterialError(f"the {form} key is of a kind that is not supported")
-    if password is not None or "password" in str(error).lower():
+    if password is not None:
         return KeyMaterialError(f"the {form} key cannot be opened: wrong passphrase or damaged text")
-    return KeyMaterialError(f"the {form} key is damaged or incomplete")
+    # An encrypted PEM without passphrase is told apart by the type of its error, a PKCS#12 is not.
+    missing = ", or its passphrase is missing" if form == "PKCS#12" else ""
+    return KeyMaterialError(f"the {form} key is damaged or incomplete{missing}")
 
 
 def _from_jwk(text: str) -> SigningKey:
-    from jwt import PyJWK
-    from jwt.exceptions import PyJWTError
-
-    try:
-        data = parse_value(text)
-    except JsonError as error:
-        raise KeyMaterialError(f"it looks like a JWK, but {error}") from None
+    data = _jwk_members(text)
     if not isinstance(data, dict) or "d" not in data:
         raise KeyMaterialError('the JWK is a public key: the private one has a member "d"')
     kty, curve = data.get("kty"), data.get("crv")
     algorithm = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}.get(str(kty))
     if algorithm is None or (kty, curve) in {("EC", "P-384"), ("EC", "P-521"), ("OKP", "X25519")}:
         raise KeyMaterialError("the JWK must be of type RSA, EC (P-256) or OKP (Ed25519)")
-    try:
-        key = PyJWK(data, algorithm=algorithm).key
-    except (PyJWTError, ValueError, TypeError, KeyError):
-        raise KeyMaterialError("the JWK is damaged or incomplete") from None
+    key = _jwk_key(data, algorithm)
+    if key is None:
+        raise KeyMaterialError("the JWK is damaged or incomplete")
     key_id = data.get("kid")
     return _checked(key, key_id=key_id if isinstance(key_id, str) else None)
+
+
+def _jwk_members(text: str) -> Any:
+    try:
+        return parse_value(text)
+    except JsonError as error:
+        reason = str(error)
+    raise KeyMaterialError(f"it looks like a JWK, but {reason}")
+
+
+def _jwk_key(members: dict[str, Any], algorithm: str) -> Any:
+    from jwt import PyJWK
+    from jwt.exceptions import PyJWTError
+
+    with suppress(PyJWTError, ValueError, TypeError, KeyError):
+        return PyJWK(members, algorithm=algorithm).key
+    return None
 
 
 def _checked(key: Any, *, key_id: str | None = None, certificate: Certificate | None = None) -> SigningKey:

@@ -97,7 +97,8 @@ def check_issuer(text: str, patterns: Sequence[str]) -> Url:
     try:
         return _allowed(text, patterns, query_allowed=False)
     except (UrlError, _DocumentError) as error:
-        raise ConfigurationError(f"the issuer {error}", field="issuer") from None
+        reason = str(error)
+    raise ConfigurationError(f"the issuer {reason}", field="issuer")
 
 
 def discovery(issuer: str, patterns: Sequence[str]) -> Discovery:
@@ -171,7 +172,7 @@ def _endpoints(data: dict[str, Any], patterns: Sequence[str]) -> tuple[tuple[str
         try:
             found.append((name, _allowed(value, patterns)))
         except (UrlError, _DocumentError) as error:
-            raise _DocumentError(f"{name} {error}") from None
+            raise _DocumentError(f"{name} {error}") from error
     return tuple(found)
 
 

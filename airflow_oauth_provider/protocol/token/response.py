@@ -206,5 +206,7 @@ def _warnings(settings: ClientSettings, answer: Answer, token: AccessToken) -> l
     if not _B64TOKEN.match(token.value):
         warnings.append("the access token has characters that RFC 6750 §2.1 does not foresee")
     if len(token.value) > LARGE_TOKEN:
-        warnings.append(f"the access token has {len(token.value)} characters: many servers refuse such headers")
+        warnings.append(
+            f"the access token has {len(token.value)} characters: many servers refuse such headers"
+        )
     return warnings

@@ -5,6 +5,6 @@ raises :class:`StoreError`, and :class:`GuardedStore` turns that into lost speed
 """
 
 from airflow_oauth_provider.tokens.stores.base import Lease, Store, StoreError
-from airflow_oauth_provider.tokens.stores.choice import open_store
+from airflow_oauth_provider.tokens.stores.choice import UnknownStoreError, open_store
 
-__all__ = ["Lease", "Store", "StoreError", "open_store"]
+__all__ = ["Lease", "Store", "StoreError", "UnknownStoreError", "open_store"]

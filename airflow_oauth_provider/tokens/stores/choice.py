@@ -13,6 +13,11 @@ from airflow_oauth_provider.tokens.stores.memory_store import MemoryStore
 FOLDER = "oauth2_token_store"
 REDIS_SCHEMES = ("redis://", "rediss://")
 
+
+class UnknownStoreError(ValueError):
+    """The option names no kind of store."""
+
+
 memory = MemoryStore()
 """The one for whatever may not leave this process."""
 
@@ -23,7 +28,8 @@ def open_store(option: str, home: Path) -> Store:
 
     :param option: ``file``, ``memory`` or a ``redis://`` or ``rediss://`` address.
     :param home: Airflow's home, below which the folder lies.
-    :raises ValueError: when it is none of these; the message does not repeat the option.
+    :raises UnknownStoreError: when it is none of these; the message does not repeat the option.
+    :raises ValueError: when it is no valid address of a Redis server.
     :raises ImportError: when Redis is named and its package is not installed.
     """
     if option == "memory":
@@ -34,4 +40,4 @@ def open_store(option: str, home: Path) -> Store:
         from airflow_oauth_provider.tokens.stores.redis_store import RedisStore
 
         return GuardedStore(RedisStore(option))
-    raise ValueError("must be file, memory, or a redis:// or rediss:// address")
+    raise UnknownStoreError("must be file, memory, or a redis:// or rediss:// address")
