@@ -158,7 +158,7 @@ def _text_pairs(entry: Field, value: Any) -> tuple[tuple[str, str], ...]:
 
 
 def _content(value: Any) -> str:
-    """Write one value of an object as a line would have it, which ends in no blanks either."""
+    """Write one value of an object as a line would have it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
@@ -166,7 +166,7 @@ def _content(value: Any) -> str:
         return str(value)
     if not isinstance(value, str):
         raise FieldError("must have texts as values")
-    return value.strip(" \t")
+    return value
 
 
 def _blank(line: Any) -> bool:

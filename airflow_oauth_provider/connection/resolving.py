@@ -243,8 +243,11 @@ class _Resolver:
             query_params=self.value("query_params") or (),
             post_params=self.value("post_params") or (),
             secret_params=self._secret_pairs("secret_params"),
-            headers=self.value("request_headers") or (),
-            secret_headers=self._secret_pairs("secret_headers"),
+            headers=self._headers("request_headers"),
+            secret_headers=tuple(
+                (name, self._secret("secret_headers", value, multiline=False))
+                for name, value in self._headers("secret_headers")
+            ),
             basic_encoding=self.value("basic_encoding"),
         )
         for field, message in checks.bad_request(request, token_url):
@@ -260,12 +263,20 @@ class _Resolver:
             )
         return scopes
 
+    def _headers(self, key: str) -> tuple[tuple[str, str], ...]:
+        """Return headers without the blanks around their values, which are none of theirs (RFC 9110 §5.5)."""
+        self._require_no_placeholder(key)
+        return tuple((name, value.strip(" \t")) for name, value in self.value(key) or ())
+
     def _secret_pairs(self, key: str) -> SecretPairs:
+        self._require_no_placeholder(key)
+        pairs = self.value(key) or ()
+        return tuple((name, self._secret(key, value, multiline=False)) for name, value in pairs)
+
+    def _require_no_placeholder(self, key: str) -> None:
         raw = self.extra.get(key)
         if isinstance(raw, str) and raw.strip() == MASKED:
             self.fail(key, f"is the placeholder {MASKED} and not the secrets: enter them again")
-        pairs = self.value(key) or ()
-        return tuple((name, self._secret(key, value, multiline=False)) for name, value in pairs)
 
     def _assertion(self) -> s.AssertionSettings:
         try:
@@ -289,7 +300,7 @@ class _Resolver:
         api = s.ApiSettings(
             base_url=None if base_url is None else str(base_url),
             origins=origins,
-            headers=self.value("api_headers") or (),
+            headers=self._headers("api_headers"),
             probe_path=self.value("probe_path"),
             require_scopes=self._scopes("require_scopes"),
             refresh_on_status=self._statuses(),
