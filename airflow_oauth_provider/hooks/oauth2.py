@@ -28,6 +28,7 @@ from airflow_oauth_provider.protocol.urls import host_allowed, parse_url
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.transport.adapter import OAuth2Adapter
+from airflow_oauth_provider.transport.stopping import Stop
 
 if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
@@ -360,6 +361,10 @@ class OAuth2Hook(HttpHook):
     def stop(self) -> None:
         """Leave every wait soon: for ``on_kill``, safe in a signal handler."""
         self._client.stop.stop()
+
+    def stop_with(self, stop: Stop) -> None:
+        """Leave every wait when *stop* says so, which may have said so already."""
+        self._client.stop = stop
 
     def redact(self, text: str) -> str:
         """Replace this connection's secrets and token in *text* by ``***``."""

@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_oauth_provider.exceptions import ConfigurationError, is_definite
 from airflow_oauth_provider.protocol.texts import plain
+from airflow_oauth_provider.tasks.stoppable_task import StoppableTask
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -52,7 +53,7 @@ class _Found:
         return self.result.report() | {"outcome": self.outcome, "warnings": list(self.warnings)}
 
 
-class OAuth2AuthorizationCheckOperator(BaseOperator):
+class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
     """Get a new token for each connection, call its ``probe_path``, and report.
 
     At most four at once, one retry within 20 s each; a host that has refused a client is asked once a
@@ -102,7 +103,6 @@ class OAuth2AuthorizationCheckOperator(BaseOperator):
         self.on_failed = on_failed
         self.on_warning = on_warning
         self.asset_alias = asset_alias
-        self._stop: Any = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check them all.
@@ -120,11 +120,6 @@ class OAuth2AuthorizationCheckOperator(BaseOperator):
         self._act(found, report, context)
         return report
 
-    def on_kill(self) -> None:
-        """Leave every wait; Airflow calls this within a signal handler."""
-        if self._stop is not None:
-            self._stop.stop()
-
     def _wanted(self) -> tuple[list[str], Policy]:
         """Read what no check can do without, before any."""
         from airflow_oauth_provider.deployment.policy import read_policy
@@ -140,13 +135,11 @@ class OAuth2AuthorizationCheckOperator(BaseOperator):
     def _checked(self, conn_ids: list[str]) -> list[Checked]:
         from airflow_oauth_provider.authorizations import Target, check_all
         from airflow_oauth_provider.client.masking import airflow_channel
-        from airflow_oauth_provider.transport.stopping import Stop
 
-        stop = self._stop = Stop()
         with airflow_channel:
             targets = [Target.read(conn_id, BaseHook.get_connection) for conn_id in conn_ids]
         self.log.info("Checking %d connections", len(targets))
-        return check_all(targets, stop=stop)
+        return check_all(targets, stop=self._stop)
 
     def _found(self, result: Checked) -> _Found:
         from airflow_oauth_provider.authorizations.times import certificate_warning

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_oauth_provider.exceptions import OAuthError, is_definite
-from airflow_oauth_provider.transport.stopping import Stop
+from airflow_oauth_provider.tasks.stoppable_task import StoppableTask
 
 if TYPE_CHECKING:
     from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class CallingTask:
+class CallingTask(StoppableTask):
     """A task that calls an API; stands before Airflow's own class among the bases."""
 
     oauth2_conn_id: str
@@ -39,7 +39,7 @@ class CallingTask:
         """The hook: one for all calls, so that they share connection, session and token."""
         from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 
-        return OAuth2Hook(
+        hook = OAuth2Hook(
             self.oauth2_conn_id,
             self.method,
             base_url=self.base_url,
@@ -48,20 +48,8 @@ class CallingTask:
             tcp_keep_alive_count=self.tcp_keep_alive_count,
             tcp_keep_alive_interval=self.tcp_keep_alive_interval,
         )
-
-    @cached_property
-    def _stop(self) -> Stop:
-        """Of the task's own waits. Made when first needed: Airflow runs a copy of the task."""
-        return Stop()
-
-    def on_kill(self) -> None:
-        """Leave every wait; Airflow calls this within a signal handler."""
-        # Past the cached properties: on Python 3.11 those take a lock.
-        stop: Stop = self.__dict__.setdefault("_stop", Stop())
-        stop.stop()
-        hook: OAuth2Hook | None = self.__dict__.get("hook")
-        if hook is not None:
-            hook.stop()
+        hook.stop_with(self._stop)
+        return hook
 
     @contextmanager
     def _failing_fast(self) -> Iterator[None]:

@@ -33,9 +33,9 @@ class Stop:
         self.stopped = True
 
     def check(self) -> None:
-        """Go on.
+        """Do nothing, unless stopped.
 
-        :raises TaskStoppedError: unless stopped.
+        :raises TaskStoppedError: when stopped.
         """
         if self.stopped:
             raise TaskStoppedError("stopped: the task is being killed")
