@@ -96,9 +96,9 @@ class _ResponseWatch:
         effect = advance(self._flow, head_of(response))
         if not isinstance(effect, RenewToken):
             return response  # the last one, or a redirect that may be followed
-        if refused:
-            self._token = self._auth.client.renew(self._token)
-        replay = advance(self._flow, True)
+        renewed = self._auth.client.renew(self._token) if refused else self._token
+        self._token = renewed or self._token
+        replay = advance(self._flow, renewed is not None)
         if not isinstance(replay, SendCall):
             return response
         return self._checked(self._replayed(response, replay, kwargs), kwargs)

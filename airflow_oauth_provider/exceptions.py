@@ -9,8 +9,9 @@
     ├── TokenResponseError               an answer that RFC 6749 §5 does not allow
     ├── TokenEndpointError               the authorization server refused (RFC 6749 §5.2)
     │   └── InvalidClientError           … because of the client's own credential
-    └── ResourceError(AirflowException)  the API refused the call
-        └── InsufficientScopeError       … because the token lacks a scope (RFC 6750 §3.1)
+    ├── ResourceError(AirflowException)  the API refused the call
+    │   └── InsufficientScopeError       … because the token lacks a scope (RFC 6750 §3.1)
+    └── UnexpectedError                  a defect: something raised that should not have
 
 An error holds plain values only (no client, session, response or body), so it can be pickled,
 copied, logged and shown. Nothing secret ever enters one.
@@ -126,9 +127,10 @@ class TokenEndpointError(OAuthError):
     :param uri: the server's ``error_uri`` when it is an http(s) address.
     :param retry_after: seconds to stay away that the server named, if it did.
     :param retryable: whether the refusal is a passing one.
+    :param is_page: the body was a page: something in front of the server has answered.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (the members of RFC 6749 §5.2, and what the transport adds)
         self,
         message: str,
         *,
@@ -138,10 +140,12 @@ class TokenEndpointError(OAuthError):
         uri: str | None = None,
         retry_after: float | None = None,
         retryable: bool = False,
+        is_page: bool = False,
         conn_id: str | None = None,
     ) -> None:
         super().__init__(message, conn_id=conn_id)
         self.status = status
+        self.is_page = is_page
         self.error = error
         self.description = description
         self.uri = uri
@@ -199,6 +203,25 @@ class InsufficientScopeError(ResourceError):
     ) -> None:
         super().__init__(message, status=status, challenge=challenge, conn_id=conn_id)
         self.scope = scope
+
+
+class UnexpectedError(OAuthError):
+    """Something raised that should not have: named by its class only, since its text may hold anything."""
+
+
+def unexpected(error: BaseException, doing: str) -> UnexpectedError:
+    """Return what stands for a foreign error.
+
+    :param doing: what went on, as a noun: "the acquisition".
+    """
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename.replace("\\", "/").rsplit("/", 1)[-1]
+        place, trace = f" in {file}, line {trace.tb_lineno}", trace.tb_next
+    return UnexpectedError(
+        f"{doing} failed unexpectedly ({type(error).__name__}{place}). Please report it, with the version of "
+        "this package"
+    )
 
 
 _DEFINITE_STATUSES = frozenset({401, 403})

@@ -119,8 +119,8 @@ class BearerAuth(AuthBase):
         """
         effect = advance(flow, head)
         while isinstance(effect, RenewToken):
-            token = self.client.renew(token)
-            effect = advance(flow, True)
+            renewed = self.client.renew(token)
+            token, effect = renewed or token, advance(flow, renewed is not None)
         return effect, token
 
     async def anext_call(
@@ -129,8 +129,8 @@ class BearerAuth(AuthBase):
         """Do what :meth:`next_call` does."""
         effect = advance(flow, head)
         while isinstance(effect, RenewToken):
-            token = await self.client.arenew(token)
-            effect = advance(flow, True)
+            renewed = await self.client.arenew(token)
+            token, effect = renewed or token, advance(flow, renewed is not None)
         return effect, token
 
 

@@ -24,8 +24,10 @@ from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError
 from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
 from airflow_oauth_provider.protocol.token.key import token_key
+from airflow_oauth_provider.protocol.urls import Origin
 from airflow_oauth_provider.tokens import AccessToken
-from airflow_oauth_provider.tokens.async_single_flight import Together, acquire_in_loop
+from airflow_oauth_provider.tokens.acquiring import drive
+from airflow_oauth_provider.tokens.async_single_flight import AsyncSingleFlight, drive_in_loop, in_thread
 from airflow_oauth_provider.tokens.cached_token import Slot
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.search_cost import Trace
@@ -50,13 +52,26 @@ class _Read:
 
 
 @dataclass(frozen=True)
+class _Refusal:
+    """A token that an API did not accept.
+
+    :param origin: of the API; ``None`` where it is not known.
+    """
+
+    token: AccessToken
+    origin: Origin | None
+
+
+@dataclass(frozen=True)
 class _Ask:
-    """Acquire a token; answered by it."""
+    """Acquire a token; answered by it, or by ``None`` where renewing one that was refused cannot help."""
 
     settings: ClientSettings
+    force: bool
+    refusal: _Refusal | None
 
 
-_Flow = Generator[_Read | _Ask, Any, AccessToken]
+_Flow = Generator[_Read | _Ask, Any, AccessToken | None]
 _Advance = Callable[[], _Read | _Ask]
 
 
@@ -90,9 +105,9 @@ class OAuth2Client:
         self._hits = self._hits_told = 0
         self._tell_hits_at = 1
         self.stop = Stop()
-        self._reading: Together[ClientSettings] = Together()
-        self._acquiring: Together[AccessToken] = Together()
-        self._beginning: Together[AccessToken | None] = Together()
+        self._reading: AsyncSingleFlight[ClientSettings] = AsyncSingleFlight()
+        self._acquiring: AsyncSingleFlight[AccessToken | None] = AsyncSingleFlight()
+        self._beginning: AsyncSingleFlight[AccessToken | None] = AsyncSingleFlight()
         self._read_at: float | None = None
         self._last_read_at = float("-inf")
         self._handed_out: deque[AccessToken] = deque(maxlen=HANDED_OUT)
@@ -126,23 +141,33 @@ class OAuth2Client:
         token = None if force else self.held_token
         if token is not None:
             return token
-        flow = self._flow(force=force)
+        return self._required(self._run(self._flow(force=force)))
+
+    def _run(self, flow: _Flow) -> AccessToken | None:
+        """Carry out in this thread what the flow asks for."""
         advance: _Advance = flow.__next__
         while True:
             try:
                 effect = advance()
             except StopIteration as end:
-                granted: AccessToken = end.value
-                self._handed_out.append(granted)
-                masking.mask_token(granted)
+                granted: AccessToken | None = end.value
+                if granted is not None:
+                    self._handed_out.append(granted)
+                    masking.mask_token(granted)
                 return granted
             try:
                 if isinstance(effect, _Read):
                     advance = partial(flow.send, self._read())
                 else:
-                    advance = partial(flow.send, self._ask(effect.settings, force=force))
+                    advance = partial(flow.send, self._ask(effect))
             except InvalidClientError as error:
                 advance = partial(flow.throw, error)
+
+    @staticmethod
+    def _required(token: AccessToken | None) -> AccessToken:
+        if token is None:
+            raise AssertionError("only a renewal may end without a token")
+        return token
 
     async def asettings(self) -> ClientSettings:
         """Return the connection's settings, read at the first use without blocking the loop.
@@ -178,42 +203,60 @@ class OAuth2Client:
             return None
         return await self.aget_token()
 
-    async def arenew(self, refused: AccessToken) -> AccessToken:
-        """Do what :meth:`renew` does."""
+    def renew(self, refused: AccessToken, origin: Origin | None = None) -> AccessToken | None:
+        """Return another token than *refused*, which an API did not accept.
+
+        :param origin: of the API.
+        :return: ``None`` when this API has refused just this token within the last minute, right after it
+            was granted: another would be refused, too.
+        :raises OAuthError: when there is none to be had within ``max_wait``.
+        """
+        return self._run(self._flow(refusal=_Refusal(refused, origin)))
+
+    async def arenew(self, refused: AccessToken, origin: Origin | None = None) -> AccessToken | None:
+        """Do what :meth:`renew` does, once for all coroutines that met the same refusal."""
+        what = refused.value, origin
+        renew = partial(self._arun, _Refusal(refused, origin))
+        return await self._acquiring.do(what, renew)
+
+    def refused_again(self, token: AccessToken, origin: Origin) -> None:
+        """Remember that an API refuses a token that was only just granted; see :meth:`renew`."""
+        shared.refused_again(self.settings, self._sharing, token, origin)
+
+    async def arefused_again(self, token: AccessToken, origin: Origin) -> None:
+        """Do what :meth:`refused_again` does without blocking the loop."""
         settings = await self.asettings()
-        shared.slot(settings).drop(refused)
-        return await self._atogether(refused=refused)
+        await in_thread(partial(shared.refused_again, settings, self._sharing, token, origin))
 
-    async def _atogether(self, *, force: bool = False, refused: AccessToken | None = None) -> AccessToken:
+    def accepted(self, token: AccessToken, origin: Origin) -> None:
+        """Note that an API has accepted a token: if it is refused later, another will help."""
+        if self._slot is not None:
+            self._slot.accepted_by(origin, token)
+
+    async def _atogether(self, *, force: bool = False) -> AccessToken:
         """Let all coroutines that lack a token have it got once."""
-        what = force, refused.value if refused else None
-        return await self._acquiring.do(what, partial(self._aacquire, force=force, refused=refused))
+        return self._required(await self._acquiring.do(force, partial(self._arun, None, force=force)))
 
-    async def _aacquire(self, *, force: bool, refused: AccessToken | None) -> AccessToken:
-        flow = self._flow(force=force)
+    async def _arun(self, refusal: _Refusal | None, *, force: bool = False) -> AccessToken | None:
+        """Carry out what the flow asks for without blocking the loop."""
+        flow = self._flow(force=force, refusal=refusal)
         advance: _Advance = flow.__next__
         while True:
             try:
                 effect = advance()
             except StopIteration as end:
-                granted: AccessToken = end.value
-                self._handed_out.append(granted)
-                await masking.amask_token(granted)
+                granted: AccessToken | None = end.value
+                if granted is not None:
+                    self._handed_out.append(granted)
+                    await masking.amask_token(granted)
                 return granted
             try:
                 if isinstance(effect, _Read):
                     advance = partial(flow.send, await self._reading.do("settings", self._aread))
                 else:
-                    token = await self._aask(effect.settings, force=force, refused=refused)
-                    advance = partial(flow.send, token)
+                    advance = partial(flow.send, await self._aask(effect))
             except InvalidClientError as error:
                 advance = partial(flow.throw, error)
-
-    def renew(self, refused: AccessToken | None) -> AccessToken:
-        """Return another token than *refused*, which an API did not accept."""
-        if refused is not None:
-            shared.refuse(self.settings, self._sharing, refused)
-        return self.get_token()
 
     def authorize(self, *, saved: bool = False) -> AccessToken:
         """Get a new token now: at most 10 s, one request, whatever refusals are remembered.
@@ -238,7 +281,7 @@ class OAuth2Client:
         """
         settings = self.settings
         limits = RetrySettings(min(1, settings.retry.max_attempts), min(CHECK_WAIT, settings.retry.max_wait))
-        return self._ask(replace(settings, retry=limits), force=True)
+        return self._required(self._ask(_Ask(replace(settings, retry=limits), force=True, refusal=None)))
 
     def forget(self) -> None:
         """Forget the token, and what is remembered of it."""
@@ -261,44 +304,61 @@ class OAuth2Client:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["conn_id"])  # type: ignore[misc]
 
-    def _flow(self, *, force: bool) -> _Flow:
+    def _flow(self, *, force: bool = False, refusal: _Refusal | None = None) -> _Flow:
         """Decide when the connection is read again, and whether a refused credential has changed."""
         settings = self._settings or (yield _Read())
-        slot = self._slot = shared.slot(settings)
-        if not force and (token := slot.fresh()):
+        token = self._held_instead(settings, force=force, refusal=refusal)
+        if token is not None:
             return token
         if self._read_at is None or time.monotonic() - self._read_at > FRESH_READ:
             settings = yield _Read()
         self._read_at = None  # the next acquisition reads anew
         try:
-            token = yield _Ask(settings)
+            token = yield _Ask(settings, force, refusal)
         except InvalidClientError:
             before = token_key(settings)
             settings = yield _Read()
             if token_key(settings) == before:
                 raise
             log.info('Connection "%s" has changed meanwhile: trying its new credential', self.conn_id)
-            token = yield _Ask(settings)
-        granted: AccessToken = token
+            token = yield _Ask(settings, force, refusal)
+        granted: AccessToken | None = token
         return granted
 
-    def _ask(self, settings: ClientSettings, *, force: bool) -> AccessToken:
-        report = self._report(settings)
+    def _held_instead(
+        self, settings: ClientSettings, *, force: bool, refusal: _Refusal | None
+    ) -> AccessToken | None:
+        """Return the token in memory where it serves: fresh, and another than a refused one."""
+        slot = self._slot = shared.slot(settings)
+        token = None if force else slot.fresh()
+        if token is None or refusal is None:
+            return token
+        if token.value == refusal.token.value:
+            return None
+        with slot.lock:
+            slot.refuse(refusal.token)
+        return token
+
+    def _ask(self, ask: _Ask) -> AccessToken | None:
+        report = self._report(ask.settings)
         with self._told(report):
-            report.token = shared.acquire(
-                settings, self._sharing, force=force, stop=self.stop, trace=report.trace
-            )
+            report.token = drive(self._acquiring_flow(ask, report))
         return report.token
 
-    async def _aask(
-        self, settings: ClientSettings, *, force: bool, refused: AccessToken | None
-    ) -> AccessToken:
-        report = self._report(settings)
+    async def _aask(self, ask: _Ask) -> AccessToken | None:
+        report = self._report(ask.settings)
         with self._told(report, in_loop=True):
-            report.token = await acquire_in_loop(
-                shared, settings, self._sharing, force=force, refused=refused, trace=report.trace
-            )
+            report.token = await drive_in_loop(self._acquiring_flow(ask, report, in_loop=True))
         return report.token
+
+    def _acquiring_flow(self, ask: _Ask, report: Report, *, in_loop: bool = False) -> Any:
+        stop, trace = self.stop, report.trace
+        if ask.refusal is not None:
+            token, origin = ask.refusal.token, ask.refusal.origin
+            return shared.renewing(ask.settings, self._sharing, token, origin, stop=stop, trace=trace)
+        return shared.acquiring(
+            ask.settings, self._sharing, force=ask.force, look_up=not in_loop, stop=stop, trace=trace
+        )
 
     def _report(self, settings: ClientSettings, *, saved: bool = True) -> Report:
         team = getattr(self._connection, "team", None)

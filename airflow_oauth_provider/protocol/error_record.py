@@ -21,6 +21,7 @@ from airflow_oauth_provider.exceptions import (
     TokenEndpointError,
     TokenResponseError,
     TransportError,
+    UnexpectedError,
 )
 from airflow_oauth_provider.protocol.texts import plain
 
@@ -53,6 +54,7 @@ for _kind in (
     InvalidClientError,
     ResourceError,
     InsufficientScopeError,
+    UnexpectedError,
 ):
     recorded(_kind)
 

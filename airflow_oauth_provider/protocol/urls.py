@@ -66,8 +66,16 @@ class Origin:
     @property
     def authority(self) -> str:
         """``host`` or ``host:port``, as it stands in a URL."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+        return self._host if self.port == _DEFAULT_PORTS[self.scheme] else self.host_and_port
+
+    @property
+    def host_and_port(self) -> str:
+        """``host:port``, whichever the port is."""
+        return f"{self._host}:{self.port}"
+
+    @property
+    def _host(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
 
 
 @dataclass(frozen=True)

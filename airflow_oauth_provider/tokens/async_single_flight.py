@@ -1,4 +1,4 @@
-"""Tokens for coroutines: one thread per key and event loop, however many of them wait.
+"""Single flight for coroutines: of one event loop, and of the flights that threads know too.
 
 Never the loop's shared executor: there one slow authorization server would hold up everybody.
 """
@@ -8,25 +8,18 @@ from __future__ import annotations
 import asyncio
 import copy
 import threading
-from collections.abc import Callable, Coroutine, Hashable
+import time
+from collections.abc import Callable, Coroutine, Generator, Hashable
 from typing import Any, Generic, TypeVar
-from weakref import WeakKeyDictionary
 
 from airflow_oauth_provider.exceptions import OAuthError
-from airflow_oauth_provider.protocol.access_token import AccessToken
-from airflow_oauth_provider.protocol.settings import ClientSettings
-from airflow_oauth_provider.protocol.token.key import token_key
-from airflow_oauth_provider.tokens.manager import TokenManager
-from airflow_oauth_provider.tokens.search_cost import Trace
-from airflow_oauth_provider.tokens.sharing import Sharing
+from airflow_oauth_provider.tokens.acquiring import WaitFor, Work
+from airflow_oauth_provider.tokens.single_flight import GRACE, Flight
 
 T = TypeVar("T")
-_Pending = dict[tuple[str, bool, str | None], "asyncio.Future[AccessToken]"]
-# Touched only from within its own loop, so it needs no lock.
-_pending: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pending] = WeakKeyDictionary()
 
 
-class Together(Generic[T]):
+class AsyncSingleFlight(Generic[T]):
     """Coroutines that need the same thing have it done once, by a task of their loop.
 
     A coroutine that is cancelled leaves the others alone; the task ends with the last of them.
@@ -36,27 +29,27 @@ class Together(Generic[T]):
         self._under_way: dict[Hashable, _Work[T]] = {}
 
     async def do(self, what: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Do *work*, or wait for the one who does it already.
+        """Do *work*, or wait for the coroutine that does it already.
 
         :param what: tells one work from another.
         :raises Exception: what the work raised; of an ``OAuthError`` a copy for each.
         """
         loop = asyncio.get_running_loop()
         key = loop, what
-        found = self._under_way.get(key)
-        if found is None:
-            found = self._under_way[key] = _Work(loop.create_task(work()))
-            found.task.add_done_callback(lambda _: self._end(key, found))
+        current = self._under_way.get(key)
+        if current is None:
+            current = self._under_way[key] = _Work(loop.create_task(work()))
+            current.task.add_done_callback(lambda _: self._end(key, current))
         # A future each costs a third of what asyncio.shield() does, with a thousand of them waiting.
         future: asyncio.Future[T] = loop.create_future()
-        found.waiting.append(future)
+        current.waiting.append(future)
         try:
             return await future
         except asyncio.CancelledError:
-            found.gone += 1
-            if found.gone == len(found.waiting) and not found.task.done():
+            current.cancelled += 1
+            if current.cancelled == len(current.waiting) and not current.task.done():
                 self._under_way.pop(key, None)
-                found.task.cancel()
+                current.task.cancel()
             raise
 
     def _end(self, key: Hashable, work: _Work[T]) -> None:
@@ -77,79 +70,79 @@ class Together(Generic[T]):
 
 
 class _Work(Generic[T]):
-    """A task, those who wait for it, and how many of them have gone."""
+    """A task, those who wait for it, and how many of them have been cancelled."""
 
-    __slots__ = ("gone", "task", "waiting")
+    __slots__ = ("cancelled", "task", "waiting")
 
     def __init__(self, task: asyncio.Task[T]) -> None:
         self.task = task
         self.waiting: list[asyncio.Future[T]] = []
-        self.gone = 0
+        self.cancelled = 0
 
 
-async def acquire_in_loop(
-    manager: TokenManager,
-    settings: ClientSettings,
-    sharing: Sharing,
-    *,
-    force: bool = False,
-    refused: AccessToken | None = None,
-    trace: Trace | None = None,
-) -> AccessToken:
-    """Do what ``manager.acquire`` does without blocking the loop.
+async def drive_in_loop(flow: Generator[WaitFor | Work, Any, Any]) -> Any:
+    """Carry out a flow without blocking the running loop, and return its result.
 
-    A coroutine that is cancelled leaves the others, and the acquisition, alone.
+    :raises OAuthError: as the flow does.
+    """
+    try:
+        effect = next(flow)
+        while True:
+            try:
+                if isinstance(effect, Work):
+                    result = await in_thread(effect.function)
+                else:
+                    result = await _wait_for(effect.flight, effect.until)
+            except OAuthError as error:
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(result)
+    except StopIteration as end:
+        return end.value
+    finally:
+        flow.close()
 
-    :param refused: a token to be taken out of use before, since an API did not accept it.
-    :param trace: of the coroutine that began it is told what it cost.
-    :raises OAuthError: a copy for each caller.
+
+async def _wait_for(flight: Flight, until: float) -> Any:
+    """Wait for a flight's token: no thread waits, the flight tells the loop itself."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+    flight.add_done_callback(lambda: _tell(loop, ended, None, None))
+    await asyncio.wait([ended], timeout=max(0.0, until + GRACE - time.monotonic()))
+    return flight.result()
+
+
+async def in_thread(function: Callable[[], T]) -> T:
+    """Carry out what may block, in a thread of its own.
+
+    :raises Exception: what it raised.
     """
     loop = asyncio.get_running_loop()
-    pending = _pending.setdefault(loop, {})
-    key = token_key(settings), force, refused.value if refused else None
-    future = pending.get(key)
-    trace = trace or Trace()
-    if future is not None:
-        trace.searched(0, own=False)
-    else:
-        future = pending[key] = loop.create_future()
-        future.add_done_callback(lambda done: _forget(pending, key, done))
-        threading.Thread(
-            target=_acquire,
-            args=(loop, future, manager, settings, sharing, force, refused, trace),
-            name="oauth2-for-coroutines",
-            daemon=True,
-        ).start()
-    try:
-        return await asyncio.shield(future)
-    except OAuthError as error:
-        raise error.for_connection(error.conn_id or "") from None
+    future: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
+        try:
+            result, error = function(), None
+        except BaseException as raised:  # handed over, whatever it is: somebody waits for it
+            result, error = None, raised
+        _tell(loop, future, result, error)
+
+    threading.Thread(target=run, name="oauth2-for-coroutines", daemon=True).start()
+    return await future
 
 
-def _acquire(
-    loop: asyncio.AbstractEventLoop,
-    future: asyncio.Future[AccessToken],
-    manager: TokenManager,
-    settings: ClientSettings,
-    sharing: Sharing,
-    force: bool,
-    refused: AccessToken | None,
-    trace: Trace,
+def _tell(
+    loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], result: Any, error: BaseException | None
 ) -> None:
+    def tell() -> None:
+        if future.done():  # its coroutine has been cancelled
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
     try:
-        if refused is not None:
-            manager.refuse(settings, sharing, refused)
-        token: Any = manager.acquire(settings, sharing, force=force, trace=trace)
-        tell, result = future.set_result, token
-    except BaseException as error:  # handed over, whatever it is: somebody waits for it
-        tell, result = future.set_exception, error  # type: ignore[assignment]
-    try:
-        loop.call_soon_threadsafe(tell, result)
+        loop.call_soon_threadsafe(tell)
     except RuntimeError:
         return  # the loop has been closed meanwhile: nobody waits any more
-
-
-def _forget(pending: _Pending, key: Hashable, done: asyncio.Future[AccessToken]) -> None:
-    pending.pop(key, None)  # type: ignore[call-overload]
-    if not done.cancelled():
-        done.exception()  # looked at, so that asyncio does not complain if all waiters are gone

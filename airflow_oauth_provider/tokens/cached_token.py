@@ -1,13 +1,25 @@
-"""The place of one token in this process's memory."""
+"""The place of one token in this process's memory.
+
+Rules:
+
+* A token that was refused here is never handed out again, whatever memory or store still hold; of what
+  comes from elsewhere only a token issued later than the refused one replaces it.
+* What this process itself has just been granted counts as later than anything before, whatever the clocks
+  say: the server has answered since.
+* ``fresh()`` takes no lock. Whoever changes the slot holds ``lock``.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import random
 import threading
 import time
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from airflow_oauth_provider.protocol.access_token import CLOCK_TOLERANCE, AccessToken, TokenState
+from airflow_oauth_provider.protocol.urls import Origin
 from airflow_oauth_provider.tokens.clocks import elapsed_clock
 
 if TYPE_CHECKING:
@@ -15,6 +27,13 @@ if TYPE_CHECKING:
 
 _JITTER = 0.2
 """Share of the advisory window by which processes begin at different times."""
+MAX_REFUSED = 64
+"""Refused tokens of one key that are remembered."""
+
+
+def token_digest(token: AccessToken) -> str:
+    """Return what a token is remembered by once it is of no use."""
+    return hashlib.sha256(token.value.encode(errors="surrogatepass")).hexdigest()
 
 
 class Slot:
@@ -24,7 +43,7 @@ class Slot:
     clock of a machine may stand still while it sleeps.
     """
 
-    __slots__ = ("_held", "_jitter", "flight", "key", "lock")
+    __slots__ = ("_accepted", "_held", "_jitter", "_refused", "_refused_issue", "flight", "key", "lock")
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -33,6 +52,9 @@ class Slot:
         self._jitter = random.random() * _JITTER  # noqa: S311  (not a secret)
         # The token; wall times: good from, not worth renewing until, good until; elapsed: good until.
         self._held: tuple[AccessToken, float, float, float, float] | None = None
+        self._refused: OrderedDict[str, None] = OrderedDict()
+        self._refused_issue = float("-inf")  # issue of the latest refused token
+        self._accepted: dict[Origin, AccessToken] = {}
 
     def fresh(self) -> AccessToken | None:
         """Return the token if it is not even worth renewing; takes no lock and well below 1 µs."""
@@ -48,13 +70,28 @@ class Slot:
             return held[0]
         return None
 
-    def put(self, token: AccessToken) -> None:
-        """Keep *token*, unless a newer one is held or it is good for the call at hand only."""
+    def accepts(self, token: AccessToken) -> bool:
+        """Whether a token that was found somewhere may be used here."""
+        held = self._held
+        if held is not None and held[0].value == token.value:
+            return True
+        return token_digest(token) not in self._refused and token.issued_at > self._refused_issue
+
+    def put(self, token: AccessToken, *, granted: bool = False) -> None:
+        """Keep *token*, unless it is good for the call at hand only, refused, or older than the one held.
+
+        :param granted: this process has just been granted it.
+        """
+        if granted:
+            self._refused.pop(token_digest(token), None)
+        elif not self.accepts(token):
+            return
         now = time.time()
         if token.state(now) in {TokenState.EXPIRED, TokenState.MANDATORY}:
             return
         held = self._held
-        if held is not None and self.current() is not None and held[0].issued_at > token.issued_at:
+        newer = held is not None and held[0].issued_at > token.issued_at and self.current() is not None
+        if newer and not granted:
             return
         window = token.mandatory_at - token.advisory_at
         self._held = (
@@ -71,8 +108,27 @@ class Slot:
         if held is not None:
             self._held = (*held[:2], min(time.time() + seconds, held[3]), *held[3:])
 
-    def drop(self, refused: AccessToken) -> None:
-        """Forget *refused*; a newer token stays."""
+    def refuse(self, token: AccessToken) -> None:
+        """Take *token* out of use for good; a newer one stays."""
+        self._refused[token_digest(token)] = None
+        while len(self._refused) > MAX_REFUSED:
+            self._refused.popitem(last=False)
+        self._refused_issue = max(self._refused_issue, token.issued_at)
         held = self._held
-        if held is not None and held[0].value == refused.value:
+        if held is not None and held[0].value == token.value:
             self._held = None
+        for origin in [origin for origin, known in self._accepted.items() if known.value == token.value]:
+            del self._accepted[origin]
+
+    def has_refused(self, token: AccessToken) -> bool:
+        """Whether *token* has been taken out of use here."""
+        return token_digest(token) in self._refused
+
+    def accepted_by(self, origin: Origin, token: AccessToken) -> None:
+        """Note that an API has answered a call with *token* by a 2xx status."""
+        self._accepted[origin] = token
+
+    def was_accepted_by(self, origin: Origin, token: AccessToken) -> bool:
+        """Whether this API has answered a call of this process with *token* by a 2xx status."""
+        accepted = self._accepted.get(origin)
+        return accepted is not None and accepted.value == token.value

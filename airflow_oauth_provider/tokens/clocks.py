@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from airflow_oauth_provider.protocol.token.acquisition import Moment
+from airflow_oauth_provider.protocol.moments import Moment
 
 # Unlike the monotonic clock, this one goes on while a laptop or a virtual machine is suspended.
 _ELAPSED_CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

@@ -1,11 +1,13 @@
-"""What is shared about one client: its token, its last outcome, and the refusal of its credential.
+"""What is shared about one client: its token, its last outcome, and what has been refused.
 
 A wrong secret shall cost one request a minute, not one per task and retry: many servers lock an
-account after a few. Everything is sealed, records like tokens.
+account after a few. Everything is sealed, records like tokens. Refusals count in this process's memory
+too, since a store may lose them.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 
@@ -19,9 +21,13 @@ from airflow_oauth_provider.protocol.access_token import CLOCK_TOLERANCE, Access
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import credential_key, token_key
 from airflow_oauth_provider.protocol.token.retry import cool_down
-from airflow_oauth_provider.tokens.records import Status, dump_token, load_token
+from airflow_oauth_provider.protocol.urls import Origin
+from airflow_oauth_provider.tokens.cached_token import token_digest
+from airflow_oauth_provider.tokens.held_token import HeldToken
+from airflow_oauth_provider.tokens.records import Status
 from airflow_oauth_provider.tokens.sharing import Sharing
-from airflow_oauth_provider.tokens.stores.base import Lease
+from airflow_oauth_provider.tokens.stores.base import Lease, Store
+from airflow_oauth_provider.tokens.stores.memory_store import MemoryStore
 
 REMEMBERED = 60.0
 """Seconds for which a permanent refusal is not asked about again."""
@@ -30,6 +36,11 @@ DISABLED_AFTER = 5
 PROBE_INTERVAL = 900.0
 """Seconds after which even a disabled client is tried once: a mended server needs no human."""
 STATUS_KEPT = 7 * 86_400.0
+TOKEN, STATUS, CLIENT, BAD_TOKEN = "token", "status", "client", "bad-token"
+"""Purposes of entries."""
+refusals = MemoryStore()
+"""Sealed copies of what was refused, for a store that loses them."""
+_BARE_REFUSALS = frozenset({400, 401, 403})
 _CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
 _USABLE = frozenset({TokenState.FRESH, TokenState.ADVISORY})
 
@@ -50,42 +61,52 @@ class Entries:
 
     def token(self) -> AccessToken | None:
         """Return the shared token if it may be used now."""
-        data = self._read("token", self._token_key)
-        token = load_token(data) if data else None
-        return token if token and token.state(time.time()) in _USABLE else None
+        data = self._read(TOKEN, self._token_key)
+        held = HeldToken.load(data) if data else None
+        return held.token if held and held.token.state(time.time()) in _USABLE else None
 
     def drop_token(self, refused: AccessToken) -> None:
-        """Remove *refused*; a newer token stays."""
-        held = self.token()
-        if held is not None and held.value == refused.value:
-            self._delete("token", self._token_key)
+        """Remove *refused*; a newer token stays, also one that comes while this looks."""
+        for sealer in self._sealers:
+            name = sealer.name(TOKEN, self._token_key)
+            data = self._store.read(name)
+            content = sealer.open(name, data) if data else None
+            held = HeldToken.load(content) if content else None
+            if data is not None and held is not None and held.token.value == refused.value:
+                self._store.delete_if(name, data)
 
     def status(self) -> Status:
         """Return the last outcome."""
-        data = self._read("status", self._token_key)
-        return (Status.load(data) if data else None) or Status()
+        key = self._token_key
+        known = [_status(self._read(STATUS, key)), _status(self._read(STATUS, key, refusals))]
+        return max(known, key=lambda status: max(status.refused_at or 0.0, status.authorized_at or 0.0))
 
     def client_status(self) -> Status:
         """Return the refusal of the client itself that is in force, whichever scope it was met with."""
-        data = self._read("client", self._credential_key)
-        return (Status.load(data) if data else None) or Status()
+        key = self._credential_key
+        return _status(self._read(CLIENT, key) or self._read(CLIENT, key, refusals))
 
     def granted(self, token: AccessToken) -> None:
         """Share a token that was just granted, and forget what was refused before."""
-        held = self.token()
-        if token.state(time.time()) in _USABLE and (held is None or held.issued_at <= token.issued_at):
-            self._write("token", self._token_key, dump_token(token), until=token.expires_at)
-        scopes = tuple(sorted(token.scopes))
+        now, held = time.time(), self.token()
+        # One that seems to come from the future was issued by a clock that has been set back since.
+        newer = held is not None and token.issued_at < held.issued_at <= now
+        if token.state(now) in _USABLE and not newer:
+            self._write(TOKEN, self._token_key, HeldToken(token).dump(), until=token.expires_at)
+        before = self.status()
         self._put_status(
             Status(
                 authorized_at=token.issued_at,
                 expires_at=token.expires_at,
-                scopes=scopes,
+                scopes=tuple(sorted(token.scopes)),
                 scopes_stated=token.scopes_stated,
-                early_at=self.status().early_at,
+                early_at=before.early_at,
             )
         )
-        self._delete("client", self._credential_key)
+        if before.error is not None or self._read(CLIENT, self._credential_key, refusals):
+            self._delete(STATUS, self._token_key, refusals)
+            self._delete(CLIENT, self._credential_key, refusals)
+        self._delete(CLIENT, self._credential_key)
 
     def refused(self, error: OAuthError, *, budget: float) -> None:
         """Share the error of an acquisition that gave up.
@@ -95,8 +116,7 @@ class Entries:
         now, before = time.time(), self.status()
         code = error.error if isinstance(error, TokenEndpointError) and not error.retryable else None
         in_a_row = before.in_a_row + (code in _CLIENT_ERRORS)
-        # A server that grants less than require_scopes wants will do so again.
-        permanent = code is not None or isinstance(error, InsufficientScopeError)
+        permanent = code is not None or _is_final(error)
         refused = replace(
             before,
             refused_at=now,
@@ -107,10 +127,13 @@ class Entries:
             budget=budget,
         )
         self._put_status(refused)
+        self._write(STATUS, self._token_key, refused.dump(), until=refused.refused_until, store=refusals)
         if code in _CLIENT_ERRORS:
             # Whatever the scope or audience: it is the credential that is refused.
             of_client = replace(refused, refused_until=now + REMEMBERED)
-            self._write("client", self._credential_key, of_client.dump(), until=of_client.refused_until)
+            for store in (self._store, refusals):
+                content, until = of_client.dump(), of_client.refused_until
+                self._write(CLIENT, self._credential_key, content, until=until, store=store)
 
     def mark_early(self) -> None:
         """Note that somebody renews the token before its time."""
@@ -122,9 +145,12 @@ class Entries:
         :return: ``None`` when nothing speaks against asking; seconds are 0 for a permanent
             refusal, which is not worth waiting for.
         """
-        for status in (self.client_status(), self.status()):
+        last = self.status()
+        for status in (self.client_status(), last):
             if status.error is None or status.refused_at is None:
                 continue
+            if (last.authorized_at or 0.0) > status.refused_at:
+                continue  # somebody has been granted a token since
             now = time.time()
             # A record from the future was written by a clock that was wrong.
             if now < status.refused_until and status.refused_at - now <= CLOCK_TOLERANCE:
@@ -139,35 +165,78 @@ class Entries:
         name = self._sealers[0].name("lease", self._token_key)
         return self._store.lease(f"{name}.{number}" if number else name)
 
+    def remember_bad_token(self, token: AccessToken, origin: Origin) -> None:
+        """Remember for a minute that an API refuses a token that was only just granted.
+
+        It will refuse the next one too: its audience is wrong, or the API's keys are.
+        """
+        purpose, until = f"{BAD_TOKEN} {origin}", time.time() + REMEMBERED
+        content = json.dumps({"digest": token_digest(token), "until": until}).encode()
+        for store in (self._store, refusals):
+            self._write(purpose, self._token_key, content, until=until, store=store)
+
+    def is_bad_token(self, token: AccessToken, origin: Origin) -> bool:
+        """Whether this API has refused just this token within the last minute, right after it was granted."""
+        purpose, now = f"{BAD_TOKEN} {origin}", time.time()
+        for store in (self._store, refusals):
+            digest, until = _bad_token(self._read(purpose, self._token_key, store))
+            if digest == token_digest(token) and now < until <= now + REMEMBERED:
+                return True
+        return False
+
     def forget(self) -> None:
         """Remove the token and what is known of it."""
-        for purpose, key in (
-            ("token", self._token_key),
-            ("status", self._token_key),
-            ("client", self._credential_key),
-        ):
-            self._delete(purpose, key)
+        for store in (self._store, refusals):
+            self._delete(TOKEN, self._token_key, store)
+            self._delete(STATUS, self._token_key, store)
+            self._delete(CLIENT, self._credential_key, store)
 
-    def _read(self, purpose: str, key: str) -> bytes | None:
+    def _read(self, purpose: str, key: str, store: Store | None = None) -> bytes | None:
         for sealer in self._sealers:
             name = sealer.name(purpose, key)
-            data = self._store.read(name)
+            data = (store or self._store).read(name)
             content = sealer.open(name, data) if data else None
             if content is not None:
                 return content
         return None
 
-    def _write(self, purpose: str, key: str, content: bytes, *, until: float) -> None:
+    def _write(
+        self, purpose: str, key: str, content: bytes, *, until: float, store: Store | None = None
+    ) -> None:
         newest = self._sealers[0]
         name = newest.name(purpose, key)
-        self._store.write(name, newest.seal(name, content), until=until)
+        (store or self._store).write(name, newest.seal(name, content), until=until)
 
-    def _delete(self, purpose: str, key: str) -> None:
+    def _delete(self, purpose: str, key: str, store: Store | None = None) -> None:
         for sealer in self._sealers:
-            self._store.delete(sealer.name(purpose, key))
+            (store or self._store).delete(sealer.name(purpose, key))
 
     def _put_status(self, status: Status) -> None:
-        self._write("status", self._token_key, status.dump(), until=time.time() + STATUS_KEPT)
+        self._write(STATUS, self._token_key, status.dump(), until=time.time() + STATUS_KEPT)
+
+
+def _status(content: bytes | None) -> Status:
+    return (Status.load(content) if content else None) or Status()
+
+
+def _bad_token(content: bytes | None) -> tuple[str | None, float]:
+    """Read the record of a refused token; what comes from a store may be anything."""
+    try:
+        record = json.loads(content or b"{}")
+        return str(record["digest"]), float(record["until"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None, 0.0
+
+
+def _is_final(error: OAuthError) -> bool:
+    """Whether a refusal without an error code is worth remembering for a minute.
+
+    A bare 400, 401 or 403 is what some servers say of a wrong secret; a page comes from something in
+    front of them. A server that grants less than require_scopes wants will do so again.
+    """
+    if isinstance(error, TokenEndpointError):
+        return error.error is None and error.status in _BARE_REFUSALS and not error.is_page
+    return isinstance(error, InsufficientScopeError)
 
 
 def _remembered(code: str | None, in_a_row: int) -> float:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections import OrderedDict
+from collections.abc import Generator
+from functools import partial
+from typing import Any
 
-from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.protocol.settings import ClientSettings
-from airflow_oauth_provider.protocol.token.acquisition import Moment
 from airflow_oauth_provider.protocol.token.key import token_key
+from airflow_oauth_provider.protocol.urls import Origin
+from airflow_oauth_provider.tokens import entries
+from airflow_oauth_provider.tokens.acquiring import Acquiring, WaitFor, Work, drive, joined
 from airflow_oauth_provider.tokens.cached_token import Slot
 from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.search_cost import Source, Trace
 from airflow_oauth_provider.tokens.shared_acquisition import EARLY_PAUSE, Purpose
 from airflow_oauth_provider.tokens.sharing import ALONE, Sharing
-from airflow_oauth_provider.tokens.single_flight import Flight
+from airflow_oauth_provider.tokens.single_flight import DirectFlight, Flight
 from airflow_oauth_provider.tokens.stores.choice import memory
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
 
@@ -63,33 +67,68 @@ class TokenManager:
         :param trace: is told what it cost.
         :raises OAuthError: when there is none to be had within ``max_wait`` seconds.
         """
-        started = this_moment()
-        until = started.monotonic + settings.retry.max_wait
-        trace = trace or Trace()
+        token: AccessToken = drive(self.acquiring(settings, sharing, force=force, stop=stop, trace=trace))
+        return token
+
+    def acquiring(
+        self,
+        settings: ClientSettings,
+        sharing: Sharing,
+        *,
+        force: bool = False,
+        look_up: bool = True,
+        stop: Stop = NEVER,
+        trace: Trace | None = None,
+    ) -> Acquiring:
+        """Return the flow of :meth:`acquire`, for whoever drives it.
+
+        :param look_up: look into the store in the caller's own thread first, which may block it a little.
+        """
         slot = self.slot(settings)
-        if not force and slot.current() is None and slot.flight is None:
+        trace = trace or Trace()
+        budget = Budget.of(this_moment(), settings.retry.max_wait)
+        if look_up and not force and slot.current() is None and slot.flight is None:
             self._look_up(slot, settings, sharing, trace)
-        while True:
-            token, flight = self._token_or_flight(slot, settings, sharing, started, force=force)
-            if flight is None and token is not None:
-                return token
-            if flight is None:
-                raise AssertionError("neither token nor flight")
-            try:
-                if token is not None:
-                    renewed = self._renewed_or(token, flight, stop)
-                    trace.kept = renewed is token
-                    return renewed
-                found = flight.wait(until, stop)
-            except OAuthError as error:
-                # Somebody else's flight may have had less time than this caller has.
-                if error.retryable and flight.until < until - 1 and not stop.stopped:
-                    continue
-                raise
-            finally:
-                trace.searched(flight.requests, own=flight.started is started)
-            if found is not None and (not force or found.issued_at >= started.wall):
-                return found
+
+        def serves(token: AccessToken, flight: Flight) -> bool:
+            return slot.accepts(token) and (not force or _came_after(flight, token, budget))
+
+        return joined(
+            partial(self._token_or_flight, slot, settings, sharing, budget, force=force),
+            serves,
+            budget,
+            early_wait=EARLY_WAIT,
+            stop=stop,
+            trace=trace,
+        )
+
+    def renewing(
+        self,
+        settings: ClientSettings,
+        sharing: Sharing,
+        refused: AccessToken,
+        origin: Origin | None,
+        *,
+        stop: Stop = NEVER,
+        trace: Trace | None = None,
+    ) -> Generator[WaitFor | Work, Any, AccessToken | None]:
+        """Take *refused* out of use, and acquire another token.
+
+        :param origin: of the API that refused it; ``None`` for an API that is not known.
+        :return: ``None`` when this API refuses tokens that were only just granted: another would not help.
+        """
+        slot = self.slot(settings)
+        if not slot.has_refused(refused) and (
+            yield Work(partial(self._is_hopeless, slot, settings, sharing, refused, origin))
+        ):
+            return None
+        return (yield from self.acquiring(settings, sharing, look_up=False, stop=stop, trace=trace))
+
+    def refused_again(
+        self, settings: ClientSettings, sharing: Sharing, token: AccessToken, origin: Origin
+    ) -> None:
+        """Remember for a minute that an API refuses a token that was only just granted."""
+        Entries(settings, sharing).remember_bad_token(token, origin)
 
     def authorize(
         self, settings: ClientSettings, sharing: Sharing = ALONE, *, trace: Trace | None = None
@@ -100,18 +139,19 @@ class TokenManager:
 
         :raises OAuthError: when the server does not grant one.
         """
-        started = this_moment()
+        budget = Budget.of(this_moment(), settings.retry.max_wait)
         slot = self.slot(settings)
 
         def share(flight: Flight) -> None:
             if flight.token is not None:
-                slot.put(flight.token)
+                with slot.lock:
+                    slot.put(flight.token, granted=True)
                 Entries(settings, sharing).granted(flight.token)
 
-        flight = _Direct(settings, sharing, started, share)
+        flight = DirectFlight(settings, sharing, budget, share)
         flight.start()
         try:
-            token = flight.wait(started.monotonic + settings.retry.max_wait)
+            token = flight.wait(budget.until)
         finally:
             (trace or Trace()).searched(flight.requests, own=True)
         if token is None:
@@ -120,7 +160,9 @@ class TokenManager:
 
     def refuse(self, settings: ClientSettings, sharing: Sharing, refused: AccessToken) -> None:
         """Take a token out of use that an API did not accept; a newer one stays."""
-        self.slot(settings).drop(refused)
+        slot = self.slot(settings)
+        with slot.lock:
+            slot.refuse(refused)  # first, so that nobody of this process takes it from the store again
         Entries(settings, sharing).drop_token(refused)
 
     def forget(self, settings: ClientSettings, sharing: Sharing) -> None:
@@ -141,28 +183,27 @@ class TokenManager:
         with self._lock:
             self._slots.clear()
         memory.clear()
+        entries.refusals.clear()
 
     def _token_or_flight(
-        self, slot: Slot, settings: ClientSettings, sharing: Sharing, started: Moment, *, force: bool
+        self, slot: Slot, settings: ClientSettings, sharing: Sharing, budget: Budget, *, force: bool
     ) -> tuple[AccessToken | None, Flight | None]:
         """Return a token, or a flight to wait for, or both where the token is worth renewing."""
         with slot.lock:
             token = None if force else slot.current()
             if token is not None and (slot.flight is not None or slot.fresh() is not None):
                 return token, None
-            flight = slot.flight
-            if flight is not None:
-                return None, flight
-            purpose = Purpose.EARLY if token else Purpose.FORCED if force else Purpose.NEEDED
-            flight = Flight(
+            if slot.flight is not None:
+                return None, slot.flight
+            slot.flight = flight = Flight(
                 settings,
                 sharing,
-                started,
-                lambda ended: self._land(slot, ended),
-                purpose=purpose,
+                budget,
+                partial(self._land, slot),
+                accepts=slot.accepts,
+                purpose=Purpose.EARLY if token else Purpose.FORCED if force else Purpose.NEEDED,
                 held=token,
             )
-            slot.flight = flight
             if token is not None:
                 slot.pause(EARLY_PAUSE)
             try:
@@ -175,31 +216,46 @@ class TokenManager:
     def _land(self, slot: Slot, flight: Flight) -> None:
         with slot.lock:
             if flight.token is not None:
-                slot.put(flight.token)
+                slot.put(flight.token, granted=flight.asked_at is not None)
             slot.flight = None
 
     def _look_up(self, slot: Slot, settings: ClientSettings, sharing: Sharing, trace: Trace) -> None:
         """Take a token over that lies in the store: the usual case of a task, worth no thread."""
         token = Entries(settings, sharing).token()
-        if token is not None:
-            trace.source = Source.STORE
-            with slot.lock:
-                slot.put(token)
+        if token is None:
+            return
+        with slot.lock:
+            slot.put(token)
+            if slot.current() is token:
+                trace.source = Source.STORE
 
-    def _renewed_or(self, token: AccessToken, flight: Flight, stop: Stop) -> AccessToken:
-        """Return the token that *flight* brings soon, else the one held, which is good for a while yet."""
-        try:
-            return flight.wait(time.monotonic() + EARLY_WAIT, stop) or token
-        except OAuthError:
-            stop.check()
-            return token
+    def _is_hopeless(
+        self,
+        slot: Slot,
+        settings: ClientSettings,
+        sharing: Sharing,
+        refused: AccessToken,
+        origin: Origin | None,
+    ) -> bool:
+        """Take *refused* out of use, unless the API refuses every token."""
+        if (
+            origin is not None
+            and not slot.was_accepted_by(origin, refused)
+            and Entries(settings, sharing).is_bad_token(refused, origin)
+        ):
+            return True
+        self.refuse(settings, sharing, refused)
+        return False
 
 
-class _Direct(Flight):
-    """Asks the token endpoint at once: no store, no lease, nothing remembered."""
+def _came_after(flight: Flight, token: AccessToken, budget: Budget) -> bool:
+    """Whether a token was asked for after a caller wanted a new one.
 
-    def _found(self) -> AccessToken:
-        return self.fetch()
+    Counted on the clock that never jumps, for what this process has asked for itself.
+    """
+    if flight.asked_at is not None:
+        return flight.asked_at >= budget.started.monotonic
+    return flight.purpose is Purpose.FORCED and token.issued_at >= budget.started.wall
 
 
 shared = TokenManager()

@@ -1,4 +1,4 @@
-"""Tokens and errors as JSON, for sealed entries.
+"""Outcomes and errors as JSON, for sealed entries.
 
 What is read was sealed by the same client, yet by any version of this package: whatever does not
 fit is as good as absent. No pickle, and no import of a name that stands in an entry.
@@ -18,43 +18,12 @@ from airflow_oauth_provider.exceptions import (
     TokenResponseError,
     TransportError,
 )
-from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.error_record import from_dict, to_dict
 
 _SHARED = frozenset(
     {InvalidClientError, TokenEndpointError, TokenResponseError, TransportError, InsufficientScopeError}
 )
 _FOREIGN = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
-
-
-def dump_token(token: AccessToken) -> bytes:
-    """Write a token."""
-    content = {
-        "value": token.value,
-        "token_type": token.token_type,
-        "expires_at": token.expires_at,
-        "issued_at": token.issued_at,
-        "scopes": sorted(token.scopes),
-        "scopes_stated": token.scopes_stated,
-    }
-    return json.dumps(content).encode()
-
-
-def load_token(data: bytes) -> AccessToken | None:
-    """Read a token."""
-    try:
-        content = json.loads(data)
-        token = AccessToken(
-            value=content["value"],
-            token_type=content["token_type"],
-            expires_at=float(content["expires_at"]),
-            issued_at=float(content["issued_at"]),
-            scopes=frozenset(content["scopes"]),
-            scopes_stated=content.get("scopes_stated") is not False,
-        )
-    except _FOREIGN:
-        return None
-    return token if isinstance(token.value, str) and isinstance(token.token_type, str) else None
 
 
 def concerns_others(error: OAuthError) -> bool:

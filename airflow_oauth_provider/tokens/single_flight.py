@@ -1,4 +1,16 @@
-"""One search for a token under way, which any number of callers may wait for."""
+"""One search for a token under way, which any number of callers may wait for.
+
+Rules:
+
+* The search runs in a thread of its own, and never calls Airflow. So each caller waits within its own
+  budget even where the work cannot be interrupted (name resolution, a ``custom`` provider), and an exception
+  that Airflow raises in a caller's thread disturbs nobody else.
+* A flight ends once, with a token or an error. Then its slot is free, ``wait`` returns and callbacks run,
+  in this order.
+* Every caller gets a copy of the error of its own, and whatever is not ours has become a typed error.
+* The last caller to be thrown out (a kill, a task's timeout) stops the flight: the process is about to end,
+  and what the flight holds in the store must not outlive it.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +22,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from airflow_oauth_provider.exceptions import OAuthError, TokenResponseError, TransportError
+from airflow_oauth_provider.exceptions import OAuthError, TokenResponseError, TransportError, unexpected
 from airflow_oauth_provider.protocol.access_token import AccessToken, scopes_text
 from airflow_oauth_provider.protocol.http import Answer, Failure
+from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
 from airflow_oauth_provider.protocol.token.acquisition import (
     Acquisition,
     Call,
-    Moment,
     Outcome,
     Send,
     Sleep,
@@ -29,60 +41,74 @@ from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.shared_acquisition import Purpose, Search
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.transport import token_endpoint
-from airflow_oauth_provider.transport.stopping import NEVER, Stop, TaskStoppedError
+from airflow_oauth_provider.transport.stopping import NEVER, Stop
 
 log = logging.getLogger(__name__)
 
 GRACE = 0.2
 """Seconds a caller grants beyond its budget for the flight to say itself what went wrong."""
+LAST_STEPS = 1.0
+"""Seconds that a caller who is thrown out waits for the flight to let go of its lease."""
 
 
 class Flight:
-    """Search in a thread of its own.
+    """See the module.
 
-    So each caller waits within its own budget even where the work cannot be interrupted (name
-    resolution, a ``custom`` provider), an exception that Airflow raises in the caller's thread
-    disturbs nobody else, and coroutines can wait for it too. The thread never calls Airflow.
-
-    :param started: when the first caller began to wait: ``max_wait`` counts from there.
-    :param on_end: called in that thread before callers wake up.
+    :param budget: of the first caller.
+    :param accepts: whether this process may use a token that the store holds.
+    :param on_end: called in the flight's thread before callers wake up.
     :param held: the token that is worth renewing, for ``Purpose.EARLY``.
 
-    ``requests`` counts the token requests made so far.
+    ``requests`` counts the token requests made so far; ``asked_at`` tells when the request for the token
+    began (monotonic seconds; ``None`` for one that lay in the store).
     """
 
     def __init__(
         self,
         settings: ClientSettings,
         sharing: Sharing,
-        started: Moment,
+        budget: Budget,
         on_end: Callable[[Flight], None],
         *,
+        accepts: Callable[[AccessToken], bool] = lambda _: True,
         purpose: Purpose = Purpose.NEEDED,
         held: AccessToken | None = None,
     ) -> None:
         if purpose is Purpose.EARLY and held is not None:
             # One try, and not beyond the time from which the token held is no use any more.
-            left = max(0.0, held.mandatory_at - started.wall)
+            left = max(0.0, held.mandatory_at - budget.started.wall)
             limits = RetrySettings(0, min(settings.retry.max_wait, left))
             settings = replace(settings, retry=limits)
+            budget = Budget.of(budget.started, limits.max_wait)
         self.settings = settings
-        self.started = started
-        self.until = started.monotonic + settings.retry.max_wait
+        self.budget = budget
+        self.purpose = purpose
         self.token: AccessToken | None = None
+        self.asked_at: float | None = None
         self.requests = 0
-        self.error: BaseException | None = None
+        self.error: OAuthError | None = None
         self._sharing = sharing
-        self._purpose = purpose
+        self._accepts = accepts
         self._held = held
         self._last_error: OAuthError | None = None
         self._on_end = on_end
         self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._callers: list[object] = []
+        self._callbacks: list[Callable[[], object]] = []
         self._stop = Stop()
 
     def start(self) -> None:
         """Begin."""
         threading.Thread(target=self._run, name="oauth2-acquisition", daemon=True).start()
+
+    def add_done_callback(self, callback: Callable[[], object]) -> None:
+        """Have *callback* called in the flight's thread when the flight has ended; at once if it has."""
+        with self._lock:
+            if not self._ended.is_set():
+                self._callbacks.append(callback)
+                return
+        callback()
 
     def wait(self, until: float, stop: Stop = NEVER) -> AccessToken | None:
         """Wait for the token.
@@ -92,50 +118,64 @@ class Flight:
         :return: ``None`` only from an early renewal that brought none.
         :raises OAuthError: a copy of the flight's error for this caller.
         """
+        caller = object()
+        self._callers.append(caller)  # no lock: a signal handler may raise at any place here
         try:
-            ended = stop.wait_for(self._ended, until + GRACE)
-        except TaskStoppedError:
-            # This process is about to end: what the flight holds must not outlive it.
-            self._stop.stop()
-            self._ended.wait(1.0)
+            stop.wait_for(self._ended, until + GRACE)
+        except BaseException:
+            if self._callers == [caller]:
+                self._stop.stop()
+                self._ended.wait(LAST_STEPS)
             raise
-        if not ended:
+        finally:
+            self._callers.remove(caller)
+        return self.result()
+
+    def result(self) -> AccessToken | None:
+        """Return the token of a flight that has ended; of one that has not, raise what is known so far.
+
+        :raises OAuthError: as :meth:`wait` does.
+        """
+        if not self._ended.is_set():
             raise _own_copy(self._last_error) if self._last_error else self._out_of_time()
-        if isinstance(self.error, OAuthError):
-            raise _own_copy(self.error)
         if self.error is not None:
-            raise RuntimeError("the acquisition failed for a reason of its own") from self.error
+            raise _own_copy(self.error)
         return self.token
 
     def _out_of_time(self) -> TransportError:
-        host = self.settings.token_url.origin
+        origin = self.settings.token_url.origin
         return TransportError(
-            f"no token from {host.host}:{host.port} within {self.settings.retry.max_wait:g} s (max_wait)",
-            host=f"{host.host}:{host.port}",
-            elapsed=time.monotonic() - self.started.monotonic,
+            f"no token from {origin.host_and_port} within {self.settings.retry.max_wait:g} s (max_wait)",
+            host=origin.host_and_port,
+            elapsed=time.monotonic() - self.budget.started.monotonic,
         )
 
     def _run(self) -> None:
         try:
-            self.token = self._found()
+            self.token = self._search()
+        except OAuthError as error:
+            self.error = _own_copy(error)
         except BaseException as error:  # handed to the callers, whatever it is: they wait for it
-            self.error = error
+            self.error = unexpected(error, "the search for a token")
         try:
             self._on_end(self)
         finally:
-            self._ended.set()
+            with self._lock:
+                self._ended.set()
+                callbacks, self._callbacks = self._callbacks, []
+            for callback in callbacks:
+                callback()
 
-    def _found(self) -> AccessToken | None:
-        search = Search(
+    def _search(self) -> AccessToken | None:
+        return Search(
             Entries(self.settings, self._sharing),
-            self.started,
-            self.until,
-            self._purpose,
-            held=self._held,
-            fetch=self.fetch,
-            sleep=self._stop.sleep,
-        )
-        return search.run()
+            self.budget,
+            self.purpose,
+            self._held,
+            self._accepts,
+            self.fetch,
+            self._stop.sleep,
+        ).run()
 
     def fetch(self) -> AccessToken:
         """Ask the token endpoint.
@@ -143,10 +183,18 @@ class Flight:
         :raises OAuthError: when it does not grant a token in time.
         """
         began = this_moment()
-        flow = acquisition(self.settings, began, random=random.random, entropy=os.urandom, ends_at=self.until)
-        granted = self._drive(flow)
-        self._report(granted, time.monotonic() - began.monotonic)
-        return granted.token
+        flow = acquisition(self.settings, began, self.budget, random=random.random, entropy=os.urandom)
+        try:
+            granted = self._drive(flow)
+        except OAuthError:
+            raise
+        except Exception as error:  # a defect of ours, or of what a server can make a library do
+            failure = unexpected(error, "the token request")
+        else:
+            self.asked_at = began.monotonic
+            self._report(granted, time.monotonic() - began.monotonic)
+            return granted.token
+        raise failure
 
     def _drive(self, flow: Acquisition) -> Granted:
         """Carry out what the flow asks for until it returns."""
@@ -191,8 +239,15 @@ class Flight:
             log.warning("%s: %s", host, warning)
 
 
+class DirectFlight(Flight):
+    """Asks the token endpoint at once: no store, no lease, nothing remembered."""
+
+    def _search(self) -> AccessToken:
+        return self.fetch()
+
+
 def _own_copy(error: OAuthError) -> OAuthError:
-    """Return a copy without traceback: one exception raised in several threads mixes theirs up."""
+    """Return a copy without traceback and chain: one exception raised in several threads mixes theirs up."""
     return error.for_connection(error.conn_id or "")
 
 

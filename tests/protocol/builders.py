@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from airflow_oauth_provider.protocol.http import Answer, Failure
+from airflow_oauth_provider.protocol.moments import Budget, Moment
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import (
     ApiSettings,
@@ -15,7 +16,7 @@ from airflow_oauth_provider.protocol.settings import (
     RequestSettings,
     RetrySettings,
 )
-from airflow_oauth_provider.protocol.token.acquisition import Call, Moment, Outcome, Send, Sleep, acquisition
+from airflow_oauth_provider.protocol.token.acquisition import Call, Outcome, Send, Sleep, acquisition
 from airflow_oauth_provider.protocol.token.response import Granted
 from airflow_oauth_provider.protocol.urls import parse_url
 
@@ -82,7 +83,13 @@ class Run:
         self._given = given
         self._results = list(results)
         self._takes = takes
-        self._flow = acquisition(given, self.started, random=lambda: chance, entropy=entropy)
+        self._flow = acquisition(
+            given,
+            self.started,
+            Budget.of(self.started, given.retry.max_wait),
+            random=lambda: chance,
+            entropy=entropy,
+        )
 
     @property
     def elapsed(self) -> float:

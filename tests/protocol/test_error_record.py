@@ -17,6 +17,7 @@ from airflow_oauth_provider.exceptions import (
     TokenEndpointError,
     TokenResponseError,
     TransportError,
+    UnexpectedError,
 )
 from airflow_oauth_provider.protocol import error_record
 from airflow_oauth_provider.protocol.error_record import MAX_TEXT, RecordError, from_dict, to_dict
@@ -24,6 +25,7 @@ from airflow_oauth_provider.transport.call_failure import CallFailedError, CallT
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 
 ERRORS: list[OAuthError] = [
+    UnexpectedError("failed unexpectedly (KeyError)"),
     OAuthError("m", conn_id="c"),
     ConfigurationError("m", field="f", conn_id="c"),
     ConnectionNotFoundError("m", field="f", conn_id="c"),

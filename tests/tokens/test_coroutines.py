@@ -14,7 +14,7 @@ from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import InvalidClientError, TransportError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from airflow_oauth_provider.tokens.async_single_flight import Together
+from airflow_oauth_provider.tokens.async_single_flight import AsyncSingleFlight
 from airflow_oauth_provider.tokens.cached_token import Slot
 from tests.servers.scripted import Delay, Json, token_json
 from tests.service import Service
@@ -196,7 +196,7 @@ def test_all_who_wait_hear_of_an_error(error: Exception) -> None:
         raise error
 
     async def wait() -> list[Any]:
-        together: Together[None] = Together()
+        together: AsyncSingleFlight[None] = AsyncSingleFlight()
         waiting = (together.do("it", fail) for _ in range(3))
         return await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
 

@@ -29,7 +29,8 @@ from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.entries import DISABLED_AFTER, Entries
-from airflow_oauth_provider.tokens.records import Status, dump_token, load_token
+from airflow_oauth_provider.tokens.held_token import HeldToken
+from airflow_oauth_provider.tokens.records import Status
 from airflow_oauth_provider.tokens.sealing import sealer
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.choice import memory
@@ -247,6 +248,27 @@ class TestRefusals:
         assert entries(sharing, request={"scope": ("a",)}).standing() is not None
         assert entries(sharing, request={"scope": ("b",)}).standing() is None
 
+    @pytest.mark.fault("F69")
+    @pytest.mark.parametrize("status", [400, 401, 403])
+    def test_a_bare_refusal_is_remembered_for_its_own_settings(self, sharing: Sharing, status: int) -> None:
+        for _ in range(DISABLED_AFTER + 1):
+            entries(sharing).refused(TokenEndpointError("no", status=status), budget=60)
+        standing = entries(sharing).standing()
+        assert standing is not None
+        assert standing[1] == 0.0
+        assert "disabled" not in str(standing[0]), "it does not count towards disabling the client"
+        assert entries(sharing, request={"scope": ("b",)}).standing() is None
+
+    @pytest.mark.parametrize("error", [REFUSED, TokenEndpointError("no", status=400, error="invalid_scope")])
+    def test_a_refusal_counts_though_the_store_has_lost_it(self, sharing: Sharing, error: OAuthError) -> None:
+        losing = entries(sharing)
+        losing.refused(error, budget=60)
+        for purpose, key in (("status", losing._token_key), ("client", losing._credential_key)):
+            losing._delete(purpose, key)
+        assert entries(sharing).standing() is not None
+        entries(sharing).granted(token())
+        assert entries(sharing).standing() is None
+
     def test_a_missing_scope_is_remembered(self, sharing: Sharing) -> None:
         entries(sharing).refused(InsufficientScopeError("less was granted", scope="b"), budget=60)
         found = entries(sharing).standing()
@@ -260,11 +282,12 @@ class TestRefusals:
             (TokenEndpointError("busy", status=429, retryable=True), 5),
             (TokenEndpointError("busy", status=503, retry_after=77.0, retryable=True), 77),
             (TokenEndpointError("busy", status=429, retry_after=99_999.0, retryable=True), 3600),
-            (TokenEndpointError("page", status=403), None),
+            (TokenEndpointError("page", status=403, is_page=True), None),
+            (TokenEndpointError("not found", status=404), None),
             (TokenResponseError("page", status=200), None),
             (TransportError("refused"), None),
         ],
-        ids=["429", "Retry-After", "capped[P50]", "bare-403", "no-token", "transport"],
+        ids=["429", "Retry-After", "capped[P50]", "page-403", "404", "no-token", "transport"],
     )
     def test_cool_downs(self, sharing: Sharing, error: OAuthError, seconds: float | None) -> None:
         entries(sharing).refused(error, budget=60)
@@ -353,21 +376,21 @@ class TestRecords:
     @pytest.mark.fault("F73")
     def test_scopes_that_the_server_did_not_name(self) -> None:
         given = replace(token(), scopes_stated=False)
-        assert load_token(dump_token(given)) == given
-        older = json.loads(dump_token(given))
+        assert HeldToken.load(HeldToken(given).dump()) == HeldToken(given)
+        older = json.loads(HeldToken(given).dump())
         del older["scopes_stated"]
-        assert load_token(json.dumps(older).encode()) == replace(given, scopes_stated=True)
+        assert HeldToken.load(json.dumps(older).encode()) == HeldToken(replace(given, scopes_stated=True))
 
     def test_tokens(self) -> None:
         given = token()
-        assert load_token(dump_token(given)) == given
+        assert HeldToken.load(HeldToken(given).dump()) == HeldToken(given)
 
     @pytest.mark.parametrize(
         "data",
-        [b"", b"null", b"[]", b'{"value": 1}', b"\xff", dump_token(token()).replace(b'"Bearer"', b"1")],
+        [b"", b"null", b"[]", b'{"value": 1}', b"\xff", HeldToken(token()).dump().replace(b'"Bearer"', b"1")],
     )
     def test_no_tokens(self, data: bytes) -> None:
-        assert load_token(data) is None
+        assert HeldToken.load(data) is None
         assert Status.load(data) is None
 
     @pytest.mark.parametrize(

@@ -88,9 +88,9 @@ def test_an_older_token_does_not_replace_a_newer(slot: Slot) -> None:
 
 @pytest.mark.fault("P51")
 def test_only_the_refused_token_is_dropped(slot: Slot) -> None:
-    slot.drop(replace(TOKEN, value="another"))
+    slot.refuse(replace(TOKEN, value="another"))
     assert slot.current() is TOKEN
-    slot.drop(replace(TOKEN))
+    slot.refuse(replace(TOKEN))
     assert slot.current() is None
 
 

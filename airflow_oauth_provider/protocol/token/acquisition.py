@@ -20,6 +20,7 @@ from airflow_oauth_provider.exceptions import (
     TransportError,
 )
 from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.moments import Budget, Moment
 from airflow_oauth_provider.protocol.settings import CUSTOM, ClientSettings
 from airflow_oauth_provider.protocol.token.errors import read_error
 from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
@@ -32,18 +33,6 @@ CLOCK_SKEW = 30.0
 _ONCE: frozenset[object] = frozenset({Fault.DNS, 421})
 # Faults that only a change of the configuration mends, with the field to change.
 _CONFIGURATION = {Fault.PROXY_REFUSED: "proxy_url", Fault.ADDRESS_REFUSED: "host"}
-
-
-@dataclass(frozen=True)
-class Moment:
-    """One instant on both clocks.
-
-    :param wall: seconds since the epoch.
-    :param monotonic: seconds of a clock that never jumps.
-    """
-
-    wall: float
-    monotonic: float
 
 
 @dataclass(frozen=True)
@@ -84,40 +73,38 @@ Acquisition = Generator[Send | Call | Sleep, Outcome, Granted]
 
 def acquisition(
     settings: ClientSettings,
-    started: Moment,
+    began: Moment,
+    budget: Budget,
     *,
     random: Callable[[], float],
     entropy: Callable[[int], bytes],
-    ends_at: float | None = None,
 ) -> Acquisition:
     """Acquire a token.
 
-    :param started: now.
-    :param ends_at: monotonic seconds at which to give up; ``None`` for ``max_wait`` from now.
+    :param began: now.
+    :param budget: of the caller, who may have waited for others before.
     :param random: returns a float in [0, 1).
     :param entropy: returns that many random bytes.
     :raises OAuthError: the last error, when there is nothing left to try.
     """
-    if ends_at is None:
-        ends_at = started.monotonic + settings.retry.max_wait
-    return _Acquisition(settings, started, ends_at, random, entropy).run()
+    return _Acquisition(settings, began, budget, random, entropy).run()
 
 
 class _Acquisition:
     def __init__(
         self,
         settings: ClientSettings,
-        started: Moment,
-        ends_at: float,
+        began: Moment,
+        budget: Budget,
         random: Callable[[], float],
         entropy: Callable[[int], bytes],
     ) -> None:
         self.settings = settings
-        self.started = started
-        self.moment = started
+        self.started = began
+        self.moment = began
         self.random = random
         self.entropy = entropy
-        self.ends_at = ends_at
+        self.ends_at = budget.until
         self.requests = 0
         self.retries = 0
         self.server_ahead = 0.0
@@ -228,13 +215,13 @@ class _Acquisition:
         raise error from None
 
     def _no_answer(self, failure: Failure) -> OAuthError:
-        host = self.settings.token_url.origin
-        text = f"no answer from the token endpoint {host.host}:{host.port}: {failure.detail}"
+        host = self.settings.token_url.origin.host_and_port
+        text = f"no answer from the token endpoint {host}: {failure.detail}"
         if failure.fault in _CONFIGURATION:
             return ConfigurationError(text, field=_CONFIGURATION[failure.fault])
         if failure.fault is Fault.MALFORMED:
             return TokenResponseError(text)
-        return TransportError(text, host=f"{host.host}:{host.port}", retryable=failure.fault.retryable)
+        return TransportError(text, host=host, retryable=failure.fault.retryable)
 
 
 @dataclass(frozen=True)

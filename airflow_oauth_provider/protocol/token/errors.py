@@ -75,6 +75,7 @@ def endpoint_error(
         uri=clean_uri(data.get("error_uri"), confidential),
         retry_after=retry_after,
         retryable=retryable,
+        is_page=not data and answer.body.lstrip()[:1] == b"<",
     )
 
 

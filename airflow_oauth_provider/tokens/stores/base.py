@@ -56,6 +56,12 @@ class Store(Protocol):
         :raises StoreError: when the store does not work.
         """
 
+    def delete_if(self, name: str, data: bytes) -> None:
+        """Remove an entry if it still is *data*: one that somebody has put in its place stays.
+
+        :raises StoreError: when the store does not work.
+        """
+
     def lease(self, name: str) -> Lease | None:
         """Take the lease of that name without waiting.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import secrets
 import stat
@@ -19,6 +20,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from airflow_oauth_provider.tokens.stores.base import MAX_ENTRY, Lease, NoLease, StoreError
+
+log = logging.getLogger(__name__)
 
 _ENTRY, _TEMPORARY, _LOCK = ".sealed", ".tmp", ".lock"
 SWEEP_INTERVAL = 600.0
@@ -60,8 +63,7 @@ class FileStore:
                 if not _is_private(os.fstat(file), stat.S_ISREG):
                     os.unlink(name + _ENTRY, dir_fd=folder)
                     return None
-                data = os.read(file, MAX_ENTRY + 1)
-                return data if len(data) <= MAX_ENTRY else None
+                return _content(file)
             finally:
                 os.close(file)
 
@@ -90,11 +92,30 @@ class FileStore:
         with self._entered() as folder, suppress(FileNotFoundError):
             os.unlink(name + _ENTRY, dir_fd=folder)
 
+    def delete_if(self, name: str, data: bytes) -> None:
+        """Remove an entry that still is *data*.
+
+        Taken out of the way first and compared then, since nothing compares and removes a file in one
+        step. One that was put in place in between goes back, unless there is a newer one again.
+        """
+        if self.read(name) != data:
+            return
+        taken = f"{name}.{secrets.token_hex(8)}{_TEMPORARY}"
+        with self._entered() as folder, suppress(FileNotFoundError):
+            os.rename(name + _ENTRY, taken, src_dir_fd=folder, dst_dir_fd=folder)
+            file = os.open(taken, os.O_RDONLY | _CAREFUL, dir_fd=folder)
+            try:
+                if _content(file) != data:
+                    with suppress(FileExistsError):
+                        os.link(taken, name + _ENTRY, src_dir_fd=folder, dst_dir_fd=folder)
+            finally:
+                os.close(file)
+                os.unlink(taken, dir_fd=folder)
+
     def lease(self, name: str) -> Lease | None:
         """Take a lock; on a file system without locks everybody gets one."""
         with self._entered() as folder:
-            flags = os.O_RDWR | os.O_CREAT | _CAREFUL
-            file = os.open(name + _LOCK, flags, 0o600, dir_fd=folder)
+            file = _opened_lock(name + _LOCK, folder)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # A sweep may have removed the file between opening and locking: then this is no lock.
@@ -187,6 +208,24 @@ def _is_private(found: os.stat_result, is_kind: object) -> bool:
     """Whether it is of that kind, our own, and open to nobody else."""
     right_kind = callable(is_kind) and is_kind(found.st_mode)
     return bool(right_kind and found.st_uid == os.geteuid() and not found.st_mode & 0o077)
+
+
+def _opened_lock(name: str, folder: int) -> int:
+    """Open a lock file; a symbolic link in its place is somebody's leftover, and goes."""
+    flags = os.O_RDWR | os.O_CREAT | _CAREFUL
+    try:
+        return os.open(name, flags, 0o600, dir_fd=folder)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+    log.warning("A symbolic link lay in the place of a lock of the token store; it has been removed")
+    os.unlink(name, dir_fd=folder)
+    return os.open(name, flags, 0o600, dir_fd=folder)
+
+
+def _content(file: int) -> bytes | None:
+    data = os.read(file, MAX_ENTRY + 1)
+    return data if len(data) <= MAX_ENTRY else None
 
 
 def _same(opened: os.stat_result, name: str, folder: int) -> bool:

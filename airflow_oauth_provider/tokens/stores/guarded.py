@@ -49,6 +49,11 @@ class GuardedStore:
         self._fallback.delete(name)
         self._try(lambda: self._store.delete(name), lambda: None)
 
+    def delete_if(self, name: str, data: bytes) -> None:
+        """Delete in both what still is *data*."""
+        self._fallback.delete_if(name, data)
+        self._try(lambda: self._store.delete_if(name, data), lambda: None)
+
     def lease(self, name: str) -> Lease | None:
         """Take a lease; without a store everybody gets one."""
         return self._try(lambda: self._store.lease(name), NoLease)
@@ -65,10 +70,13 @@ class GuardedStore:
         try:
             return operation()
         except StoreError as error:
-            self._closed_until = time.monotonic() + CIRCUIT
-            if now >= self._quiet_until:
-                self._quiet_until = now + WARNING_INTERVAL
-                log.warning(
-                    "Tokens are not shared for now: %s. Tasks go on, each with a token of its own", error
-                )
-            return otherwise()
+            reason = str(error)
+        except Exception as error:  # whatever a store raises that it should not: its text may hold anything
+            reason = f"the {self.kind} store failed unexpectedly ({type(error).__name__})"
+        self._closed_until = time.monotonic() + CIRCUIT
+        if now >= self._quiet_until:
+            self._quiet_until = now + WARNING_INTERVAL
+            log.warning(
+                "Tokens are not shared for now: %s. Tasks go on, each with a token of its own", reason
+            )
+        return otherwise()

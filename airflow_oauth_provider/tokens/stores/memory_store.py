@@ -45,6 +45,13 @@ class MemoryStore:
         with self._lock:
             self._entries.pop(name, None)
 
+    def delete_if(self, name: str, data: bytes) -> None:
+        """Drop an entry that still is *data*."""
+        with self._lock:
+            entry = self._entries.get(name)
+            if entry is not None and entry[0] == data:
+                del self._entries[name]
+
     def lease(self, name: str) -> NoLease:
         """Grant it: see the class."""
         return NoLease()

@@ -16,7 +16,7 @@ from airflow_oauth_provider.tokens.stores.base import LEASE, MAX_ENTRY, Lease, S
 
 OPERATION_TIMEOUT = 0.25
 _PREFIX = "airflow-oauth-provider:1:"
-_RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
+_DELETE_IF = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
 
 
 class RedisStore:
@@ -61,6 +61,11 @@ class RedisStore:
         with self._working():
             self._client.delete(_PREFIX + name)
 
+    def delete_if(self, name: str, data: bytes) -> None:
+        """Remove an entry that still is *data*; Redis compares and removes in one step."""
+        with self._working():
+            self._client.eval(_DELETE_IF, 1, _PREFIX + name, data)
+
     def lease(self, name: str) -> Lease | None:
         """Set the lease's key, if nobody has."""
         nonce = secrets.token_hex(16)
@@ -73,7 +78,7 @@ class RedisStore:
     def release(self, key: str, nonce: str) -> None:
         """Delete a lease's key if it still holds *nonce*."""
         with self._working():
-            self._client.eval(_RELEASE, 1, key, nonce)
+            self._client.eval(_DELETE_IF, 1, key, nonce)
 
     @contextmanager
     def _working(self) -> Iterator[None]:

@@ -1,0 +1,117 @@
+"""How a caller comes to a token: the one flow that threads and coroutines drive.
+
+It yields what may take a while (:class:`WaitFor`, :class:`Work`), and is sent what came of it. So nothing
+that decides is written twice, and a coroutine needs no thread of its own to wait in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_oauth_provider.exceptions import OAuthError, TransportError
+from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.moments import Budget
+from airflow_oauth_provider.tokens.search_cost import Trace
+from airflow_oauth_provider.tokens.single_flight import Flight
+from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
+
+
+@dataclass(frozen=True)
+class WaitFor:
+    """Wait for a flight; answered by its token.
+
+    :param until: monotonic seconds at which to give up.
+    """
+
+    flight: Flight
+    until: float
+    stop: Stop
+
+
+@dataclass(frozen=True)
+class Work:
+    """Carry out what may block; answered by its result."""
+
+    function: Callable[[], Any]
+
+
+Acquiring = Generator[WaitFor | Work, Any, AccessToken]
+
+
+def drive(flow: Generator[WaitFor | Work, Any, Any]) -> Any:
+    """Carry out a flow in this thread, and return its result.
+
+    :raises OAuthError: as the flow does.
+    """
+    try:
+        effect = next(flow)
+        while True:
+            try:
+                if isinstance(effect, Work):
+                    result = effect.function()
+                else:
+                    result = effect.flight.wait(effect.until, effect.stop)
+            except OAuthError as error:
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(result)
+    except StopIteration as end:
+        return end.value
+
+
+def joined(
+    begin: Callable[[], tuple[AccessToken | None, Flight | None]],
+    serves: Callable[[AccessToken, Flight], bool],
+    budget: Budget,
+    *,
+    early_wait: float,
+    stop: Stop,
+    trace: Trace,
+) -> Acquiring:
+    """Take the token that is there, or that a flight brings.
+
+    :param begin: returns a token, or a flight to wait for, or both where the token is worth renewing.
+    :param serves: whether what a flight brought is what this caller needs.
+    :param early_wait: seconds to wait for a renewal while the token held is good.
+    :raises OAuthError: when there is none to be had within the budget.
+    """
+    while True:
+        token, flight = begin()
+        if flight is None:
+            if token is None:
+                raise AssertionError("neither token nor flight")
+            return token
+        until = budget.until if token is None else time.monotonic() + early_wait
+        try:
+            brought = yield WaitFor(flight, until, stop)
+        except OAuthError as error:
+            if token is not None:
+                stop.check()
+                trace.kept = True
+                return token
+            if not _goes_on(error, flight, budget, stop):
+                raise
+            continue
+        finally:
+            trace.searched(flight.requests, own=flight.budget.started is budget.started)
+        if token is not None:
+            trace.kept = brought is None
+            return brought or token
+        if brought is not None and serves(brought, flight):
+            granted: AccessToken = brought
+            return granted
+        if budget.left(time.monotonic()) <= 0:
+            raise TransportError("no token in time (max_wait): each one that came was of no use any more")
+
+
+def _goes_on(error: OAuthError, flight: Flight, budget: Budget, stop: Stop) -> bool:
+    """Whether a caller whose flight has failed has a reason to begin another."""
+    if stop.stopped:
+        return False
+    if isinstance(error, TaskStoppedError):
+        return True  # another caller's task was killed, and its flight with it
+    # Somebody else's flight may have had less time than this caller has.
+    return error.retryable and flight.budget.until < budget.until - 1

@@ -1,0 +1,16 @@
+"""Nothing that was refused in one test counts in the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_oauth_provider.tokens import entries
+
+
+@pytest.fixture(autouse=True)
+def _forget_refusals() -> Iterator[None]:
+    entries.refusals.clear()
+    yield
+    entries.refusals.clear()

@@ -1,0 +1,186 @@
+"""A token that was refused is never used again, and an API that refuses everything costs little."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.connection.resolving import resolve
+from airflow_oauth_provider.deployment.policy import Policy
+from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.urls import parse_url
+from airflow_oauth_provider.tokens import AccessToken
+from airflow_oauth_provider.tokens.acquiring import drive
+from airflow_oauth_provider.tokens.entries import Entries
+from airflow_oauth_provider.tokens.manager import TokenManager
+from airflow_oauth_provider.tokens.sharing import Sharing
+from airflow_oauth_provider.tokens.stores.file_store import FileStore
+from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
+from tests.service import Service
+
+API = parse_url("https://api.example").origin
+OTHER_API = parse_url("https://other.example").origin
+
+
+@pytest.fixture
+def sharing(tmp_path: Path) -> Sharing:
+    return Sharing(GuardedStore(FileStore(tmp_path / "store")))
+
+
+@pytest.fixture
+def settings(service: Service) -> ClientSettings:
+    return resolve(service.connection(), Policy()).settings
+
+
+@pytest.fixture
+def managers() -> list[TokenManager]:
+    """Several stand for several processes."""
+    return [TokenManager() for _ in range(3)]
+
+
+@pytest.mark.fault("F80")
+def test_the_store_does_not_bring_it_back(
+    managers: list[TokenManager], settings: ClientSettings, sharing: Sharing, service: Service
+) -> None:
+    manager = managers[0]
+    refused = manager.acquire(settings, sharing)
+    manager.refuse(settings, sharing, refused)
+    Entries(settings, sharing).granted(refused)  # somebody who was slower writes it again
+    assert manager.acquire(settings, sharing).value == "tok-2"
+    assert len(service.token_requests) == 2
+
+
+@pytest.mark.fault("F80")
+def test_a_search_that_began_before_does_not_bring_it_back(
+    managers: list[TokenManager], settings: ClientSettings, sharing: Sharing
+) -> None:
+    manager = managers[0]
+    refused = manager.acquire(settings, sharing)
+    flow = manager.acquiring(settings, sharing, force=True)
+    waiting = next(flow)
+    flight = waiting.flight  # type: ignore[union-attr]
+    flight.wait(time.monotonic() + 10)
+    flight.token, flight.asked_at = refused, None  # as if it had found the old token in the store
+    with manager.slot(settings).lock:
+        manager.slot(settings).refuse(refused)
+    effect = flow.send(refused)
+    assert effect.flight is not flight  # type: ignore[union-attr]
+    effect.flight.wait(time.monotonic() + 10)  # type: ignore[union-attr]
+
+
+@pytest.mark.fault("F81")
+def test_an_older_one_of_the_store_is_no_replacement(
+    managers: list[TokenManager], settings: ClientSettings, sharing: Sharing
+) -> None:
+    manager = managers[0]
+    current = manager.acquire(settings, sharing)
+    older = replace(current, value="older", issued_at=current.issued_at - 60)
+    Entries(settings, sharing).drop_token(current)
+    Entries(settings, sharing).granted(older)
+    manager.refuse(settings, sharing, current)
+    assert manager.acquire(settings, sharing).value == "tok-2"
+
+
+@pytest.mark.fault("F80", "F81")
+def test_a_newer_one_of_the_store_is(
+    managers: list[TokenManager], settings: ClientSettings, sharing: Sharing, service: Service
+) -> None:
+    one, other, _ = managers
+    refused = one.acquire(settings, sharing)
+    other.acquire(settings, sharing)
+    newer = other.acquire(settings, sharing, force=True)
+    one.refuse(settings, sharing, refused)
+    assert one.acquire(settings, sharing) == newer
+    assert len(service.token_requests) == 2
+
+
+def test_a_server_that_grants_the_same_token_again_is_believed(
+    managers: list[TokenManager], settings: ClientSettings, sharing: Sharing, service: Service
+) -> None:
+    from tests.servers.scripted import token_json
+
+    service.token = lambda _: token_json("always-the-same")
+    manager = managers[0]
+    manager.refuse(settings, sharing, manager.acquire(settings, sharing))
+    assert manager.acquire(settings, sharing).value == "always-the-same"
+    assert len(service.token_requests) == 2, "asked once, not for ever"
+
+
+class TestHopeless:
+    """An API that refuses a token that was only just granted will refuse the next one too."""
+
+    def renewed(
+        self, manager: TokenManager, settings: ClientSettings, sharing: Sharing, token: AccessToken, api: Any
+    ) -> AccessToken | None:
+        renewed: AccessToken | None = drive(manager.renewing(settings, sharing, token, api))
+        return renewed
+
+    @pytest.mark.fault("F10")
+    def test_a_thousand_calls_make_two_requests(
+        self, managers: list[TokenManager], settings: ClientSettings, sharing: Sharing, service: Service
+    ) -> None:
+        first = managers[0].acquire(settings, sharing)
+        second = self.renewed(managers[0], settings, sharing, first, API)
+        assert second is not None
+        managers[0].refused_again(settings, sharing, second, API)
+        for number in range(1000):
+            manager = managers[number % len(managers)]
+            token = manager.acquire(settings, sharing)
+            assert self.renewed(manager, settings, sharing, token, API) is None
+        assert len(service.token_requests) == 2
+
+    @pytest.mark.fault("F10")
+    def test_it_concerns_that_token_that_api_and_a_minute_only(
+        self,
+        managers: list[TokenManager],
+        settings: ClientSettings,
+        sharing: Sharing,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        one, other, third = managers
+        token = one.acquire(settings, sharing)
+        one.refused_again(settings, sharing, token, API)
+        assert self.renewed(other, settings, sharing, token, API) is None
+        newer = self.renewed(other, settings, sharing, token, OTHER_API)
+        assert newer is not None
+        assert self.renewed(third, settings, sharing, newer, API) is not None, "another token"
+        third.refused_again(settings, sharing, third.acquire(settings, sharing), API)
+        now = time.time()
+        monkeypatch.setattr("airflow_oauth_provider.tokens.entries.time.time", lambda: now + 61)
+        assert self.renewed(third, settings, sharing, third.acquire(settings, sharing), API) is not None
+
+    @pytest.mark.fault("F10")
+    def test_a_process_for_which_it_worked_renews(
+        self, managers: list[TokenManager], settings: ClientSettings, sharing: Sharing
+    ) -> None:
+        one, other, _ = managers
+        token = one.acquire(settings, sharing)
+        one.refused_again(settings, sharing, token, API)
+        other.slot(settings).accepted_by(API, token)
+        assert self.renewed(other, settings, sharing, token, API) is not None
+
+    @pytest.mark.fault("F10")
+    def test_a_store_that_loses_it(
+        self, managers: list[TokenManager], settings: ClientSettings, sharing: Sharing, tmp_path: Path
+    ) -> None:
+        token = managers[0].acquire(settings, sharing)
+        managers[0].refused_again(settings, sharing, token, API)
+        for entry in (tmp_path / "store").iterdir():
+            entry.unlink()
+        assert self.renewed(managers[0], settings, sharing, token, API) is None
+
+
+@pytest.mark.fault("P52")
+def test_threads_that_met_the_dead_token_later_take_the_new_one(service: Service) -> None:
+    client = OAuth2Client("my_api", service.connection())
+    dead = client.get_token()
+    with ThreadPoolExecutor(8) as pool:
+        renewed = set(pool.map(lambda _: client.renew(dead), range(64)))
+    assert len(renewed) == 1
+    assert len(service.token_requests) == 2

@@ -1,0 +1,178 @@
+"""Who asks when several share a store, and that somebody always does."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.connection.resolving import resolve
+from airflow_oauth_provider.deployment.policy import Policy
+from airflow_oauth_provider.exceptions import OAuthError, UnexpectedError
+from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.tokens.entries import Entries
+from airflow_oauth_provider.tokens.manager import TokenManager
+from airflow_oauth_provider.tokens.sharing import Sharing
+from airflow_oauth_provider.tokens.stores.file_store import FileStore
+from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
+from airflow_oauth_provider.tokens.stores.redis_store import RedisStore
+from tests.servers.redis_server import RedisServer
+from tests.servers.scripted import Delay, Json, token_json
+from tests.service import Service
+
+
+@pytest.fixture(params=["file", "redis"])
+def sharing(request: pytest.FixtureRequest, tmp_path: Path) -> Sharing:
+    if request.param == "file":
+        return Sharing(GuardedStore(FileStore(tmp_path / "store")))
+    server: RedisServer = request.getfixturevalue("redis_server")
+    return Sharing(GuardedStore(RedisStore(server.url)))
+
+
+def settings_for(service: Service, **changes: Any) -> ClientSettings:
+    return resolve(service.connection(**changes), Policy()).settings
+
+
+@pytest.mark.fault("F06")
+def test_one_asks_after_a_cool_down_however_old_the_waiters_are(
+    sharing: Sharing, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_oauth_provider.tokens.shared_acquisition.TAKEOVER", 0.3)
+    settings = settings_for(service, max_retry_attempts=0)
+    service.token = lambda _: Json({}, 429, [("Retry-After", "2")])
+    with pytest.raises(OAuthError):
+        TokenManager().acquire(settings, sharing)
+    service.token = lambda _: Delay(0.2, token_json("the-token"))
+    with ThreadPoolExecutor(6) as pool:
+        waiting = []
+        for _ in range(6):
+            waiting.append(pool.submit(TokenManager().acquire, settings, sharing))
+            time.sleep(0.25)
+        assert {pending.result().value for pending in waiting} == {"the-token"}
+    assert len(service.token_requests) == 2
+
+
+@pytest.mark.fault("F11")
+def test_leases_that_are_squatted_cost_the_wait_and_not_the_token(sharing: Sharing, service: Service) -> None:
+    settings = settings_for(service, max_wait=4)
+    squatted = [Entries(settings, sharing).lease(number) for number in range(20)]
+    assert all(squatted)
+    assert TokenManager().acquire(settings, sharing).value == "tok-1"
+    assert len(service.token_requests) == 1
+
+
+@pytest.mark.fault("F84")
+def test_half_of_a_short_budget_is_enough_to_take_over(sharing: Sharing, service: Service) -> None:
+    settings = settings_for(service, max_wait=4)
+    held = Entries(settings, sharing).lease(0)
+    began = time.monotonic()
+    assert TokenManager().acquire(settings, sharing).value == "tok-1"
+    assert time.monotonic() - began < 3.5, "before the last part of its budget"
+    assert held is not None
+    held.release()
+
+
+@pytest.mark.fault("F83")
+def test_a_caller_that_is_thrown_out_lets_go_of_the_lease(sharing: Sharing, service: Service) -> None:
+    """Airflow's execution_timeout raises in the middle of the caller's code; then the process ends."""
+
+    class TaskTimeoutError(BaseException):
+        pass
+
+    def alarm(*_: Any) -> None:
+        raise TaskTimeoutError
+
+    service.token = lambda _: Delay(20, token_json("late"))
+    settings = settings_for(service)
+    before = signal.signal(signal.SIGALRM, alarm)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        with pytest.raises(TaskTimeoutError):
+            TokenManager().acquire(settings, sharing)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    free = Entries(settings, sharing).lease(0)
+    assert free is not None
+    free.release()
+
+
+@pytest.mark.fault("F05")
+def test_a_clock_that_is_set_back_makes_nobody_ask_again(
+    sharing: Sharing, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, manager = settings_for(service), TokenManager()
+    manager.acquire(settings, sharing)
+    real, behind = time.time, threading.Event()
+    monkeypatch.setattr(time, "time", lambda: real() - (5 if behind.is_set() else 0))
+    flow = manager.acquiring(settings, sharing, force=True)
+    service.token = lambda _: behind.set() or token_json("forced")  # type: ignore[func-returns-value]
+    from airflow_oauth_provider.tokens.acquiring import drive
+
+    assert drive(flow).value == "forced"
+    assert len(service.token_requests) == 2
+    assert manager.acquire(settings, sharing).value == "forced", "it counts as the newest"
+    assert TokenManager().acquire(settings, sharing).value == "forced"
+    assert len(service.token_requests) == 2
+
+
+@pytest.mark.fault("F85")
+def test_a_failed_early_renewal_warns_with_its_reason(
+    sharing: Sharing, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings, manager = settings_for(service), TokenManager()
+    held = manager.acquire(settings, sharing)
+    service.token = lambda _: Json({"error": "invalid_scope", "error_description": "gone"}, 400)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            manager.slot(settings).pause(-10_000)
+            assert manager.acquire(settings, sharing) is held
+    warnings = [record.getMessage() for record in caplog.records if "renewed before" in record.getMessage()]
+    assert len(warnings) == 1
+    assert "invalid_scope" in warnings[0]
+    assert "gone" in warnings[0]
+
+
+@pytest.mark.fault("F12")
+def test_whatever_an_acquisition_raises_is_a_typed_error(
+    sharing: Sharing, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(*_: Any, **__: Any) -> Any:
+        secret = "a-client-secret"
+        raise OverflowError(f"int too large, and the secret is {secret}")
+
+    monkeypatch.setattr("airflow_oauth_provider.protocol.token.acquisition.read_token_response", explode)
+    with pytest.raises(UnexpectedError) as caught:
+        TokenManager().acquire(settings_for(service), sharing)
+    assert "OverflowError" in str(caught.value)
+    assert "a-client-secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    trace = caught.value.__traceback__
+    while trace is not None:
+        if "airflow_oauth_provider" in trace.tb_frame.f_code.co_filename:
+            assert "a-client-secret" not in repr(trace.tb_frame.f_locals)
+        trace = trace.tb_next
+
+
+@pytest.mark.fault("F12")
+def test_whatever_a_store_raises_costs_speed_only(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = FileStore(tmp_path / "store")
+
+    def explode(*_: Any, **__: Any) -> Any:
+        raise RecursionError("with something confidential")
+
+    for name in ("read", "write", "delete", "delete_if", "lease"):
+        monkeypatch.setattr(store, name, explode)
+    token = TokenManager().acquire(settings_for(service), Sharing(GuardedStore(store)))
+    assert token.value == "tok-1"
+    assert "RecursionError" in caplog.text
+    assert "confidential" not in caplog.text
