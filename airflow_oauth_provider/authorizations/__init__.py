@@ -15,7 +15,7 @@ from airflow_oauth_provider.authorizations.description import (
     named_category,
 )
 from airflow_oauth_provider.authorizations.results import Checked, error_report
-from airflow_oauth_provider.authorizations.settings import shown_settings
+from airflow_oauth_provider.authorizations.settings import display_settings
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 
 __all__ = [
@@ -30,9 +30,9 @@ __all__ = [
     "check_all",
     "deployment_warnings",
     "describe",
+    "display_settings",
     "error_report",
     "forget",
     "named_category",
-    "shown_settings",
     "store_note",
 ]

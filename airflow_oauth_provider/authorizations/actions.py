@@ -9,8 +9,9 @@ from typing import Any
 
 from airflow_oauth_provider.authorizations.description import certificate_expires_at
 from airflow_oauth_provider.authorizations.results import Checked
+from airflow_oauth_provider.authorizations.unforeseen import unforeseen
 from airflow_oauth_provider.authorizations.values import ConnectionValues, team_of
-from airflow_oauth_provider.client import report as outcomes
+from airflow_oauth_provider.client import report
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
@@ -31,6 +32,9 @@ def authorize(connection: Any) -> Checked:
         job = Job.of(connection)
     except ConfigurationError as error:
         return Checked(str(connection.conn_id), error=error)
+    except Exception as error:  # of whatever kind: the person sees a result
+        conn_id = str(connection.conn_id)
+        return Checked(conn_id, error=unforeseen(error, conn_id, "authorized"))
     return job.run(lambda: job.client.authorize(saved=True), listed_only=True)
 
 
@@ -43,7 +47,7 @@ def forget(connection: Any) -> None:
     """
     sharing = read_policy().sharing
     conn_id = str(connection.conn_id)
-    outcomes.forgotten(conn_id)
+    report.forget(conn_id)
     for team in dict.fromkeys((None, team_of(connection))):
         DisplayIndex(sharing, conn_id, team).forget()
     OAuth2Client(conn_id, ConnectionValues.of(connection)).forget()
@@ -97,8 +101,7 @@ class Job:
         except OAuthError as error:
             found = replace(found, error=error)
         except Exception as error:  # nobody's check may end with what one connection brings up
-            text = f"could not be checked ({type(error).__name__})"
-            found = replace(found, error=OAuthError(text, conn_id=found.conn_id))
+            found = replace(found, error=unforeseen(error, found.conn_id, "checked"))
         return replace(found, seconds=time.monotonic() - began)
 
     def _granted(self, token: AccessToken) -> Checked:

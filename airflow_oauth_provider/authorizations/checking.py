@@ -7,28 +7,24 @@ few refusals in a row.
 
 from __future__ import annotations
 
-import logging
 import random
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_oauth_provider.authorizations.actions import Job
 from airflow_oauth_provider.authorizations.results import Checked
+from airflow_oauth_provider.authorizations.unforeseen import unforeseen
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 from airflow_oauth_provider.connection.identifier import connection_not_found
 from airflow_oauth_provider.connection.resolving import require_type
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TokenEndpointError
 from airflow_oauth_provider.transport.stopping import GLANCE, Stop
-
-log = logging.getLogger(__name__)
 
 AT_ONCE = 4
 SPACING = 1.0
@@ -119,7 +115,7 @@ class _Checks:
         except ConfigurationError as error:
             self._done(Checked(target.conn_id, error=error))
         except Exception as error:  # whatever it is, the others are checked
-            self._done(Checked(target.conn_id, error=_unforeseen(error, target.conn_id)))
+            self._done(Checked(target.conn_id, error=unforeseen(error, target.conn_id, "checked")))
 
     def run(self) -> None:
         """Check them all."""
@@ -169,7 +165,7 @@ class _Checks:
                 checked = future.result()
             except Exception as error:
                 facts = run.job.facts
-                checked = replace(facts, error=_unforeseen(error, facts.conn_id))
+                checked = replace(facts, error=unforeseen(error, facts.conn_id, "checked"))
             if run.job.client.trace.requests:
                 self._spacing.answered(_host(run.job), checked, run.started_at)
             self._done(checked)
@@ -227,12 +223,3 @@ def _check(job: Job, moment: float) -> Checked:
 
 def _refuses_client(error: OAuthError | None) -> bool:
     return isinstance(error, TokenEndpointError) and error.error in _CLIENT_ERRORS
-
-
-def _unforeseen(error: Exception, conn_id: str) -> OAuthError:
-    """Make a result of an error of no type of ours; its text could hold anything, so nobody is told it."""
-    kind = type(error).__name__
-    frames = traceback.extract_tb(error.__traceback__)
-    where = ", ".join(f"{frame.name} ({Path(frame.filename).name}:{frame.lineno})" for frame in frames)
-    log.error('Connection "%s" cannot be checked (%s): in %s', conn_id, kind, where)
-    return OAuthError(f"cannot be checked ({kind})", conn_id=conn_id)

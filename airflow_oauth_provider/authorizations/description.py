@@ -8,16 +8,17 @@ from enum import Enum
 from typing import Any
 
 from airflow_oauth_provider.authorizations.remedies import reason, remedy
-from airflow_oauth_provider.authorizations.settings import showable
+from airflow_oauth_provider.authorizations.settings import displayable
 from airflow_oauth_provider.authorizations.times import iso, utc
+from airflow_oauth_provider.authorizations.unforeseen import unforeseen
 from airflow_oauth_provider.authorizations.values import ConnectionValues, team_of, value_of
 from airflow_oauth_provider.connection.parsing import FieldError, parse_extra
 from airflow_oauth_provider.connection.resolving import Resolved, resolve
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
-from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
 from airflow_oauth_provider.protocol.settings import ClientSettings
-from airflow_oauth_provider.tokens.display_index import DisplayIndex, Noted, display_fingerprint
+from airflow_oauth_provider.tokens.display_index import DisplayIndex, IndexEntry
 from airflow_oauth_provider.tokens.entries import DISABLED_AFTER, Entries
 from airflow_oauth_provider.tokens.records import Status
 from airflow_oauth_provider.tokens.sharing import Sharing
@@ -53,7 +54,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Authorization:
-    """What can be told of one connection; times are seconds since the epoch, ``None`` for never.
+    """What there is to say of one connection; times are seconds since the epoch, ``None`` for never.
 
     :param reason: why, where *status* is refused, disabled or a wrong configuration.
     :param scope: wanted scopes, *granted* those of the last token; *scopes_stated* whether the server
@@ -63,8 +64,9 @@ class Authorization:
     :param refusal: the last one, also where a token is held all the same.
     :param certificate_expires_at: of the certificate that came with the private key, if one did.
     :param requests: token requests made for this connection since *counted_since*; *refusals* those
-        that brought no token; *hits* tokens served without one, as far as that was noted; ``None``
-        where the store does not know.
+        that brought no token; *hits* tokens served without one; ``None`` where the store does not know.
+    :param verified: nobody but a holder of the client's credential, or of ``store_key``, can have
+        written in the store what the status says.
     """
 
     conn_id: str
@@ -89,6 +91,7 @@ class Authorization:
     refusals: int | None = None
     hits: int | None = None
     counted_since: float | None = None
+    verified: bool = True
     warnings: tuple[str, ...] = ()
 
     @property
@@ -101,17 +104,20 @@ class Authorization:
     @property
     def text(self) -> str:
         """The status in words."""
+        return self._words() if self.verified else f"{self._words()} (unverified)"
+
+    def _words(self) -> str:
         if self.status is AuthorizationStatus.AUTHORIZED:
             over = self.expires_at is not None and self.expires_at <= time.time()
             more = " (over; a new token is fetched when one is needed)" if over else ""
             return f"Authorized until {utc(self.expires_at)}{more}"
         if self.status is AuthorizationStatus.EDITED:
-            return f"Edited since it was last used ({utc(self.used_at)})"
+            return f"Edited since it was last used{f' ({utc(self.used_at)})' if self.used_at else ''}"
         word = _WORDS[self.status]
         return f"{word}: {self.reason}" if self.reason else word
 
     def report(self) -> dict[str, Any]:
-        """Return what there is to tell as JSON has it."""
+        """Return it as JSON has it."""
         times = ("authorized_at", "expires_at", "used_at", "certificate_expires_at", "counted_since")
         refusal = vars(self.refusal) | {"at": iso(self.refusal.at)} if self.refusal else None
         return {
@@ -124,6 +130,10 @@ class Authorization:
         }
 
 
+UNVERIFIED = (
+    "the status is unverified: this client has no credential of its own, and without [oauth2] store_key "
+    "whoever can write to the token store can write its status"
+)
 _WORDS = {
     AuthorizationStatus.REFUSED: "Refused",
     AuthorizationStatus.DISABLED: "Disabled",
@@ -133,7 +143,7 @@ _WORDS = {
 
 
 def describe(connection: Any, policy: Policy | None = None) -> Authorization:
-    """Tell the state of a connection's authorization.
+    """Return the state of a connection's authorization; of whatever cannot be described, why not.
 
     An RSA key whose numbers do not fit each other is found when something is signed with it, not here:
     checking that takes some 30 ms each, and lists are long.
@@ -149,6 +159,8 @@ def describe(connection: Any, policy: Policy | None = None) -> Authorization:
         return _Described(values, team, resolved, policy.sharing).authorization()
     except ConfigurationError as error:
         return _wrong(connection, team, policy, error)
+    except Exception as error:  # of whatever kind: the others on the list are none the worse for it
+        return _wrong(connection, team, policy, unforeseen(error, str(connection.conn_id), "described"))
 
 
 class _Described:
@@ -159,25 +171,26 @@ class _Described:
     ) -> None:
         self.values, self.team = values, team
         self.resolved, self.settings = resolved, resolved.settings
-        self.noted = _newest_note(sharing, values.conn_id, team)
-        fingerprint = display_fingerprint(self.settings)
-        self.edited = self.noted is not None and self.noted.fingerprint != fingerprint
+        self.entry = _newest_entry(sharing, values.conn_id, team, self.settings)
+        self.last_use = self.entry.last_use if self.entry else None
+        self.edited = self.entry is not None and self.entry.edited
         entries = Entries(self.settings, sharing)
         self.statuses = [entries.status(), entries.client_status()]
-        if self.noted is not None and not self.edited:
-            self.statuses.append(self.noted.status)
+        if self.last_use is not None and not self.edited:
+            self.statuses.append(self.last_use.status)
 
     def authorization(self) -> Authorization:
-        settings, noted = self.settings, self.noted
+        settings, last_use = self.settings, self.last_use
         granted = max(self.statuses, key=lambda status: status.authorized_at or 0)
         refused = max(self.statuses, key=lambda status: status.refused_at or 0)
         status, why = self._state(granted, refused)
+        verified = self._verified(granted, refused)
         return Authorization(
             conn_id=self.values.conn_id,
             status=status,
             reason=why,
             team=self.team,
-            description=showable(self.values.description),
+            description=displayable(self.values.description),
             category=settings.category,
             token_url=str(settings.token_url),
             token_host=settings.token_url.origin.authority,
@@ -188,15 +201,25 @@ class _Described:
             scopes_stated=granted.scopes_stated,
             authorized_at=granted.authorized_at,
             expires_at=granted.expires_at,
-            used_at=noted.at if noted and self.edited else None,
+            used_at=last_use.at if last_use and self.edited else None,
             refusal=_refusal(refused),
             certificate_expires_at=certificate_expires_at(settings),
-            requests=noted.requests if noted else None,
-            refusals=noted.refusals if noted else None,
-            hits=noted.hits if noted else None,
-            counted_since=noted.since if noted else None,
-            warnings=self.resolved.warnings,
+            requests=last_use.requests if last_use else None,
+            refusals=last_use.refusals if last_use else None,
+            hits=last_use.hits if last_use else None,
+            counted_since=last_use.since if last_use else None,
+            verified=verified,
+            warnings=self.resolved.warnings if verified else (*self.resolved.warnings, UNVERIFIED),
         )
+
+    def _verified(self, granted: Status, refused: Status) -> bool:
+        """Whether none of what is displayed rests on an entry that anybody could have written."""
+        if self.entry is None or self.entry.verified:
+            return True
+        if self.edited:
+            return bool(granted.authorized_at or refused.refused_at)  # which sealed records say
+        unverified = self.last_use.status if self.last_use else None
+        return all(status is not unverified for status in (granted, refused))
 
     def _state(self, granted: Status, refused: Status) -> tuple[AuthorizationStatus, str | None]:
         """Decide; a token that is good outweighs a failure that passes, but no refusal for good."""
@@ -212,10 +235,16 @@ class _Described:
         return AuthorizationStatus.REFUSED, reason(refused.error)
 
 
-def _newest_note(sharing: Sharing, conn_id: str, team: str | None) -> Noted | None:
+def _newest_entry(
+    sharing: Sharing, conn_id: str, team: str | None, settings: ClientSettings
+) -> IndexEntry | None:
     """Return the last use that tasks (who know no team) or the team's people have made."""
-    found = [DisplayIndex(sharing, conn_id, each).read() for each in dict.fromkeys((None, team))]
-    return max((note for note in found if note), key=lambda note: note.at, default=None)
+    entries = [DisplayIndex(sharing, conn_id, owner).read(settings) for owner in dict.fromkeys((None, team))]
+    return max(
+        (entry for entry in entries if entry),
+        key=lambda entry: entry.last_use.at if entry.last_use else 0,
+        default=None,
+    )
 
 
 def _refusal(status: Status) -> Refusal | None:
@@ -232,18 +261,16 @@ def _refusal(status: Status) -> Refusal | None:
     )
 
 
-def _wrong(
-    connection: Any, team: str | None, policy: Policy | None, error: ConfigurationError
-) -> Authorization:
-    """Tell what there is to tell of a connection whose settings are wrong."""
+def _wrong(connection: Any, team: str | None, policy: Policy | None, error: OAuthError) -> Authorization:
+    """Return what there is to say of a connection that is wrong."""
     return Authorization(
-        conn_id=showable(str(connection.conn_id)) or "",
+        conn_id=displayable(str(connection.conn_id)) or "",
         status=AuthorizationStatus.WRONG,
         reason=str(error.for_connection("")),
         team=team,
-        description=showable(getattr(connection, "description", None)),
+        description=displayable(getattr(connection, "description", None)),
         category=named_category(connection) or (policy.default_category if policy else None),
-        client_id=showable(getattr(connection, "login", None)),
+        client_id=displayable(getattr(connection, "login", None)),
     )
 
 
@@ -253,7 +280,7 @@ def named_category(connection: Any) -> str | None:
         named = parse_extra(value_of(connection, "extra")).get("category")
     except (ConfigurationError, FieldError):
         return None
-    return showable(named.strip()) or None if isinstance(named, str) else None
+    return displayable(named.strip()) or None if isinstance(named, str) else None
 
 
 def certificate_expires_at(settings: ClientSettings) -> float | None:

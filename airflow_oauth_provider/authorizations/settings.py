@@ -12,7 +12,7 @@ from airflow_oauth_provider.connection.parsing import FieldError, parse_claims, 
 from airflow_oauth_provider.exceptions import ConfigurationError
 
 
-def shown_settings(connection: Any) -> tuple[tuple[str, str], ...]:
+def display_settings(connection: Any) -> tuple[tuple[str, str], ...]:
     """Return label and value of each field that is filled in; of a secret only that it is.
 
     Named values of other fields are hidden where Airflow hides them in its own pages, by their names.
@@ -23,18 +23,18 @@ def shown_settings(connection: Any) -> tuple[tuple[str, str], ...]:
     except (ConfigurationError, FieldError):
         return ()
     shown = [
-        (entry.label, "set" if entry.key == "password" else showable(value) or "")
+        (entry.label, "set" if entry.key == "password" else displayable(value) or "")
         for entry in STANDARD_FIELDS
         if (value := getattr(values, entry.key))
     ]
     for entry in FIELDS:
         value = extra.get(entry.key)
         if value not in (None, "", [], {}):
-            shown.append((entry.label, showable(_text(entry, value)) or ""))
+            shown.append((entry.label, displayable(_text(entry, value)) or ""))
     return tuple(shown)
 
 
-def showable(text: str | None) -> str | None:
+def displayable(text: str | None) -> str | None:
     """Replace halves of characters, which JSON can carry and no page."""
     return None if text is None else str(text).encode(errors="replace").decode()
 

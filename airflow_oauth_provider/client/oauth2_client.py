@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from airflow_oauth_provider.client import masking
-from airflow_oauth_provider.client.report import Report, tell_memory_hits
+from airflow_oauth_provider.client.report import Report, report_memory_hits
 from airflow_oauth_provider.connection.identifier import connection_not_found
 from airflow_oauth_provider.connection.resolving import Resolved, resolve
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
@@ -369,7 +369,7 @@ class OAuth2Client:
         news, self._hits_told = self._hits - self._hits_told, self._hits
         self._tell_hits_at = self._hits + min(max(self._hits, 1), 1024)
         if news and self._settings is not None:
-            tell_memory_hits(self.conn_id, self._settings, news)
+            report_memory_hits(self.conn_id, self._settings, news)
 
     @contextmanager
     def _told(self, report: Report, *, in_loop: bool = False) -> Iterator[None]:

@@ -1,7 +1,12 @@
-"""Tell what came of a search for a token: one log line, metrics, the display index.
+"""Report what came of a search for a token: one log line, metrics, the display index.
 
 All of it on the caller's side, after the search: the token engine itself never calls Airflow. What
 fails here costs a figure, never a token.
+
+What reaches the index: each search that made a request, each token that came from the store (which is
+what sharing saves: a task starts cold, and its first token costs nobody a request), and the first use
+of changed settings. Tokens from memory are counted in this process and recorded with the next of these:
+a write for each would cost more than the token.
 """
 
 from __future__ import annotations
@@ -35,10 +40,10 @@ UNSAVED = "(test)"
 """Stands in metrics for the random name under which Airflow tests a connection."""
 
 _KNOWN = 1024
-# (connection id → fingerprint) as this process has noted or seen it in the index.
-_noted: OrderedDict[str, str] = OrderedDict()
-# Tokens served without a request and not in the index yet: a write for each would cost more than it.
-_served: OrderedDict[str, int] = OrderedDict()
+# (connection id → fingerprint) as this process has recorded or seen it in the index.
+_recorded: OrderedDict[str, str] = OrderedDict()
+# (connection id → tokens served without a request) that are not in the index yet.
+_unrecorded_hits: OrderedDict[str, int] = OrderedDict()
 _not_in_a_tag = re.compile(r"[^A-Za-z0-9_.()-]+")
 
 
@@ -71,35 +76,35 @@ class Report:
         self._began = time.monotonic()
 
     def end(self) -> None:
-        """Tell."""
-        if self._counts():
-            self._tell()
-            if self._worth_a_note():
-                self._note()
+        """Write the log line, the metrics and the index."""
+        if self._has_outcome():
+            self._publish()
+            if self._worth_recording():
+                self._record()
 
     def end_in_loop(self) -> None:
-        """Tell without blocking an event loop: the store may take a while."""
-        if self._counts():
-            self._tell()
-            if self._worth_a_note():
-                threading.Thread(target=self._note, name="oauth2-display-index", daemon=True).start()
+        """Do what :meth:`end` does without blocking an event loop: the store may take a while."""
+        if self._has_outcome():
+            self._publish()
+            if self._worth_recording():
+                threading.Thread(target=self._record, name="oauth2-display-index", daemon=True).start()
 
-    def _counts(self) -> bool:
+    def _has_outcome(self) -> bool:
         """Whether anything came of it; a task that is being killed says nothing of the server."""
         return (self.token or self.error) is not None and not isinstance(self.error, TaskStoppedError)
 
-    def _tell(self) -> None:
+    def _publish(self) -> None:
         seconds = time.monotonic() - self._began
         if self.trace.requests:
             log.info("%s", self._line(seconds))
         if self.token is not None and not self.trace.requests and self._saved:
-            _serve(self._conn_id, 1)
+            _count_hits(self._conn_id, 1)
         with suppress(Exception):  # whatever a metrics backend raises
             self._emit(seconds)
 
     def _line(self, seconds: float) -> str:
         """Return the log line: a few words, then name=value, as logfmt has it."""
-        said: dict[str, Any] = {
+        values: dict[str, Any] = {
             "connection": self._conn_id,
             "host": self._settings.token_url.origin.authority,
             "client": self._settings.client_id,
@@ -108,11 +113,11 @@ class Report:
             "wait": f"{seconds:.2f}",
         }
         if self.token is not None:
-            said |= {"lifetime": f"{self.token.lifetime:.0f}", "scopes": scopes_text(self.token)}
+            values |= {"lifetime": f"{self.token.lifetime:.0f}", "scopes": scopes_text(self.token)}
             word = "kept, since it could not be renewed yet" if self.trace.kept else "acquired"
-            return f"Access token {word}: {_logfmt(said)}"
-        said["error"] = error_code(self.error)
-        return f"No access token: {_logfmt(said)}"
+            return f"Access token {word}: {_logfmt(values)}"
+        values["error"] = error_code(self.error)
+        return f"No access token: {_logfmt(values)}"
 
     def _emit(self, seconds: float) -> None:
         from airflow.providers.common.compat.sdk import Stats
@@ -132,48 +137,59 @@ class Report:
     def _level(self) -> str:
         return (Source.MEMORY if self.trace.kept else self.trace.source).value
 
-    def _worth_a_note(self) -> bool:
+    def _worth_recording(self) -> bool:
         if not self._saved:
             return False
         fingerprint = display_fingerprint(self._settings)
-        known = _noted.get(self._conn_id) == fingerprint
-        _noted[self._conn_id] = fingerprint
-        while len(_noted) > _KNOWN:
-            with suppress(KeyError):
-                _noted.popitem(last=False)
-        return bool(self.trace.requests) or not known
+        known = _recorded.get(self._conn_id) == fingerprint
+        _recorded[self._conn_id] = fingerprint
+        _forget_oldest(_recorded)
+        return bool(self.trace.requests) or self._came_from_the_store() or not known
 
-    def _note(self) -> None:
-        hits = _served.pop(self._conn_id, 0)
+    def _came_from_the_store(self) -> bool:
+        return self.token is not None and self.trace.source is Source.STORE
+
+    def _record(self) -> None:
+        hits = _unrecorded_hits.pop(self._conn_id, 0)
         index = DisplayIndex(self._sharing, self._conn_id, self._team)
-        noted = index.note(
-            display_fingerprint(self._settings),
+        recorded = index.record(
+            self._settings,
             token=self.token,
             error=self.error,
             requests=self.trace.requests,
             hits=hits,
         )
-        if not noted:
-            _serve(self._conn_id, hits)
+        if not recorded:
+            _count_hits(self._conn_id, hits)
 
 
-def forgotten(conn_id: str) -> None:
-    """Note the connection anew when it is used next."""
-    _noted.pop(conn_id, None)
-    _served.pop(conn_id, None)
+def forget(conn_id: str) -> None:
+    """Record the connection anew when it is used next."""
+    _recorded.pop(conn_id, None)
+    _unrecorded_hits.pop(conn_id, None)
 
 
-def _serve(conn_id: str, hits: int) -> None:
-    _served[conn_id] = _served.get(conn_id, 0) + hits
-    while len(_served) > _KNOWN:
-        with suppress(KeyError):
-            _served.popitem(last=False)
+def reset() -> None:
+    """Know no more than a new process does."""
+    _recorded.clear()
+    _unrecorded_hits.clear()
 
 
-def tell_memory_hits(conn_id: str, settings: ClientSettings, hits: int) -> None:
-    """Tell metrics of tokens that came straight from memory."""
-    _serve(conn_id, hits)
-    with suppress(Exception):  # as above
+def _count_hits(conn_id: str, hits: int) -> None:
+    _unrecorded_hits[conn_id] = _unrecorded_hits.get(conn_id, 0) + hits
+    _forget_oldest(_unrecorded_hits)
+
+
+def _forget_oldest(known: OrderedDict[str, Any]) -> None:
+    while len(known) > _KNOWN:
+        with suppress(KeyError):  # another thread was faster
+            known.popitem(last=False)
+
+
+def report_memory_hits(conn_id: str, settings: ClientSettings, hits: int) -> None:
+    """Count tokens that came straight from memory, for metrics and the index."""
+    _count_hits(conn_id, hits)
+    with suppress(Exception):  # whatever a metrics backend raises
         from airflow.providers.common.compat.sdk import Stats
 
         Stats.incr(HITS, hits, tags=metric_tags(conn_id, settings) | {"level": Source.MEMORY.value})
@@ -195,8 +211,8 @@ def _tag(value: str) -> str:
     return _not_in_a_tag.sub("_", value)[:100]
 
 
-def _logfmt(said: dict[str, Any]) -> str:
-    return " ".join(f"{name}={_quoted(str(value))}" for name, value in said.items())
+def _logfmt(values: dict[str, Any]) -> str:
+    return " ".join(f"{name}={_quoted(str(value))}" for name, value in values.items())
 
 
 def _quoted(text: str) -> str:

@@ -5,8 +5,9 @@ Nothing of this is a stable API of Airflow: nothing else in this package imports
 
 from __future__ import annotations
 
+import inspect
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -15,12 +16,15 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_co
 from airflow.api_fastapi.logging.decorators import action_logging
 from airflow.configuration import conf
 from airflow.models.connection import Connection
+from fastapi import HTTPException, Request
+from starlette.concurrency import run_in_threadpool
 
 from airflow_oauth_provider.authorizations.stored import (
     StoredConnection,
     find_connection,
     find_connections,
 )
+from airflow_oauth_provider.plugin.messages import NoAccessError
 
 __all__ = [
     "HAS_COMMANDS",
@@ -28,15 +32,42 @@ __all__ = [
     "StoredConnection",
     "action_logging",
     "authorized",
+    "base_url",
     "find_connection",
     "find_connections",
-    "requires_access_connection",
+    "requires_access",
     "testing_enabled",
 ]
 
 
 HAS_COMMANDS = hasattr(Connection, "team_name")
 """Whether providers can add commands to ``airflow``: from 3.2 on, as do connections that name their team."""
+
+
+def requires_access(method: str) -> Callable[..., Coroutine[Any, Any, None]]:
+    """Return the check that Airflow's own page of connections makes.
+
+    :param method: "GET" to read, "PUT" to edit.
+    """
+    check: Any = requires_access_connection(method)
+
+    async def required(request: Request, user: GetUserDep) -> None:
+        try:
+            if inspect.iscoroutinefunction(check):
+                await check(request, user)
+            else:  # before Airflow 3.3
+                await run_in_threadpool(check, request, user)
+        except HTTPException as error:
+            if error.status_code != 403:
+                raise
+            raise NoAccessError("read" if method == "GET" else "edit") from None
+
+    return required
+
+
+def base_url() -> str:
+    """Return the address under which people reach Airflow; empty where the deployment does not say it."""
+    return str(conf.get("api", "base_url", fallback="") or "")
 
 
 def testing_enabled() -> bool:

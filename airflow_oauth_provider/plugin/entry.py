@@ -26,7 +26,7 @@ class PageApp:
         self._app: Any = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if self._app is None:
             import asyncio
 
@@ -35,9 +35,10 @@ class PageApp:
 
     def _build(self) -> None:
         from airflow_oauth_provider.plugin.app import create_app
+        from airflow_oauth_provider.plugin.headers import SafeHeaders
 
         with self._lock:
-            self._app = self._app or create_app()
+            self._app = self._app or SafeHeaders(create_app())
 
 
 class OAuth2ServersPlugin(AirflowPlugin):

@@ -37,13 +37,13 @@ STATUSES = {
 """In words, as the filter offers them."""
 
 _ORDERS: dict[str, Callable[[Authorization], Any]] = {
-    "name": lambda shown: shown.conn_id,
-    "category": lambda shown: (shown.category or "").casefold(),
-    "host": lambda shown: shown.token_host or "",
-    "method": lambda shown: shown.auth_method or "",
-    "scope": lambda shown: shown.scope,
-    "status": lambda shown: (list(STATUSES).index(shown.status), shown.reason or ""),
-    "authorized": lambda shown: shown.authorized_at or 0.0,
+    "name": lambda row: row.conn_id,
+    "category": lambda row: (row.category or "").casefold(),
+    "host": lambda row: row.token_host or "",
+    "method": lambda row: row.auth_method or "",
+    "scope": lambda row: row.scope,
+    "status": lambda row: (list(STATUSES).index(row.status), row.reason or ""),
+    "authorized": lambda row: row.authorized_at or 0.0,
 }
 
 
@@ -103,13 +103,13 @@ class Query:
 class Listing:
     """One page of connections.
 
-    :param shown: the connections on it.
+    :param rows: the connections on it.
     :param total: how many there are on all pages.
-    :param page: the one shown, from 1 to *pages*.
+    :param page: its number, from 1 to *pages*.
     :param categories: of all connections the person may read, whatever the filters.
     """
 
-    shown: tuple[Authorization, ...]
+    rows: tuple[Authorization, ...]
     total: int
     page: int
     pages: int
@@ -130,18 +130,18 @@ def listing(connections: Iterable[Any], query: Query, policy: Policy) -> Listing
     ordered: list[Any] = kept
     if query.needs_states:
         states = (describe(connection, policy) for connection in kept)
-        wanted = [shown for shown in states if query.status in {"", shown.status.value}]
-        ordered = sorted(wanted, key=_ORDERS[query.column], reverse=query.descending)
+        matching = [state for state in states if query.status in {"", state.status.value}]
+        ordered = sorted(matching, key=_ORDERS[query.column], reverse=query.descending)
     elif query.descending:
         ordered = kept[::-1]
     pages = max(1, -(-len(ordered) // PAGE))
     page = min(max(1, query.page), pages)
     on_page = ordered[(page - 1) * PAGE : page * PAGE]
-    shown = on_page if query.needs_states else [describe(connection, policy) for connection in on_page]
+    rows = on_page if query.needs_states else [describe(connection, policy) for connection in on_page]
     names = sorted(
         {category for _, category in categorized if category}, key=lambda name: (name.casefold(), name)
     )
-    return Listing(tuple(shown), len(ordered), page, pages, tuple(names))
+    return Listing(tuple(rows), len(ordered), page, pages, tuple(names))
 
 
 def _contains(connection: Any, text: str) -> bool:

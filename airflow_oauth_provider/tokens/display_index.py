@@ -1,9 +1,18 @@
 """What a connection was last used with: for displays only.
 
-A token is found by the fingerprint of its settings, so nothing in the store tells which connection
+A token is found by the fingerprint of its settings, so nothing in the store shows which connection
 has been edited. This index does: (team, connection id) → fingerprint and outcome. The fingerprint
-here is another one than a token's and opens nothing. Entries are sealed under the name they are
-about, and ``store_key`` where there is one: they hold no secret, only what a page shows.
+here is another one than a token's and opens nothing.
+
+Rules:
+
+- An entry lies under its connection's name, so that it is found after the credential was rotated.
+- It is sealed as tokens are, under the client's own credential and ``store_key``: whoever can write
+  to the store, and knows neither, can remove it or make it unreadable, and cannot make it say anything.
+- What does not open was sealed with another credential: the connection was *edited since*, without
+  details. What opens and does not hold together is not known.
+- A client without a credential, in a deployment without ``store_key``, has nothing to seal with: its
+  entry is sealed under its name, and whoever reads it learns that it is *not verified*.
 """
 
 from __future__ import annotations
@@ -23,16 +32,21 @@ from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.strict_json import parse_object
 from airflow_oauth_provider.protocol.token.key import token_key
+from airflow_oauth_provider.tokens.record_values import past, text, whole
 from airflow_oauth_provider.tokens.records import Status
-from airflow_oauth_provider.tokens.sealing import Sealer, sealer
+from airflow_oauth_provider.tokens.sealing import Sealer, looks_sealed, sealer
 from airflow_oauth_provider.tokens.sharing import Sharing
 
 KEPT = 30 * 86_400.0
 """Seconds for which the index remembers a connection that nobody uses."""
 TURN = 0.5
-"""Seconds a note waits for its turn at the most; then a count may be lost, and nothing else."""
-_PURPOSE = "display"
+"""Seconds a writer waits for its turn at most; then a count may be lost, and nothing else."""
+_PURPOSE = "last-use"
+_MOST = 10**12
+"""Requests and tokens that a display can count."""
+_FOREIGN = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 _one_at_a_time = threading.Lock()
 
 
@@ -42,7 +56,7 @@ def display_fingerprint(settings: ClientSettings) -> str:
 
 
 @dataclass(frozen=True)
-class Noted:
+class LastUse:
     """The last use of a connection.
 
     :param fingerprint: of the settings it had then.
@@ -50,7 +64,7 @@ class Noted:
     :param status: what came of it.
     :param requests: token requests made for this connection since *since*, *refusals* those that
         brought no token.
-    :param hits: tokens that were served without one, as far as processes have told that made requests.
+    :param hits: tokens that were served without one.
     """
 
     fingerprint: str
@@ -67,95 +81,142 @@ class Noted:
         return json.dumps(content).encode()
 
     @classmethod
-    def load(cls, data: bytes) -> Noted | None:
-        """Read it; ``None`` for what another version of this package wrote differently."""
+    def load(cls, data: bytes) -> LastUse | None:
+        """Read it; ``None`` for what is not what it should be, or was written by another version."""
         try:
-            content: dict[str, Any] = json.loads(data)
-            status = Status.load(content.pop("status").encode())
-            return cls(**content, status=status) if status else None
-        except (ValueError, TypeError, KeyError, AttributeError):
+            content = parse_object(data)
+            status = Status.load(content["status"].encode())
+            return cls._of(content, status, time.time()) if status else None
+        except _FOREIGN:
             return None
+
+    @classmethod
+    def _of(cls, content: dict[str, Any], status: Status, now: float) -> LastUse:
+        return cls(
+            fingerprint=text(content["fingerprint"], 64),
+            at=past(content["at"], now),
+            status=status,
+            requests=whole(content["requests"], _MOST),
+            refusals=whole(content["refusals"], _MOST),
+            hits=whole(content["hits"], _MOST),
+            since=past(content["since"], now),
+        )
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """What the index says of a connection.
+
+    :param last_use: ``None`` where the entry was sealed with another credential than the present one.
+    :param edited: the settings are others than those that were used last.
+    :param verified: only who knows the credential, or ``store_key``, can have written it.
+    """
+
+    last_use: LastUse | None
+    edited: bool
+    verified: bool
 
 
 class DisplayIndex:
     """The entry of one connection.
 
-    :param team: that owns it, where Airflow tells; tasks are not told.
+    :param team: that owns it, where Airflow says so; tasks are not told.
     """
 
     def __init__(self, sharing: Sharing, conn_id: str, team: str | None = None) -> None:
         self._store = sharing.store
+        self._sharing = sharing
         self._key = f"{team or ''}\0{conn_id}"
-        self._sealers: tuple[Sealer, ...] = tuple(
+        # Name the entry, and seal it where there is nothing better.
+        self._by_name: tuple[Sealer, ...] = tuple(
             sealer(Secret(self._key), key) for key in (sharing.keys or (None,))
         )
 
-    def read(self) -> Noted | None:
-        """Return the last use, if there was one."""
-        for each in self._sealers:
-            name = each.name(_PURPOSE, self._key)
+    def read(self, settings: ClientSettings) -> IndexEntry | None:
+        """Return what is known of a connection that has these settings now."""
+        sealers, verified = self._sealers(settings)
+        foreign = False
+        for name in self._names():
             data = self._store.read(name)
-            content = each.open(name, data) if data else None
-            if content is not None:
-                return Noted.load(content)
-        return None
+            if data is None or not looks_sealed(data):
+                continue
+            content = next(filter(None, (candidate.open(name, data) for candidate in sealers)), None)
+            last_use = LastUse.load(content) if content is not None else None
+            if last_use is not None:
+                edited = last_use.fingerprint != display_fingerprint(settings)
+                return IndexEntry(last_use, edited, verified)
+            foreign = foreign or content is None
+        return IndexEntry(None, edited=True, verified=verified) if foreign else None
 
-    def note(
+    def record(
         self,
-        fingerprint: str,
+        settings: ClientSettings,
         *,
         token: AccessToken | None = None,
         error: OAuthError | None = None,
         requests: int = 0,
         hits: int = 0,
     ) -> bool:
-        """Note a use: the *token* it brought, or the *error* it ended with.
+        """Record a use: the *token* it brought, or the *error* it ended with.
 
-        :param requests: made for it; 0 where the token or error was there already, which is worth a
-            note only if the connection was last seen with other settings.
-        :param hits: tokens served without a request since the last note.
-        :return: whether it was worth one.
+        :param requests: made for it; 0 where the token or error was there already.
+        :param hits: tokens served without a request since the last record.
+        :return: whether there was anything to record: a use that cost and served nothing is recorded
+            only where the connection was last seen with other settings.
         """
-        if not requests and self._says(fingerprint, self.read()):
-            return False  # what nearly every task finds, and waits for nobody
-        with self._turn():
-            return self._note(fingerprint, token, error, requests, hits)
-
-    def _note(
-        self, fingerprint: str, token: AccessToken | None, error: OAuthError | None, requests: int, hits: int
-    ) -> bool:
-        now, before = time.time(), self.read()
-        same = self._says(fingerprint, before)
-        if same and not requests:
+        if not requests and not hits and self._is_current(self.read(settings)):
             return False
-        status = before.status if before and same else Status()
-        counted = before or Noted("", now, status, since=now)
-        noted = replace(
-            counted,
-            fingerprint=fingerprint,
-            at=now,
-            status=_after(status, token, error, now),
-            requests=counted.requests + requests,
-            # The last one brought the token; those before it were refused, or not answered.
-            refusals=counted.refusals + (requests if error else max(0, requests - 1)),
-            hits=counted.hits + hits,
-        )
-        newest = self._sealers[0]
-        name = newest.name(_PURPOSE, self._key)
-        self._store.write(name, newest.seal(name, noted.dump()), until=now + KEPT)
+        with self._turn():
+            self._record(settings, token, error, requests, hits)
         return True
 
-    def _says(self, fingerprint: str, noted: Noted | None) -> bool:
-        return noted is not None and noted.fingerprint == fingerprint
+    def _record(
+        self,
+        settings: ClientSettings,
+        token: AccessToken | None,
+        error: OAuthError | None,
+        requests: int,
+        hits: int,
+    ) -> None:
+        now, entry = time.time(), self.read(settings)
+        before = entry.last_use if entry and entry.last_use else LastUse("", now, Status(), since=now)
+        status = before.status if self._is_current(entry) else Status()
+        last_use = replace(
+            before,
+            fingerprint=display_fingerprint(settings),
+            at=now,
+            status=_after(status, token, error, now),
+            requests=before.requests + requests,
+            # The last request brought the token; those before it were refused, or not answered.
+            refusals=before.refusals + (requests if error else max(0, requests - 1)),
+            hits=before.hits + hits,
+        )
+        sealers, _ = self._sealers(settings)
+        name = next(self._names())
+        self._store.write(name, sealers[0].seal(name, last_use.dump()), until=now + KEPT)
+
+    @staticmethod
+    def _is_current(entry: IndexEntry | None) -> bool:
+        return entry is not None and not entry.edited
+
+    def _sealers(self, settings: ClientSettings) -> tuple[tuple[Sealer, ...], bool]:
+        """Return who seals (the first) and who may still open, and whether they verify anything."""
+        if settings.credential is None and not self._sharing.keys:
+            return self._by_name, False
+        return self._sharing.sealers(settings), True
+
+    def _names(self) -> Iterator[str]:
+        """Return where the entry lies, and where it lay under older store keys."""
+        return (naming.name(_PURPOSE, self._key) for naming in self._by_name)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """Keep others, here and in other processes, from counting on from the same note."""
+        """Keep others, here and in other processes, from counting on from the same record."""
         until = time.monotonic() + TURN
         locked = _one_at_a_time.acquire(timeout=TURN)
         lease = None
         try:
-            name = f"{self._sealers[0].name(_PURPOSE, self._key)}.turn"
+            name = f"{next(self._names())}.turn"
             while (lease := self._store.lease(name)) is None and time.monotonic() < until:
                 time.sleep(random.uniform(0.002, 0.01))  # noqa: S311  (not a secret)
             yield
@@ -167,8 +228,8 @@ class DisplayIndex:
 
     def forget(self) -> None:
         """Remove the entry."""
-        for each in self._sealers:
-            self._store.delete(each.name(_PURPOSE, self._key))
+        for name in self._names():
+            self._store.delete(name)
 
 
 def _reset_after_fork() -> None:

@@ -1,12 +1,14 @@
 """Outcomes and errors as JSON, for sealed entries.
 
-What is read was sealed by the same client, yet by any version of this package: whatever does not
-fit is as good as absent. No pickle, and no import of a name that stands in an entry.
+What is read was sealed by the same client, yet by any version of this package, and what displays show
+was perhaps sealed by nobody: types and ranges are checked, and whatever does not fit is as good as
+absent. No pickle, and no import of a name that stands in an entry.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -19,11 +21,26 @@ from airflow_oauth_provider.exceptions import (
     TransportError,
 )
 from airflow_oauth_provider.protocol.error_record import from_dict, to_dict
+from airflow_oauth_provider.protocol.strict_json import parse_object
+from airflow_oauth_provider.protocol.texts import clean_uri
+from airflow_oauth_provider.protocol.token.retry import MAX_COOL_DOWN
+from airflow_oauth_provider.tokens.record_values import (
+    RecordError,
+    end,
+    flag,
+    number,
+    past,
+    plausible_end,
+    texts,
+    whole,
+)
 
 _SHARED = frozenset(
     {InvalidClientError, TokenEndpointError, TokenResponseError, TransportError, InsufficientScopeError}
 )
 _FOREIGN = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+_MOST_IN_A_ROW = 1_000_000
+_LONGEST_BUDGET = 3600.0
 
 
 def concerns_others(error: OAuthError) -> bool:
@@ -68,17 +85,53 @@ class Status:
 
     def dump(self) -> bytes:
         """Write it."""
-        content = {**asdict(self), "error": _shared_record(self.error)}
+        expires_at = self.expires_at
+        if expires_at is not None:
+            expires_at = plausible_end(self.authorized_at or 0, expires_at)
+        content = {**asdict(self), "expires_at": expires_at, "error": _shared_record(self.error)}
         return json.dumps(content).encode()
 
     @classmethod
     def load(cls, data: bytes) -> Status | None:
         """Read it."""
         try:
-            content = json.loads(data)
-            error = from_dict(content["error"]) if content["error"] else None
-            if error is not None and not concerns_others(error):
-                return None
-            return cls(**{**content, "error": error, "scopes": tuple(content["scopes"])})
+            return cls._of(parse_object(data), time.time())
         except _FOREIGN:
             return None
+
+    @classmethod
+    def _of(cls, content: dict[str, Any], now: float) -> Status:
+        """Check each value.
+
+        :raises ValueError: for one that is not what it should be.
+        """
+        authorized_at, expires_at = _past_or_never(content["authorized_at"], now), content["expires_at"]
+        refused_at = _past_or_never(content["refused_at"], now)
+        return cls(
+            authorized_at=authorized_at,
+            expires_at=None if expires_at is None else end(expires_at, authorized_at or 0),
+            scopes=texts(content["scopes"]),
+            scopes_stated=flag(content.get("scopes_stated", True)),
+            refused_at=refused_at,
+            error=_shared_error(content["error"]),
+            refused_until=number(content["refused_until"], 0, (refused_at or 0) + MAX_COOL_DOWN),
+            permanent=flag(content["permanent"]),
+            in_a_row=whole(content["in_a_row"], _MOST_IN_A_ROW),
+            budget=number(content["budget"], 0, _LONGEST_BUDGET),
+            early_at=past(content["early_at"], now),
+        )
+
+
+def _past_or_never(value: Any, now: float) -> float | None:
+    return None if value is None else past(value, now)
+
+
+def _shared_error(record: Any) -> OAuthError | None:
+    if record is None:
+        return None
+    error = from_dict(record)
+    if not concerns_others(error) or error.conn_id is not None:
+        raise RecordError("it is no error that is shared")
+    if isinstance(error, TokenEndpointError):
+        error.uri = clean_uri(error.uri)
+    return error

@@ -19,6 +19,8 @@ from airflow_oauth_provider.protocol.secret import Secret
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
+_TAG_BYTES = 16
+_SHORTEST = len(_VERSION) + _NONCE_BYTES + _TAG_BYTES
 _CONTEXT = b"airflow-oauth-provider/1/"
 
 
@@ -47,9 +49,9 @@ class Sealer:
         """Open an entry; ``None`` for anything that is not exactly what was sealed for that name."""
         from cryptography.exceptions import InvalidTag
 
-        start = len(_VERSION) + _NONCE_BYTES
-        if data[: len(_VERSION)] != _VERSION or len(data) <= start:
+        if not looks_sealed(data):
             return None
+        start = len(_VERSION) + _NONCE_BYTES
         try:
             content: bytes = self.cipher.decrypt(
                 data[len(_VERSION) : start], data[start:], _VERSION + name.encode()
@@ -57,6 +59,11 @@ class Sealer:
         except InvalidTag:
             return None
         return content
+
+
+def looks_sealed(data: bytes) -> bool:
+    """Whether these bytes have the form of an entry, whoever sealed it."""
+    return data[: len(_VERSION)] == _VERSION and len(data) >= _SHORTEST
 
 
 @lru_cache(maxsize=512)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_oauth_provider.client import report as outcomes
+from airflow_oauth_provider.client import report
 from airflow_oauth_provider.tokens.manager import shared
 
 
@@ -16,7 +16,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of the token store."""
     monkeypatch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", "file")
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
-    outcomes._noted.clear()
+    report.reset()
     return tmp_path / "oauth2_token_store"
 
 
@@ -26,6 +26,6 @@ def another_process(store: Path) -> Callable[[], None]:
 
     def begin() -> None:
         shared.clear()
-        outcomes._noted.clear()
+        report.reset()
 
     return begin

@@ -19,8 +19,8 @@ from airflow_oauth_provider.authorizations import (
     authorize,
     deployment_warnings,
     describe,
+    display_settings,
     forget,
-    shown_settings,
     store_note,
 )
 from airflow_oauth_provider.authorizations.checking import Target, check_all
@@ -266,13 +266,15 @@ class TestDetails:
         shown = (
             repr(describe(connection))
             + json.dumps(describe(connection).report())
-            + repr(shown_settings(connection))
+            + repr(display_settings(connection))
         )
         for secret in ("a-client-secret", "hidden-pin", "tok-1"):
             assert secret not in shown
 
     def test_settings_tell_of_a_secret_only_that_it_is_there(self, service: Service) -> None:
-        shown = dict(shown_settings(service.connection(secret_params="pin=1234", post_params=["a=b", "c=d"])))
+        shown = dict(
+            display_settings(service.connection(secret_params="pin=1234", post_params=["a=b", "c=d"]))
+        )
         assert shown["Client secret"] == "set"
         assert shown["Secret post parameters"] == "set"
         assert shown["Post parameters"] == "a=b\nc=d"
@@ -297,18 +299,18 @@ class TestDetails:
         pairs = dict(line.split("=") for line in lines)
         forms = {"lines": "\n".join(lines), "list": lines, "object": pairs, "json": json.dumps(pairs)}
         connection = service.connection(**{field: forms[form]})
-        shown = dict(shown_settings(connection))[label]
+        shown = dict(display_settings(connection))[label]
         assert "hunter" not in shown
         assert shown.splitlines() == [*(f"{name}=***" for name in names), "tenant=emea"]
         assert "hunter" not in json.dumps(describe(connection).report())
 
     def test_claims_are_hidden_at_any_depth(self, service: Service) -> None:
         claims = {"ctx": {"tenant": "emea", "keys": [{"password": "hunter-2"}]}, "tokens": ["hunter-3"]}
-        shown = dict(shown_settings(service.connection(jwt_claims=claims)))["Additional JWT claims"]
+        shown = dict(display_settings(service.connection(jwt_claims=claims)))["Additional JWT claims"]
         assert shown.splitlines() == ['ctx={"tenant": "emea", "keys": [{"password": "***"}]}', "tokens=***"]
 
     def test_pairs_that_are_none_are_not_repeated(self, service: Service) -> None:
-        shown = dict(shown_settings(service.connection(post_params=["password: hunter-2"])))
+        shown = dict(display_settings(service.connection(post_params=["password: hunter-2"])))
         assert "hunter" not in shown["Post parameters"]
         assert "line 1" in shown["Post parameters"]
 

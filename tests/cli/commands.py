@@ -110,13 +110,13 @@ def _main() -> None:
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     from airflow.cli import cli_parser
 
-    from airflow_oauth_provider.client import report as outcomes
+    from airflow_oauth_provider.client import report
     from airflow_oauth_provider.tokens.manager import shared
 
     for line in sys.stdin:
         asked = json.loads(line)
         shared.clear()
-        outcomes._noted.clear()
+        report.reset()
         out, err, code = io.StringIO(), io.StringIO(), 0
         before = dict(os.environ)
         os.environ.update(asked["env"])

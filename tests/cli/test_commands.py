@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import pty
+import random
 import re
 import signal
 import sqlite3
@@ -23,6 +24,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from airflow_oauth_provider.connection.fields import FIELDS
+from tests.authorizations.foreign_store import FORGED, spoil
 from tests.cli.commands import CommandLine
 from tests.conftest import require_server
 from tests.servers.certificates import pkcs12
@@ -248,6 +250,25 @@ class TestList:
         assert "allowed_token_hosts is empty" in ended.err
         assert "speaks of the host" in ended.err
         assert len(service.token_requests) == asked
+
+    @pytest.mark.fault("F22")
+    @pytest.mark.parametrize("seed", range(5))
+    def test_whatever_lies_in_the_store_lists_and_checks_go_on(
+        self, cli: CommandLine, service: Service, seed: int
+    ) -> None:
+        names = ("crm", "ledger", "orders")
+        for name in names:
+            create(cli, service, name, "--set", f"scope={name}")
+        spoil(cli.home / "oauth2_token_store", names, random.Random(seed))
+        listed = cli("oauth2", "list", "--json")
+        assert [row["conn_id"] for row in listed.json] == list(names)
+        table = cli("oauth2", "list")
+        assert (listed.code, table.code) == (0, 0), table.err
+        assert FORGED not in listed.out + table.out
+        checked = cli("oauth2", "check", "--all", "--json")
+        assert checked.code == 0, checked.err
+        assert [row["ok"] for row in checked.json] == [True] * 3
+        assert {row["status"] for row in cli("oauth2", "list", "--json").json} == {"authorized"}
 
     def test_by_category(self, cli: CommandLine, service: Service) -> None:
         create(cli, service, "one", "--set", "category=finance")

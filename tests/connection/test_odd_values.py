@@ -15,7 +15,7 @@ from airflow_oauth_provider.authorizations import (
     ConnectionValues,
     authorize,
     describe,
-    shown_settings,
+    display_settings,
 )
 from airflow_oauth_provider.connection.fields import FIELDS
 from airflow_oauth_provider.connection.resolving import resolve
@@ -95,7 +95,7 @@ def show(given: ConnectionValues) -> AuthorizationStatus:
     render(
         "list.html", "/x", query=Query(), listing=listed, obstacles=obstacles, warnings=(), note=None
     ).encode()
-    settings = shown_settings(given)
+    settings = display_settings(given)
     render("connection.html", "/x", shown=found, settings=settings, obstacles=Obstacles(), note=None).encode()
     json.dumps(found.report())
     assert found.status in STATUSES

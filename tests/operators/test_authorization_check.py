@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 
 from airflow_oauth_provider.authorizations.actions import Job
 from airflow_oauth_provider.authorizations.summary import markdown
-from airflow_oauth_provider.client import report as outcomes
+from airflow_oauth_provider.client import report
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError
 from airflow_oauth_provider.operators.oauth2 import OAuth2AuthorizationCheckOperator
 from airflow_oauth_provider.tokens.manager import shared
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.airflow
 def _connections(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", "file")
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
-    outcomes._noted.clear()
+    report.reset()
     monkeypatch.setenv("AIRFLOW_CONN_GOOD", service.environment(scope="good"))
     monkeypatch.setenv("AIRFLOW_CONN_LESS", service.environment(scope="less more"))
     monkeypatch.setenv("AIRFLOW_CONN_BAD", service.environment(scope="bad", login="unknown"))

@@ -30,7 +30,7 @@ def connections(service: Service) -> list[Any]:
 
 
 def names(found: Listing) -> list[str]:
-    return [shown.conn_id for shown in found.shown]
+    return [shown.conn_id for shown in found.rows]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def names(found: Listing) -> list[str]:
 def test_a_query_is_answered(connections: list[Any], policy: Policy, query: Query, expected: str) -> None:
     found = listing(connections, query, policy)
     assert names(found) == expected.split()
-    assert found.total == len(found.shown)
+    assert found.total == len(found.rows)
 
 
 def test_the_categories_offered_are_those_of_all_connections(connections: list[Any], policy: Policy) -> None:
@@ -96,7 +96,7 @@ def test_what_cannot_be_read_is_listed_all_the_same(service: Service, policy: Po
 
     found = listing([Unreadable()], Query(), policy)
     assert names(found) == ["sealed"]
-    assert "Fernet key" in (found.shown[0].reason or "")
+    assert "Fernet key" in (found.rows[0].reason or "")
 
 
 def test_an_address_says_only_what_is_not_the_default() -> None:

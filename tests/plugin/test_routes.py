@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import secrets
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -18,6 +20,9 @@ import pytest
 
 from airflow_oauth_provider.plugin import waiting
 from airflow_oauth_provider.plugin.entry import PREFIX, OAuth2ServersPlugin, PageApp
+from airflow_oauth_provider.plugin.headers import HEADERS
+from airflow_oauth_provider.tokens.manager import shared
+from tests.authorizations.foreign_store import FORGED, spoil
 from tests.servers.certificates import pkcs12
 from tests.servers.scripted import Json, Silent, Text, token_json
 from tests.service import Service
@@ -34,6 +39,7 @@ pytestmark = [
 
 #: What the page's script sends with everything that changes something.
 BY_THE_PAGE = {"Sec-Fetch-Site": "same-origin", "Accept": "application/json"}
+ACCEPTS_JSON = {"Accept": "application/json"}
 HTML = {"Accept": "text/html"}
 ROUTES = [
     ("GET", "/"),
@@ -214,6 +220,15 @@ def test_a_team_sees_and_authorizes_its_own(
         pytest.param({"content": "{}"}, id="no content type"),
         pytest.param({"json": {}, "headers": {"Sec-Fetch-Site": "cross-site"}}, id="another site"),
         pytest.param({"json": {}, "headers": {"Sec-Fetch-Site": "same-site"}}, id="a neighbour"),
+        pytest.param({"json": {}, "headers": {"Origin": "https://evil.example"}}, id="foreign origin[F28]"),
+        pytest.param({"json": {}, "headers": {"Origin": "null"}}, id="origin null[F28]"),
+        pytest.param({"json": {}, "headers": {"Origin": "http://testserver:8080"}}, id="another port[F28]"),
+        pytest.param({"json": {}, "headers": {"Origin": "http://testserver:x"}}, id="no port[F28]"),
+        pytest.param({"json": {}, "headers": {"Origin": "http://[::1"}}, id="no address[F28]"),
+        pytest.param(
+            {"json": {}, "headers": {"Origin": "http://testserver", "Sec-Fetch-Site": "cross-site"}},
+            id="origin and site differ[F28]",
+        ),
     ],
 )
 @pytest.mark.parametrize("path", ["/authorize/orders", "/forget/orders"])
@@ -257,7 +272,91 @@ def test_it_is_written_to_the_audit_log_who_did_what(orders: Service, admin: Vis
     assert json.loads(found[0][2])["connection_id"] == "orders"
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param({}, id="a program without a browser"),
+        pytest.param({"Origin": "http://testserver"}, id="its own origin"),
+        pytest.param({"Origin": "https://testserver:443"}, id="the same behind TLS"),
+        pytest.param({"Origin": "https://airflow.example"}, id="as base_url says"),
+        pytest.param(
+            {"Sec-Fetch-Site": "same-origin", "Origin": "https://rewritten.example"}, id="the browser says so"
+        ),
+    ],
+)
+@pytest.mark.fault("F28")
+def test_what_the_page_sent_is_done(
+    orders: Service, admin: Visitor, sent: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/sub")
+    response = admin.client.post(PREFIX + "/forget/orders", json={}, headers={**sent, **ACCEPTS_JSON})
+    assert (response.status_code, response.json()["ok"]) == (200, True)
+
+
 # What it shows
+
+
+@pytest.mark.fault("F28")
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 200),
+        ("GET", "/?page=x", 400),
+        ("GET", "/connections/gone", 404),
+        ("GET", "/nothing/here", 404),
+        ("GET", "/static/page.js", 200),
+        ("GET", "/static/page.css", 200),
+        ("GET", "/static/gone", 404),
+        ("POST", "/authorize/orders", 200),
+        ("POST", "/forget/gone", 404),
+        ("PUT", "/forget/orders", 405),
+    ],
+)
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_every_response_carries_the_same_headers(
+    orders: Service, admin: Visitor, method: str, path: str, status: int, accept: str
+) -> None:
+    sent = {"Sec-Fetch-Site": "same-origin", "Accept": accept}
+    body: dict[str, Any] | None = None if method == "GET" else {}
+    response = admin.client.request(method, PREFIX + path, headers=sent, json=body)
+    assert response.status_code == status
+    for name, value in HEADERS.items():
+        assert response.headers.get_list(name) == [value]
+    assert (HEADERS["X-Content-Type-Options"], HEADERS["Cache-Control"]) == ("nosniff", "no-store")
+
+
+@pytest.mark.fault("F28")
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_an_error_that_nobody_foresaw_carries_them_too(orders: Service, admin: Visitor, accept: str) -> None:
+    with mock.patch(
+        "airflow_oauth_provider.plugin.airflow_access.find_connections", autospec=True, side_effect=OSError
+    ):
+        response = admin.client.get(PREFIX + "/", headers={"Accept": accept})
+    assert response.status_code == 500
+    for name, value in HEADERS.items():
+        assert response.headers.get_list(name) == [value]
+
+
+@pytest.mark.fault("F18")
+@pytest.mark.parametrize("detail", ["Forbidden", "Verboten", None])
+def test_no_access_is_decided_by_type(orders: Service, detail: str | None) -> None:
+    """Airflow's words for it may be any."""
+    from fastapi import HTTPException
+
+    visitor = Visitor("admin")
+    with mock.patch(AUTHORIZED, autospec=True, side_effect=HTTPException(403, detail)):
+        refused = visitor.get("/")
+    assert refused.status_code == 403
+    assert "Your role may not read connections" in refused.text
+
+
+@pytest.mark.fault("F18")
+def test_a_session_that_is_not_valid_asks_to_sign_in(orders: Service) -> None:
+    visitor = Visitor(None)
+    visitor.client.headers["Authorization"] = "Bearer not.a.token"
+    response = visitor.get("/")
+    assert response.status_code == 401
+    assert "Please sign in" in response.text
 
 
 def test_the_policy_lets_only_the_page_itself_in(orders: Service, admin: Visitor) -> None:
@@ -453,3 +552,31 @@ def test_a_slow_server_holds_up_nobody_and_few_are_asked_at_once(
     assert page.status_code == 200
     assert while_waiting == waiting.AT_ONCE
     assert statuses == [200] * 6 + [503] * 2
+
+
+# What comes from the store is foreign
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", "file")
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    return tmp_path / "oauth2_token_store"
+
+
+@pytest.mark.fault("F22")
+@pytest.mark.parametrize("seed", range(10))
+def test_whatever_lies_in_the_store_no_page_breaks(
+    seed: int, service: Service, store: Any, admin: Visitor, folder: Path
+) -> None:
+    names = ("crm", "ledger", "orders")
+    for name in names:
+        store(service.connection(conn_id=name, login=name))
+        admin.post(f"/authorize/{name}")
+    spoil(folder, names, random.Random(seed))
+    shared.clear()
+    pages = [admin.get("/"), *(admin.get(f"/connections/{name}") for name in names)]
+    assert [page.status_code for page in pages] == [200] * 4
+    assert all(FORGED not in page.text for page in pages)
+    assert all(admin.post(f"/authorize/{name}").json()["ok"] for name in names)
+    assert admin.get("/").text.count('data-status="authorized"') == 3

@@ -41,12 +41,19 @@ class RedisStore:
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
         )
+        self._refused = redis.ResponseError
         self._errors = (redis.RedisError, OSError, ValueError)
 
     def read(self, name: str) -> bytes | None:
-        """Return an entry."""
+        """Return an entry; a key of another type is none."""
         with self._working():
-            data = self._client.get(_PREFIX + name)
+            try:
+                data = self._client.get(_PREFIX + name)
+            except self._refused as error:
+                # Its subclasses (no permission, read only, loading) mean Redis as a whole.
+                if type(error) is not self._refused:
+                    raise
+                return None
             return data if isinstance(data, bytes) and len(data) <= MAX_ENTRY else None
 
     def write(self, name: str, data: bytes, *, until: float) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import subprocess
+import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,17 +17,22 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from airflow_oauth_provider.client import report as outcomes
+from airflow_oauth_provider.client import report
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError
+from airflow_oauth_provider.protocol.token.key import token_key
 from airflow_oauth_provider.tokens import AccessToken
-from airflow_oauth_provider.tokens.display_index import DisplayIndex
+from airflow_oauth_provider.tokens.display_index import DisplayIndex, LastUse
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 from tests.servers.scripted import Json, Silent
 from tests.service import Service
 
 SECRET = "a-client-secret"
+TASK = """
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+OAuth2Client("my_api").get_token()
+"""
 
 
 class Metrics:
@@ -58,9 +67,9 @@ def metrics(monkeypatch: pytest.MonkeyPatch) -> Metrics:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", "file")
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
-    outcomes._noted.clear()
+    report.reset()
     yield tmp_path / "oauth2_token_store"
-    outcomes._noted.clear()
+    report.reset()
 
 
 def client(service: Service, **changes: Any) -> OAuth2Client:
@@ -78,20 +87,20 @@ class TestMetrics:
         shared.clear()
         client(service).get_token()
         assert metrics.counts == {
-            outcomes.REQUESTS: 1,
-            f"{outcomes.HITS}:memory": 4,
-            f"{outcomes.HITS}:store": 1,
+            report.REQUESTS: 1,
+            f"{report.HITS}:memory": 4,
+            f"{report.HITS}:store": 1,
         }
-        assert metrics.timings == [outcomes.WAIT] * 2
+        assert metrics.timings == [report.WAIT] * 2
 
     def test_retries_and_refusals(self, metrics: Metrics, service: Service) -> None:
         answers = iter([Json({}, 503), Json({"error": "invalid_client"}, 401)])
         service.token = lambda _: next(answers)
         with pytest.raises(InvalidClientError):
             client(service).get_token()
-        assert metrics.counts[outcomes.REQUESTS] == 2
-        assert metrics.counts[outcomes.RETRIES] == 1
-        assert metrics.counts[outcomes.REFUSALS] == 1
+        assert metrics.counts[report.REQUESTS] == 2
+        assert metrics.counts[report.RETRIES] == 1
+        assert metrics.counts[report.REFUSALS] == 1
         assert metrics.tags[-2]["error"] == "invalid_client"
 
     def test_tags_hold_no_secret_and_nothing_that_statsd_gives_a_meaning(
@@ -107,14 +116,14 @@ class TestMetrics:
         self, metrics: Metrics, service: Service
     ) -> None:
         client(service, conn_id="airflow_test_k3j4h5").authorize()
-        assert {tags["connection"] for tags in metrics.tags} == {outcomes.UNSAVED}
+        assert {tags["connection"] for tags in metrics.tags} == {report.UNSAVED}
 
     def test_coroutines_that_wait_for_one_request(self, metrics: Metrics, service: Service) -> None:
         async def both() -> None:
             await asyncio.gather(client(service).aget_token(), client(service).aget_token())
 
         asyncio.run(both())
-        assert metrics.counts == {outcomes.REQUESTS: 1, f"{outcomes.HITS}:flight": 1}
+        assert metrics.counts == {report.REQUESTS: 1, f"{report.HITS}:flight": 1}
 
     def test_a_backend_that_fails_costs_no_token(
         self, metrics: Metrics, service: Service, monkeypatch: pytest.MonkeyPatch
@@ -133,7 +142,7 @@ class TestMetrics:
         asking.get_token()
         for _ in range(5000):
             asking.get_token()
-        told = metrics.counts[f"{outcomes.HITS}:memory"]
+        told = metrics.counts[f"{report.HITS}:memory"]
         assert 5000 - 1024 <= told <= 5000
         calls = sum("level" in tags for tags in metrics.tags)
         assert calls < 20
@@ -143,7 +152,7 @@ class TestLogLine:
     """One line an acquisition, for people and for programs."""
 
     def lines(self, caplog: pytest.LogCaptureFixture) -> list[str]:
-        return [each.getMessage() for each in caplog.records if each.name == outcomes.__name__]
+        return [each.getMessage() for each in caplog.records if each.name == report.__name__]
 
     def test_a_token(self, service: Service, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.INFO):
@@ -182,7 +191,7 @@ class TestLogLine:
             assert asking.get_token() == old
         (line,) = self.lines(caplog)
         assert line.startswith("Access token kept, since it could not be renewed yet: connection=my_api ")
-        assert metrics.counts == {outcomes.REQUESTS: 1, f"{outcomes.HITS}:memory": 1}
+        assert metrics.counts == {report.REQUESTS: 1, f"{report.HITS}:memory": 1}
 
     def test_names_cannot_forge_a_line(self, service: Service, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.INFO):
@@ -194,16 +203,24 @@ class TestLogLine:
 class TestIndex:
     """Who writes the display index, and when."""
 
-    def writes(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-        found: list[int] = []
-        note = DisplayIndex.note
+    def writes(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+        """Return what is recorded from now on: requests and hits."""
+        recorded: list[tuple[int, int]] = []
+        record = DisplayIndex.record
 
-        def noting(index: DisplayIndex, *args: Any, **kwargs: Any) -> None:
-            found.append(kwargs["requests"])
-            note(index, *args, **kwargs)
+        def recording(index: DisplayIndex, *args: Any, **kwargs: Any) -> bool:
+            recorded.append((kwargs["requests"], kwargs["hits"]))
+            return record(index, *args, **kwargs)
 
-        monkeypatch.setattr(DisplayIndex, "note", noting)
-        return found
+        monkeypatch.setattr(DisplayIndex, "record", recording)
+        return recorded
+
+    def last_use(self, asking: OAuth2Client) -> LastUse:
+        settings = asking.settings
+        entry = DisplayIndex(asking._sharing, asking.conn_id).read(settings)
+        assert entry is not None
+        assert entry.last_use is not None
+        return entry.last_use
 
     def test_a_token_from_memory_touches_it_never(
         self, service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -213,25 +230,58 @@ class TestIndex:
         for _ in range(10):
             asking.get_token()
         client(service).get_token()
-        assert writes == [1]
+        assert writes == [(1, 0)]
 
-    def test_a_task_that_finds_a_token_reads_it_once(
+    @pytest.mark.fault("F43")
+    def test_each_token_from_the_store_is_counted(self, service: Service, folder: Path) -> None:
+        """A task is a process of its own, makes no request, and ends."""
+        client(service).get_token()
+        for _ in range(5):
+            shared.clear()
+            report.reset()
+            client(service).get_token()
+        last_use = self.last_use(client(service))
+        assert (last_use.requests, last_use.hits) == (1, 5)
+
+    @pytest.mark.fault("F43")
+    @pytest.mark.parametrize("kind", ["file", "redis"])
+    def test_processes_that_begin_together_count_each_token(
+        self, kind: str, service: Service, folder: Path, request: pytest.FixtureRequest
+    ) -> None:
+        environment = {
+            **os.environ,
+            "AIRFLOW_CONN_MY_API": service.environment(),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
+        if kind == "redis":
+            environment["AIRFLOW__OAUTH2__TOKEN_STORE"] = request.getfixturevalue("redis_server").url
+        tasks = [
+            subprocess.Popen([sys.executable, "-W", "ignore", "-c", TASK], env=environment) for _ in range(3)
+        ]
+        assert [task.wait() for task in tasks] == [0] * 3
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", environment["AIRFLOW__OAUTH2__TOKEN_STORE"])
+            asking = client(service)
+            asking.get_token()
+            last_use = self.last_use(asking)
+        assert len(service.token_requests) == 1
+        assert (last_use.requests, last_use.hits) == (1, 3), "two of the three, and this process"
+
+    def test_a_remembered_refusal_is_no_token(
         self, service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        client(service).get_token()
-        shared.clear()
-        outcomes._noted.clear()
-        writes = self.writes(monkeypatch)
-        changed = max(file.stat().st_mtime_ns for file in folder.iterdir())
-        client(service).get_token()
-        assert writes == [0]
-        assert max(file.stat().st_mtime_ns for file in folder.iterdir()) == changed
+        service.token = lambda _: Json({"error": "invalid_client"}, 401)
+        for _ in range(2):
+            shared.clear()
+            report.reset()
+            with pytest.raises(InvalidClientError):
+                client(service).get_token()
+        last_use = self.last_use(client(service))
+        assert (last_use.requests, last_use.refusals, last_use.hits) == (1, 1, 0)
 
     def test_a_killed_task_says_nothing_of_the_server(
         self, service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        import threading
-
         service.token = lambda _: Silent()
         writes = self.writes(monkeypatch)
         asking = client(service)
@@ -243,39 +293,27 @@ class TestIndex:
     def test_a_coroutine_is_not_held_up_by_a_slow_store(
         self, service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        began = asyncio.run(self._noted_meanwhile(service, monkeypatch))
-        assert began, "the note is taken by a thread of its own"
+        began = asyncio.run(self._recorded_meanwhile(service, monkeypatch))
+        assert began, "a thread of its own writes the record"
 
-    async def _noted_meanwhile(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> bool:
-        import threading
+    async def _recorded_meanwhile(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> bool:
+        recording, go_on = threading.Event(), threading.Event()
 
-        noting, go_on = threading.Event(), threading.Event()
+        def slow(*_: Any, **__: Any) -> bool:
+            recording.set()
+            return go_on.wait(5)
 
-        def slow(*_: Any, **__: Any) -> None:
-            noting.set()
-            go_on.wait(5)
-
-        monkeypatch.setattr(DisplayIndex, "note", slow)
+        monkeypatch.setattr(DisplayIndex, "record", slow)
         await client(service).aget_token()
-        began = noting.wait(5)
+        began = recording.wait(5)
         go_on.set()
         return began
 
     def test_the_entry_holds_nothing_secret(self, service: Service, folder: Path) -> None:
         asking = client(service)
         token = asking.get_token()
-        noted = DisplayIndex(asking._sharing, "my_api").read()
-        assert noted is not None
-        written = noted.dump().decode()
-        for secret in (token.value, SECRET):
+        last_use = self.last_use(asking)
+        written = last_use.dump().decode()
+        for secret in (token.value, SECRET, token_key(asking.settings)):
             assert secret not in written
-        assert noted.at == pytest.approx(time.time(), abs=10)
-        from airflow_oauth_provider.protocol.token.key import token_key
-
-        assert token_key(asking.settings) not in written
-
-    @pytest.mark.parametrize("data", [b"", b"[]", b'{"status": 1}', b'{"status": "{}", "more": 1}'])
-    def test_what_another_version_wrote_is_as_good_as_absent(self, data: bytes) -> None:
-        from airflow_oauth_provider.tokens.display_index import Noted
-
-        assert Noted.load(data) is None
+        assert last_use.at == pytest.approx(time.time(), abs=10)
