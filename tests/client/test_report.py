@@ -164,7 +164,7 @@ class TestLogLine:
         assert line.startswith(
             f"Access token acquired: connection=my_api host={host} client=my-client requests=1 retries=0 "
         )
-        assert line.endswith('lifetime=3600 scopes="read write"')
+        assert line.endswith('lifetime=3600 scopes="read write (as asked; the server did not say)"')
         assert "tok-1" not in caplog.text
         assert SECRET not in caplog.text
 
