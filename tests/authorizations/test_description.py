@@ -172,12 +172,13 @@ class TestStatus:
         from dataclasses import replace
 
         from airflow_oauth_provider.connection.resolving import resolve
-        from airflow_oauth_provider.tokens.entries import Entries
+        from airflow_oauth_provider.tokens.entries import Entries, refusals
 
         policy = read_policy()
         entries = Entries(resolve(connection, policy).settings, policy.sharing)
         entries._put_status(replace(entries.status(), refused_until=0))
         entries._delete("client", entries._credential_key)
+        refusals.clear()
 
     def test_a_passing_failure_does_not_hide_a_good_token(self, service: Service) -> None:
         connection = service.connection(max_retry_attempts=0)
