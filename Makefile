@@ -1,11 +1,15 @@
 # Two commands: `make demo` and `make test`. Both need Python 3.11 or later and make, nothing else.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+export PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VERSION ?= 3.3.2
 LATEST := 3.3.2
 TASKS ?= 200
 TESTS ?= tests
+# Processes that run tests. Many tests wait for something, so that two cores serve three of them.
+WORKERS ?= 3
 VENV := .venv-$(VERSION)
 BIN := $(VENV)/bin
+# The tests of a file stay together and in order; files and groups that take longest begin.
+PYTEST := python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=20
 # Without compiled files each `import airflow` costs two seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -15,19 +19,19 @@ demo: .demo-installed
 	@.venv/bin/python -m tests.demo.main
 
 test: lint types layers
-	$(BIN)/python -m pytest
+	$(BIN)/$(PYTEST)
 
 # The quick part: no browser, no Airflow components, nothing that waits for minutes.
 test-fast: $(VENV)/.installed
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/$(PYTEST) -m "not slow"
 
 # What meets Airflow itself, on another version: make test-airflow VERSION=3.0.6, all of it or TESTS="tests/cli …"
 test-airflow: $(VENV)/.installed
-	$(BIN)/python -m pytest -m airflow --ignore=tests/browser $(TESTS)
+	$(BIN)/$(PYTEST) -m "airflow and not browser" $(TESTS)
 
 # The oldest of everything that the package says it works with.
 test-lowest: .venv-lowest/.installed
-	.venv-lowest/bin/python -m pytest -m airflow --ignore=tests/browser
+	.venv-lowest/bin/$(PYTEST) -m "airflow and not browser"
 
 # A distributed run with two Celery workers: make test-cluster TASKS=200
 test-cluster: .venv-cluster/.installed
@@ -58,27 +62,19 @@ clean:
 	rm -rf .venv* .demo-installed build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV)/.installed: pyproject.toml .ci/constraints/airflow-$(VERSION).txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -c .ci/constraints/airflow-$(VERSION).txt -e ".[dev]"
+$(VENV)/.installed: pyproject.toml .ci/install .ci/constraints/airflow-$(VERSION).txt
+	.ci/install $(VENV) .ci/constraints/airflow-$(VERSION).txt -e ".[dev]"
 	@touch $@
 
-.venv-lowest/.installed: pyproject.toml .ci/constraints/lowest.txt
-	$(PYTHON) -m venv .venv-lowest
-	.venv-lowest/bin/python -m pip install -q uv
-	.venv-lowest/bin/uv pip install -q --python .venv-lowest/bin/python --resolution lowest-direct \
-		-c .ci/constraints/lowest.txt -e . --group lowest
+.venv-lowest/.installed: pyproject.toml .ci/install .ci/constraints/lowest.txt
+	.ci/install .venv-lowest .ci/constraints/lowest.txt --resolution lowest-direct -e . --group lowest
 	@touch $@
 
-.venv-cluster/.installed: pyproject.toml .ci/constraints/airflow-$(LATEST).txt
-	$(PYTHON) -m venv .venv-cluster
-	.venv-cluster/bin/python -m pip install -q uv
-	.venv-cluster/bin/uv pip install -q --python .venv-cluster/bin/python \
-		-c .ci/constraints/airflow-$(LATEST).txt -e . --group cluster
+.venv-cluster/.installed: pyproject.toml .ci/install .ci/constraints/airflow-$(LATEST).txt
+	.ci/install .venv-cluster .ci/constraints/airflow-$(LATEST).txt -e . --group cluster
 	@touch $@
 
-.demo-installed: pyproject.toml .ci/constraints/airflow-$(LATEST).txt
-	@echo "Installing Airflow $(LATEST) and this provider into .venv (a minute or two) ..."
-	@$(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip install -q --disable-pip-version-check -c .ci/constraints/airflow-$(LATEST).txt -e ".[demo]"
+.demo-installed: pyproject.toml .ci/install .ci/constraints/airflow-$(LATEST).txt
+	@echo "Installing Airflow $(LATEST) and this provider into .venv ..."
+	@.ci/install .venv .ci/constraints/airflow-$(LATEST).txt -e ".[demo]"
 	@touch $@

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -32,6 +32,7 @@ from tests.servers.oidc_server import OidcServer, ServerMissingError  # noqa: E4
 from tests.servers.redis_server import RedisServer  # noqa: E402
 from tests.servers.scripted import ScriptedServer  # noqa: E402
 from tests.service import Service, running_service  # noqa: E402
+from tests.support.ports import free_port  # noqa: E402
 
 
 @pytest.fixture
@@ -43,9 +44,7 @@ def scripted() -> Iterator[ScriptedServer]:
 @pytest.fixture
 def unused_port() -> int:
     """A port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture
@@ -98,6 +97,32 @@ def side(request: pytest.FixtureRequest) -> Iterator[Side]:
 @pytest.fixture
 def _fault() -> None:
     """Carry the ids of the marker ``fault`` into a test's own id."""
+
+
+def _group(item: pytest.Item) -> str:
+    """Return what is run by one process in its order: a file, unless a marker names another group."""
+    marker = item.get_closest_marker("xdist_group")
+    return str(marker.args[0]) if marker else item.nodeid.partition("::")[0]
+
+
+def _weight(item: pytest.Item) -> float:
+    """Return how long a test may take: what it says itself, else little."""
+    timeout = item.get_closest_marker("timeout")
+    if timeout:
+        return float(timeout.args[0])
+    return 10.0 if item.get_closest_marker("slow") else 0.1
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Name the group of each test for pytest-xdist, and let those begin that take longest."""
+    weights: defaultdict[str, float] = defaultdict(float)
+    for item in items:
+        group = _group(item)
+        item.add_marker(pytest.mark.xdist_group(group))
+        weights[group] += _weight(item)
+    if items and hasattr(items[0].config, "workerinput"):
+        items.sort(key=lambda item: -weights[_group(item)])
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -13,6 +13,7 @@ from tests.demo.orders import CLIENT_SECRET
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_demo() -> None:
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
     environment.pop("AIRFLOW_HOME", None)
@@ -22,7 +23,7 @@ def test_the_demo() -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=500,
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr

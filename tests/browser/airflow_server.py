@@ -11,7 +11,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -22,15 +21,17 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import requests
 
+from tests.support.ports import free_port
+
 if TYPE_CHECKING:
     from types import TracebackType
 
 #: User name to role. Both log in with ``AirflowServer.password``.
 USERS = {"admin": "admin", "viewer": "viewer"}
 #: Seconds; a cold start that has to compile every module takes most of it.
-START_DEADLINE = 120.0
+START_DEADLINE = 400.0
 #: Seconds for one REST call. The Test route is the slow one: it waits for the connection's own server.
-CALL_TIMEOUT = 60.0
+CALL_TIMEOUT = 120.0
 
 
 class AirflowServer:
@@ -258,13 +259,6 @@ class AirflowServer:
                     continue
             _signal_group(process.pid, signal.SIGKILL)
         self._folder.cleanup()
-
-
-def free_port() -> int:
-    """Return a loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _signal_group(leader: int, number: signal.Signals) -> None:

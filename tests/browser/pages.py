@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from playwright.sync_api import expect, sync_playwright
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Locator, Page, Response
 
@@ -34,8 +35,10 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-#: Milliseconds to wait for something to appear; two cores shared with other tests can be slow.
-PATIENCE = 20_000.0
+#: Milliseconds to wait for something to appear; cores shared with other work can be slow.
+PATIENCE = 90_000.0
+#: Milliseconds after which something that the page has lost is done again.
+_AGAIN = 5_000.0
 MASK = "***"
 
 #: Nothing slides or fades: tests need not wait for it, and no picture shows half a field.
@@ -122,8 +125,8 @@ def add_connection(page: Page, conn_id: str, type_label: str) -> ConnectionForm:
     """Open Add Connection and choose the type by the name people see."""
     page.get_by_role("button", name="Add Connection").click()
     form = ConnectionForm(page)
+    form.choose_type(type_label)
     form.fill("Connection ID", conn_id)
-    form.fill("Connection Type", type_label)
     return form
 
 
@@ -132,6 +135,7 @@ def edit_connection(page: Page, conn_id: str) -> ConnectionForm:
     connection_row(page, conn_id).get_by_role("button", name="Edit Connection").click()
     form = ConnectionForm(page)
     form.save_button.wait_for()
+    form.sections_shown.first.wait_for()
     return form
 
 
@@ -163,17 +167,32 @@ class ConnectionForm:
         return self.dialog.get_by_role("button", name="Save", exact=True)
 
     @property
-    def _headings(self) -> Locator:
+    def sections_shown(self) -> Locator:
+        """The headings of the sections: there are none before the form knows its type."""
         return self.dialog.locator("[data-scope=accordion][data-part=item-trigger]")
 
     def sections(self) -> list[str]:
         """Return the headings of the sections in their order."""
-        headings: list[str] = self._headings.all_inner_texts()
+        headings: list[str] = self.sections_shown.all_inner_texts()
         return headings
+
+    def choose_type(self, type_label: str) -> None:
+        """Choose the type by the name people see, until the form shows the fields of that type.
+
+        Until Airflow knows the types, the dropdown is there, hidden. When the form is drawn again,
+        an effect of React puts back the type that was chosen before; on a slow machine that comes
+        after the choice, which then is lost.
+        """
+
+        def chosen() -> None:
+            expect(self.sections_shown.first).to_be_visible(timeout=_AGAIN)
+            expect(_choice(self.row("Connection Type"))).to_have_text(type_label, timeout=_AGAIN)
+
+        _repeat(lambda: self.fill("Connection Type", type_label), chosen)
 
     def open_section(self, name: str) -> None:
         """Open one section. Airflow closes the one that was open."""
-        trigger = self._headings.filter(has_text=re.compile(f"^{re.escape(name)}$"))
+        trigger = self.sections_shown.filter(has_text=re.compile(f"^{re.escape(name)}$"))
         if trigger.get_attribute("aria-expanded") == "false":
             trigger.click()
         expect(trigger).to_have_attribute("aria-expanded", "true")
@@ -193,6 +212,7 @@ class ConnectionForm:
         """Return the row of one field, in an opened section."""
         caption = self.page.locator("label", has_text=re.compile(rf"^\s*{re.escape(label)}\s*\*?\s*$"))
         row = self.dialog.locator("[data-scope=field][data-part=root]").filter(has=caption)
+        row.wait_for(state="attached")  # only then it is known whether its section is closed
         section = row.locator("xpath=ancestor::*[@data-scope='accordion' and @data-part='item']")
         if section.count() and section.get_attribute("data-state") == "closed":
             section.locator("[data-part=item-trigger]").click()
@@ -204,22 +224,20 @@ class ConnectionForm:
         row = self.row(label)
         if isinstance(value, bool):
             self._switch(row, on=value)
-        elif row.get_by_role("combobox").count():
-            self._choose(row.get_by_role("combobox"), str(value))
+        elif _dropdown(row).count():
+            self._choose(_dropdown(row), str(value))
         else:
-            text = "\n".join(value) if isinstance(value, list) else value
-            control = _text_control(row)
-            control.fill(text)
-            control.blur()
+            self._type(_text_control(row), "\n".join(value) if isinstance(value, list) else value)
 
-    def value(self, label: str) -> Value:
-        """Return what one field shows; of a dropdown the label, not the value behind it."""
+    def expect_value(self, label: str, value: Value) -> None:
+        """Wait until one field shows its value; of a dropdown the label, not the value behind it."""
         row = self.row(label)
-        if row.get_by_role("checkbox").count():
-            return bool(row.get_by_role("checkbox").is_checked())
-        if row.get_by_role("combobox").count():
-            return _chosen(row.get_by_role("combobox"))
-        return str(_text_control(row).input_value())
+        if isinstance(value, bool):
+            expect(row.get_by_role("checkbox")).to_be_checked(checked=value)
+        elif _dropdown(row).count():
+            expect(_choice(row)).to_have_text([str(value)] if value else [])
+        else:
+            expect(_text_control(row)).to_have_value(str(value))
 
     def help_text(self, label: str) -> str:
         """Return the help text of one field."""
@@ -227,7 +245,7 @@ class ConnectionForm:
 
     def options(self, label: str) -> list[str]:
         """Return the labels a dropdown offers."""
-        combobox = self.row(label).get_by_role("combobox")
+        combobox = _dropdown(self.row(label))
         combobox.click()
         self.page.get_by_role("option").first.wait_for()
         offered: list[str] = self.page.get_by_role("option").all_inner_texts()
@@ -252,6 +270,13 @@ class ConnectionForm:
             row.locator("[data-scope=switch][data-part=control]").click()
         expect(row.get_by_role("checkbox")).to_be_checked(checked=on)
 
+    def _type(self, control: Locator, text: str) -> None:
+        def write() -> None:
+            control.fill(text)
+            control.blur()
+
+        _repeat(write, lambda: expect(control).to_have_value(text, timeout=_AGAIN))
+
     def _choose(self, combobox: Locator, option: str) -> None:
         combobox.fill(option)
         self.page.get_by_role("option", name=option, exact=True).click()
@@ -271,10 +296,28 @@ def press_test(page: Page, address: str, conn_id: str) -> TestResult:
     return TestResult(title == "Test Connection Successful", message, tested.value.status)
 
 
-def _chosen(combobox: Locator) -> str:
+def _repeat(act: Callable[[], None], check: Callable[[], None]) -> None:
+    """Do something again until it has shown an effect that stays."""
+    ends_at = time.monotonic() + PATIENCE / 1000
+    while True:
+        act()
+        try:
+            check()
+        except AssertionError:
+            if time.monotonic() > ends_at:
+                raise
+        else:
+            return
+
+
+def _dropdown(row: Locator) -> Locator:
+    """Return the dropdown of a row; as long as it cannot be used yet, it is hidden."""
+    return row.get_by_role("combobox", include_hidden=True)
+
+
+def _choice(row: Locator) -> Locator:
     """Return what stands before the cursor of a dropdown; its placeholder is not a choice."""
-    beside = combobox.locator("xpath=../preceding-sibling::div[not(contains(@id, 'placeholder'))]")
-    return beside.inner_text() if beside.count() else ""
+    return _dropdown(row).locator("xpath=../preceding-sibling::div[not(contains(@id, 'placeholder'))]")
 
 
 def _text_control(row: Locator) -> Locator:

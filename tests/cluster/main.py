@@ -14,7 +14,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,17 +25,12 @@ from typing import Any
 
 from tests.demo.orders import OrdersServer
 from tests.servers.redis_server import RedisServer
+from tests.support.ports import free_port
 
 DEADLINE = 600.0
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 TASK_STATES = "select state, count(*) from task_instance group by state"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -22,14 +22,14 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.main import free_port
 from tests.demo.dag_runs import EXAMPLES, ROOT
 from tests.demo.orders import CLIENT_SECRET, RETRY_AFTER, OrdersServer
+from tests.support.ports import free_port
 from tests.test_provider_info import VERSION
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(VERSION < (3, 3), reason="the newest Airflow; shared polls came with 3.3"),
 ]
 DAGS = Path(__file__).parent / "dags"

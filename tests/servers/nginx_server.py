@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Self
 
 from tests.servers.oidc_server import ServerMissingError
+from tests.support.ports import free_port
+from tests.support.waiting import listens, until
 
 _CONFIGURATION = """
 daemon off;
@@ -44,9 +44,7 @@ class Nginx:
 
     def __init__(self, upstream: str) -> None:
         self._upstream = upstream
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
 
     @property
     def url(self) -> str:
@@ -68,15 +66,10 @@ class Nginx:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        ends_at = time.monotonic() + 10
-        while time.monotonic() < ends_at:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return self
-            time.sleep(0.05)
-        raise RuntimeError("nginx does not listen")
+        until(lambda: listens(self.port), "nginx to listen")
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(60)
         self._folder.cleanup()

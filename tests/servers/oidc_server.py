@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import secrets
 import shutil
@@ -90,11 +91,11 @@ class OidcServer:
 
     def requests(self) -> list[dict[str, Any]]:
         """Return the token requests since the last :meth:`reset`, as the server saw them."""
-        found: list[dict[str, Any]] = requests.get(f"{self.issuer}/_test/requests", timeout=5).json()
+        found: list[dict[str, Any]] = requests.get(f"{self.issuer}/_test/requests", timeout=60).json()
         return found
 
     def reset(self) -> None:
-        requests.delete(f"{self.issuer}/_test/requests", timeout=5)
+        requests.delete(f"{self.issuer}/_test/requests", timeout=60)
 
     def introspect(self, token: str) -> dict[str, Any]:
         """Ask the server itself what a token is (RFC 7662)."""
@@ -103,7 +104,7 @@ class OidcServer:
             f"{self.issuer}/token/introspection",
             {"token": token},
             auth=(client.client_id, client.secret or ""),
-            timeout=5,
+            timeout=60,
         )
         found: dict[str, Any] = answer.json()
         return found
@@ -175,10 +176,17 @@ def _install() -> None:
     missing = [name for name in ("node", "npm") if shutil.which(name) is None]
     if missing:
         raise ServerMissingError(f"{' and '.join(missing)} not found: install Node.js 20 or later")
-    if (FOLDER / "node_modules" / "oidc-provider").is_dir():
-        return
-    done = subprocess.run(
-        ["npm", "install", "--silent"], cwd=FOLDER, capture_output=True, text=True, timeout=300, check=False
-    )
-    if done.returncode:
-        raise ServerMissingError(f"npm could not install oidc-provider (status {done.returncode})")
+    with (FOLDER / "package.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
+        if (FOLDER / "node_modules" / "oidc-provider").is_dir():
+            return
+        done = subprocess.run(
+            ["npm", "install", "--silent"],
+            cwd=FOLDER,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        if done.returncode:
+            raise ServerMissingError(f"npm could not install oidc-provider (status {done.returncode})")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Self
 
 from tests.servers.oidc_server import ServerMissingError
+from tests.support.ports import free_port
+from tests.support.waiting import listens, until
 
 
 class Proxy:
@@ -21,9 +21,7 @@ class Proxy:
 
     def __init__(self, credentials: str | None = None) -> None:
         self._credentials = credentials
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
 
     @property
     def url(self) -> str:
@@ -53,7 +51,7 @@ class Proxy:
         self._process = subprocess.Popen(
             [program, "-d", "-c", str(configuration)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        self._wait_until_it_listens()
+        until(lambda: listens(self.port), "tinyproxy to listen")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,12 +62,3 @@ class Proxy:
             self._process.kill()
             self._process.wait()
         self._folder.cleanup()
-
-    def _wait_until_it_listens(self) -> None:
-        ends_at = time.monotonic() + 10
-        while time.monotonic() < ends_at:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.05)
-        raise RuntimeError("tinyproxy does not listen")

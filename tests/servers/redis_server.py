@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from typing import Any, Self
 
 from tests.servers.oidc_server import ServerMissingError
+from tests.support.ports import free_port
+from tests.support.waiting import until
 
 
 class RedisServer:
@@ -26,9 +26,7 @@ class RedisServer:
         self._program = program
         self._options = options
         self._folder = tempfile.TemporaryDirectory(prefix="redis-")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -49,18 +47,17 @@ class RedisServer:
         for name, value in self._options.items():
             arguments += [f"--{name.replace('_', '-')}", value]
         self._process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        ends_at = time.monotonic() + 20
-        while time.monotonic() < ends_at:
-            try:
-                if self.client().ping():
-                    return
-            except OSError:
-                time.sleep(0.02)
-            except Exception as error:
-                if type(error).__name__ not in {"ConnectionError", "BusyLoadingError"}:
-                    raise
-                time.sleep(0.02)
-        raise RuntimeError("redis-server did not start")
+        until(self._answers, "Redis to answer")
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.client().ping())
+        except OSError:
+            return False
+        except Exception as error:
+            if type(error).__name__ not in {"ConnectionError", "BusyLoadingError"}:
+                raise
+            return False
 
     def client(self) -> Any:
         import redis
@@ -71,7 +68,7 @@ class RedisServer:
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(60)
             self._process = None
 
     def freeze(self) -> None:
