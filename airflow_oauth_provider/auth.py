@@ -9,13 +9,14 @@ from requests import PreparedRequest, Response
 
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.body import can_replay, rewind
+from airflow_oauth_provider.calls.call_flow import CallFlow
 from airflow_oauth_provider.calls.response import drain, head_of
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.identifier import DEFAULT_CONN_ID
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.call.credentials import TOKEN_HEADER, TokenHeader, headers_for
-from airflow_oauth_provider.protocol.call.effects import RenewToken, SendCall
-from airflow_oauth_provider.protocol.call.protected_call import ProtectedCall, advance
+from airflow_oauth_provider.protocol.call.effects import SendCall
+from airflow_oauth_provider.protocol.call.redirects import REDIRECTS
 from airflow_oauth_provider.tokens import AccessToken
 
 
@@ -73,7 +74,7 @@ class _ResponseWatch:
         self._auth = auth
         self._request = request
         self._token = token
-        self._flow: ProtectedCall | None = None
+        self._flow: CallFlow | None = None
 
     def __call__(self, response: Response, **kwargs: Any) -> Response:
         """Return the response, or that to a replay with another token."""
@@ -86,25 +87,31 @@ class _ResponseWatch:
         raise failed
 
     def _checked(self, response: Response, kwargs: dict[str, Any]) -> Response:
-        request = response.request
-        if request is self._request:
-            call = SendCall(request.method or "GET", request.url or "")
-            self._flow = self._auth.flow(call, replayable=can_replay(request))
-        if self._flow is None:
+        flow = self._flow_of(response.request)
+        if flow is None:
             return response
-        refused = isinstance(request.headers.get(TOKEN_HEADER), TokenHeader)
-        effect = advance(self._flow, head_of(response))
-        if not isinstance(effect, RenewToken):
-            return response  # the last one, or a redirect that may be followed
-        renewed = self._auth.client.renew(self._token) if refused else self._token
-        self._token = renewed or self._token
-        replay = advance(self._flow, renewed is not None)
-        if not isinstance(replay, SendCall):
+        call = flow.next_call(head_of(response), carried=_carries_token(response.request))
+        if call is None:
+            self._flow = None
             return response
-        return self._checked(self._replayed(response, replay, kwargs), kwargs)
+        if response.status_code in REDIRECTS:
+            return response  # it may be followed, which is up to requests
+        self._token = flow.token
+        return self._checked(self._replayed(response, call, kwargs), kwargs)
+
+    def _flow_of(self, request: PreparedRequest) -> CallFlow | None:
+        """Return the flow under way, or that of a call which begins with *request*."""
+        flow, method = self._flow, request.method or "GET"
+        begins = flow is None or request is self._request or method != flow.call.method
+        # Only what we have put the token on is a call of ours.
+        if begins and _carries_token(request):
+            call = SendCall(method, request.url or "")
+            self._flow = CallFlow(self._auth, call, self._token, replayable=can_replay(request))
+        return self._flow
 
     def _replayed(self, response: Response, call: SendCall, kwargs: dict[str, Any]) -> Response:
         """Send the request once more with another token, as requests' own digest auth does."""
+        self._auth.require_allowed(response.request.url or "")
         drain(response)
         # In the original, too: requests copies that for a redirect.
         response.request.headers.update(headers_for(self._token, call))
@@ -114,6 +121,10 @@ class _ResponseWatch:
         replayed.history.append(response)
         replayed.request = again
         return replayed
+
+
+def _carries_token(request: PreparedRequest) -> bool:
+    return isinstance(request.headers.get(TOKEN_HEADER), TokenHeader)
 
 
 def bearer_token_callable(oauth2_conn_id: str = DEFAULT_CONN_ID) -> Callable[[], str]:

@@ -230,5 +230,5 @@ _DEFINITE_STATUSES = frozenset({401, 403})
 def is_definite(error: OAuthError) -> bool:
     """Whether repeating the task as it is cannot help."""
     if isinstance(error, ResourceError) and error.status is not None:
-        return error.status in _DEFINITE_STATUSES
+        return error.status in _DEFINITE_STATUSES and not error.retryable
     return not error.retryable

@@ -171,6 +171,20 @@ class TestPlainRequests:
                 service.dead.add(dead)
                 assert session.send(request, timeout=5).json()["authorization"] == f"Bearer {good}"
 
+    @pytest.mark.fault("F02")
+    def test_a_copy_of_a_request_is_a_call_of_its_own(self, service: Service) -> None:
+        """Whatever became of the call before: its redirect may have been left alone."""
+        with ScriptedServer() as other, requests.Session() as session:
+            answers = iter([Redirect("/api/y", 303), Redirect(f"{other.url}/x", 307)])
+            service.api = lambda _: next(answers)
+            request = session.prepare_request(
+                requests.Request("POST", f"{service.base_url}/x", data="x", auth=auth_of(service))
+            )
+            session.send(request.copy(), timeout=5, allow_redirects=False)
+            with pytest.raises(ResourceError, match="not followed"):
+                session.send(request.copy(), timeout=5)
+            assert other.requests == []
+
     @pytest.mark.fault("N32")
     def test_netrc_does_not_replace_the_token(
         self, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -11,10 +11,9 @@ from requests.auth import AuthBase
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.call.credentials import TOKEN_HEADER, TokenHeader
-from airflow_oauth_provider.protocol.call.effects import RenewToken, ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination, destination, require_allowed
-from airflow_oauth_provider.protocol.call.protected_call import ProtectedCall, advance, protected_call
 from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.urls import parse_url
 from airflow_oauth_provider.tokens import AccessToken
 
 
@@ -32,10 +31,11 @@ class BearerAuth(AuthBase):
         self.client = client
         self.base_url = base_url
         self._destination: tuple[ClientSettings, Destination] | None = None
+        self._accepted: dict[str, AccessToken] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the resolved settings behind."""
-        return {**self.__dict__, "_destination": None}
+        """Leave the resolved settings and the tokens behind."""
+        return {**self.__dict__, "_destination": None, "_accepted": {}}
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Return the request as it is; called by ``requests`` after all headers are set.
@@ -73,14 +73,31 @@ class BearerAuth(AuthBase):
         :raises OAuthError: when there is no token to be had.
         """
         self.require_no_other(headers)
+        self.require_allowed(url)
+        return self._token()
+
+    def require_allowed(self, url: str) -> None:
+        """Refuse a URL that must not get the token.
+
+        :raises ConfigurationError: then.
+        """
         try:
             require_allowed(self.destination, url)
         except ConfigurationError as error:
-            raise error.for_connection(self.client.conn_id) from None
-        return self._token()
+            refused = error.for_connection(self.client.conn_id)
+        else:
+            return
+        raise refused
 
     def _token(self) -> AccessToken:
         return self.client.get_token()
+
+    def note_accepted(self, token: AccessToken, url: str) -> None:
+        """Note that an API has answered a call with *token* by a 2xx status; once per token and origin."""
+        origin = url[: url.find("/", 8)]
+        if self._accepted.get(origin) is not token:
+            self._accepted[origin] = token
+            self.client.accepted(token, parse_url(url.partition("#")[0]).origin)
 
     def require_no_other(self, headers: Mapping[str, Any]) -> None:
         """Refuse headers with one in the token's place.
@@ -95,43 +112,6 @@ class BearerAuth(AuthBase):
                 field="headers",
                 conn_id=self.client.conn_id,
             )
-
-    def flow(self, call: SendCall, *, replayable: bool, follow_redirects: bool = True) -> ProtectedCall:
-        """Return the flow of a call that has just been sent."""
-        flow = protected_call(
-            call.method,
-            call.url,
-            self.destination,
-            refresh_on_status=self.refresh_on_status,
-            replayable=replayable,
-            follow_redirects=follow_redirects,
-        )
-        next(flow)
-        return flow
-
-    def next_call(
-        self, flow: ProtectedCall, head: ResponseHead, token: AccessToken
-    ) -> tuple[SendCall | None, AccessToken]:
-        """Do what *flow* says after a response.
-
-        :param token: that the request carried.
-        :return: the call to make next, ``None`` for none, and the token it carries.
-        """
-        effect = advance(flow, head)
-        while isinstance(effect, RenewToken):
-            renewed = self.client.renew(token)
-            token, effect = renewed or token, advance(flow, renewed is not None)
-        return effect, token
-
-    async def anext_call(
-        self, flow: ProtectedCall, head: ResponseHead, token: AccessToken
-    ) -> tuple[SendCall | None, AccessToken]:
-        """Do what :meth:`next_call` does."""
-        effect = advance(flow, head)
-        while isinstance(effect, RenewToken):
-            renewed = await self.client.arenew(token)
-            token, effect = renewed or token, advance(flow, renewed is not None)
-        return effect, token
 
 
 class OneTokenAuth(BearerAuth):

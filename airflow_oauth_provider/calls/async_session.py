@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
-from time import perf_counter
+from time import monotonic
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from yarl import URL
 
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.async_request import Outgoing
+from airflow_oauth_provider.calls.call_flow import CallFlow
 from airflow_oauth_provider.calls.pending_response import PendingAnswer
 from airflow_oauth_provider.calls.preparation import Preparation
 from airflow_oauth_provider.calls.response import (
@@ -28,12 +29,12 @@ from airflow_oauth_provider.calls.response import (
     adrain,
     answer_of,
     async_head_of,
+    note_credential,
     read_within,
 )
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.call.credentials import headers_for
 from airflow_oauth_provider.protocol.call.effects import SendCall
-from airflow_oauth_provider.protocol.call.protected_call import ProtectedCall, ends_call
 from airflow_oauth_provider.protocol.call.redirects import hop_headers
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.urls import is_forbidden_address
@@ -161,15 +162,17 @@ class OAuth2AsyncSession:
         token = self.auth.client.held_token or await self.auth.client.afirst_token(
             partial(self._prepared, method, endpoint, arguments)
         )
-        started = perf_counter()
-        response, url, history = await self._exchange(method, endpoint, arguments, token)
-        elapsed = timedelta(seconds=perf_counter() - started)
+        started = monotonic()
+        response, url, history, flow = await self._exchange(method, endpoint, arguments, token)
+        elapsed = timedelta(seconds=monotonic() - started)
         try:
             content = await (response.read() if limit is None else read_within(response, limit))
         except NO_ANSWER as error:
             raise self._no_answer(url, error) from None
         answer = answer_of(response, url, content)
         answer.history, answer.elapsed = history, elapsed  # type: ignore[assignment]
+        if flow is not None:
+            note_credential(answer, flow.credential(started))
         return answer
 
     async def _exchange(
@@ -178,7 +181,7 @@ class OAuth2AsyncSession:
         endpoint: str | None,
         arguments: dict[str, Any],
         token: AccessToken | None = None,
-    ) -> tuple[aiohttp.ClientResponse, str, list[ReadResponse]]:
+    ) -> tuple[aiohttp.ClientResponse, str, list[ReadResponse], CallFlow | None]:
         """Make a call; return the last answer, its body yet unread, its URL, and the answers before it.
 
         :param token: one just got; of those that are good for the call at hand only, nobody else knows.
@@ -198,38 +201,39 @@ class OAuth2AsyncSession:
                 response = await self._request(session, method, url, headers, body, request.options)
             except NO_ANSWER as error:
                 raise self._no_answer(url, error) from None
-            if ends_call(response.status, self.auth.refresh_on_status):
-                return response, url, []
-            flow = self.auth.flow(
+            if response.status < 300:
+                self.auth.note_accepted(token, url)
+                return response, url, [], None
+            flow = CallFlow(
+                self.auth,
                 call,
+                token,
                 replayable=request.replayable,
                 follow_redirects=arguments.get("allow_redirects", True),
             )
-            return await self._go_on(flow, request, response, token)
+            return *await self._go_on(flow, request, response), flow
         except OAuthError as error:
             raise error.for_connection(client.conn_id) from None
 
     async def _go_on(
-        self, flow: ProtectedCall, request: Outgoing, response: aiohttp.ClientResponse, token: AccessToken
+        self, flow: CallFlow, request: Outgoing, response: aiohttp.ClientResponse
     ) -> tuple[aiohttp.ClientResponse, str, list[ReadResponse]]:
         """Do what *flow* says after the first answer: renew, replay, follow redirects."""
         url, trusted = request.url, True
         history: list[ReadResponse] = []
         jar = None if self._keep_cookies else aiohttp.CookieJar(unsafe=True)
-        while True:
-            call, token = await self.auth.anext_call(flow, async_head_of(response), token)
-            if call is None:
-                return response, url, history
+        while (call := await flow.anext_call(async_head_of(response))) is not None:
             history.append(answer_of(response, url, await adrain(response)))
             if trusted and jar is not None:
                 jar.update_cookies(response.cookies, response.url)
             url, trusted = call.url, call.trusted
             headers = hop_headers(request.headers, call)
-            headers.update(headers_for(token, call))
+            headers.update(headers_for(flow.token, call))
             try:
                 response = await self._send_again(call, request, headers, jar)
             except NO_ANSWER as error:
                 raise self._no_answer(url, error) from None
+        return response, url, history
 
     async def _send_again(
         self, call: SendCall, request: Outgoing, headers: dict[str, str], jar: aiohttp.CookieJar | None
@@ -279,7 +283,7 @@ class OAuth2AsyncSession:
     async def _last_answer(
         self, method: str, endpoint: str | None, arguments: dict[str, Any]
     ) -> aiohttp.ClientResponse:
-        response, _, _ = await self._exchange(method, endpoint, arguments)
+        response, *_ = await self._exchange(method, endpoint, arguments)
         return response
 
     def _open(self) -> aiohttp.ClientSession:

@@ -14,6 +14,7 @@ from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
+from airflow_oauth_provider.calls.call_flow import Credential
 from airflow_oauth_provider.protocol.call.effects import ResponseHead
 from airflow_oauth_provider.transport.async_faults import NO_ANSWER
 
@@ -78,6 +79,16 @@ def answer_of(response: Any, url: str, content: bytes | None) -> ReadResponse:
     :param content: its body; ``None`` when it was not kept.
     """
     return ReadResponse(response.status, response.reason, url, response.headers.items(), content)
+
+
+def note_credential(response: Response, credential: Credential) -> None:
+    """Note beside a response which token its request carried, for :func:`credential_of`."""
+    vars(response)["_oauth2_credential"] = credential
+
+
+def credential_of(response: Response) -> Credential | None:
+    """Return what was noted; ``None`` for a response that is not of this package's."""
+    return vars(response).get("_oauth2_credential")
 
 
 def head_of(response: Response) -> ResponseHead:

@@ -6,8 +6,8 @@ the token goes to allowed origins only, a refused token is renewed once, redirec
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
-from time import perf_counter
 from typing import Any
 
 import requests
@@ -17,11 +17,12 @@ from requests.cookies import RequestsCookieJar, merge_cookies
 
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.body import can_replay, rewind
-from airflow_oauth_provider.calls.response import drain, head_of
+from airflow_oauth_provider.calls.call_flow import CallFlow
+from airflow_oauth_provider.calls.response import drain, head_of, note_credential
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.call.credentials import headers_for
 from airflow_oauth_provider.protocol.call.effects import SendCall
-from airflow_oauth_provider.protocol.call.protected_call import MAX_REDIRECTS, ProtectedCall, ends_call
+from airflow_oauth_provider.protocol.call.protected_call import MAX_REDIRECTS
 from airflow_oauth_provider.protocol.call.redirects import hop_headers
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.transport.call_failure import call_failed
@@ -73,35 +74,32 @@ class OAuth2Session(requests.Session):
             kwargs["timeout"] = DEFAULT_TIMEOUT
         kwargs["verify"], kwargs["cert"] = True, None  # the adapter's TLS context decides
         call = SendCall(request.method or "GET", request.url or "")
+        started = time.monotonic()
         try:
             token = self.auth.token_for(call.url, request.headers)
             request.headers.update(headers_for(token, call))
             response = self._exchange(request, call, kwargs)
-            if ends_call(response.status_code, self.auth.refresh_on_status):
+            if response.status_code < 300:
+                self.auth.note_accepted(token, call.url)
                 return response
-            flow = self.auth.flow(call, replayable=can_replay(request), follow_redirects=follow)
-            return self._go_on(flow, request, response, token, kwargs)
+            flow = CallFlow(self.auth, call, token, replayable=can_replay(request), follow_redirects=follow)
+            response = self._last_response(flow, request, response, kwargs)
         except OAuthError as error:
             raise error.for_connection(self.auth.client.conn_id) from None
+        note_credential(response, flow.credential(started))
+        return response
 
-    def _go_on(
-        self,
-        flow: ProtectedCall,
-        request: PreparedRequest,
-        response: Response,
-        token: AccessToken,
-        kwargs: dict[str, Any],
+    def _last_response(
+        self, flow: CallFlow, request: PreparedRequest, response: Response, kwargs: dict[str, Any]
     ) -> Response:
         """Do what *flow* says after the first response: renew, replay, follow redirects."""
         history: list[Response] = []
-        while True:
-            call, token = self.auth.next_call(flow, head_of(response), token)
-            if call is None:
-                response.history = history
-                return response
+        while (call := flow.next_call(head_of(response))) is not None:
             drain(response)
             history.append(response)
-            response = self._exchange(self._prepared(request, call, token), call, kwargs)
+            response = self._exchange(self._prepared(request, call, flow.token), call, kwargs)
+        response.history = history
+        return response
 
     def _prepared(self, request: PreparedRequest, call: SendCall, token: AccessToken) -> PreparedRequest:
         """Shape the request for a later call of the flow; the first is the caller's own object."""
@@ -135,10 +133,10 @@ class OAuth2Session(requests.Session):
         if call.trusted:
             return super().send(request, **{**kwargs, "allow_redirects": False, "proxies": proxies})
         # Past the session, so that it neither sends nor keeps cookies here.
-        started = perf_counter()
+        started = time.perf_counter()
         options = {key: kwargs[key] for key in ("timeout", "stream") if key in kwargs}
         response = self.get_adapter(request.url or "").send(request, proxies=proxies, **options)
-        response.elapsed = timedelta(seconds=perf_counter() - started)
+        response.elapsed = timedelta(seconds=time.perf_counter() - started)
         if not kwargs.get("stream"):
             response.content  # noqa: B018  (read it now, as a session does)
         return response

@@ -13,6 +13,7 @@ from requests import PreparedRequest, Request, Response
 from airflow_oauth_provider.auth import OAuth2Auth
 from airflow_oauth_provider.calls import network as reaching
 from airflow_oauth_provider.calls.access import BearerAuth, OneTokenAuth
+from airflow_oauth_provider.calls.response import credential_of
 from airflow_oauth_provider.calls.session import DEFAULT_TIMEOUT, OAuth2Session
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection import fields, form
@@ -330,12 +331,14 @@ class OAuth2Hook(HttpHook):
     def _refusal(self, response: Response, *confidential: str) -> OAuthError:
         headers = tuple((name.lower(), value) for name, value in response.headers.items())
         challenges = [value for name, value in headers if name == "www-authenticate"]
+        credential = credential_of(response)
         error = resource_error(
             response.status_code,
             response.reason or "",
             challenges,
             retry_after=retry_after(Answer(response.status_code, headers), now=this_moment().wall),
             confidential=(*self._client.confidential(), *confidential),
+            refusal_remembered=credential is not None and credential.refusal_remembered,
         )
         return error.for_connection(self.oauth2_conn_id)
 

@@ -18,6 +18,7 @@ from airflow_oauth_provider.exceptions import (
     ConfigurationError,
     InsufficientScopeError,
     ResourceError,
+    is_definite,
 )
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from tests.hooks.sides import Side
@@ -239,6 +240,60 @@ def test_the_body_of_a_refusal_is_not_logged(
     assert "tok-1" not in caplog.text
     assert SECRET not in caplog.text
     assert "you sent" not in str(caught.value)
+
+
+class TestAnApiThatRefusesEverything:
+    """A wrong audience, or keys that the API has lost: another token will not help."""
+
+    @pytest.mark.fault("F10")
+    def test_it_costs_two_token_requests_however_often_it_is_called(
+        self, side: Side, service: Service
+    ) -> None:
+        service.api = lambda _: service.refuse()
+        hooks = [hook_of(service) for _ in range(25)]
+        for hook in hooks:
+            for _ in range(4):
+                with pytest.raises(ResourceError) as caught:
+                    side.run(hook, "/x")
+        assert len(service.token_requests) == 2
+        assert len(service.calls) == 101, "the first call was replayed, no other"
+        assert caught.value.status == 401
+        assert caught.value.retryable
+        assert not is_definite(caught.value)
+        assert "within the last minute" in str(caught.value)
+
+    @pytest.mark.fault("F10")
+    def test_a_token_that_was_accepted_before_is_renewed(self, side: Side, service: Service) -> None:
+        """The API has lost its keys for a while: a process that knows better asks again."""
+        hook = hook_of(service)
+        side.run(hook, "/x")
+        service.dead.update({"tok-1", "tok-2"})
+        with pytest.raises(ResourceError):
+            side.run(hook, "/x")
+        service.dead.clear()
+        assert side.run(hook, "/x").json()["authorization"] == "Bearer tok-2"
+        service.dead.add("tok-2")
+        assert side.run(hook, "/x").json()["authorization"] == "Bearer tok-3"
+
+    @pytest.mark.parametrize(
+        "challenge",
+        [
+            pytest.param('Bearer error="insufficient_scope"', id="scope"),
+            pytest.param('Bearer error="insufficient_user_authentication"', id="step-up[F86]"),
+            pytest.param('DPoP error="use_dpop_nonce"', id="nonce"),
+        ],
+    )
+    @pytest.mark.fault("F10")
+    def test_what_is_not_the_tokens_fault_renews_nothing(
+        self, side: Side, service: Service, challenge: str
+    ) -> None:
+        service.api = lambda _: Json({}, 401, [("WWW-Authenticate", challenge)])
+        hook = hook_of(service)
+        for _ in range(3):
+            with pytest.raises(ResourceError) as caught:
+                side.run(hook, "/x")
+        assert not caught.value.retryable
+        assert (len(service.token_requests), len(service.calls)) == (1, 3)
 
 
 class TestBodies:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.exceptions import InsufficientScopeError, ResourceError
-from airflow_oauth_provider.protocol.call.effects import RenewToken, ResponseHead, SendCall
+from airflow_oauth_provider.protocol.call.effects import RenewToken, ReportRefusal, ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination
 from airflow_oauth_provider.protocol.call.protected_call import protected_call
 from airflow_oauth_provider.protocol.call.refusal import resource_error
@@ -29,13 +29,13 @@ def run(
     replayable: bool = True,
     refresh: frozenset[int] = frozenset({401}),
     url: str = f"{API}/x",
-) -> list[SendCall | RenewToken]:
+) -> list[SendCall | RenewToken | ReportRefusal]:
     """Return the effects of a call that meets *answers*; what is renewed needs none."""
     flow = protected_call(method, url, WHERE, refresh_on_status=refresh, replayable=replayable)
     pending = list(answers)
     effects = [next(flow)]
     while True:
-        answer = True if isinstance(effects[-1], RenewToken) else pending.pop(0)
+        answer = pending.pop(0) if isinstance(effects[-1], SendCall) else isinstance(effects[-1], RenewToken)
         try:
             effects.append(flow.send(answer))
         except StopIteration:
@@ -44,6 +44,7 @@ def run(
 
 
 CALL = SendCall("GET", f"{API}/x")
+REFUSAL = ReportRefusal(parse_url(API).origin)
 RENEWAL = RenewToken(parse_url(API).origin)
 
 
@@ -68,12 +69,33 @@ class TestRefusedTokens:
     def test_renewed_and_replayed_once(self, challenges: tuple[str, ...]) -> None:
         refused = ResponseHead(401, None, challenges)
         assert run(refused, OK) == [CALL, RENEWAL, CALL]
-        assert run(refused, refused) == [CALL, RENEWAL, CALL], "the second refusal is the result"
+        second = run(refused, refused)
+        assert second == [CALL, RENEWAL, CALL, REFUSAL], "the second refusal is the result"
 
-    def test_a_missing_scope_is_not_renewed_away(self) -> None:
+    @pytest.mark.parametrize(
+        "challenge",
+        [
+            'Bearer error="insufficient_scope", scope="a"',
+            pytest.param('Bearer error="insufficient_user_authentication", max_age="5"', id="RFC9470[F86]"),
+            pytest.param('DPoP error="use_dpop_nonce"', id="nonce[F10]"),
+            pytest.param('Bearer realm="x", DPoP error="use_dpop_nonce"', id="nonce-beside[F10]"),
+        ],
+    )
+    def test_what_another_token_cannot_help_is_not_renewed(self, challenge: str) -> None:
         for status in (401, 403):
-            refused = ResponseHead(status, None, ('Bearer error="insufficient_scope", scope="a"',))
+            refused = ResponseHead(status, None, (challenge,))
             assert run(refused, refresh=frozenset({401, 403})) == [CALL]
+            dead = ResponseHead(status)
+            again = run(dead, refused, refresh=frozenset({401, 403}))
+            assert again == [CALL, RENEWAL, CALL], "and never counts as a refusal of the token"
+
+    @pytest.mark.fault("F10")
+    def test_without_another_token_the_refusal_is_the_result(self) -> None:
+        flow = protected_call("GET", CALL.url, WHERE, refresh_on_status=frozenset({401}), replayable=True)
+        next(flow)
+        assert flow.send(ResponseHead(401)) == RENEWAL
+        with pytest.raises(StopIteration):
+            flow.send(False)
 
     def test_other_statuses_by_configuration_only(self) -> None:
         assert run(ResponseHead(403)) == [CALL]

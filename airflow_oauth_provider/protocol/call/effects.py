@@ -24,7 +24,17 @@ class SendCall(NamedTuple):
 
 @dataclass(frozen=True)
 class RenewToken:
-    """Get another token than the one just refused; answered by it.
+    """Get another token than the one just refused; answered by whether there is one.
+
+    :param origin: that refused it.
+    """
+
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class ReportRefusal:
+    """Report that a token was refused which had only just been renewed; answered by ``False``.
 
     :param origin: that refused it.
     """

@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from airflow_oauth_provider.exceptions import ResourceError
-from airflow_oauth_provider.protocol.call.challenges import bearer, parse_challenges
-from airflow_oauth_provider.protocol.call.effects import RenewToken, ResponseHead, SendCall
+from airflow_oauth_provider.protocol.call.challenges import parse_challenges
+from airflow_oauth_provider.protocol.call.effects import RenewToken, ReportRefusal, ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination
 from airflow_oauth_provider.protocol.call.redirects import REDIRECTS, not_followed, redirected
 from airflow_oauth_provider.protocol.urls import parse_url
 
 MAX_REDIRECTS = 5
-Effect = SendCall | RenewToken
+Effect = SendCall | RenewToken | ReportRefusal
 Answer = ResponseHead | bool
 """Of :class:`SendCall` the response, of :class:`RenewToken` whether there is another token."""
+# Refusals that are not the token's fault: another of the same client would meet them, too (RFC 6750 §3.1,
+# RFC 9449 §9, RFC 9470 §3).
+_NOT_THE_TOKEN = frozenset({"insufficient_scope", "use_dpop_nonce", "insufficient_user_authentication"})
 ProtectedCall = Generator[Effect, Answer, None]
 
 
@@ -47,9 +50,13 @@ def protected_call(
         head = yield current
         if not isinstance(head, ResponseHead) or ends_call(head.status, refresh_on_status):
             return
-        if current.trusted and not renewed and token_may_be_dead(head, refresh_on_status):
+        if current.trusted and token_may_be_dead(head, refresh_on_status):
+            origin = parse_url(current.url.partition("#")[0]).origin
+            if renewed:
+                yield ReportRefusal(origin)
+                return
             renewed = True
-            if not (yield RenewToken(parse_url(current.url.partition("#")[0]).origin)):
+            if not (yield RenewToken(origin)):
                 return
             if current.with_body and not replayable:
                 raise _body_is_gone(head)
@@ -81,8 +88,8 @@ def token_may_be_dead(head: ResponseHead, refresh_on_status: frozenset[int]) -> 
     """Whether another token could help: a missing scope it cannot bring."""
     if head.status not in refresh_on_status:
         return False
-    challenge = bearer(parse_challenges(head.challenges))
-    return challenge is None or challenge.parameters.get("error") != "insufficient_scope"
+    challenges = parse_challenges(head.challenges)
+    return not any(challenge.parameters.get("error") in _NOT_THE_TOKEN for challenge in challenges)
 
 
 def _body_is_gone(head: ResponseHead) -> ResourceError:

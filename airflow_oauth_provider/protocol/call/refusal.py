@@ -18,10 +18,12 @@ def resource_error(
     *,
     retry_after: float | None = None,
     confidential: tuple[str, ...] = (),
+    refusal_remembered: bool = False,
 ) -> ResourceError:
     """Build the error for an answer of status 400 and above.
 
     :param reason: the answer's reason phrase.
+    :param refusal_remembered: the token was not renewed, since this API has just refused a new one.
     :param confidential: strings that the message may not repeat.
     """
     found = parse_challenges(challenges)
@@ -43,7 +45,12 @@ def resource_error(
             status=status,
             challenge=schemes,
         )
-    if status == 401:
+    if refusal_remembered:
+        text += (
+            "; within the last minute it refused a token that had only just been granted, so this one was "
+            "not renewed. Check audience, scope and base URL, or wait for the API"
+        )
+    elif status == 401:
         text += (
             "; a new token did not help" if said or not found else f"; it wants {schemes}, not a Bearer token"
         )
@@ -51,6 +58,6 @@ def resource_error(
         text,
         status=status,
         challenge=schemes,
-        retryable=status in _RETRYABLE or status >= 500,
+        retryable=refusal_remembered or status in _RETRYABLE or status >= 500,
         retry_after=retry_after,
     )

@@ -1,0 +1,107 @@
+"""What follows the first response of a call, for every HTTP library: its flow, and the token beside it."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from airflow_oauth_provider.calls.access import BearerAuth
+from airflow_oauth_provider.protocol.call.effects import RenewToken, ReportRefusal, ResponseHead, SendCall
+from airflow_oauth_provider.protocol.call.protected_call import advance, protected_call
+from airflow_oauth_provider.tokens import AccessToken
+
+
+class Credential(NamedTuple):
+    """What an error says of the token that a refused call carried.
+
+    :param new: it was granted for this very call.
+    :param refusal_remembered: it was not renewed, since this API refuses new ones, too.
+    """
+
+    new: bool
+    refusal_remembered: bool
+
+
+class CallFlow:
+    """A call that has been sent, and may have to be sent again.
+
+    The driver sends what :meth:`next_call` returns, until that is ``None``.
+
+    :param call: that has just been sent; then the one to be sent next.
+    :param token: it carries.
+    :param replayable: its body can be sent again.
+    """
+
+    __slots__ = ("_auth", "_flow", "_refusal_remembered", "call", "token")
+
+    def __init__(
+        self,
+        auth: BearerAuth,
+        call: SendCall,
+        token: AccessToken,
+        *,
+        replayable: bool,
+        follow_redirects: bool = True,
+    ) -> None:
+        self._auth = auth
+        self.call = call
+        self._refusal_remembered = False
+        self.token = token
+        self._flow = protected_call(
+            call.method,
+            call.url,
+            auth.destination,
+            refresh_on_status=auth.refresh_on_status,
+            replayable=replayable,
+            follow_redirects=follow_redirects,
+        )
+        next(self._flow)
+
+    def next_call(self, head: ResponseHead, *, carried: bool = True) -> SendCall | None:
+        """Return the call to make after a response; ``None`` when that is the result.
+
+        :param carried: whether the request had the token on it: without, that is not to blame.
+        """
+        client, effect = self._auth.client, advance(self._flow, head)
+        while effect is not None and not isinstance(effect, SendCall):
+            renewed = None
+            if isinstance(effect, ReportRefusal):
+                client.refused_again(self.token, effect.origin)
+            else:
+                renewed = client.renew(self.token, effect.origin) if carried else self.token
+            effect = self._answer(effect, renewed)
+        return self._noted(effect, head)
+
+    async def anext_call(self, head: ResponseHead) -> SendCall | None:
+        """Do what :meth:`next_call` does."""
+        client, effect = self._auth.client, advance(self._flow, head)
+        while effect is not None and not isinstance(effect, SendCall):
+            renewed = None
+            if isinstance(effect, ReportRefusal):
+                await client.arefused_again(self.token, effect.origin)
+            else:
+                renewed = await client.arenew(self.token, effect.origin)
+            effect = self._answer(effect, renewed)
+        return self._noted(effect, head)
+
+    def _noted(self, effect: SendCall | None, head: ResponseHead) -> SendCall | None:
+        if effect is not None:
+            self.call = effect
+        elif 200 <= head.status < 300 and self.call.trusted:
+            self._auth.note_accepted(self.token, self.call.url)
+        return effect
+
+    def credential(self, started: float) -> Credential:
+        """Return what an error says of the token.
+
+        :param started: monotonic seconds at which the call began.
+        """
+        began_at = time.time() - (time.monotonic() - started)
+        return Credential(self.token.issued_at >= began_at, self._refusal_remembered)
+
+    def _answer(
+        self, effect: RenewToken | ReportRefusal, renewed: AccessToken | None
+    ) -> SendCall | RenewToken | ReportRefusal | None:
+        self._refusal_remembered = renewed is None and isinstance(effect, RenewToken)
+        self.token = renewed or self.token
+        return advance(self._flow, renewed is not None)
