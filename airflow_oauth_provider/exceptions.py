@@ -24,7 +24,7 @@ from typing import Self
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 
-MAX_DESCRIPTION = 200
+MAX_DESCRIPTION = 1000
 
 
 class OAuthError(Exception):
@@ -123,7 +123,7 @@ class TokenEndpointError(OAuthError):
 
     :param status: HTTP status.
     :param error: the ``error`` code; ``None`` when the answer had no valid body.
-    :param description: the server's ``error_description``, cleaned and cut to 200 characters.
+    :param description: the server's ``error_description``, cleaned and cut to 1,000 characters.
     :param uri: the server's ``error_uri`` when it is an http(s) address.
     :param retry_after: seconds to stay away that the server named, if it did.
     :param retryable: whether the refusal is a passing one.

@@ -22,6 +22,7 @@ from airflow_oauth_provider.connection.identifier import connection_not_found
 from airflow_oauth_provider.connection.resolving import Resolved, resolve
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError
+from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor, redactor_of
 from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
 from airflow_oauth_provider.protocol.token.key import token_key
 from airflow_oauth_provider.protocol.urls import Origin
@@ -111,6 +112,7 @@ class OAuth2Client:
         self._read_at: float | None = None
         self._last_read_at = float("-inf")
         self._handed_out: deque[AccessToken] = deque(maxlen=HANDED_OUT)
+        self._redactor: tuple[ClientSettings, dict[str, None], Redactor] | None = None
 
     @property
     def settings(self) -> ClientSettings:
@@ -287,15 +289,19 @@ class OAuth2Client:
         """Forget the token, and what is remembered of it."""
         shared.forget(self.settings, self._sharing)
 
-    def confidential(self) -> tuple[str, ...]:
-        """Return what may not appear in anything shown: the secrets, and tokens that calls have used."""
-        if self._settings is None:
-            return ()
-        values = [secret.reveal() for secret in self._settings.secrets()]
-        values += [token.value for token in self._handed_out]
-        if self._slot is not None and (token := self._slot.current()):
-            values.append(token.value)
-        return tuple(dict.fromkeys(values))
+    @property
+    def redactor(self) -> Redactor:
+        """Removes what may not appear in anything shown: the secrets, and tokens that calls have used."""
+        settings = self._settings
+        if settings is None:
+            return NOTHING
+        tokens = {token.value: None for token in self._handed_out}
+        if self._slot is not None and (current := self._slot.current()):
+            tokens[current.value] = None
+        known = self._redactor
+        if known is None or known[0] is not settings or known[1] != tokens:
+            known = self._redactor = settings, tokens, redactor_of(settings, *tokens)
+        return known[2]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave settings and tokens behind: the other process reads the connection itself."""

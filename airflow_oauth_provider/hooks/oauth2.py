@@ -23,7 +23,7 @@ from airflow_oauth_provider.protocol.access_token import scopes_text
 from airflow_oauth_provider.protocol.call.endpoints import destination, resolve_endpoint
 from airflow_oauth_provider.protocol.call.refusal import resource_error
 from airflow_oauth_provider.protocol.http import Answer
-from airflow_oauth_provider.protocol.texts import redact
+from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.token.retry import retry_after
 from airflow_oauth_provider.protocol.urls import host_allowed, parse_url
 from airflow_oauth_provider.tokens import AccessToken
@@ -337,8 +337,8 @@ class OAuth2Hook(HttpHook):
             response.reason or "",
             challenges,
             retry_after=retry_after(Answer(response.status_code, headers), now=this_moment().wall),
-            confidential=(*self._client.confidential(), *confidential),
             refusal_remembered=credential is not None and credential.refusal_remembered,
+            redactor=self._client.redactor.with_values(*confidential),
         )
         return error.for_connection(self.oauth2_conn_id)
 
@@ -369,9 +369,17 @@ class OAuth2Hook(HttpHook):
         """Leave every wait when *stop* says so, which may have said so already."""
         self._client.stop = stop
 
+    @property
+    def redactor(self) -> Redactor:
+        """Removes this connection's secrets, and the tokens that calls have used."""
+        return self._client.redactor
+
     def redact(self, text: str) -> str:
-        """Replace this connection's secrets and token in *text* by ``***``."""
-        return redact(text, self._client.confidential())
+        """Replace this connection's secrets and tokens in *text* by ``***``, in whatever spelling.
+
+        A text that holds part of one, 12 consecutive characters or more, is withheld whole.
+        """
+        return self.redactor.text(text)
 
     def test_connection(self) -> tuple[bool, str]:
         """Get a new token (10 s, one request) and, where that is safe, call ``probe_path``.

@@ -45,6 +45,9 @@ class OAuth2HttpOperator(CallingTask, HttpOperator):
         the usual harmless ones; one, or several.
     :param max_event_body: bytes of the largest body that passes through Airflow's metadata database
         when deferred; a larger one is fetched again by the worker.
+    :param response_filter: as of ``HttpOperator``; secrets and tokens of the connection are taken out of
+        what it returns, however deep in texts, bytes, numbers, lists, tuples, sets and mappings. Other
+        objects (a data frame) pass as they are: of those, choose what may go to XCom.
     :param fail_fast: fail at once, without the task's retries and those of ``retry_args``, where repeating
         cannot help: a wrong configuration, a refused client, an API answer of 401 or 403.
     :param http_conn_id: another name for *oauth2_conn_id*.
@@ -194,8 +197,4 @@ class OAuth2HttpOperator(CallingTask, HttpOperator):
 
     def _without_secrets(self, result: Any) -> Any:
         """Keep an API that echoes its request from putting the token into XCom."""
-        if isinstance(result, str):
-            return self.hook.redact(result)
-        if isinstance(result, list):
-            return [self.hook.redact(item) if isinstance(item, str) else item for item in result]
-        return result
+        return self.hook.redactor.value(result)

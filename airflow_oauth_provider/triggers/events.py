@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from requests import Response
 from airflow_oauth_provider.calls.response import ReadResponse
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.error_record import RecordError, from_dict, to_dict
+from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.texts import plain
 from airflow_oauth_provider.tasks.arguments import header_names
 from airflow_oauth_provider.transport import call_failure  # noqa: F401  (an event may name its errors)
@@ -51,26 +52,27 @@ def check_headers(names: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def dump_response(
-    response: Response, wanted: Iterable[str], redact: Callable[[str], str], *, max_body: int | None
+    response: Response, wanted: Iterable[str], redactor: Redactor, *, max_body: int | None
 ) -> dict[str, Any]:
     """Return an answer as JSON.
 
     :param max_body: bytes; a larger body is left out, and the content is ``None``.
     :param wanted: headers beside those of :data:`HEADERS`, in lower case.
-    :param redact: removes what is confidential: an API may repeat the token.
+    :param redactor: removes what is confidential: an API may repeat the token.
     """
     names = HEADERS.union(wanted) - _NEVER
     content: Any = response.content
     if content is not None and max_body is not None and len(content) > max_body:
         content = None
     if content is not None:
-        text = content.decode("utf-8", "surrogateescape")
-        content = base64.b64encode(redact(text).encode("utf-8", "surrogateescape")).decode()
+        content = base64.b64encode(redactor.data(content)).decode()
     return {
         "status_code": response.status_code,
-        "reason": redact(response.reason or ""),
-        "url": redact(_shown_url(response)),
-        "headers": {name: redact(value) for name, value in response.headers.items() if name.lower() in names},
+        "reason": redactor.text(response.reason or ""),
+        "url": redactor.text(_shown_url(response)),
+        "headers": {
+            name: redactor.text(value) for name, value in response.headers.items() if name.lower() in names
+        },
         "content": content,
     }
 

@@ -85,7 +85,7 @@ class _CallTrigger(BaseTrigger):
             async with self.call.hook() as hook:
                 response = await self._answer(hook)
                 told = dump_response(
-                    response, self.response_headers, hook.redact, max_body=self.max_event_body
+                    response, self.response_headers, hook.redactor, max_body=self.max_event_body
                 )
         except OAuthError as error:
             return {"status": "error", "error": dump_error(error)}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from requests import Response
 
 from airflow_oauth_provider.exceptions import ResourceError
+from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.strict_json import MAX_DEPTH
 from airflow_oauth_provider.response_check import MISSING, at_path, document_of
 from airflow_oauth_provider.triggers.call import MAX_BODY
@@ -53,11 +53,11 @@ class Look:
     cursor: _Steps | None = None
     payload: _Steps | None = None
 
-    def at(self, response: Response, *, cursor: Any, redact: Callable[[str], str]) -> Observation:
+    def at(self, response: Response, *, cursor: Any, redactor: Redactor) -> Observation:
         """Look at an answer.
 
         :param cursor: the last one; it stays when the answer has none.
-        :param redact: removes what is confidential.
+        :param redactor: removes what is confidential.
         :raises ResourceError: when the body is too large or too deep for what is wanted of it.
         """
         etag, modified = response.headers.get("ETag"), response.headers.get("Last-Modified")
@@ -78,7 +78,9 @@ class Look:
         if self.payload is not None:
             payload = at_path(document, self.payload)
             told["payload"] = None if payload is MISSING else payload
-        told = {name: redacted(value, redact) for name, value in told.items()}
+        for value in told.values():
+            _require_depth(value)
+        told = {name: redactor.value(value) for name, value in told.items()}
         told = {"endpoint": self.endpoint, "status_code": response.status_code, **told}
         return Observation(_hash(seen), told, response, etag, modified, cursor)
 
@@ -91,46 +93,16 @@ class Look:
             )
 
 
-def redacted(value: Any, redact: Callable[[str], str]) -> Any:
-    """Return JSON with *redact* applied to the texts in it, names included.
+def _require_depth(value: Any, depth: int = 0) -> None:
+    """Look how deep JSON is nested: the rest of Airflow has to read it, too.
 
-    Not to its JSON as a text: there a secret with a quotation mark looks different, and one that reads
-    ``null`` is found where none is.
-
-    :raises ResourceError: when it is nested more deeply than the rest of Airflow should have to read.
+    :raises ResourceError: when it is deeper than that.
     """
-    text = "\n".join(_texts(value))
-    # A look at all of it at once is cheap, one at each of a hundred thousand texts is not.
-    return value if _fit(text, redact) == text else _each(value, redact)
-
-
-def _fit(text: str, redact: Callable[[str], str]) -> str:
-    """Return what may be told; half a surrogate pair, which JSON can hold and UTF-8 cannot, as "?"."""
-    return redact(text).encode("utf-8", "replace").decode()
-
-
-def _texts(value: Any, depth: int = 0) -> Iterator[str]:
     if depth > MAX_DEPTH:
         raise ResourceError(f"what an event is to carry is nested more than {MAX_DEPTH} levels deep")
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from value
-        for inner in value.values():
-            yield from _texts(inner, depth + 1)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner, depth + 1)
-
-
-def _each(value: Any, redact: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return _fit(value, redact)
-    if isinstance(value, dict):
-        return {_fit(name, redact): _each(inner, redact) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_each(inner, redact) for inner in value]
-    return value
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _require_depth(inner, depth + 1)
 
 
 def _hash(seen: tuple[Any, ...]) -> str:

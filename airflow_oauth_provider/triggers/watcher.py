@@ -195,7 +195,7 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
         response = await call.make(hook, limit=None if self.call.method == "HEAD" else MAX_BODY)
         if response.status_code == 304:
             return None
-        return self._look.at(response, cursor=cursor, redact=hook.redact)
+        return self._look.at(response, cursor=cursor, redactor=hook.redactor)
 
     def _worth_telling(self, observation: Observation) -> bool:
         if self.response_check is None:

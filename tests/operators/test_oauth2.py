@@ -93,6 +93,31 @@ def test_an_echoed_token_does_not_reach_xcom(service: Service) -> None:
     assert execute(endpoint="x") == "Bearer *** ***"
 
 
+@pytest.mark.parametrize("deferrable", [False, True])
+@pytest.mark.fault("F04")
+def test_nor_does_one_in_what_a_filter_returns(service: Service, deferrable: bool) -> None:
+    service.api = lambda request: Json(
+        {"headers": [{"a": request.header("Authorization")}], "a-client-secret": 1}
+    )
+    arguments: dict[str, Any] = {
+        "task_id": "call",
+        "oauth2_conn_id": "my_api",
+        "method": "GET",
+        "endpoint": "x",
+        "response_filter": lambda response: {
+            "json": response.json(),
+            "raw": (response.content, response.text),
+        },
+    }
+    if deferrable:
+        result = to_the_end(OAuth2HttpOperator(**arguments, deferrable=True))
+    else:
+        result = execute(**{name: value for name, value in arguments.items() if name != "task_id"})
+    assert result["json"] == {"headers": [{"a": "Bearer ***"}], "***": 1}
+    assert b"tok-1" not in result["raw"][0]
+    assert "tok-1" not in result["raw"][1]
+
+
 class TestFailFast:
     """What ends a task at once, and what is left to its retries."""
 

@@ -132,7 +132,7 @@ class TestBasic:
 
     def test_the_value_counts_as_confidential(self) -> None:
         value = basic_value("my-client", Secret(SECRET), "rfc6749").removeprefix("Basic ")
-        assert {SECRET, value} <= set(build(settings()).confidential)
+        assert {SECRET, value} <= set(build(settings()).redactor.values)
 
 
 def test_post_has_the_secret_in_the_body_only() -> None:
@@ -314,7 +314,7 @@ class TestTheRestOfTheRequest:
             "pin": ["1234567"],
         }
         assert request.url == "https://idp.example/token?tenant=e%26f"
-        assert "1234567" in request.confidential
+        assert "1234567" in request.redactor.values
 
     def test_scope_can_be_left_out(self) -> None:
         assert "scope" not in form(build(settings(request={"scope": ("a",), "include_scope": False})))
@@ -328,7 +328,7 @@ class TestTheRestOfTheRequest:
         assert header(request, "Accept") == "*/*"
         assert header(request, "X-Key") == "gate-key"
         assert header(request, "Accept-Encoding") == "identity"
-        assert "gate-key" in request.confidential
+        assert "gate-key" in request.redactor.values
 
     def test_nothing_secret_in_its_repr(self) -> None:
         request = build(settings(auth_method="client_secret_post"))

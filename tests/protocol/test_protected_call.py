@@ -11,6 +11,7 @@ from airflow_oauth_provider.protocol.call.effects import RenewToken, ReportRefus
 from airflow_oauth_provider.protocol.call.endpoints import Destination
 from airflow_oauth_provider.protocol.call.protected_call import protected_call
 from airflow_oauth_provider.protocol.call.refusal import resource_error
+from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.urls import parse_url
 
 API = "https://api.example/v1"
@@ -202,7 +203,7 @@ class TestErrors:
 
     def test_texts_of_the_server_are_cleaned(self) -> None:
         challenge = 'Bearer error="invalid_token", error_description="expired <b>tok-secret</b>"'
-        error = resource_error(401, "\x1b[31mNo", [challenge], confidential=("tok-secret",))
+        error = resource_error(401, "\x1b[31mNo", [challenge], redactor=Redactor(["tok-secret"]))
         assert "tok-secret" not in str(error)
         assert "\x1b" not in str(error)
         assert "(b)***(/b)" in str(error)

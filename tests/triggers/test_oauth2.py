@@ -21,6 +21,7 @@ from airflow_oauth_provider.exceptions import (
     InvalidClientError,
     ResourceError,
 )
+from airflow_oauth_provider.protocol.redaction import NOTHING
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.triggers.call import MAX_BODY
 from airflow_oauth_provider.triggers.events import (
@@ -161,7 +162,7 @@ def test_the_query_of_another_host_is_not_told() -> None:
     first = ReadResponse(302, "", "https://api.example/report", [], b"")
     last = ReadResponse(200, "", "https://storage.example/a?signature=s3", [], b"")
     last.history = [first]
-    told = dump_response(last, (), lambda text: text, max_body=None)
+    told = dump_response(last, (), NOTHING, max_body=None)
     assert told["url"] == "https://storage.example/a"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from airflow_oauth_provider.exceptions import InsufficientScopeError, ResourceError
 from airflow_oauth_provider.protocol.call.challenges import bearer, parse_challenges
+from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.texts import clean
 
 _RETRYABLE = frozenset({408, 425, 429})
@@ -17,27 +18,27 @@ def resource_error(
     challenges: Iterable[str],
     *,
     retry_after: float | None = None,
-    confidential: tuple[str, ...] = (),
     refusal_remembered: bool = False,
+    redactor: Redactor = NOTHING,
 ) -> ResourceError:
     """Build the error for an answer of status 400 and above.
 
     :param reason: the answer's reason phrase.
     :param refusal_remembered: the token was not renewed, since this API has just refused a new one.
-    :param confidential: strings that the message may not repeat.
+    :param redactor: of what the message may not repeat.
     """
     found = parse_challenges(challenges)
     schemes = ", ".join(clean(challenge.scheme.title()) or "?" for challenge in found) or None
     said = bearer(found)
     text = f"the API answered HTTP status {status}"
-    text += f" {shown}" if (shown := clean(reason, confidential)) else ""
+    text += f" {shown}" if (shown := clean(reason, redactor)) else ""
     parameters = said.parameters if said else {}
-    code = clean(parameters.get("error"), confidential)
-    description = clean(parameters.get("error_description"), confidential)
+    code = clean(parameters.get("error"), redactor)
+    description = clean(parameters.get("error_description"), redactor)
     text += f": {code}" if code else ""
     text += f" ({description})" if description else ""
     if parameters.get("error") == "insufficient_scope":
-        scope = clean(parameters.get("scope"), confidential)
+        scope = clean(parameters.get("scope"), redactor)
         needed = f"it needs the scope {scope}" if scope else "it needs a scope that it does not name"
         return InsufficientScopeError(
             f"{text}; {needed}. Add it to the connection's scope and have it granted (RFC 6750 §3.1)",

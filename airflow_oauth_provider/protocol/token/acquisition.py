@@ -21,6 +21,7 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
 from airflow_oauth_provider.protocol.moments import Budget, Moment
+from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.settings import CUSTOM, ClientSettings
 from airflow_oauth_provider.protocol.token.errors import read_error
 from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
@@ -125,12 +126,12 @@ class _Acquisition:
         self.requests += 1
         if self.settings.auth_method == CUSTOM:
             outcome = yield Call()
-            confidential: tuple[str, ...] = ()
+            redactor = NOTHING
         else:
             request = build_token_request(
                 self.settings, now=sent.wall + self.server_ahead, entropy=self.entropy
             )
-            confidential = request.confidential
+            redactor = request.redactor
             deadline = min(sent.monotonic + self.settings.network.request_timeout, self.ends_at)
             outcome = yield Send(request, deadline)
         self.moment = outcome.moment
@@ -138,25 +139,23 @@ class _Acquisition:
         if isinstance(result, Granted):
             return result
         if isinstance(result, Answer):
-            return self._read(result, sent, confidential)
+            return self._read(result, sent, redactor)
         if isinstance(result, Failure):
             return _Refused(self._no_answer(result), result.fault)
         if isinstance(result, OAuthError):
             return _Refused(result, None)
         raise TypeError(f"an attempt cannot end with {type(result).__name__}")
 
-    def _read(self, answer: Answer, sent: Moment, confidential: tuple[str, ...]) -> Granted | _Refused:
+    def _read(self, answer: Answer, sent: Moment, redactor: Redactor) -> Granted | _Refused:
         """Read an answer; errors come back as values, since most of them may be retried."""
         skew = self._skew(answer)
         try:
             if answer.status == 200:
-                return read_token_response(
-                    self.settings, answer, requested_at=sent.wall, confidential=confidential
-                )
+                return read_token_response(self.settings, answer, requested_at=sent.wall, redactor=redactor)
             if answer.status < 400:
                 raise _unexpected(answer)
             wanted = retry_after(answer, now=self.moment.wall)
-            raise read_error(self.settings, answer, retry_after=wanted, confidential=confidential)
+            raise read_error(self.settings, answer, retry_after=wanted, redactor=redactor)
         except OAuthError as error:
             return _Refused(error, answer.status, skew)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_oauth_provider.exceptions import InvalidClientError, TokenEndpointError
 from airflow_oauth_provider.protocol.http import Answer
+from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.strict_json import JsonError, parse_object
 from airflow_oauth_provider.protocol.texts import clean, clean_uri
@@ -33,7 +34,7 @@ _ADVICE_BY_STATUS = {
 
 
 def read_error(
-    settings: ClientSettings, answer: Answer, *, retry_after: float | None, confidential: tuple[str, ...]
+    settings: ClientSettings, answer: Answer, *, retry_after: float | None, redactor: Redactor
 ) -> TokenEndpointError:
     """Turn an answer that is neither 200 nor a redirect into its error.
 
@@ -43,7 +44,7 @@ def read_error(
         data = parse_object(answer.body)
     except JsonError:
         data = {}
-    return endpoint_error(settings, answer, data, retry_after=retry_after, confidential=confidential)
+    return endpoint_error(settings, answer, data, retry_after=retry_after, redactor=redactor)
 
 
 def endpoint_error(
@@ -52,11 +53,11 @@ def endpoint_error(
     data: dict[str, Any],
     *,
     retry_after: float | None = None,
-    confidential: tuple[str, ...] = (),
+    redactor: Redactor = NOTHING,
 ) -> TokenEndpointError:
     """Build the typed error from the members RFC 6749 §5.2 names, cleaned."""
-    code = _code(data.get("error"), confidential)
-    description = clean(data.get("error_description"), confidential)
+    code = _code(data.get("error"), redactor)
+    description = clean(data.get("error_description"), redactor)
     retryable = answer.status in RETRYABLE_STATUSES or code in RETRYABLE_ERRORS
     # A 503 that carries invalid_client is a 503: the client may be fine, its server is not.
     invalid = code == "invalid_client" and answer.status not in RETRYABLE_STATUSES
@@ -72,7 +73,7 @@ def endpoint_error(
         status=answer.status,
         error=code,
         description=description,
-        uri=clean_uri(data.get("error_uri"), confidential),
+        uri=clean_uri(data.get("error_uri"), redactor),
         retry_after=retry_after,
         retryable=retryable,
         is_page=not data and answer.body.lstrip()[:1] == b"<",
@@ -84,6 +85,6 @@ def advice_on(code: str | None, status: int | None) -> str | None:
     return _ADVICE.get(code or "") or _ADVICE_BY_STATUS.get(status or 0)
 
 
-def _code(value: object, confidential: tuple[str, ...]) -> str | None:
-    code = clean(value, confidential)
+def _code(value: object, redactor: Redactor) -> str | None:
+    code = clean(value, redactor)
     return re.sub(r"[^A-Za-z0-9_.:/-]+", "_", code)[:64] if code else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from airflow_oauth_provider.protocol.client.methods import Proof, authenticate
+from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor, redactor_of
 from airflow_oauth_provider.protocol.settings import ClientSettings, Pairs
 
 RESERVED_PARAMETERS = frozenset(
@@ -40,13 +41,13 @@ RESERVED_HEADERS = frozenset(
 class TokenRequest:
     """One HTTP POST, ready to be sent as it stands.
 
-    :param confidential: strings that may not appear in anything shown or logged.
+    :param redactor: of all that may not appear in anything shown or logged.
     """
 
     url: str
     headers: Pairs = field(repr=False)
     body: bytes = field(repr=False)
-    confidential: tuple[str, ...] = field(default=(), repr=False)
+    redactor: Redactor = field(default=NOTHING, compare=False)
 
 
 def build_token_request(
@@ -81,7 +82,7 @@ def build_token_request(
         url=_with_query(settings),
         headers=(*headers, *proof.headers),
         body=urlencode([(name, value) for name, value in form if value]).encode(),
-        confidential=_confidential(settings, proof),
+        redactor=_redactor(settings, proof),
     )
 
 
@@ -99,8 +100,7 @@ def _with_query(settings: ClientSettings) -> str:
     return f"{url}{'&' if settings.token_url.query else '?'}{extra}"
 
 
-def _confidential(settings: ClientSettings, proof: Proof) -> tuple[str, ...]:
-    values = [secret.reveal() for secret in settings.secrets()]
-    values += [value for name, value in proof.form if name in {"client_assertion", "client_secret"}]
-    values += [value.removeprefix("Basic ") for _, value in proof.headers]
-    return tuple(value for value in values if value)
+def _redactor(settings: ClientSettings, proof: Proof) -> Redactor:
+    proofs = [value for name, value in proof.form if name in {"client_assertion", "client_secret"}]
+    proofs += [value.removeprefix("Basic ") for _, value in proof.headers]
+    return redactor_of(settings, *proofs)

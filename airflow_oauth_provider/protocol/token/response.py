@@ -11,6 +11,7 @@ from typing import Any
 from airflow_oauth_provider.exceptions import InsufficientScopeError, TokenResponseError
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.http import Answer
+from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.settings import DEFAULT_EXPIRES_IN, ClientSettings
 from airflow_oauth_provider.protocol.strict_json import JsonError, parse_object
 from airflow_oauth_provider.protocol.texts import MAX_SCOPES, cut
@@ -39,13 +40,13 @@ class Granted:
 
 
 def read_token_response(
-    settings: ClientSettings, answer: Answer, *, requested_at: float, confidential: tuple[str, ...] = ()
+    settings: ClientSettings, answer: Answer, *, requested_at: float, redactor: Redactor = NOTHING
 ) -> Granted:
     """Read an answer of status 200.
 
     :param requested_at: seconds since the epoch, just before the request was sent: the lifetime
         counts from there, so that a slow answer cannot lengthen it.
-    :param confidential: strings that an error may not repeat.
+    :param redactor: of what an error may not repeat.
     :raises TokenEndpointError: when the answer carries an ``error``.
     :raises TokenResponseError: when it is no token response.
     :raises InsufficientScopeError: when ``require_scopes`` is not met.
@@ -54,7 +55,7 @@ def read_token_response(
         raise _malformed("it is compressed, although that was not asked for")
     data = _read_object(answer)
     if not _is_blank(data.get("error")):
-        raise endpoint_error(settings, answer, data, confidential=confidential)
+        raise endpoint_error(settings, answer, data, redactor=redactor)
     _check_type(data)
     value = _read_value(settings, data)
     scopes = _read_scope(data)

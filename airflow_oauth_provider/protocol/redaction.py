@@ -1,0 +1,265 @@
+"""The one redactor: what leaves this package for a log, an error, XCom, an event or a page passes it.
+
+- A confidential value that stands whole in a text, in any spelling that is known, becomes ``***``.
+  Spellings are those of :mod:`airflow_oauth_provider.protocol.spelling` (percent, JSON, HTML, one in
+  another), and Base64 and hexadecimal digits.
+- A text in which 12 consecutive characters of one survive that is withheld whole: the server has cut,
+  wrapped or spelled it in a way that nobody here knows, and may have done so with the rest.
+- A text without them is returned as it is. Most are so, and each call of an API has some: of every
+  eight bytes, four are looked up in a set, whatever the number and length of the values.
+
+It is applied before characters are cleaned and before a text is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, NoReturn
+from urllib.parse import unquote
+
+from airflow_oauth_provider.protocol.material import (
+    BLOCK,
+    STRIDE,
+    WINDOW,
+    Material,
+    material_of,
+    numbers_at,
+)
+from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.spelling import ESCAPES, PLUS, Places, readings
+
+REDACTED = "***"
+WITHHELD = "(withheld: it repeats a secret)"
+"""Stands for a text in which part of a confidential value survives."""
+
+_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=")
+_UTF8_MOST = 4
+"""Bytes of the longest character."""
+
+
+class Redactor:
+    """Removes confidential values; prepared when it is first used, since most are not.
+
+    :param values: what must not be seen: secrets, keys, tokens. Those below four characters stay.
+    :param public: texts that anybody may read, such as the client id: what stands in them does not count
+        as part of a value that is longer.
+    """
+
+    def __init__(self, values: Iterable[str] = (), *, public: Iterable[str] = ()) -> None:
+        self.values = tuple(dict.fromkeys(values))
+        self._public = tuple(public)
+
+    def with_values(self, *values: str) -> Redactor:
+        """Return a redactor of these values, too."""
+        return Redactor((*self.values, *values), public=self._public) if values else self
+
+    def text(self, text: str) -> str:
+        """Return *text* without confidential values."""
+        if not self.finds_in(text):
+            return text
+        spans = sorted(span for reading in self._traced(text) for span in reading)
+        redacted = _without(text, spans)
+        return WITHHELD if self.finds_in(redacted) else redacted
+
+    def data(self, data: bytes) -> bytes:
+        """Return *data*, an encoded text, without confidential values."""
+        text = data.decode("utf-8", "surrogateescape")
+        return self.text(text).encode("utf-8", "surrogateescape") if self.finds_in(text) else data
+
+    def value(self, value: Any) -> Any:
+        """Return what JSON, or Python, can say, with all texts in it redacted, names included.
+
+        Lists, tuples, sets and mappings are looked through, however deep. Other objects (a data frame, a
+        response) are returned as they are: what they hold is known to whoever made them. Half a
+        surrogate pair, which no database takes, becomes "?".
+        """
+        texts = list(_texts(value))
+        # A look at all of them at once is cheap, one at each of a hundred thousand is not.
+        together = "\n".join(texts)
+        return self._each(value) if self.finds_in(together) or _broken(together) else value
+
+    def finds_in(self, text: str) -> bool:
+        """Whether a confidential value, or part of one, stands in *text* in any spelling."""
+        return bool(self.values) and any(
+            self._stands_in(reading) for reading, _ in readings(text, self._escapes)
+        )
+
+    @cached_property
+    def _materials(self) -> tuple[Material, ...]:
+        return tuple(material_of(value) for value in self.values)
+
+    @cached_property
+    def _blocks(self) -> frozenset[int]:
+        return frozenset().union(*(material.blocks for material in self._materials))
+
+    @cached_property
+    def _short(self) -> tuple[str, ...]:
+        """What is too short to have a window."""
+        forms = (form for material in self._materials for form in (*material.wholes, *material.encoded))
+        return tuple(form for form in forms if len(form) < WINDOW)
+
+    @cached_property
+    def _escapes(self) -> tuple[Any, ...]:
+        spaced = any(" " in value for value in self.values)
+        return (*ESCAPES, PLUS) if spaced else ESCAPES
+
+    @cached_property
+    def _harmless(self) -> tuple[str, ...]:
+        """Public texts, but for those that hold a whole value: there it is a value all the same."""
+        return tuple(text for text in self._public if not any(value in text for value in self.values))
+
+    def _stands_in(self, text: str) -> bool:
+        if any(short in text for short in self._short):
+            return True
+        if len(text) < WINDOW:
+            return False
+        data = text.encode("utf-8", "surrogatepass")
+        numbers = numbers_at(data)[:: STRIDE // BLOCK]
+        return not self._blocks.isdisjoint(numbers) and any(
+            self._window_at(data, index * STRIDE)
+            for index, number in enumerate(numbers)
+            if number in self._blocks
+        )
+
+    def _window_at(self, data: bytes, start: int) -> bool:
+        """Whether a window lies about the block at *start*."""
+        reach = _UTF8_MOST * WINDOW
+        around = data[max(0, start - reach) : start + reach].decode("utf-8", "ignore")
+        windows = {around[at : at + WINDOW] for at in range(len(around) - WINDOW + 1)}
+        return any(self._confidential(window) for window in windows)
+
+    def _confidential(self, window: str) -> bool:
+        return any(window in material.windows for material in self._materials) and not any(
+            window in text for text in self._harmless
+        )
+
+    def _traced(self, text: str) -> Iterator[Iterator[tuple[int, int]]]:
+        """Yield, of each reading, where in *text* whole values stand."""
+        for reading, path in readings(text, self._escapes):
+            if self._stands_in(reading):
+                places = Places(text, path)
+                yield (places.span(*span) for span in self._spans(reading))
+
+    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
+        for material in self._materials:
+            for whole in material.wholes:
+                yield from ((at, at + len(whole)) for at in _positions(whole, text))
+            for form in material.encoded:
+                yield from (_run_around(text, at, at + len(form)) for at in _positions(form, text))
+
+    def _each(self, value: Any) -> Any:
+        try:
+            return self._redacted(value)
+        except RecursionError:
+            return WITHHELD
+
+    def _redacted(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.text(value).encode("utf-8", "replace").decode()
+        if isinstance(value, bytes | bytearray):
+            return type(value)(self.data(bytes(value)))
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return self._number(value)
+        return self._collection(value)
+
+    def _number(self, value: float) -> Any:
+        """Redact a number that is a secret; that it has the digits of a short one in it is an accident."""
+        text = str(value)
+        redacted = self.text(text)
+        return redacted if redacted == REDACTED or (redacted != text and len(text) >= WINDOW) else value
+
+    def _collection(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {self._redacted(name): self._redacted(inner) for name, inner in value.items()}
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            return type(value)(*(self._redacted(inner) for inner in value))
+        for kind in (list, tuple, set, frozenset):
+            if isinstance(value, kind):
+                return kind(self._redacted(inner) for inner in value)
+        return value
+
+    def __repr__(self) -> str:
+        return f"Redactor(<{len(self.values)} values>)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Redactor cannot be pickled: it knows secrets")
+
+
+NOTHING = Redactor()
+"""Knows no value."""
+
+
+def redactor_of(settings: ClientSettings, *tokens: str) -> Redactor:
+    """Return the redactor of a client's secrets, and of tokens."""
+    return Redactor((*confidential_values(settings), *tokens), public=public_values(settings))
+
+
+def confidential_values(settings: ClientSettings) -> tuple[str, ...]:
+    """Return the secrets of a client; of its proxy's address only user and password."""
+    proxy = settings.network.proxy_url
+    values: list[str] = []
+    for secret in settings.secrets():
+        values += _credentials_in(secret.reveal()) if secret == proxy else (secret.reveal(),)
+    return tuple(dict.fromkeys(values))
+
+
+def public_values(settings: ClientSettings) -> tuple[str, ...]:
+    """Return what anybody may read of a client, though its secret may be made of it."""
+    return settings.client_id, str(settings.token_url), *settings.request.scope
+
+
+def _credentials_in(url: str) -> tuple[str, ...]:
+    userinfo, at, _ = url.partition("://")[2].rpartition("@")
+    password = userinfo.partition(":")[2]
+    return (userinfo, password, unquote(password)) if at else ()
+
+
+def _positions(form: str, text: str) -> Iterator[int]:
+    at = text.find(form)
+    while at >= 0:
+        yield at
+        at = text.find(form, at + len(form))
+
+
+def _run_around(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return where the letters and digits lie that were encoded in one go."""
+    while start > 0 and text[start - 1] in _LETTERS:
+        start -= 1
+    while end < len(text) and text[end] in _LETTERS:
+        end += 1
+    return start, end
+
+
+def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    kept, done = [], 0
+    for start, end in spans:
+        if start >= done:
+            kept += [text[done:start], REDACTED]
+        done = max(done, end)
+    return "".join((*kept, text[done:]))
+
+
+def _broken(text: str) -> bool:
+    """Whether *text* has half a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield all texts in *value*, however deep, even where it holds itself."""
+    stack, seen = [value], set()
+    while stack:
+        current = stack.pop()
+        if isinstance(current, str):
+            yield current
+        elif isinstance(current, bytes | bytearray):
+            yield current.decode("utf-8", "replace")
+        elif isinstance(current, int | float) and not isinstance(current, bool):
+            yield str(current)
+        elif isinstance(current, Mapping | list | tuple | set | frozenset) and id(current) not in seen:
+            seen.add(id(current))
+            stack += [*current, *current.values()] if isinstance(current, Mapping) else current
