@@ -36,6 +36,7 @@ class Fault(Enum):
     PROXY_REFUSED = "proxy refused"
     MALFORMED = "not HTTP"
     ADDRESS_REFUSED = "address refused"
+    INTERNAL = "not sent"
 
     @property
     def retryable(self) -> bool:
@@ -51,7 +52,9 @@ class Failure:
     """No answer.
 
     :param detail: one sentence for the user, without secrets.
+    :param field: what has to be changed, where the fault lies in one setting.
     """
 
     fault: Fault
     detail: str
+    field: str | None = None

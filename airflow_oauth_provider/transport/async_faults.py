@@ -5,7 +5,8 @@ from __future__ import annotations
 import aiohttp
 
 from airflow_oauth_provider.protocol.http import Failure, Fault
-from airflow_oauth_provider.transport.faults import classify, tunnel_failure
+from airflow_oauth_provider.transport.faults import by_way_of, classify, tunnel_failure
+from airflow_oauth_provider.transport.proxies import Proxy
 
 NO_ANSWER = (aiohttp.ClientError, OSError)
 """What aiohttp raises when a call brings no answer; ``TimeoutError`` is an ``OSError``."""
@@ -13,13 +14,21 @@ NO_ANSWER = (aiohttp.ClientError, OSError)
 _CUT = Failure(Fault.CUT, "the connection was cut before the answer was complete")
 
 
-def classify_async(error: BaseException) -> Failure | None:
+def classify_async(error: BaseException, proxy: Proxy | None = None) -> Failure | None:
     """Say what went wrong.
 
+    :param proxy: that the request went through.
     :return: ``None`` for an error that is none of the network's.
     """
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return tunnel_failure(str(error.status))
+        return tunnel_failure(error.status, proxy)
+    failure = _classified(error)
+    if failure is None or proxy is None:
+        return failure
+    return by_way_of(proxy, failure, at_fault=isinstance(error, aiohttp.ClientProxyConnectionError))
+
+
+def _classified(error: BaseException) -> Failure | None:
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
         return _CUT
     if isinstance(error, aiohttp.ClientResponseError):

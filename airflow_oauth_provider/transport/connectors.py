@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from airflow_oauth_provider.protocol.urls import is_forbidden_address
+from airflow_oauth_provider.protocol.urls import acceptable
 from airflow_oauth_provider.transport.sockets import AddressRefusedError
 
 LOOKUP_TIMEOUT = 20.0
@@ -64,10 +64,10 @@ class Resolver(AbstractResolver):
                 found = await _in_thread(host, port, family)
         except TimeoutError:
             raise socket.gaierror(socket.EAI_AGAIN, "the name server did not answer in time") from None
-        if not self._any_address and host not in self.proxies:
-            found = [entry for entry in found if not is_forbidden_address(str(entry[4][0]))]
-            if not found:
-                raise AddressRefusedError("the host resolves to a link-local or metadata address")
+        anywhere = self._any_address or host in self.proxies
+        found = [entry for entry in found if acceptable(host, str(entry[4][0]), any_address=anywhere)]
+        if not found:
+            raise AddressRefusedError("the host resolves to no address that it may have")
         return [
             ResolveResult(
                 hostname=host,

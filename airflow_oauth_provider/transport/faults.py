@@ -7,6 +7,7 @@ import http.client
 import socket
 import ssl
 from collections.abc import Iterator
+from dataclasses import replace
 
 import requests
 from urllib3.exceptions import (
@@ -14,34 +15,54 @@ from urllib3.exceptions import (
     NameResolutionError,
     NewConnectionError,
     ProtocolError,
+    ProxyError,
     ReadTimeoutError,
 )
 
 from airflow_oauth_provider.protocol.http import Failure, Fault
-from airflow_oauth_provider.transport.sockets import AddressRefusedError
+from airflow_oauth_provider.transport.proxies import Proxy
+from airflow_oauth_provider.transport.sockets import AddressRefusedError, TunnelError
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 ADDRESS_REFUSED = Failure(
     Fault.ADDRESS_REFUSED,
-    "the host resolves to a link-local or metadata address; allow-list it under [oauth2] in airflow.cfg if "
-    "that is meant",
+    "its name resolves to an address that no server has (link-local, metadata, reserved): allow-list the "
+    "host under [oauth2] in airflow.cfg if that is meant. A name of localhost must resolve to loopback",
 )
 
 
-def classify(error: BaseException) -> Failure | None:
+def classify(error: BaseException, proxy: Proxy | None = None) -> Failure | None:
     """Say what went wrong, by the types in the chain of causes.
 
+    :param proxy: that the request went through.
     :return: ``None`` for an error that is none of the network's (a defect of ours).
     """
     chain = list(_chain(error))
-    for kind, found in _BY_TYPE:
+    tunnel = next((link for link in chain if isinstance(link, TunnelError)), None)
+    if tunnel is not None and tunnel.status is not None:
+        return tunnel_failure(tunnel.status, proxy)
+    failure = _failure(chain)
+    if failure is None or proxy is None:
+        return failure
+    return by_way_of(proxy, failure, at_fault=any(isinstance(link, _OF_THE_PROXY) for link in chain))
+
+
+def by_way_of(proxy: Proxy, failure: Failure, *, at_fault: bool) -> Failure:
+    """Name the proxy in a failure.
+
+    :param at_fault: whether the proxy itself failed; else nobody can tell which of the two did.
+    """
+    detail = f"the proxy {proxy} failed: {failure.detail}" if at_fault else f"{failure.detail} (through the proxy {proxy})"
+    return replace(failure, detail=detail, field=proxy.source if at_fault else None)
+
+
+def _failure(chain: list[BaseException]) -> Failure | None:
+    for kind, failure in _BY_TYPE:
         if any(isinstance(link, kind) for link in chain):
-            return found
+            return failure
     for link in chain:
         if isinstance(link, ssl.SSLError):
             return _tls_failure(link)
-        if isinstance(link, OSError) and "Tunnel connection failed" in str(link):
-            return tunnel_failure(_tunnel_status(str(link)))
     return _plain_failure(chain)
 
 
@@ -55,28 +76,26 @@ def _tls_failure(error: ssl.SSLError) -> Failure:
             f"its certificate does not verify: {reason}. If a private authority issued it, put that "
             "authority's certificate (PEM) into ca_certificates",
         )
-    reason = (error.reason or "handshake failed").lower().replace("_", " ")
-    return Failure(Fault.TLS, f"TLS could not be agreed upon ({reason}); at least TLS 1.2 is required")
+    reason = error.reason or "HANDSHAKE_FAILED"
+    advice = _ADVICE_BY_REASON.get(reason, "at least TLS 1.2 is required")
+    words = reason.lower().replace("_", " ")
+    return Failure(Fault.TLS, f"TLS could not be agreed upon ({words}); {advice}")
 
 
-def _tunnel_status(text: str) -> str:
-    """Read the proxy's status, which the standard library gives in the text only."""
-    return "".join(character for character in text.partition("failed:")[2][:6] if character.isdigit())
-
-
-def tunnel_failure(status: str) -> Failure:
+def tunnel_failure(status: int, proxy: Proxy | None) -> Failure:
     """Say what a proxy's answer to CONNECT means.
 
-    :param status: its HTTP status; empty when it is not known.
+    :param status: its HTTP status.
     """
-    if status.startswith("5"):
-        return Failure(Fault.UNREACHABLE, f"the proxy could not connect to it (HTTP status {status})")
+    name = f"the proxy {proxy}" if proxy else "the proxy"
+    if status >= 500:
+        return Failure(Fault.UNREACHABLE, f"{name} could not connect to it (HTTP status {status})")
     # A missing password is 407; for a wrong one some proxies say 401.
-    advice = (
-        "give the right credentials in the proxy's URL" if status in {"401", "407"} else "check its rules"
-    )
+    advice = "give the right credentials in the proxy's URL" if status in {401, 407} else "check its rules"
     return Failure(
-        Fault.PROXY_REFUSED, f"the proxy refused to connect (HTTP status {status or 'unknown'}): {advice}"
+        Fault.PROXY_REFUSED,
+        f"{name} refused to connect (HTTP status {status}): {advice}",
+        proxy.source if proxy else None,
     )
 
 
@@ -93,6 +112,17 @@ def _plain_failure(chain: list[BaseException]) -> Failure | None:
     return None
 
 
+# What the alerts of RFC 8446 §6.2 and RFC 5246 §7.2.2 mean to a client without a certificate.
+_WANTS_CERTIFICATE = "the server wants a client certificate (mutual TLS)"
+_ADVICE_BY_REASON = {
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": _WANTS_CERTIFICATE,
+    "SSLV3_ALERT_NO_CERTIFICATE": _WANTS_CERTIFICATE,
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": (
+        "the server may want a client certificate (mutual TLS), or offers nothing that TLS 1.2 accepts"
+    ),
+    "SSLV3_ALERT_BAD_CERTIFICATE": f"perhaps {_WANTS_CERTIFICATE}",
+}
+_OF_THE_PROXY = (ProxyError, requests.exceptions.ProxyError, TunnelError)
 _BY_TYPE: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure], ...] = (
     (AddressRefusedError, ADDRESS_REFUSED),
     ((NameResolutionError, socket.gaierror), Failure(Fault.DNS, "its name could not be resolved")),

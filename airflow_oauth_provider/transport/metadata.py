@@ -24,4 +24,4 @@ def fetch(url: str, network: NetworkSettings, *, deadline_at: float, stop: Stop 
     :param stop: ends it sooner.
     """
     get = requests.Request("GET", url, headers=_HEADERS)
-    return transmit(get.prepare(), network, deadline_at=deadline_at, stop=stop)
+    return transmit(get, network, deadline_at=deadline_at, stop=stop)

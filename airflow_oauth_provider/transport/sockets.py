@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING, Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.response import HTTPResponse
 
-from airflow_oauth_provider.protocol.urls import is_forbidden_address
+from airflow_oauth_provider.protocol.urls import acceptable
+from airflow_oauth_provider.transport.response_parser import ResponseBody, ResponseHead
 from airflow_oauth_provider.transport.stopping import GLANCE, NEVER, Stop
 
 CONNECT_TIMEOUT = 5.0
@@ -32,7 +34,18 @@ _local = threading.local()
 
 
 class AddressRefusedError(OSError):
-    """The host resolved to a link-local, unspecified or metadata address only."""
+    """The host resolved to addresses only that no server has, or its name to another machine."""
+
+
+class TunnelError(OSError):
+    """The proxy has not opened a tunnel.
+
+    :param status: of its answer to CONNECT; ``None`` when it gave none.
+    """
+
+    def __init__(self, status: int | None) -> None:
+        super().__init__("no tunnel through the proxy")
+        self.status = status
 
 
 class bounded:  # noqa: N801  (used like a function)
@@ -136,57 +149,36 @@ else:
     _Base = object
 
 
-class _Lines:
-    """Pass lines on, and remember the last one."""
-
-    def __init__(self, reader: Any) -> None:
-        self._reader = reader
-        self.last = b""
-
-    def readline(self, limit: int = -1) -> bytes:
-        self.last = self._reader.readline(limit)
-        return self.last
-
-    def close(self) -> None:
-        self._reader.close()
-
-
-class _Response(http.client.HTTPResponse):
-    """The head of an answer, read more carefully than the standard library does.
-
-    It skips no informational answer but 100 (RFC 9110 §15.2), and takes a connection that is cut
-    within the headers for their end.
-    """
-
-    def begin(self) -> None:
-        """Read status line and headers.
-
-        :raises http.client.IncompleteRead: when the connection ends before the headers do.
-        """
-        reader = self.fp
-        lines: Any = _Lines(reader)
-        self.fp = lines
-        try:
-            super().begin()
-        finally:
-            if self.fp is lines:
-                self.fp = reader
-        if not lines.last:
-            raise http.client.IncompleteRead(b"")
-
-    def _read_status(self) -> tuple[str, int, str]:
-        while True:
-            version, status, reason = super()._read_status()  # type: ignore[misc]
-            if not 102 <= status < 200:
-                return version, status, reason
-            http.client.parse_headers(self.fp)
-
-
 class _GuardedMixin(_Base):
     """Open the socket ourselves: deadline, address check, one budget over all addresses."""
 
-    response_class = _Response
-    refuses_addresses = True
+    response_class = ResponseHead
+    any_address = False
+
+    def getresponse(self) -> HTTPResponse:
+        """Get the answer, with a body that is read more carefully."""
+        response = super().getresponse()
+        response.__class__ = ResponseBody
+        return response
+
+    def _tunnel(self) -> None:
+        """Ask the proxy for a tunnel.
+
+        :raises TunnelError: when there is none; the standard library tells the status by text only.
+        """
+        heads: list[ResponseHead] = []
+
+        def remembered(*args: Any, **kwargs: Any) -> ResponseHead:
+            heads.append(ResponseHead(*args, **kwargs))
+            return heads[-1]
+
+        self.response_class: Any = remembered
+        try:
+            super()._tunnel()  # type: ignore[misc]
+        except (OSError, http.client.HTTPException) as error:
+            raise TunnelError(heads[0].answered if heads else None) from error
+        finally:
+            del self.response_class
 
     def _new_conn(self) -> socket.socket:
         host: str = self._dns_host
@@ -210,11 +202,11 @@ class _GuardedMixin(_Base):
 
     def _accepted(self, found: list[Any]) -> list[Any]:
         # Behind a proxy the peer is the proxy, which the deployment has chosen.
-        if not self.refuses_addresses or getattr(self, "proxy", None) is not None:
-            return found
-        accepted = [entry for entry in found if not is_forbidden_address(str(entry[4][0]))]
+        anywhere = self.any_address or getattr(self, "proxy", None) is not None
+        host = self._dns_host.strip("[]")
+        accepted = [entry for entry in found if acceptable(host, str(entry[4][0]), any_address=anywhere)]
         if not accepted:
-            raise AddressRefusedError("the host resolves to a link-local or metadata address")
+            raise AddressRefusedError("the host resolves to no address that it may have")
         return accepted
 
 
@@ -267,11 +259,11 @@ class GuardedHTTPSConnection(_GuardedMixin, HTTPSConnection):
 
 
 class _TrustingHTTPConnection(GuardedHTTPConnection):
-    refuses_addresses = False
+    any_address = True
 
 
 class _TrustingHTTPSConnection(GuardedHTTPSConnection):
-    refuses_addresses = False
+    any_address = True
 
 
 class _HTTPPool(HTTPConnectionPool):

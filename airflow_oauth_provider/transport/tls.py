@@ -4,22 +4,49 @@ from __future__ import annotations
 
 import os
 import ssl
+import stat
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
+from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.settings import NetworkSettings
+from airflow_oauth_provider.protocol.texts import plain
 from airflow_oauth_provider.transport.sockets import BoundedSSLSocket
 
 # What requests and OpenSSL programs obey, in the order in which requests looks.
 _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+_LONGEST_PATH = 300
+
+
+class Bundle(NamedTuple):
+    """A file or folder of authorities, as it is now: a file that is renewed is another bundle.
+
+    :param source: what names it: an environment variable or an argument.
+    """
+
+    path: str
+    source: str
+    modified_at: int
+    size: int
 
 
 def tls_context(network: NetworkSettings) -> ssl.SSLContext:
     """Return the context for these settings.
 
     The connection's own authorities win over those of the environment, which win over certifi's.
+
+    :raises ConfigurationError: when the environment names a bundle that cannot be used.
     """
-    return _context(network.ca_certificates, _environment_bundle(), network.verify_tls)
+    if network.ca_certificates or not network.verify_tls:
+        return _context(network.ca_certificates, None, network.verify_tls)
+    return _context(None, _environment_bundle(), True)
+
+
+@lru_cache(maxsize=1)
+def bare_context() -> ssl.SSLContext:
+    """Return the context where nothing is encrypted: it knows no authority, so that none is looked for."""
+    return _new_context()
 
 
 def client_context(
@@ -29,20 +56,59 @@ def client_context(
 
     :param bundle: path of a CA bundle; ``None`` for the authorities of :func:`tls_context`.
     :param certificate: path of a PEM with certificate and key, or of the two.
+    :raises ConfigurationError: when one of them cannot be used.
     """
-    context = (
-        _context.__wrapped__(None, bundle, True)
-        if bundle
-        else _context.__wrapped__(network.ca_certificates, _environment_bundle(), network.verify_tls)
-    )
+    if bundle:
+        context = _context.__wrapped__(None, _bundle(bundle, "verify"), True)
+    elif network.ca_certificates or not network.verify_tls:
+        context = _context.__wrapped__(network.ca_certificates, None, network.verify_tls)
+    else:
+        context = _context.__wrapped__(None, _environment_bundle(), True)
     if certificate:
-        files = (certificate,) if isinstance(certificate, str) else certificate
-        context.load_cert_chain(*files)
+        _load_client_certificate(context, (certificate,) if isinstance(certificate, str) else certificate)
     return context
 
 
-def _environment_bundle() -> str | None:
-    return next((os.environ[name] for name in _BUNDLE_VARIABLES if os.environ.get(name)), None)
+def _load_client_certificate(context: ssl.SSLContext, files: tuple[str, ...]) -> None:
+    try:
+        # Without a function OpenSSL would ask the terminal for the passphrase of an encrypted key.
+        context.load_cert_chain(*files, password=lambda: "")  # type: ignore[misc]
+    except (OSError, ValueError, TypeError) as error:  # ssl.SSLError is an OSError
+        reason = type(error).__name__
+    else:
+        return
+    raise ConfigurationError(
+        f"{' and '.join(map(str, files))[:_LONGEST_PATH]}: no PEM with a certificate and its unencrypted key can be "
+        f"read there ({reason})",
+        field="cert",
+    )
+
+
+def _environment_bundle() -> Bundle | None:
+    name = next((name for name in _BUNDLE_VARIABLES if os.environ.get(name)), None)
+    return None if name is None else _bundle(os.environ[name], name)
+
+
+def _bundle(path: str, source: str) -> Bundle:
+    """Look at a bundle's file or folder.
+
+    :raises ConfigurationError: when there is none.
+    """
+    try:
+        found = os.stat(path)
+        reason = None if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode) else "no file or folder"
+    except (OSError, ValueError) as error:
+        reason = type(error).__name__
+    if reason is not None:
+        raise _unusable(path, source, reason)
+    return Bundle(path, source, found.st_mtime_ns, found.st_size)
+
+
+def _unusable(path: str, source: str, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"names {plain(path)[:_LONGEST_PATH]}, from which no CA certificates in PEM form can be read ({reason})",
+        field=source,
+    )
 
 
 def check_ca_certificates(pem: str) -> None:
@@ -53,11 +119,16 @@ def check_ca_certificates(pem: str) -> None:
     _context(pem, None, True)
 
 
-@lru_cache(maxsize=32)
-def _context(pem: str | None, bundle: str | None, verify: bool) -> ssl.SSLContext:
+def _new_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.sslsocket_class = BoundedSSLSocket
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+@lru_cache(maxsize=32)
+def _context(pem: str | None, bundle: Bundle | None, verify: bool) -> ssl.SSLContext:
+    context = _new_context()
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -69,10 +140,19 @@ def _context(pem: str | None, bundle: str | None, verify: bool) -> ssl.SSLContex
     return context
 
 
-def _load_authorities(context: ssl.SSLContext, bundle: str | None) -> None:
-    if bundle and Path(bundle).is_dir():
-        context.load_verify_locations(capath=bundle)
-        return
-    import certifi
+def _load_authorities(context: ssl.SSLContext, bundle: Bundle | None) -> None:
+    if bundle is None:
+        import certifi
 
-    context.load_verify_locations(cafile=bundle or certifi.where())
+        context.load_verify_locations(cafile=certifi.where())
+        return
+    try:
+        if Path(bundle.path).is_dir():
+            context.load_verify_locations(capath=bundle.path)
+        else:
+            context.load_verify_locations(cafile=bundle.path)
+    except OSError as error:  # ssl.SSLError is one
+        reason = type(error).__name__
+    else:
+        return
+    raise _unusable(bundle.path, bundle.source, reason)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 
+from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.transport.adapter import OAuth2Adapter
 from airflow_oauth_provider.transport.faults import classify
-from airflow_oauth_provider.transport.proxies import proxies_for
+from airflow_oauth_provider.transport.proxies import Proxy, proxy_for
 from airflow_oauth_provider.transport.sockets import CONNECT_TIMEOUT, bounded
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
-from airflow_oauth_provider.transport.tls import tls_context
+from airflow_oauth_provider.transport.tls import bare_context, tls_context
 
 MAX_BODY = 256 * 1024
 _CHUNK = 16 * 1024
@@ -34,35 +36,42 @@ def send(
     :raises TaskStoppedError: then.
     """
     post = requests.Request("POST", request.url, headers=dict(request.headers), data=request.body)
-    return transmit(post.prepare(), network, deadline_at=deadline_at, stop=stop)
+    return transmit(post, network, deadline_at=deadline_at, stop=stop)
 
 
 def transmit(
-    prepared: requests.PreparedRequest, network: NetworkSettings, *, deadline_at: float, stop: Stop = NEVER
+    request: requests.Request, network: NetworkSettings, *, deadline_at: float, stop: Stop = NEVER
 ) -> Answer | Failure:
-    """Send any one request to an authorization server as :func:`send` does."""
-    adapter = OAuth2Adapter(tls_context(network), any_address=network.token_host_listed)
-    left = max(0.001, deadline_at - time.monotonic())
+    """Send any one request to an authorization server as :func:`send` does.
+
+    :raises ConfigurationError: when a proxy or a CA bundle of the environment cannot be used.
+    """
+    proxy = proxy_for(request.url, network)
+    encrypted = urlsplit(request.url).scheme == "https"
+    context = tls_context(network) if encrypted else bare_context()
+    adapter = OAuth2Adapter(context, any_address=network.token_host_listed)
     try:
         with bounded(deadline_at, stop):
-            return _exchange(adapter, prepared, network, left)
-    except Exception as error:  # every failure is classified; an unknown one is raised below
-        failure = classify(error)
-        if failure is None:
-            raise
-        return failure
+            return _exchange(adapter, request, proxy, deadline_at)
+    except OAuthError:  # the caller's task is being killed
+        raise
+    except Exception as error:
+        # What is no fault of the network is one of ours, and its text may repeat the request.
+        failure = classify(error, proxy) or Failure(Fault.INTERNAL, f"sending failed ({type(error).__name__})")
     finally:
         adapter.close()
+    return failure
 
 
 def _exchange(
-    adapter: HTTPAdapter, prepared: requests.PreparedRequest, network: NetworkSettings, left: float
+    adapter: HTTPAdapter, request: requests.Request, proxy: Proxy | None, deadline_at: float
 ) -> Answer | Failure:
+    left = max(0.001, deadline_at - time.monotonic())
     response = adapter.send(
-        prepared,
+        request.prepare(),
         stream=True,
         timeout=(min(CONNECT_TIMEOUT, left), left),
-        proxies=proxies_for(prepared.url or "", network),
+        proxies=proxy.mapping() if proxy else {},
     )
     try:
         body = bytearray()

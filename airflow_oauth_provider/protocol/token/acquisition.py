@@ -217,7 +217,7 @@ class _Acquisition:
         host = self.settings.token_url.origin.host_and_port
         text = f"no answer from the token endpoint {host}: {failure.detail}"
         if failure.fault in _CONFIGURATION:
-            return ConfigurationError(text, field=_CONFIGURATION[failure.fault])
+            return ConfigurationError(text, field=failure.field or _CONFIGURATION[failure.fault])
         if failure.fault is Fault.MALFORMED:
             return TokenResponseError(text)
         return TransportError(text, host=host, retryable=failure.fault.retryable)
