@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 from airflow_oauth_provider import __version__
 from tests.demo.dag_runs import ROOT
@@ -42,3 +43,17 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
         for file in (ROOT / "airflow_oauth_provider").rglob(f"*.{kind}")
     }
     assert sources <= set(names)
+
+
+FLOORS = {"aiohttp": "3.14.4", "requests": "2.33.0", "urllib3": "2.8.0", "PyJWT": "2.15.0"}
+
+
+@pytest.mark.fault("F29")
+@pytest.mark.parametrize("name", FLOORS)
+def test_the_security_floors(name: str) -> None:
+    assert f"{name} ≥ {FLOORS[name]}" in (ROOT / "README.md").read_text()
+    files = sorted((ROOT / ".ci" / "constraints").glob("airflow-*.txt"))
+    assert len(files) >= 4
+    for file in files:
+        pins = dict(line.split("==") for line in file.read_text().lower().splitlines() if "==" in line)
+        assert Version(pins[name.lower()]) >= Version(FLOORS[name]), file.name

@@ -43,7 +43,7 @@ from airflow_oauth_provider.transport.async_faults import NO_ANSWER, classify_as
 from airflow_oauth_provider.transport.call_failure import call_failed
 from airflow_oauth_provider.transport.connectors import Reach, SharedConnector, shared_connector
 from airflow_oauth_provider.transport.faults import ADDRESS_REFUSED
-from airflow_oauth_provider.transport.proxies import proxies_for, proxy_of
+from airflow_oauth_provider.transport.proxies import Proxy, proxy_for
 
 MAX_HEADER = 64 * 1024
 """Bytes of the longest header of an answer, as ``http.client`` has it."""
@@ -79,7 +79,7 @@ class OAuth2AsyncSession:
         self._headers = headers or {}
         self._chosen_proxies = proxies
         self._keep_cookies = keep_cookies
-        self._proxies: dict[str, str | None] = {}
+        self._proxies: dict[str, Proxy | None] = {}
         self._prepared = Preparation(auth).prepare
         self._connector: SharedConnector | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -268,14 +268,14 @@ class OAuth2AsyncSession:
             URL(url, encoded=True),
             headers=headers,
             data=body,
-            proxy=proxy,
+            proxy=proxy.url if proxy else None,
             allow_redirects=False,
             **options,
         )
 
     def _no_answer(self, url: str, error: BaseException) -> BaseException:
         """Return what to raise for an error of aiohttp's."""
-        failure = classify_async(error)
+        failure = classify_async(error, self._proxy_for(url))
         if failure is None:
             return error
         return call_failed(url, failure).for_connection(self.auth.client.conn_id)
@@ -310,21 +310,20 @@ class OAuth2AsyncSession:
         session._retry_connection = False  # noqa: SLF001
         return session
 
-    def _proxy_for(self, url: str) -> str | None:
+    def _proxy_for(self, url: str) -> Proxy | None:
         """Return the proxy for *url*; looked up, and addresses looked at, once per origin."""
         origin = url[: url.find("/", 8)]
         if origin not in self._proxies:
             self._proxies[origin] = self._found_proxy(url)
         return self._proxies[origin]
 
-    def _found_proxy(self, url: str) -> str | None:
+    def _found_proxy(self, url: str) -> Proxy | None:
         if self._connector is None:
             raise AssertionError("a session is opened before it is used")
         network = self.auth.client.settings.network
-        proxies = dict(self._chosen_proxies or {}) or proxies_for(url, network)
-        proxy = proxy_of(url, proxies)
+        proxy = proxy_for(url, network, self._chosen_proxies)
         if proxy is not None:
-            self._connector.resolver.proxies.add(urlsplit(proxy).hostname or "")
+            self._connector.resolver.proxies.add(proxy.host)
         elif not self._connector.reach.any_address and is_forbidden_address(urlsplit(url).hostname or ""):
             # The resolver sees names only.
             raise call_failed(url, ADDRESS_REFUSED)

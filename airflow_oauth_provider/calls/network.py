@@ -10,7 +10,7 @@ from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.urls import host_allowed
-from airflow_oauth_provider.transport.tls import client_context, tls_context
+from airflow_oauth_provider.transport.tls import client_context, context_for_redirects, tls_context
 
 OPTIONS = ("verify", "verify_ssl", "cert", "proxies", "proxy")
 """The ``extra_options`` that make a session of its own necessary."""
@@ -29,10 +29,13 @@ def reach(auth: BearerAuth, options: dict[str, Any], keep_alive: tuple[int, int,
     settings = auth.client.settings
     origins, listed = auth.destination.origins, settings.api.listed_hosts
     any_address = bool(origins) and all(host_allowed(origin, listed) for origin in origins)
-    return _tls_context(settings.network, options), any_address, _socket_options(keep_alive)
+    encrypted = not origins or any(origin.scheme == "https" for origin in origins)
+    context = _tls_context(settings.network, options, needed=encrypted)
+    return context, any_address, _socket_options(keep_alive)
 
 
-def _tls_context(network: NetworkSettings, options: dict[str, Any]) -> ssl.SSLContext:
+def _tls_context(network: NetworkSettings, options: dict[str, Any], *, needed: bool) -> ssl.SSLContext:
+    """Return the context; where only plain http is foreseen, one without authorities will do."""
     verify, cert = options.get("verify", options.get("verify_ssl")), options.get("cert")
     if verify is False:
         raise ConfigurationError(
@@ -41,7 +44,7 @@ def _tls_context(network: NetworkSettings, options: dict[str, Any]) -> ssl.SSLCo
             field="extra_options",
         )
     if cert is None and not isinstance(verify, str):
-        return tls_context(network)
+        return tls_context(network) if needed else context_for_redirects(network)
     return client_context(network, bundle=verify if isinstance(verify, str) else None, certificate=cert)
 
 

@@ -27,7 +27,7 @@ from airflow_oauth_provider.protocol.call.redirects import hop_headers
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.transport.call_failure import call_failed
 from airflow_oauth_provider.transport.faults import classify
-from airflow_oauth_provider.transport.proxies import proxies_for, proxy_of
+from airflow_oauth_provider.transport.proxies import Proxy, proxy_for
 from airflow_oauth_provider.transport.sockets import bounded
 
 DEFAULT_TIMEOUT = 60.0
@@ -58,7 +58,7 @@ class OAuth2Session(requests.Session):
         self.mount("http://", adapter)
         self.settings = auth.client.settings
         self.headers.update(dict(self.settings.api.headers))
-        self._proxies: dict[str, dict[str, str]] = {}
+        self._proxies: dict[str, Proxy | None] = {}
         self.until: float | None = None
         """Monotonic seconds from which everything times out; ``None`` for no such time."""
 
@@ -123,13 +123,14 @@ class OAuth2Session(requests.Session):
             with bounded(self.until, self.auth.client.stop):
                 return self._transmit(request, call, kwargs)
         except _NO_ANSWER as error:
-            failure = classify(error)
+            failure = classify(error, self._proxy_to(request.url or ""))
             if failure is None:
                 raise
             raise call_failed(request.url or "", failure) from None
 
     def _transmit(self, request: PreparedRequest, call: SendCall, kwargs: dict[str, Any]) -> Response:
-        proxies = self._proxies_for(request.url or "")
+        proxy = self._proxy_to(request.url or "")
+        proxies = proxy.mapping() if proxy else {}
         if call.trusted:
             return super().send(request, **{**kwargs, "allow_redirects": False, "proxies": proxies})
         # Past the session, so that it neither sends nor keeps cookies here.
@@ -141,11 +142,10 @@ class OAuth2Session(requests.Session):
             response.content  # noqa: B018  (read it now, as a session does)
         return response
 
-    def _proxies_for(self, url: str) -> dict[str, str]:
+    def _proxy_to(self, url: str) -> Proxy | None:
+        """Return the proxy for *url*, looked up once per origin."""
         scheme, _, rest = url.partition("://")
         origin = f"{scheme}://{rest.partition('/')[0]}"
         if origin not in self._proxies:
-            proxies = dict(self.proxies) or proxies_for(url, self.auth.client.settings.network)
-            proxy_of(url, proxies)
-            self._proxies[origin] = proxies
+            self._proxies[origin] = proxy_for(url, self.auth.client.settings.network, self.proxies)
         return self._proxies[origin]

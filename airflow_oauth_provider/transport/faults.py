@@ -52,8 +52,9 @@ def by_way_of(proxy: Proxy, failure: Failure, *, at_fault: bool) -> Failure:
 
     :param at_fault: whether the proxy itself failed; else nobody can tell which of the two did.
     """
-    detail = f"the proxy {proxy} failed: {failure.detail}" if at_fault else f"{failure.detail} (through the proxy {proxy})"
-    return replace(failure, detail=detail, field=proxy.source if at_fault else None)
+    if at_fault:
+        return replace(failure, detail=f"the proxy {proxy} failed: {failure.detail}", field=proxy.source)
+    return replace(failure, detail=f"{failure.detail} (through the proxy {proxy})")
 
 
 def _failure(chain: list[BaseException]) -> Failure | None:

@@ -17,7 +17,7 @@ import requests.utils
 
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.settings import NetworkSettings
-from airflow_oauth_provider.protocol.urls import UrlError, canonical_host
+from airflow_oauth_provider.protocol.urls import canonical_host
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _UNFIT = re.compile(r"[\x00-\x20\x7f]")
@@ -105,9 +105,10 @@ def _read(text: str, source: str) -> Proxy | None:
     try:
         url = str(requests.utils.prepend_scheme_if_needed(text.strip(), "http"))  # type: ignore[no-untyped-call]
         parts = urlsplit(url)
-        port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
-        if port == 0 or _UNFIT.search(url):
+        default = _DEFAULT_PORTS.get(parts.scheme)  # neither library does SOCKS with sockets of ours
+        port = default if parts.port is None else parts.port
+        if not default or not port or _UNFIT.search(url):
             return None
         return Proxy(url, source, canonical_host(parts.hostname or ""), port)
-    except (ValueError, TypeError, KeyError, UrlError):
+    except (ValueError, TypeError):  # UrlError is a ValueError
         return None

@@ -152,10 +152,10 @@ else:
 class _GuardedMixin(_Base):
     """Open the socket ourselves: deadline, address check, one budget over all addresses."""
 
-    response_class = ResponseHead
+    response_class: Any = ResponseHead
     any_address = False
 
-    def getresponse(self) -> HTTPResponse:
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
         """Get the answer, with a body that is read more carefully."""
         response = super().getresponse()
         response.__class__ = ResponseBody
@@ -172,9 +172,9 @@ class _GuardedMixin(_Base):
             heads.append(ResponseHead(*args, **kwargs))
             return heads[-1]
 
-        self.response_class: Any = remembered
+        self.response_class = remembered
         try:
-            super()._tunnel()  # type: ignore[misc]
+            super()._tunnel()
         except (OSError, http.client.HTTPException) as error:
             raise TunnelError(heads[0].answered if heads else None) from error
         finally:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import ssl
 import stat
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.settings import NetworkSettings
-from airflow_oauth_provider.protocol.texts import plain
+from airflow_oauth_provider.protocol.texts import cut, plain
 from airflow_oauth_provider.transport.sockets import BoundedSSLSocket
 
 # What requests and OpenSSL programs obey, in the order in which requests looks.
@@ -49,6 +50,16 @@ def bare_context() -> ssl.SSLContext:
     return _new_context()
 
 
+def context_for_redirects(network: NetworkSettings) -> ssl.SSLContext:
+    """Return the context where nothing is encrypted, unless a redirect leads to another host.
+
+    A bundle that cannot be used is no error then: most calls never need one.
+    """
+    with suppress(ConfigurationError):
+        return tls_context(network)
+    return bare_context()
+
+
 def client_context(
     network: NetworkSettings, *, bundle: str | None, certificate: str | tuple[str, str] | None
 ) -> ssl.SSLContext:
@@ -70,18 +81,19 @@ def client_context(
 
 
 def _load_client_certificate(context: ssl.SSLContext, files: tuple[str, ...]) -> None:
+    reason = next((reason for file in files if (reason := _why_unreadable(file))), None)
     try:
-        # Without a function OpenSSL would ask the terminal for the passphrase of an encrypted key.
-        context.load_cert_chain(*files, password=lambda: "")  # type: ignore[misc]
-    except (OSError, ValueError, TypeError) as error:  # ssl.SSLError is an OSError
+        if reason is None:
+            # Without a function OpenSSL would ask the terminal for the passphrase of an encrypted key.
+            context.load_cert_chain(*files, password=lambda: "")  # type: ignore[misc]
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         reason = type(error).__name__
-    else:
-        return
-    raise ConfigurationError(
-        f"{' and '.join(map(str, files))[:_LONGEST_PATH]}: no PEM with a certificate and its unencrypted key can be "
-        f"read there ({reason})",
-        field="cert",
-    )
+    if reason is not None:
+        raise ConfigurationError(
+            f"names {_shown(' and '.join(map(str, files)))}, where no PEM with a certificate and its "
+            f"unencrypted key can be read ({reason})",
+            field="cert",
+        )
 
 
 def _environment_bundle() -> Bundle | None:
@@ -94,21 +106,31 @@ def _bundle(path: str, source: str) -> Bundle:
 
     :raises ConfigurationError: when there is none.
     """
-    try:
-        found = os.stat(path)
-        reason = None if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode) else "no file or folder"
-    except (OSError, ValueError) as error:
-        reason = type(error).__name__
+    reason = _why_unreadable(path)
     if reason is not None:
         raise _unusable(path, source, reason)
-    return Bundle(path, source, found.st_mtime_ns, found.st_size)
+    status = Path(path).stat()
+    return Bundle(path, source, status.st_mtime_ns, status.st_size)
+
+
+def _why_unreadable(path: str) -> str | None:
+    """Return why a file or folder cannot be read; reading a pipe might never end."""
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError, TypeError) as error:
+        return type(error).__name__
+    return None if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else "neither file nor folder"
 
 
 def _unusable(path: str, source: str, reason: str) -> ConfigurationError:
     return ConfigurationError(
-        f"names {plain(path)[:_LONGEST_PATH]}, from which no CA certificates in PEM form can be read ({reason})",
+        f"names {_shown(path)}, from which no CA certificates in PEM form can be read ({reason})",
         field=source,
     )
+
+
+def _shown(path: str) -> str:
+    return cut(plain(path), _LONGEST_PATH)
 
 
 def check_ca_certificates(pem: str) -> None:

@@ -50,25 +50,28 @@ def transmit(
     encrypted = urlsplit(request.url).scheme == "https"
     context = tls_context(network) if encrypted else bare_context()
     adapter = OAuth2Adapter(context, any_address=network.token_host_listed)
+    prepared: requests.PreparedRequest | None = None
     try:
+        prepared = request.prepare()
         with bounded(deadline_at, stop):
-            return _exchange(adapter, request, proxy, deadline_at)
+            return _exchange(adapter, prepared, proxy, deadline_at)
     except OAuthError:  # the caller's task is being killed
         raise
     except Exception as error:
+        failure = classify(error, proxy) if prepared is not None else None
         # What is no fault of the network is one of ours, and its text may repeat the request.
-        failure = classify(error, proxy) or Failure(Fault.INTERNAL, f"sending failed ({type(error).__name__})")
+        dull = Failure(Fault.INTERNAL, f"the request could not be sent ({type(error).__name__})")
     finally:
         adapter.close()
-    return failure
+    return failure or dull
 
 
 def _exchange(
-    adapter: HTTPAdapter, request: requests.Request, proxy: Proxy | None, deadline_at: float
+    adapter: HTTPAdapter, prepared: requests.PreparedRequest, proxy: Proxy | None, deadline_at: float
 ) -> Answer | Failure:
     left = max(0.001, deadline_at - time.monotonic())
     response = adapter.send(
-        request.prepare(),
+        prepared,
         stream=True,
         timeout=(min(CONNECT_TIMEOUT, left), left),
         proxies=proxy.mapping() if proxy else {},

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import itertools
 import logging
+import socket
 import time
-import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,11 +18,22 @@ from airflow_oauth_provider.exceptions import (
     ConfigurationError,
     InsufficientScopeError,
     ResourceError,
+    TransportError,
     is_definite,
 )
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from tests.hooks.sides import Side
-from tests.servers.scripted import Answer, CloseNow, Json, Redirect, ScriptedServer, Silent, Text, token_json
+from tests.servers.scripted import (
+    Answer,
+    CloseNow,
+    Endless,
+    Json,
+    Redirect,
+    ScriptedServer,
+    Silent,
+    Text,
+    token_json,
+)
 from tests.service import RecordedRequest, Service, echo
 
 SECRET = "a-client-secret"
@@ -450,23 +461,32 @@ def test_a_callers_own_authorization_is_a_conflict(
     assert service.server.requests == []
 
 
-@pytest.mark.parametrize("where", ["proxies", "environment"])
-def test_a_malformed_proxy_is_told_without_its_password(
-    side: Side, service: Service, where: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.fault("F64")
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"+5", b"zz"])
+def test_a_size_of_a_chunk_that_is_none(side: Side, service: Service, size: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    service.api = lambda _: Endless(head + size + b"\r\n", b"x" * 65536)
+    with pytest.raises(TransportError):
+        side.run(hook_of(service), "x")
+
+
+@pytest.mark.fault("F26")
+def test_a_name_of_this_machine_is_loopback(
+    side: Side, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy = "http://user:pa55word@proxy.example:99999"
-    options: dict[str, Any] = {}
-    if where == "proxies":
-        options = {"proxies": {"http": proxy, "https": proxy}}
-    hook = hook_of(service)
-    hook.get_token()
-    if where == "environment":
-        monkeypatch.setenv("http_proxy", proxy)
-        monkeypatch.setenv("no_proxy", "")
-    with pytest.raises(ConfigurationError) as caught:
-        side.run(hook, "x", extra_options=options)
-    assert caught.value.field == "proxies"
-    assert "pa55word" not in "".join(traceback.format_exception(caught.value))
+    port = service.server.port
+    real = socket.getaddrinfo
+
+    def elsewhere(host: str, *args: Any, **kwargs: Any) -> Any:
+        if host != "x.localhost":
+            return real(host, *args, **kwargs)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", elsewhere)
+    hook = OAuth2Hook(method="GET", connection=service.connection(base_url=f"http://x.localhost:{port}/api"))
+    with pytest.raises(ConfigurationError, match="loopback"):
+        side.run(hook, "x")
+    assert service.calls == []
 
 
 def test_nothing_is_repeated_by_itself(side: Side, service: Service) -> None:

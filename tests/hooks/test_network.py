@@ -5,22 +5,25 @@ from __future__ import annotations
 import os
 import ssl
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError, TransportError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
 from tests.conftest import require_server
 from tests.hooks.sides import Side
 from tests.servers.certificates import authority, issue, server_context
 from tests.servers.nginx_server import Nginx
 from tests.servers.oidc_server import ServerMissingError
 from tests.servers.proxy import Proxy
-from tests.servers.scripted import Json, ScriptedServer, Text
+from tests.servers.scripted import CloseNow, Json, ScriptedServer, Text
 from tests.service import RecordedRequest, Service, echo
 
 CA = authority()
@@ -151,6 +154,174 @@ class TestProxies:
         assert not caught.value.retryable
         assert "wrong-password" not in str(caught.value) + repr(caught.value)
         assert api.requests == []
+
+    @pytest.mark.fault("F63")
+    @pytest.mark.parametrize(
+        "address",
+        ["http://user:pa55word@proxy.example:99999", "socks5://user:pa55word@proxy.example:1080"],
+    )
+    @pytest.mark.parametrize("source", ["proxies", "HTTPS_PROXY"])
+    def test_a_malformed_one_is_named_without_its_password(
+        self,
+        side: Side,
+        service: Service,
+        api: ScriptedServer,
+        source: str,
+        address: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        options: dict[str, Any] = {}
+        if source == "proxies":
+            options = {"proxies": {"http": address, "https": address}}
+        else:
+            monkeypatch.setenv(source, address)
+        hook = hook_of(service, api.url, ca_certificates=CA.certificate)
+        with pytest.raises(ConfigurationError, match="proxy is malformed") as caught:
+            side.run(hook, "x", extra_options=options)
+        assert caught.value.field == source
+        assert "pa55word" not in "".join(traceback.format_exception(caught.value))
+        assert api.requests == []
+
+    @pytest.mark.fault("F63")
+    @pytest.mark.parametrize("source", ["proxies", "HTTPS_PROXY"])
+    def test_a_dead_one_is_blamed(
+        self,
+        side: Side,
+        service: Service,
+        api: ScriptedServer,
+        source: str,
+        unused_port: int,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        address = f"http://user:pa55word@127.0.0.1:{unused_port}"
+        if source != "proxies":
+            monkeypatch.setenv(source, address)
+        options = {"proxies": {"https": address}} if source == "proxies" else {}
+        with pytest.raises(TransportError) as caught:
+            side.run(hook_of(service, api.url, ca_certificates=CA.certificate), "x", extra_options=options)
+        told = f"the proxy 127.0.0.1:{unused_port} ({source}) failed: the connection was refused"
+        assert told in str(caught.value)
+        assert caught.value.retryable
+        assert "pa55word" not in str(caught.value)
+
+    @pytest.mark.fault("F63")
+    def test_one_that_hangs_up_is_named(
+        self, side: Side, service: Service, api: ScriptedServer, scripted: ScriptedServer
+    ) -> None:
+        scripted.script(CloseNow())
+        hook = hook_of(service, api.url, ca_certificates=CA.certificate)
+        with pytest.raises(TransportError, match=f"the proxy 127.0.0.1:{scripted.port}"):
+            side.run(hook, "x", extra_options={"proxies": {"https": scripted.url}})
+        assert api.requests == []
+
+    @pytest.mark.fault("F24")
+    @pytest.mark.parametrize("source", ["proxies", "HTTP_PROXY", "ALL_PROXY"])
+    def test_plain_http_stays_on_this_machine(
+        self,
+        side: Side,
+        service: Service,
+        scripted: ScriptedServer,
+        source: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        if source != "proxies":
+            monkeypatch.setenv(source, scripted.url)
+        options = {"proxies": {"http": scripted.url}} if source == "proxies" else {}
+        assert side.run(hook_of(service, service.base_url), "x", extra_options=options).status_code == 200
+        assert (len(service.calls), len(service.token_requests)) == (1, 1)
+        assert scripted.requests == []
+
+
+class TestBundlesOfTheEnvironment:
+    """``REQUESTS_CA_BUNDLE`` and its kin, as companies set them."""
+
+    @pytest.fixture(params=["missing", "empty", "no-PEM", "pipe", "unreadable-name"])
+    def broken(self, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+        path = tmp_path / "bundle.pem"
+        if request.param == "unreadable-name":
+            return tmp_path / ("x" * 300)
+        if request.param == "pipe":
+            os.mkfifo(path)
+        elif request.param != "missing":
+            path.write_text("" if request.param == "empty" else "no certificate")
+        return path
+
+    @pytest.mark.fault("F62")
+    @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+    def test_a_broken_one_is_named(
+        self,
+        side: Side,
+        service: Service,
+        api: ScriptedServer,
+        broken: Path,
+        name: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv(name, str(broken))
+        with pytest.raises(ConfigurationError) as caught:
+            side.run(hook_of(service, api.url), "x")
+        assert (caught.value.field, caught.value.conn_id) == (name, "my_api")
+        assert str(broken)[:250] in str(caught.value)
+        assert api.requests == []
+
+    @pytest.mark.fault("F62")
+    def test_an_operator_fails_at_once(
+        self, service: Service, api: ScriptedServer, broken: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(broken))
+        monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(base_url=api.url))
+        operator = OAuth2HttpOperator(task_id="call", oauth2_conn_id="my_api", endpoint="x", method="GET")
+        with pytest.raises(AirflowFailException, match="REQUESTS_CA_BUNDLE") as caught:
+            operator.execute({})
+        assert isinstance(caught.value.__cause__, ConfigurationError)
+
+    @pytest.mark.fault("F62")
+    def test_plain_http_needs_none(
+        self, side: Side, service: Service, broken: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(broken))
+        assert side.run(hook_of(service, service.base_url), "x").status_code == 200
+
+    @pytest.mark.fault("F62")
+    def test_the_connections_own_needs_none(
+        self,
+        side: Side,
+        service: Service,
+        api: ScriptedServer,
+        broken: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", str(broken))
+        hook = hook_of(service, api.url, ca_certificates=CA.certificate)
+        assert side.run(hook, "x").status_code == 200
+
+    @pytest.mark.fault("F62")
+    def test_a_renewed_one_is_read_again(
+        self,
+        side: Side,
+        service: Service,
+        api: ScriptedServer,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        bundle = tmp_path / "renewed.pem"
+        bundle.write_text(authority("Another CA").certificate)
+        monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+        with pytest.raises(TransportError, match="does not verify"):
+            side.run(hook_of(service, api.url), "x")
+        bundle.write_text(authority("Another CA").certificate + CA.certificate)
+        assert side.run(hook_of(service, api.url), "x").status_code == 200
+
+    @pytest.mark.fault("F62")
+    @pytest.mark.parametrize("option", ["verify", "cert"])
+    def test_a_callers_broken_file_is_named(
+        self, side: Side, service: Service, api: ScriptedServer, broken: Path, option: str
+    ) -> None:
+        hook = hook_of(service, api.url, ca_certificates=CA.certificate)
+        with pytest.raises(ConfigurationError) as caught:
+            side.run(hook, "x", extra_options={option: str(broken)})
+        assert caught.value.field == option
+        assert str(broken)[:250] in str(caught.value)
 
 
 class TestBehindNginx:

@@ -225,13 +225,12 @@ class ScriptedServer:
             self._start(self._serve, connection, number)
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        plain = connection
         try:
             if self.stall_handshake:
                 self._stopped.wait()
                 return
             if self.context:
-                connection = self.context.wrap_socket(connection, server_side=True)
+                connection = self._encrypted(connection, self.context)
             with connection.makefile("rb") as reader:
                 while request := self._read(reader, number):
                     if not self._next(request).play(connection, self._stopped):
@@ -240,9 +239,24 @@ class ScriptedServer:
             pass
         finally:
             with self._lock:
-                self._open.discard(plain)
+                self._open.discard(connection)
             with suppress(OSError):
                 connection.close()
+
+    def _encrypted(self, connection: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+        """Begin TLS; the socket that is closed at the end is another one then."""
+        encrypted = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        with self._lock:
+            self._open.discard(connection)
+            self._open.add(encrypted)
+        try:
+            encrypted.do_handshake()
+        except OSError:
+            _close_gently(encrypted)
+            with self._lock:
+                self._open.discard(encrypted)
+            raise
+        return encrypted
 
     def _read(self, reader: Any, number: int) -> RecordedRequest | None:
         line = reader.readline()
@@ -265,6 +279,16 @@ class ScriptedServer:
         with self._lock:
             answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         return answer(request) if callable(answer) and not hasattr(answer, "play") else answer
+
+
+def _close_gently(connection: ssl.SSLSocket) -> None:
+    """Close after an alert: with a request still unread TCP would reset, and the peer never see the alert."""
+    connection.settimeout(1.0)
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):
+            pass
+    connection.close()
 
 
 def _read_chunks(reader: Any) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.transport import token_endpoint
+from airflow_oauth_provider.transport.proxies import proxy_for
 from tests.conftest import require_server
 from tests.servers.certificates import authority, issue, server_context
 from tests.servers.oidc_server import ServerMissingError
 from tests.servers.proxy import Proxy
-from tests.servers.scripted import Raw, ScriptedServer
+from tests.servers.scripted import CloseNow, Raw, Script, ScriptedServer
 from tests.service import Service
 
 CA = authority()
@@ -106,17 +108,112 @@ def test_a_407_is_a_configuration_error(
     connection = service.connection(host=f"{tls_server.url}/token", ca_certificates=CA.certificate)
     with pytest.raises(ConfigurationError) as caught:
         OAuth2Hook(connection=connection).get_token()
-    assert caught.value.field == "proxy_url"
+    assert caught.value.field == "HTTPS_PROXY"
+    assert f"127.0.0.1:{proxy.port}" in str(caught.value)
     assert "wrong-password" not in str(caught.value)
 
 
-def test_api_calls_go_through_the_proxy_too(
-    proxy: Proxy, service: Service, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.fault("F24")
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "proxy_url"])
+def test_plain_http_never_leaves_this_machine(
+    name: str, scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTTP_PROXY", proxy.url)
-    hook = OAuth2Hook(method="GET", connection=service.connection())
-    assert hook.run("/x").json()["authorization"] == "Bearer tok-1"
-    assert "/api/x" in proxy.log
+    with ScriptedServer() as proxy:
+        if name != "proxy_url":
+            monkeypatch.setenv(name, proxy.url)
+        assert isinstance(send(scripted.url, proxy.url if name == "proxy_url" else None), Answer)
+        assert proxy.connections == 0
+    assert len(scripted.requests) == 1
+
+
+@pytest.mark.fault("F63")
+@pytest.mark.parametrize(
+    "name, answer",
+    [
+        pytest.param("HTTPS_PROXY", None, id="refused"),
+        pytest.param("all_proxy", CloseNow(), id="hangs-up"),
+        pytest.param("HTTPS_PROXY", Raw(b"HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n"), id="502"),
+        pytest.param("HTTPS_PROXY", Raw(b"220 mail.example ESMTP\r\n"), id="no-HTTP"),
+        pytest.param("proxy_url", None, id="of-the-connection"),
+    ],
+)
+def test_a_proxy_that_fails_is_named(
+    tls_server: ScriptedServer,
+    name: str,
+    answer: Script | None,
+    unused_port: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ScriptedServer() as broken:
+        broken.script(answer or CloseNow())
+        port = broken.port if answer else unused_port
+        address = f"http://user:pa55word@127.0.0.1:{port}"
+        if name != "proxy_url":
+            monkeypatch.setenv(name, address)
+        result = send(tls_server.url, address if name == "proxy_url" else None)
+    assert isinstance(result, Failure)
+    assert f"the proxy 127.0.0.1:{port} ({name})" in result.detail
+    assert "pa55word" not in result.detail
+    assert tls_server.requests == []
+
+
+@pytest.mark.fault("F63")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:pa55word@proxy.example:99999",
+        "http://user:pa55word@proxy.example:0",
+        "http://user:pa55word@:3128",
+        "http://user:pa55word@proxy example:3128",
+        "http://user:pa55word@127.1:3128",
+        "http://user:pa55word@[::1:3128",
+        "socks5://user:pa55word@proxy.example:1080",
+        "https://",
+        "http:///",
+        ":3128",
+        "//",
+    ],
+)
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "Https_Proxy"])
+def test_a_malformed_proxy(address: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, address)
+    with pytest.raises(ConfigurationError, match="malformed") as caught:
+        proxy_for("https://idp.example/token", NetworkSettings())
+    assert caught.value.field == name
+    assert "pa55word" not in "".join(traceback.format_exception(caught.value))
+    assert proxy_for("http://127.0.0.1/token", NetworkSettings()) is None
+
+
+@pytest.mark.fault("F63")
+@pytest.mark.parametrize(
+    "address, shown",
+    [
+        ("proxy.example:3128", "proxy.example:3128 (HTTPS_PROXY)"),
+        ("http://user:p%40ss@Proxy.Example", "proxy.example:80 (HTTPS_PROXY)"),
+        ("https://[2001:db8::1]", "[2001:db8::1]:443 (HTTPS_PROXY)"),
+        (" http://proxy.example:3128/ ", "proxy.example:3128 (HTTPS_PROXY)"),
+    ],
+)
+def test_a_proxy_is_shown_by_host_and_port(address: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    monkeypatch.setenv("NO_PROXY", "10.0.0.0/8, .corp, a/b/c, 300.1.1.1/99")
+    proxy = proxy_for("https://idp.example/token", NetworkSettings())
+    assert proxy is not None
+    assert str(proxy) == shown
+    assert "p%40ss" not in f"{proxy}{proxy!r}"
+    assert proxy_for("https://idp.corp/token", NetworkSettings()) is None
+
+
+@pytest.mark.fault("F63")
+def test_a_malformed_proxy_of_the_environment(
+    tls_server: ScriptedServer, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:pa55word@proxy.example:port")
+    connection = service.connection(host=f"{tls_server.url}/token", ca_certificates=CA.certificate)
+    with pytest.raises(ConfigurationError, match="malformed") as caught:
+        OAuth2Hook(connection=connection).get_token()
+    assert (caught.value.field, caught.value.conn_id) == ("HTTPS_PROXY", "my_api")
+    assert "pa55word" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.fault("N30")

@@ -91,6 +91,21 @@ def test_a_server_that_only_asks_for_a_client_certificate(tmp_path: Path) -> Non
         assert isinstance(send(server.url), Answer)
 
 
+@pytest.mark.fault("F71")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_insists_on_a_client_certificate(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    context = server_context(issue(CA), tmp_path, ask_for_client_certificate=True)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = context.minimum_version = version
+    with ScriptedServer(context) as server:
+        result = send(server.url)
+        assert server.requests == []
+    assert isinstance(result, Failure)
+    assert "want" in result.detail
+    assert "client certificate" in result.detail
+    assert not result.fault.retryable
+
+
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
 @pytest.mark.fault("N24")
 def test_the_environments_bundle_is_honoured(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,78 @@ def test_a_compressed_body_is_never_decoded(scripted: ScriptedServer, encoding: 
     assert isinstance(result, Answer)
     assert result.body == bomb
     assert scripted.requests[0].header("Accept-Encoding") == "identity"
+
+
+CHUNKED = HEAD + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.fault("F64")
+@pytest.mark.parametrize(
+    "size", [b"-1", b"-5", b"+5", b"0x5", b"1_0", b" 5", b"", b"zz", b"-0", b"f" * 17], ids=repr
+)
+def test_a_size_of_a_chunk_that_is_none(scripted: ScriptedServer, size: bytes) -> None:
+    scripted.script(Endless(CHUNKED + size + b"\r\n", b"x" * 65536))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result = send(scripted)
+    assert isinstance(result, Failure)
+    assert result.fault is Fault.CUT
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 20 * 1024, "the limit of 256 KiB holds"
+
+
+@pytest.mark.fault("F64")
+@pytest.mark.parametrize("size", [b"5", b"05", b"5 ", b"5;name=value", b"5\t"], ids=repr)
+def test_a_size_of_a_chunk_in_every_form(scripted: ScriptedServer, size: bytes) -> None:
+    scripted.script(raw(CHUNKED + size + b"\r\nhello\r\n0\r\n\r\n"))
+    result = send(scripted)
+    assert isinstance(result, Answer)
+    assert result.body == b"hello"
+
+
+@pytest.mark.fault("F61")
+def test_a_request_that_cannot_be_prepared_is_dull(scripted: ScriptedServer) -> None:
+    request = TokenRequest(f"{scripted.url}/token", (("X-Key", " a-secret-value"),), b"")
+    result = token_endpoint.send(request, NetworkSettings(), deadline_at=time.monotonic() + 5)
+    assert isinstance(result, Failure)
+    assert result.fault is Fault.INTERNAL
+    assert not result.fault.retryable
+    assert "InvalidHeader" in result.detail
+    assert "a-secret-value" not in result.detail
+    assert scripted.requests == []
+
+
+@pytest.mark.fault("F26")
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize("address", ["192.0.2.1", "10.0.0.1", "169.254.169.254"])
+def test_a_name_of_this_machine_is_loopback(
+    monkeypatch: pytest.MonkeyPatch, address: str, listed: bool
+) -> None:
+    import socket
+
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80))]
+    )
+    request = TokenRequest("http://x.localhost/token", (), b"")
+    network = NetworkSettings(token_host_listed=listed)
+    result = token_endpoint.send(request, network, deadline_at=time.monotonic() + 5)
+    assert isinstance(result, Failure)
+    assert result.fault is Fault.ADDRESS_REFUSED
+
+
+@pytest.mark.fault("F26")
+def test_of_several_addresses_those_of_this_machine_are_used(
+    monkeypatch: pytest.MonkeyPatch, scripted: ScriptedServer
+) -> None:
+    import socket
+
+    found = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, scripted.port))
+        for address in ("192.0.2.1", "127.0.0.1")
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    request = TokenRequest(f"http://x.localhost:{scripted.port}/token", (), b"")
+    result = token_endpoint.send(request, NetworkSettings(), deadline_at=time.monotonic() + 5)
+    assert isinstance(result, Answer)
 
 
 def test_refused(unused_port: int) -> None:

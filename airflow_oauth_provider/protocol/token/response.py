@@ -193,9 +193,6 @@ def _notes(settings: ClientSettings, token: AccessToken, *, lifetime_stated: boo
     missing = sorted(requested - token.scopes)
     if missing:
         yield f"the server granted less than was asked for: without {cut(' '.join(missing), MAX_SCOPES)}"
-    if requested and not token.scopes_stated:
-        # RFC 6749 §5.1: then they are the requested ones, whatever the server has really granted.
-        yield "the server did not name the granted scopes: they are taken to be those that were asked for"
     if not lifetime_stated:
         yield f"the answer has no expires_in: {DEFAULT_EXPIRES_IN:.0f} s are assumed"
 
