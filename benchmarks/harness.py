@@ -40,6 +40,12 @@ class Server:
             found: dict[str, int] = json.load(answer)
         return found
 
+    def revoke(self) -> None:
+        """Let the API refuse every token that was granted so far."""
+        from urllib.request import urlopen
+
+        urlopen(f"{self.url}/revoke").close()
+
     def connection(self, **extra: Any) -> dict[str, Any]:
         """Return a connection to it, for ``AIRFLOW_CONN_…``."""
         return {
@@ -52,7 +58,15 @@ class Server:
 
 
 async def _serve(ready: Any, latency: float) -> None:
-    counts = {"token": 0, "api": 0, "connections": 0, "at once": 0, "most at once": 0}
+    counts = {
+        "token": 0,
+        "api": 0,
+        "connections": 0,
+        "at once": 0,
+        "most at once": 0,
+        "granted": 0,
+        "revoked": 0,
+    }
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         counts["connections"] += 1
@@ -93,15 +107,30 @@ async def _answer(head: bytes, counts: dict[str, int], latency: float) -> bytes:
         counts["at once"] -= 1
         if WRONG in head:
             return _json({"error": "invalid_client"}, b"401 Unauthorized")
-        number = counts["token"]
+        number = counts["granted"] = counts["granted"] + 1
         return _json({"access_token": f"token-{number:06}", "token_type": "Bearer", "expires_in": LIFETIME})
+    if target == b"/revoke":
+        counts["revoked"] = counts["granted"]
+        return _json(counts)
+    return await _api_answer(target, head, counts)
+
+
+async def _api_answer(target: bytes, head: bytes, counts: dict[str, int]) -> bytes:
     counts["api"] += 1
+    if target.endswith(b"/guarded") and _token_number(head) <= counts["revoked"]:
+        return _json({"error": "invalid_token"}, b"401 Unauthorized")
     wanted = target.rpartition(b"/status-")[2]
     if wanted == b"silent":
         await asyncio.sleep(3600)
     if wanted.isdigit():
         return _json({}, wanted + b" As Asked")
     return _json({"status": "ok"})
+
+
+def _token_number(head: bytes) -> int:
+    """Return the number of the token that a call carries; 0 for a call without."""
+    digits = head.lower().partition(b"authorization: bearer token-")[2][:6]
+    return int(digits) if digits.isdigit() else 0
 
 
 def _json(content: Any, status: bytes = b"200 OK") -> bytes:
