@@ -28,32 +28,43 @@ from tests.servers.redis_server import RedisServer  # noqa: E402
 REVOCATIONS = 40
 COROUTINES = 50
 THREADS = 8
-INTERVAL = 0.25
-"""Seconds between two revocations: so no call meets two of them."""
+INTERVAL = 0.1
+"""Seconds between two revocations at least."""
 
 
-class Failures:
-    """Counts calls that ended with an error; ``over`` ends the calling."""
+class Calls:
+    """Counts the calls of each caller, and those that ended with an error; ``over`` ends the calling."""
 
-    def __init__(self) -> None:
-        self.calls = self.failed = 0
+    def __init__(self, callers: int) -> None:
+        self.made = [0] * callers
+        self.failed = 0
         self.over = False
 
-    def call(self, work: Callable[[], Any]) -> None:
+    def call(self, caller: int, work: Callable[[], Any]) -> None:
         while not self.over:
-            self.calls += 1
             try:
                 work()
             except Exception:
                 self.failed += 1
+            self.made[caller] += 1
 
-    async def acall(self, work: Callable[[], Any]) -> None:
+    async def acall(self, caller: int, work: Callable[[], Any]) -> None:
         while not self.over:
-            self.calls += 1
             try:
                 await work()
             except Exception:
                 self.failed += 1
+            self.made[caller] += 1
+
+    def revoke(self, where: Server) -> None:
+        """Revoke again and again, each time when everybody has made two calls more: none meets two."""
+        for _ in range(REVOCATIONS):
+            before = list(self.made)
+            while min(now - then for now, then in zip(self.made, before, strict=True)) < 2:
+                time.sleep(INTERVAL)
+            where.revoke()
+        time.sleep(2 * INTERVAL)
+        self.over = True
 
 
 def hooks(number: int) -> list[Any]:
@@ -62,35 +73,31 @@ def hooks(number: int) -> list[Any]:
     return [OAuth2Hook("bench", "GET") for _ in range(number)]
 
 
-def coroutines(where: Server, failures: Failures) -> None:
+def coroutines(where: Server) -> Calls:
+    calls = Calls(COROUTINES)
+
     async def main() -> None:
-        loop, used = asyncio.get_running_loop(), hooks(COROUTINES)
-        calling = [loop.create_task(failures.acall(partial(hook.arun, "guarded"))) for hook in used]
-        for _ in range(REVOCATIONS):
-            await asyncio.sleep(INTERVAL)
-            await asyncio.to_thread(where.revoke)
-        await asyncio.sleep(INTERVAL)
-        failures.over = True
-        await asyncio.gather(*calling)
+        used = hooks(COROUTINES)
+        calling = [calls.acall(index, partial(hook.arun, "guarded")) for index, hook in enumerate(used)]
+        await asyncio.gather(asyncio.to_thread(calls.revoke, where), *calling)
         await asyncio.gather(*(hook.aclose() for hook in used))
 
     asyncio.run(main())
+    return calls
 
 
-def threads(where: Server, failures: Failures) -> None:
+def threads(where: Server) -> Calls:
+    calls = Calls(THREADS)
     running = [
-        threading.Thread(target=failures.call, args=(partial(hook.run, "guarded"),))
-        for hook in hooks(THREADS)
+        threading.Thread(target=calls.call, args=(index, partial(hook.run, "guarded")))
+        for index, hook in enumerate(hooks(THREADS))
     ]
     for thread in running:
         thread.start()
-    for _ in range(REVOCATIONS):
-        time.sleep(INTERVAL)
-        where.revoke()
-    time.sleep(INTERVAL)
-    failures.over = True
+    calls.revoke(where)
     for thread in running:
         thread.join()
+    return calls
 
 
 def revoked(report: Report, where: Server, name: str) -> None:
@@ -98,11 +105,10 @@ def revoked(report: Report, where: Server, name: str) -> None:
 
     for who, work in ((f"{COROUTINES} coroutines", coroutines), (f"{THREADS} threads", threads)):
         shared.clear()
-        before, failures = where.counts()["token"], Failures()
-        work(where, failures)
-        report.figure(
-            f"{name}, {who}, {REVOCATIONS} revocations: failed of {failures.calls} calls", failures.failed, 0
-        )
+        before = where.counts()["token"]
+        calls = work(where)
+        what = f"{name}, {who}, {REVOCATIONS} revocations: failed of {sum(calls.made)} calls"
+        report.figure(what, calls.failed, 0)
         requests = where.counts()["token"] - before
         report.figure(f"{name}, {who}: token requests", requests, REVOCATIONS + 1)
 

@@ -42,10 +42,17 @@ def main(where: Server) -> None:
         f"token requests of {THREADS} threads starting cold, {CALLS} calls", where.counts()["token"], 1
     )
 
-    get_token = hooks[0].get_token
-    timer = timeit.Timer("get_token()", globals={"get_token": get_token})
-    rounds = [seconds / 100_000 * 1e6 for seconds in timer.repeat(repeat=15, number=100_000)]
-    report.figure("a cached get_token()", statistics.median(rounds), 1.0, " µs")
+    timed = {
+        "get_token": timeit.Timer("get_token()", globals={"get_token": hooks[0].get_token}),
+        "clocks": timeit.Timer("time.time(); time.monotonic()", "import time"),
+    }
+    ratios, seconds = [], []
+    for _ in range(15):
+        taken = {name: timer.timeit(100_000) for name, timer in timed.items()}
+        ratios.append(taken["get_token"] / taken["clocks"])
+        seconds.append(taken["get_token"] / 100_000 * 1e6)
+    report.figure("a cached get_token()", statistics.median(seconds), None, " µs")
+    report.figure("a cached get_token() / reading both clocks", statistics.median(ratios), 2.5)
     report.end()
 
 
