@@ -11,14 +11,18 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "example_dags"
+_PROGRESS = "PROGRESS "
+#: Seconds for one process, on a busy machine.
+_LIMIT = 500.0
 
 
 @dataclass(frozen=True)
@@ -67,18 +71,23 @@ class AirflowHome:
         )
 
     def run(
-        self, *files: Path, connections: Mapping[str, Any], conf: Mapping[str, Any] | None = None
+        self,
+        *files: Path,
+        connections: Mapping[str, Any],
+        conf: Mapping[str, Any] | None = None,
+        progress: Callable[[str], None] | None = None,
     ) -> tuple[list[Outcome], str]:
         """Run the DAG of each file, one after the other in one process.
 
         :param connections: connection id → connection.
         :param conf: of the runs, which overrides ``params``.
+        :param progress: is called with a line whenever something has begun or ended.
         :return: what became of them, and all that was printed and logged.
         """
         report = self.folder / "report.json"
         report.unlink(missing_ok=True)
         given = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections.items()}
-        ended = subprocess.run(
+        running = subprocess.Popen(
             [
                 sys.executable,
                 "-m",
@@ -91,14 +100,30 @@ class AirflowHome:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
-            check=False,
         )
+        printed = _follow(running, progress)
         if not report.exists():
-            raise RuntimeError(f"the DAGs could not be run:\n{ended.stdout}")
+            raise RuntimeError(f"the DAGs could not be run:\n{''.join(printed)}")
         # What Airflow's own processes tell each other is no task log; 3.0 prints even that, secrets included.
-        told = [line for line in ended.stdout.splitlines(keepends=True) if "MaskSecret(" not in line]
-        return [Outcome(**outcome) for outcome in json.loads(report.read_text())], "".join(told)
+        log = [line for line in printed if "MaskSecret(" not in line]
+        return [Outcome(**outcome) for outcome in json.loads(report.read_text())], "".join(log)
+
+
+def _follow(running: subprocess.Popen[str], progress: Callable[[str], None] | None) -> list[str]:
+    """Return what a process prints, when it has ended; pass on what it says of its progress."""
+    watchdog = threading.Timer(_LIMIT, running.kill)
+    watchdog.start()
+    try:
+        printed = []
+        for line in running.stdout or ():
+            if not line.startswith(_PROGRESS):
+                printed.append(line)
+            elif progress:
+                progress(line.removeprefix(_PROGRESS).strip())
+        running.wait()
+    finally:
+        watchdog.cancel()
+    return printed
 
 
 def _test_dag(file: Path, conf: dict[str, Any]) -> dict[str, Any]:
@@ -116,12 +141,18 @@ def _test_dag(file: Path, conf: dict[str, Any]) -> dict[str, Any]:
         dag = DAG.from_sdk_dag(dag)
     started_at = time.time()
     run = dag.test(run_conf=conf)
+    ended_at = time.time()
+    _say(f"{run.dag_id}: {run.state!s} after {ended_at - started_at:.1f} s")
     return {
         "state": str(run.state),
         "results": _results(run.dag_id, run.run_id),
         "started_at": started_at,
-        "ended_at": time.time(),
+        "ended_at": ended_at,
     }
+
+
+def _say(text: str) -> None:
+    print(f"\n{_PROGRESS}{text}", flush=True)
 
 
 def _made_by(module: Any) -> list[Any]:
@@ -153,6 +184,7 @@ def _decoded(value: Any) -> Any:
 
 def main(report: str, conf: str, files: Iterable[str]) -> None:
     """Run the files and write the report."""
+    _say("Airflow is being imported …")
     outcomes = [_test_dag(Path(file), json.loads(conf)) for file in files]
     Path(report).write_text(json.dumps(outcomes))
 

@@ -24,6 +24,10 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
+def progress(text: str) -> None:
+    say(f"     … {text}")
+
+
 def expect(actual: Any, expected: Any, what: str) -> None:
     """Compare with what the servers or Airflow say."""
     if actual != expected:
@@ -60,12 +64,14 @@ def _demo(server: OrdersServer, folder: Path) -> None:
     say("4. Three DAGs of example_dags/ run with dag.test(): a call, a list of pages, and one with")
     say("   Airflow's own, unmodified HttpOperator …")
     files = [EXAMPLES / name for name in ("call_api.py", "all_pages.py", "stock_http_operator.py")]
-    outcomes, log = home.run(*files, connections={"orders_api": connection})
+    outcomes, log = home.run(*files, connections={"orders_api": connection}, progress=progress)
     _three_dags(server, outcomes, log)
 
     say("5. Another process, as every task of Airflow is one, runs the first DAG again …")
     before = len(server.seen)
-    (again,), log = home.run(EXAMPLES / "call_api.py", connections={"orders_api": connection})
+    (again,), log = home.run(
+        EXAMPLES / "call_api.py", connections={"orders_api": connection}, progress=progress
+    )
     expect(again.state, "success", f"the run\n{log}\n")
     expect([kind for _, kind in server.seen[before:]], ["API calls"], "what the servers were asked")
     say("   - It found the token, sealed, in the folder that the processes of this host share: 0 token")
@@ -98,7 +104,7 @@ def _three_dags(server: OrdersServer, outcomes: list[Outcome], log: str) -> None
 def _wrong_secret(server: OrdersServer, home: AirflowHome) -> None:
     before = len(server.seen)
     wrong = server.connection(password="not the client secret")
-    outcomes, log = home.run(EXAMPLES / "call_api.py", connections={"orders_api": wrong})
+    outcomes, log = home.run(EXAMPLES / "call_api.py", connections={"orders_api": wrong}, progress=progress)
     expect(outcomes[0].state, "failed", "the run")
     expect([kind for _, kind in server.seen[before:]], ["token requests"], "what the server was asked")
     told = re.search(
