@@ -6,6 +6,7 @@ a memory of its own. What they have in common is the store.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -20,6 +21,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tests.support.stopwatch import Stopwatch
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -33,6 +36,7 @@ class Task:
     :param kill_after: seconds between which a process that asks the server is killed; ``None``: never.
     :param kills: at most so many.
     :param stop_leader: stop (SIGSTOP) the first process that asks, for ever.
+    :param ahead: seconds by which their wall clocks are ahead.
     :param rounds: how often, each time as a client of another name.
     :param library: ``ours``, ``authlib`` or ``requests_oauth2client``.
     """
@@ -45,6 +49,7 @@ class Task:
     kill_after: tuple[float, float] | None = None
     kills: int = 0
     stop_leader: bool = False
+    ahead: float = 0.0
     rounds: int = 1
     library: str = "ours"
     seed: int = 0
@@ -56,6 +61,7 @@ class Result:
 
     :param token: it got; else *error* is the type of what was raised, *message* its text.
     :param seconds: of its first call, from the common start; of the slowest of all calls: *slowest*.
+    :param stalled: seconds of its first call in which something on this machine waited for a core.
     :param engine: seconds from settings to token, without reading connection and configuration.
     """
 
@@ -64,6 +70,7 @@ class Result:
     message: str = ""
     seconds: float = 0.0
     slowest: float = 0.0
+    stalled: float = 0.0
     engine: float = 0.0
 
 
@@ -88,7 +95,7 @@ class Report:
         return {result.error for result in self.results if result.error}
 
 
-def run(task: Task, *, timeout: float = 60) -> Report:
+def run(task: Task, *, timeout: float = 400) -> Report:
     """Run the processes below a fresh interpreter."""
     environment = {
         **os.environ,
@@ -180,17 +187,20 @@ def _child(task: Task, start: int, leaders: int, results: int) -> None:
     """Be one process, and tell at the end what came of it."""
     get_token = _LIBRARIES[task.library](task, leaders)
     os.read(start, 1)
-    began = time.monotonic()
+    watch = Stopwatch()
     try:
         token = get_token()
-        first = slowest = time.monotonic() - began
+        first, stalled = watch.wall, watch.stalled
+        slowest = first
         for _ in range(task.calls - 1):
             again = time.monotonic()
             token = get_token()
             slowest = max(slowest, time.monotonic() - again)
-        result = Result(token=token, seconds=first, slowest=slowest, engine=_engine(task))
+        result = Result(token=token, seconds=first, slowest=slowest, stalled=stalled, engine=_engine(task))
     except Exception as error:
-        result = Result(error=type(error).__name__, message=str(error), seconds=time.monotonic() - began)
+        result = Result(
+            error=type(error).__name__, message=str(error), seconds=watch.wall, stalled=watch.stalled
+        )
     os.write(results, json.dumps(asdict(result)).encode() + b"\n")
 
 
@@ -299,6 +309,9 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     given = json.loads(sys.argv[1])
     task = Task(**{**given, "kill_after": tuple(given["kill_after"]) if given["kill_after"] else None})
+    if task.ahead:
+        real = time.time
+        time.time = lambda: real() + task.ahead
     for module in (*_PRELOADED, *(["redis"] if task.store.startswith("redis") else [])):
         importlib.import_module(module)
     from airflow.sdk import Connection
@@ -307,10 +320,18 @@ def main() -> None:
     from airflow_oauth_provider.deployment.policy import read_policy
 
     resolve(
-        Connection(conn_id="x", conn_type="x", host="a.example", login="a", password="b" * 8), read_policy()
+        Connection(
+            conn_id="x",
+            conn_type="oauth2_client_credentials",
+            host="a.example",
+            login="a",
+            password="b" * 8,
+        ),
+        read_policy(),
     )
     if task.library != "ours":
         _LIBRARIES[task.library](task, 0)
+    gc.freeze()  # what is there before the processes are made is copied for none of them
     report, chance, asked = Report(), random.Random(task.seed), _asked(task)
     for number in range(task.rounds):
         login = task.connection["login"] + (f"-{number}" if task.rounds > 1 else "")

@@ -7,7 +7,6 @@ import json
 import logging
 import sqlite3
 import threading
-import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +29,7 @@ from tests.servers.certificates import pkcs12
 from tests.servers.mail_server import MailServer
 from tests.servers.scripted import Json, Silent, token_json
 from tests.service import Service
+from tests.support.stopwatch import Stopwatch
 from tests.test_example_dags import needs_dag_test
 
 pytestmark = pytest.mark.airflow
@@ -292,10 +292,10 @@ def test_a_kill_ends_it(service: Service) -> None:
     service.token = lambda _: Silent()
     operator = OAuth2AuthorizationCheckOperator(task_id="check", oauth2_conn_ids=["good"])
     threading.Timer(0.4, operator.on_kill).start()
-    began = time.monotonic()
+    watch = Stopwatch()
     with pytest.raises(TaskStoppedError):
         operator.execute(Task().context)
-    assert time.monotonic() - began < 2
+    assert watch.seconds < 2
 
 
 RUN = """

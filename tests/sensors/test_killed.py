@@ -14,6 +14,8 @@ import pytest
 
 from tests.servers.scripted import Delay, Json
 from tests.service import Service
+from tests.support.stopwatch import Stopwatch
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.airflow]
 
@@ -63,17 +65,15 @@ def test_a_killed_sensor_leaves_every_wait_within_two_seconds(
         text=True,
     )
     try:
-        ends_at = time.monotonic() + 60
-        while not service.calls and time.monotonic() < ends_at:
-            time.sleep(0.05)
+        until(lambda: service.calls, "a call")
         time.sleep(0.5)
-        began = time.monotonic()
+        watch = Stopwatch()
         task.send_signal(signal.SIGTERM)
         output = ""
         while task.stdout and "Error" not in output and (line := task.stdout.readline()):
             output += line
-        took = time.monotonic() - began  # without the interpreter's own end
-        task.communicate(timeout=20)
+        took = watch.seconds  # without the interpreter's own end
+        task.communicate(timeout=60)
     finally:
         task.kill()
     assert "TaskStoppedError" in output, output

@@ -16,6 +16,8 @@ from benchmarks.fleet import ROOT, Report, Task, run
 from tests.servers.redis_server import RedisServer
 from tests.servers.scripted import Delay, Json, token_json
 from tests.service import Service
+from tests.support.stopwatch import Stopwatch
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +40,11 @@ def fleet(service: Service, store: str, home: Path, processes: int, **changes: A
         "extra": extra,
     }
     return run(Task(connection, store, str(home), processes, **changes))
+
+
+def slowest(report: Report) -> float:
+    """Return the seconds of the slowest process, less those that the machine took for other work."""
+    return max(result.seconds - result.stalled for result in report.results)
 
 
 @pytest.mark.fault("P02")
@@ -63,11 +70,10 @@ def test_a_thousand_tasks_make_one_request(service: Service, tmp_path: Path) -> 
 def test_an_expiring_store_makes_one_request_per_lifetime(
     service: Service, store: str, tmp_path: Path
 ) -> None:
-    service.token = lambda _: Delay(0.1, token_json("short", expires_in=3))
-    assert fleet(service, store, tmp_path, 16).tokens == {"short"}
-    time.sleep(3)
+    service.token = lambda _: Delay(0.1, token_json("first", expires_in=600))
+    assert fleet(service, store, tmp_path, 16).tokens == {"first"}
     service.token = lambda _: Delay(0.1, token_json("next", expires_in=600))
-    assert fleet(service, store, tmp_path, 16).tokens == {"next"}
+    assert fleet(service, store, tmp_path, 16, ahead=601).tokens == {"next"}
     assert len(service.token_requests) == 2
 
 
@@ -89,7 +95,7 @@ def test_a_cool_down_is_shared(service: Service, store: str, tmp_path: Path) -> 
     for _ in range(2):
         report = fleet(service, store, tmp_path, 16, extra=extra)
         assert report.errors == {"TokenEndpointError"}
-        assert max(result.seconds for result in report.results) < 3, "reported, not slept past"
+        assert slowest(report) < 3, "reported, not slept past"
     assert len(service.token_requests) == 1
 
 
@@ -120,7 +126,7 @@ def test_a_killed_leader_holds_nobody(service: Service, tmp_path: Path) -> None:
     assert report.tokens == {"the-token"}
     assert report.errors == set()
     assert len(service.token_requests) <= 4
-    assert max(result.seconds for result in report.results) < 8
+    assert slowest(report) < 8
 
 
 @pytest.mark.fault("P14")
@@ -133,8 +139,8 @@ def test_a_leader_killed_with_its_lease_in_redis(
     )
     assert report.tokens == {"the-token"}
     assert len(service.token_requests) == 2
-    slowest = max(result.seconds for result in report.results)
-    assert 9 < slowest < 18, "taken over by one after ten seconds, not after the lease's thirty"
+    assert max(result.seconds for result in report.results) > 9, "not before ten seconds"
+    assert slowest(report) < 18, "taken over by one after ten seconds, not after the lease's thirty"
 
 
 @pytest.mark.fault("P15")
@@ -145,14 +151,14 @@ def test_a_stopped_leader_holds_nobody(service: Service, store: str, tmp_path: P
     assert len(report.results) == 7
     assert report.tokens == {"the-token"}
     assert len(service.token_requests) <= 2
-    assert max(result.seconds for result in report.results) < 15
+    assert slowest(report) < 15
 
 
 def test_nobody_waits_beyond_its_budget(service: Service, store: str, tmp_path: Path) -> None:
     service.token = lambda _: Delay(30, token_json("late"))
     report = fleet(service, store, tmp_path, 8, extra={"max_wait": 3, "max_retry_attempts": 0})
     assert report.errors == {"TransportError"}
-    assert max(result.seconds for result in report.results) < 3.6
+    assert slowest(report) < 3.6
     assert len(service.token_requests) == 1
 
 
@@ -161,7 +167,7 @@ def test_without_redis_each_process_gets_its_own(service: Service, unused_port: 
     report = fleet(service, f"redis://127.0.0.1:{unused_port}/0", tmp_path, 4)
     assert report.errors == set()
     assert len(service.token_requests) == 4
-    assert max(result.seconds for result in report.results) < 3
+    assert slowest(report) < 3
 
 
 @pytest.mark.fault("P42")
@@ -171,7 +177,7 @@ def test_a_redis_that_stalls_costs_little(
     redis_server.freeze()
     report = fleet(service, redis_server.url, tmp_path, 4)
     assert report.errors == set()
-    assert max(result.seconds for result in report.results) < 3
+    assert slowest(report) < 3
 
 
 WAITING = """
@@ -216,19 +222,15 @@ def test_a_killed_task_leaves_every_wait_within_two_seconds(
         text=True,
     )
     try:
-        wanted = service.token_requests if hangs == "token" else service.calls
-        ends_at = time.monotonic() + 60
-        while not wanted and time.monotonic() < ends_at:
-            time.sleep(0.05)
-            wanted = service.token_requests if hangs == "token" else service.calls
+        until(lambda: service.token_requests if hangs == "token" else service.calls, "a request")
         time.sleep(0.3)
-        began = time.monotonic()
+        watch = Stopwatch()
         task.send_signal(signal.SIGTERM)
         output = ""
         while task.stdout and "Error" not in output and (line := task.stdout.readline()):
             output += line
-        took = time.monotonic() - began  # without the interpreter's own end
-        task.communicate(timeout=20)
+        took = watch.seconds  # without the interpreter's own end
+        task.communicate(timeout=60)
     finally:
         task.kill()
     assert "TaskStoppedError" in output, output
@@ -237,4 +239,4 @@ def test_a_killed_task_leaves_every_wait_within_two_seconds(
         service.token = lambda _: token_json("next")
         report = fleet(service, store, tmp_path, 1, extra=json.loads(service.environment())["extra"])
         assert report.tokens == {"next"}
-        assert report.results[0].seconds < 1.0
+        assert slowest(report) < 1.0

@@ -24,6 +24,7 @@ from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
 from tests.servers.scripted import Delay, Json, token_json
 from tests.service import Service
+from tests.support.stopwatch import Stopwatch
 
 
 @pytest.fixture
@@ -60,19 +61,20 @@ class TestEarly:
         old = manager.acquire(settings, sharing)
         worth_renewing(manager, settings)
         service.token = lambda _: Delay(0.5, token_json("renewed"))
-        took: list[float] = []
+        took: list[tuple[float, float]] = []
 
         def call(_: int) -> str:
-            began = time.monotonic()
+            watch = Stopwatch()
             value = manager.acquire(settings, sharing).value
-            took.append(time.monotonic() - began)
+            took.append((watch.wall, watch.seconds))
             return value
 
         with ThreadPoolExecutor(20) as pool:
             values = list(pool.map(call, range(100)))
         assert set(values) == {old.value, "renewed"}
         assert len(service.token_requests) == 2
-        assert sum(seconds > 0.3 for seconds in took) == 1, "only the one who renews waits"
+        assert max(wall for wall, _ in took) > 0.3
+        assert sum(seconds > 0.3 for _, seconds in took) <= 1, "only the one who renews waits"
         assert manager.acquire(settings, sharing).value == "renewed"
 
     def test_a_failed_renewal_goes_on_with_the_old_token(
@@ -115,12 +117,13 @@ class TestEarly:
         old = manager.acquire(settings, sharing)
         worth_renewing(manager, settings)
         service.token = lambda _: Delay(30, token_json("late"))
-        began = time.monotonic()
+        watch = Stopwatch()
         assert manager.acquire(settings, sharing) is old
-        assert EARLY_WAIT - 0.1 < time.monotonic() - began < EARLY_WAIT + 1
-        began = time.monotonic()
+        assert watch.wall > EARLY_WAIT - 0.1
+        assert watch.seconds < EARLY_WAIT + 1
+        watch = Stopwatch()
         assert manager.acquire(settings, sharing) is old
-        assert time.monotonic() - began < 0.5
+        assert watch.seconds < 0.5
 
 
 class TestMandatory:
@@ -238,10 +241,10 @@ class TestSharing:
         service.token = lambda _: Delay(5, token_json("late"))
         settings, stop = settings_for(service), Stop()
         threading.Timer(0.3, stop.stop).start()
-        began = time.monotonic()
+        watch = Stopwatch()
         with pytest.raises(TaskStoppedError):
             manager.acquire(settings, sharing, stop=stop)
-        assert time.monotonic() - began < 2
+        assert watch.seconds < 2
         service.token = lambda _: token_json("for-others")
         assert TokenManager().acquire(settings, sharing).value == "for-others"
-        assert time.monotonic() - began < 3, "neither a lease nor an error was left behind"
+        assert watch.seconds < 3, "neither a lease nor an error was left behind"

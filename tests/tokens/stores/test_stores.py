@@ -25,6 +25,7 @@ from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
 from airflow_oauth_provider.tokens.stores.memory_store import CAPACITY, MemoryStore
 from airflow_oauth_provider.tokens.stores.redis_store import RedisStore
 from tests.servers.redis_server import RedisServer
+from tests.support.stopwatch import Stopwatch
 
 NAME = "a1b2c3"
 
@@ -400,10 +401,10 @@ class TestRedis:
     @pytest.mark.fault("P41")
     def test_no_server(self, unused_port: int) -> None:
         store = RedisStore(f"redis://:the-password@127.0.0.1:{unused_port}/0")
-        started = time.monotonic()
+        watch = Stopwatch()
         with pytest.raises(StoreError) as caught:
             store.read(NAME)
-        assert time.monotonic() - started < 0.5
+        assert watch.seconds < 0.5
         assert "the-password" not in str(caught.value)
 
     @pytest.mark.fault("P42")
@@ -411,10 +412,10 @@ class TestRedis:
         store = RedisStore(redis_server.url)
         store.write(NAME, b"x", until=soon())
         redis_server.freeze()
-        started = time.monotonic()
+        watch = Stopwatch()
         with pytest.raises(StoreError):
             store.read(NAME)
-        assert time.monotonic() - started < 0.6
+        assert watch.seconds < 0.6
         redis_server.thaw()
         assert store.read(NAME) == b"x"
 
