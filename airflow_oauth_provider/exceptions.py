@@ -27,22 +27,41 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoun
 MAX_DESCRIPTION = 1000
 
 
+def sentence(advice: str) -> str:
+    """Return advice as a sentence of its own; the full stop is the caller's."""
+    return f"{advice[:1].upper()}{advice[1:]}"
+
+
 class OAuthError(Exception):
     """Base of all errors of this package.
 
-    :param message: what happened and what to do, without any secret.
+    :param message: what happened, without any secret.
     :param conn_id: the Airflow connection concerned; ``None`` while it is not known.
+    :param advice: what to do about it, where there is more to say than the message does; ``str()`` puts
+        it behind the message, and displays put it in a place of its own.
     """
 
     retryable: bool = False
 
-    def __init__(self, message: str, *, conn_id: str | None = None) -> None:
+    def __init__(self, message: str, *, conn_id: str | None = None, advice: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.conn_id = conn_id
+        self.advice = advice
 
     def __str__(self) -> str:
-        return f'Connection "{self.conn_id}": {self.message}' if self.conn_id else self.message
+        return self._advised(f'Connection "{self.conn_id}": {self.message}' if self.conn_id else self.message)
+
+    def _advised(self, text: str) -> str:
+        return f"{text.removesuffix('.')}. {sentence(self.advice)}" if self.advice else text
+
+    def with_advice(self, advice: str | None) -> Self:
+        """Set what to do about it.
+
+        :return: the error itself, to be raised.
+        """
+        self.advice = advice
+        return self
 
     def for_connection(self, conn_id: str) -> Self:
         """Return a copy that names *conn_id*.
@@ -68,7 +87,7 @@ class ConfigurationError(OAuthError, ValueError):
     def __str__(self) -> str:
         where = [f'Connection "{self.conn_id}"'] if self.conn_id else []
         where += [f'field "{self.field}"'] if self.field else []
-        return f"{', '.join(where)}: {self.message}" if where else self.message
+        return self._advised(f"{', '.join(where)}: {self.message}" if where else self.message)
 
 
 class ConnectionNotFoundError(ConfigurationError, AirflowNotFoundException):

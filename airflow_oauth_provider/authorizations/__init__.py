@@ -14,6 +14,7 @@ from airflow_oauth_provider.authorizations.description import (
     describe,
     named_category,
 )
+from airflow_oauth_provider.authorizations.remedies import remedy
 from airflow_oauth_provider.authorizations.results import Checked, error_report
 from airflow_oauth_provider.authorizations.settings import display_settings
 from airflow_oauth_provider.authorizations.values import ConnectionValues
@@ -34,5 +35,6 @@ __all__ = [
     "error_report",
     "forget",
     "named_category",
+    "remedy",
     "store_note",
 ]

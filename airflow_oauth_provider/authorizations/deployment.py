@@ -5,32 +5,33 @@ from __future__ import annotations
 import socket
 
 from airflow_oauth_provider.deployment.policy import Policy
+from airflow_oauth_provider.tokens.stores import Reach
 
 
 def deployment_warnings(policy: Policy) -> tuple[str, ...]:
     """Return what concerns all connections alike."""
-    found = []
+    warnings = []
     if not policy.token_hosts:
-        found.append(
+        warnings.append(
             "[oauth2] allowed_token_hosts is empty: whoever may edit a connection can have its secret sent "
             "to any host"
         )
     if not policy.api_hosts:
-        found.append(
+        warnings.append(
             "[oauth2] allowed_api_hosts is empty: whoever may edit a connection can have its token sent to "
             "any host"
         )
-    return tuple(found)
+    return tuple(warnings)
 
 
 def store_note(policy: Policy) -> str | None:
-    """Say whose use the displays speak of; ``None`` where it is everybody's."""
-    kind = policy.sharing.store.kind
-    if kind == "file":
+    """Say whose use the displays are about; ``None`` where it is everybody's."""
+    reach = policy.sharing.store.reach
+    if reach is Reach.HOST:
         return (
-            f"Tokens are shared in files: what is shown speaks of the host {socket.gethostname()} only "
+            f"Tokens are shared on this host: what you see is about the host {socket.gethostname()} only "
             "([oauth2] token_store)."
         )
-    if kind == "memory":
-        return "Tokens are not shared: what is shown speaks of this process only ([oauth2] token_store)."
+    if reach is Reach.PROCESS:
+        return "Tokens are not shared: what you see is about this process only ([oauth2] token_store)."
     return None

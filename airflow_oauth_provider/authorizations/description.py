@@ -16,6 +16,7 @@ from airflow_oauth_provider.connection.parsing import FieldError, parse_extra
 from airflow_oauth_provider.connection.resolving import Resolved, resolve
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+from airflow_oauth_provider.protocol.access_token import AS_ASKED
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.display_index import DisplayIndex, IndexEntry
@@ -40,8 +41,8 @@ class Refusal:
     """Why the last try failed.
 
     :param at: seconds since the epoch.
-    :param reason: a few words; *remedy* is what to do; *text* the error whole.
-    :param error: the OAuth error code, where the server gave one.
+    :param reason: what went wrong; *text* the same at length; *remedy* what to do about it.
+    :param error: the OAuth error code, *description* and HTTP *status*, where the server gave them.
     """
 
     at: float
@@ -50,13 +51,15 @@ class Refusal:
     text: str
     error: str | None = None
     status: int | None = None
+    description: str | None = None
 
 
 @dataclass(frozen=True)
 class Authorization:
     """What there is to say of one connection; times are seconds since the epoch, ``None`` for never.
 
-    :param reason: why, where *status* is refused, disabled or a wrong configuration.
+    :param reason: why, where *status* is refused, disabled or a wrong configuration; *in_a_row* how often
+        since the last token, where it is disabled for that.
     :param scope: wanted scopes, *granted* those of the last token; *scopes_stated* whether the server
         named these, else they are as asked.
     :param authorized_at: when the last token was granted; *expires_at* when it ends.
@@ -72,6 +75,7 @@ class Authorization:
     conn_id: str
     status: AuthorizationStatus
     reason: str | None = None
+    in_a_row: int | None = None
     team: str | None = None
     description: str | None = None
     category: str | None = None
@@ -110,11 +114,13 @@ class Authorization:
         if self.status is AuthorizationStatus.AUTHORIZED:
             over = self.expires_at is not None and self.expires_at <= time.time()
             more = " (over; a new token is fetched when one is needed)" if over else ""
-            return f"Authorized until {utc(self.expires_at)}{more}"
+            asked = f" (scopes {AS_ASKED})" if self.granted and not self.scopes_stated else ""
+            return f"Authorized until {utc(self.expires_at)}{more}{asked}"
         if self.status is AuthorizationStatus.EDITED:
             return f"Edited since it was last used{f' ({utc(self.used_at)})' if self.used_at else ''}"
         word = _WORDS[self.status]
-        return f"{word}: {self.reason}" if self.reason else word
+        times = f", {self.in_a_row} times in a row" if self.in_a_row else ""
+        return f"{word}: {self.reason}{times}" if self.reason else word
 
     def report(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -183,12 +189,14 @@ class _Described:
         settings, last_use = self.settings, self.last_use
         granted = max(self.statuses, key=lambda status: status.authorized_at or 0)
         refused = max(self.statuses, key=lambda status: status.refused_at or 0)
-        status, why = self._state(granted, refused)
+        status = self._state(granted, refused)
+        failed = status in {AuthorizationStatus.REFUSED, AuthorizationStatus.DISABLED}
         verified = self._verified(granted, refused)
         return Authorization(
             conn_id=self.values.conn_id,
             status=status,
-            reason=why,
+            reason=reason(refused.error) if failed and refused.error else None,
+            in_a_row=self._in_a_row() if status is AuthorizationStatus.DISABLED else None,
             team=self.team,
             description=displayable(self.values.description),
             category=settings.category,
@@ -221,18 +229,20 @@ class _Described:
         unverified = self.last_use.status if self.last_use else None
         return all(status is not unverified for status in (granted, refused))
 
-    def _state(self, granted: Status, refused: Status) -> tuple[AuthorizationStatus, str | None]:
+    def _in_a_row(self) -> int:
+        return max(status.in_a_row for status in self.statuses)
+
+    def _state(self, granted: Status, refused: Status) -> AuthorizationStatus:
         """Decide; a token that is good outweighs a failure that passes, but no refusal for good."""
         authorized_at, refused_at = granted.authorized_at or 0, refused.refused_at or 0
         if not authorized_at and not refused_at:
-            return AuthorizationStatus.EDITED if self.edited else AuthorizationStatus.NOT_YET, None
+            return AuthorizationStatus.EDITED if self.edited else AuthorizationStatus.NOT_YET
         good = time.time() < (granted.expires_at or 0)
         if refused.error is None or refused_at < authorized_at or (good and not refused.permanent):
-            return AuthorizationStatus.AUTHORIZED, None
-        in_a_row = max(status.in_a_row for status in self.statuses)
-        if in_a_row >= DISABLED_AFTER and refused.permanent:
-            return AuthorizationStatus.DISABLED, f"{reason(refused.error)}, {in_a_row} times in a row"
-        return AuthorizationStatus.REFUSED, reason(refused.error)
+            return AuthorizationStatus.AUTHORIZED
+        if self._in_a_row() >= DISABLED_AFTER and refused.permanent:
+            return AuthorizationStatus.DISABLED
+        return AuthorizationStatus.REFUSED
 
 
 def _newest_entry(
@@ -255,9 +265,10 @@ def _refusal(status: Status) -> Refusal | None:
         at=status.refused_at,
         reason=reason(error),
         remedy=remedy(error),
-        text=str(error.for_connection("")),
+        text=error.message,
         error=getattr(error, "error", None),
         status=getattr(error, "status", None),
+        description=getattr(error, "description", None),
     )
 
 

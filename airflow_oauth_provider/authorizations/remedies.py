@@ -1,4 +1,7 @@
-"""What an error means in a few words, and what to do about it; decided by type and attribute."""
+"""What an error means in a few words, and what to do about it; decided by type and attribute.
+
+Displays show the two side by side, so neither repeats the other.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +14,30 @@ from airflow_oauth_provider.exceptions import (
     TokenEndpointError,
     TokenResponseError,
     TransportError,
+    sentence,
 )
-from airflow_oauth_provider.protocol.token.errors import advice_on
+from airflow_oauth_provider.protocol.texts import cut
 
 
 def reason(error: OAuthError) -> str:
-    """Return what went wrong, short enough for a row of a table."""
+    """Return what went wrong, without advice; of a refusal what the server said."""
     if isinstance(error, TokenEndpointError):
-        code = error.error or f"HTTP status {error.status}"
-        return f"{code} ({error.description})" if error.description else code
-    text = str(error.for_connection(""))
-    return text if len(text) <= MAX_DESCRIPTION else text[: MAX_DESCRIPTION - 1] + "…"
+        return f"{code(error)} ({error.description})" if error.description else code(error)
+    return cut(error.message, MAX_DESCRIPTION)
+
+
+def code(error: TokenEndpointError) -> str:
+    """Return the OAuth error code, else the HTTP status in words."""
+    return error.error or f"HTTP status {error.status}"
 
 
 def remedy(error: OAuthError) -> str:
-    """Return what to do, as a sentence of its own."""
+    """Return what to do, as a sentence of its own: the error's own advice, else what its type suggests."""
+    if error.advice:
+        return f"{sentence(error.advice)}."
     for kind, advise in _REMEDIES:
         if isinstance(error, kind):
-            text = advise(error)
-            return f"{text[0].upper()}{text[1:]}."
+            return f"{sentence(advise(error))}."
     return "Look at the task log."
 
 
@@ -40,11 +48,9 @@ def _configuration(error: OAuthError) -> str:
 
 
 def _endpoint(error: OAuthError) -> str:
-    if not isinstance(error, TokenEndpointError):
-        raise TypeError("not an error of the token endpoint")
     if error.retryable:
-        return "usually nothing: the server is busy and will be asked again"
-    return advice_on(error.error, error.status) or "ask the authorization server's administrator"
+        return "wait: the next task asks again; if it lasts, ask the authorization server's administrator"
+    return "ask the authorization server's administrator"
 
 
 def _transport(error: OAuthError) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_oauth_provider.authorizations.remedies import reason, remedy
+from airflow_oauth_provider.authorizations.remedies import code, reason, remedy
 from airflow_oauth_provider.authorizations.times import iso, utc
-from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError
 from airflow_oauth_provider.protocol.error_record import to_dict
+from airflow_oauth_provider.tokens.records import concerns_others
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,26 @@ class Checked:
         less = f" Asked for, but not granted: {' '.join(self.missing)}." if self.missing else ""
         return f"Authorized until {utc(self.expires_at)}.{less}{f' {self.probe}' if self.probe else ''}"
 
+    @property
+    def headline(self) -> str:
+        """A few words for where a display has the rest: the error's code, and no advice."""
+        if self.error is None:
+            return self.message
+        if isinstance(self.error, TokenEndpointError):
+            return f"Not authorized: {code(self.error)}"
+        return "Not authorized" if self.displayed else f"Not authorized: {reason(self.error)}"
+
+    @property
+    def displayed(self) -> bool:
+        """Whether displays show the error as the connection's last refusal."""
+        return self.error is not None and concerns_others(self.error)
+
     def report(self) -> dict[str, Any]:
         """Return the facts as JSON has them."""
         return {
             "conn_id": self.conn_id,
             "ok": self.ok,
-            "message": self.message,
+            "message": reason(self.error) if self.error else self.message,
             "category": self.category,
             "token_host": self.token_host,
             "expires_at": iso(self.expires_at),
@@ -78,7 +93,7 @@ def error_report(error: OAuthError) -> dict[str, Any]:
     record = to_dict(error)
     return {
         "type": record["type"],
-        "message": str(error),
+        "message": error.message,
         "remedy": remedy(error),
         **{name: record.get(name) for name in ("error", "status", "field", "retry_after")},
         "retryable": error.retryable,

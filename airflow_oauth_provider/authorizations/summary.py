@@ -40,7 +40,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
 def _details(report: Mapping[str, Any]) -> Iterator[str]:
     for each in report["connections"]:
         if not each["ok"]:
-            yield f"- {_cell(each['conn_id'])}: {_cell(each['message'])}"
+            yield f"- {_cell(each['conn_id'])}: {_cell(each['message'])}. {_cell(each['error']['remedy'])}"
         for warning in each["warnings"]:
             yield f"- {_cell(each['conn_id'])}: {_cell(warning)}"
     for note in report["notes"]:

@@ -23,12 +23,14 @@ from airflow_oauth_provider.authorizations import (
     store_note,
 )
 from airflow_oauth_provider.authorizations import forget as forget_authorization
+from airflow_oauth_provider.authorizations.clamping import clamp
 from airflow_oauth_provider.authorizations.stored import find_connections
 from airflow_oauth_provider.authorizations.times import certificate_warning, iso, utc
 from airflow_oauth_provider.cli import connections
 from airflow_oauth_provider.cli.creation import connection_from
 from airflow_oauth_provider.cli.discovery import creation_of, metadata_of
 from airflow_oauth_provider.cli.output import (
+    LONGEST_CELL,
     Progress,
     note,
     notes,
@@ -158,7 +160,10 @@ def _checked_row(result: Checked) -> dict[str, Any]:
 
 def _and_certificate(text: str, expires_at: float | None) -> str:
     warning = certificate_warning(expires_at)
-    return f"{text.rstrip('.')}; {warning}" if warning else text
+    if not warning:
+        return text
+    # Before the cell is cut: the end of a certificate is not to be lost behind a long refusal.
+    return f"{clamp(text.rstrip('.'), LONGEST_CELL - len(warning) - 2)}; {warning}"
 
 
 @_command

@@ -11,9 +11,12 @@ from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from typing import Any, TextIO
 
+from airflow_oauth_provider.authorizations.clamping import clamp
 from airflow_oauth_provider.protocol.texts import plain
 
 _STDOUT, _STDERR = 1, 2
+LONGEST_CELL = 240
+"""Characters of a cell of a table; --json has all."""
 EVERY = 10.0
 """Seconds between two lines of progress where nobody watches a terminal."""
 
@@ -57,10 +60,8 @@ def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
     from airflow.cli.simple_table import AirflowConsole
 
     console = AirflowConsole(markup=False, emoji=False, highlight=False)
-    console.print_as(
-        [{name: plain(value) for name, value in row.items()} for row in rows],
-        output="table",
-    )
+    cells = [{name: clamp(plain(value), LONGEST_CELL) for name, value in row.items()} for row in rows]
+    console.print_as(cells, output="table")
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:

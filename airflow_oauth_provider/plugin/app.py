@@ -9,7 +9,7 @@ type and a title of its own (:mod:`messages`); its text decides nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastapi import Depends, FastAPI, Request
@@ -22,6 +22,7 @@ from airflow_oauth_provider.authorizations import (
     describe,
     display_settings,
     forget,
+    remedy,
     store_note,
 )
 from airflow_oauth_provider.deployment.policy import read_policy
@@ -110,9 +111,14 @@ async def authorize_connection(request: Request, connection_id: str) -> Response
         obstacles = _obstacles(connection_id, editable=True, testing=False)
         raise PageError(403, "Refused", obstacles.authorize)
 
-    def work() -> tuple[bool, str]:
+    def work() -> Outcome:
         checked = authorize(_existing(connection_id))
-        return checked.ok, checked.message
+        if not checked.displayed or checked.error is None:
+            return Outcome(checked.ok, checked.message)
+        # The row has the reason, the page of the connection what to do as well.
+        return Outcome(
+            ok=False, message=f"{checked.headline}. {remedy(checked.error)}", short=checked.headline
+        )
 
     return await _respond(request, connection_id, work)
 
@@ -120,24 +126,40 @@ async def authorize_connection(request: Request, connection_id: str) -> Response
 async def forget_connection(request: Request, connection_id: str) -> Response:
     """Forget the token and every outcome that is remembered."""
 
-    def work() -> tuple[bool, str]:
+    def work() -> Outcome:
         try:
             forget(_existing(connection_id))
         except ConfigurationError as error:
-            return False, str(error.for_connection(""))
-        return True, "Forgotten. The next task asks for a new token."
+            return Outcome(ok=False, message=str(error.for_connection("")))
+        return Outcome(ok=True, message="Forgotten. The next task asks for a new token.")
 
     return await _respond(request, connection_id, work)
 
 
-async def _respond(request: Request, connection_id: str, work: Callable[[], tuple[bool, str]]) -> Response:
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an action.
+
+    :param message: one line for people.
+    :param short: what is left to say where the page shows the rest; ``None`` for all of *message*.
+    """
+
+    ok: bool
+    message: str
+    short: str | None = None
+
+
+async def _respond(request: Request, connection_id: str, work: Callable[[], Outcome]) -> Response:
     """Do *work* where it holds up nobody, and respond with what came of it."""
     try:
-        ok, message = await request.app.state.waiting.run(work)
+        outcome = await request.app.state.waiting.run(work)
     except BusyError:
         text = "Many connections are being authorized at this moment. Try again in a minute."
         raise PageError(503, "Busy", text) from None
-    return JSONResponse({"ok": ok, "message": f"{connection_id}: {message}"})
+    texts = {"message": outcome.message, "short": outcome.short or outcome.message}
+    return JSONResponse(
+        {"ok": outcome.ok} | {name: f"{connection_id}: {text}" for name, text in texts.items()}
+    )
 
 
 def _existing(connection_id: str) -> access.StoredConnection:

@@ -13,10 +13,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from airflow_oauth_provider import __version__
+from airflow_oauth_provider.authorizations.clamping import clamp
 from airflow_oauth_provider.authorizations.times import iso, utc
 from airflow_oauth_provider.connection.fields import HOOK_NAME
 from airflow_oauth_provider.plugin.entry import PREFIX
 from airflow_oauth_provider.plugin.listing import STATUSES
+from airflow_oauth_provider.protocol.access_token import AS_ASKED
 
 SOON = 30 * 86_400.0
 """Seconds before its end from which the list speaks of a certificate."""
@@ -34,7 +36,7 @@ class Obstacles:
 
     @classmethod
     def of(cls, conn_id: str, *, editable: bool, testing: bool, commands: bool) -> Obstacles:
-        """Tell them for one connection.
+        """Return them for one connection.
 
         :param editable: the person may edit it.
         :param testing: ``[core] test_connection`` allows it.
@@ -79,6 +81,7 @@ def render(template: str, root: str, **values: Any) -> str:
             version=__version__,
             words=STATUSES,
             hook_name=HOOK_NAME,
+            as_asked=AS_ASKED,
             now=now,
             soon=now + SOON,
         )
@@ -90,7 +93,9 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("airflow_oauth_provider.plugin"), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters.update(moment=_moment, breakable=_breakable, segment=partial(quote, safe=""))
+    environment.filters.update(
+        moment=_moment, breakable=_breakable, clamp=clamp, segment=partial(quote, safe="")
+    )
     return environment
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.sealing import Sealer, sealer
-from airflow_oauth_provider.tokens.stores.base import Store
+from airflow_oauth_provider.tokens.stores.base import Reach, Store
 from airflow_oauth_provider.tokens.stores.choice import memory
 
 # Seals what stays in this process and belongs to a client without any credential of its own.
@@ -29,7 +29,7 @@ class Sharing:
     @property
     def leaves_the_host(self) -> bool:
         """Whether entries lie in another system, sealed by the client's own credential alone."""
-        return self.store.kind == "redis" and not self.keys
+        return self.store.reach is Reach.HOSTS and not self.keys
 
     def store_for(self, settings: ClientSettings) -> Store:
         """Return the store; a client without a credential has nothing to seal with, so none is shared."""

@@ -150,3 +150,35 @@ def test_a_servers_text_is_harmless(size: int, service: Service, caplog: pytest.
         assert "\r\nforged" not in shown
     assert len(result.message) < 500
     assert len(found.text) < 300
+
+
+@pytest.mark.fault("F46")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Json({"error": "invalid_client", "error_description": "locked"}, 401),
+        Json({"error": "invalid_target"}, 400),
+        Json({}, 429),
+        Json({}, 418),
+        Text(200, "<html>"),
+        Text(302, ""),
+        CloseNow(),
+    ],
+    ids=["invalid_client", "invalid_target", "429", "418", "page", "redirect", "no answer"],
+)
+def test_advice_stands_in_one_place(service: Service, answer: Any) -> None:
+    service.token = lambda _: answer
+    result = authorize(service.connection(max_retry_attempts=0))
+    assert result.error is not None
+    report = result.report()
+    advice = report["error"]["remedy"]
+    assert len(advice) > 20
+    assert json.dumps(report).count(json.dumps(advice)[1:-1]) == 1
+    core = advice.rstrip(".").lower()
+    assert core not in report["error"]["message"].lower() + report["message"].lower()
+    assert result.message.lower().count(core) == 1
+    assert str(result.error).lower().count(core) <= 1
+    refusal = describe(service.connection(max_retry_attempts=0)).refusal
+    assert refusal is not None
+    assert refusal.remedy == advice
+    assert core not in (refusal.text + refusal.reason).lower()

@@ -249,7 +249,7 @@ class TestList:
         assert "client_secret_basic" in one
         assert "Authorized until" in two
         assert "allowed_token_hosts is empty" in ended.err
-        assert "speaks of the host" in ended.err
+        assert "about the host" in ended.err
         assert len(service.token_requests) == asked
 
     @pytest.mark.fault("F22")

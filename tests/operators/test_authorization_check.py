@@ -278,6 +278,7 @@ def test_the_summary_keeps_its_table_whole() -> None:
         "outcome": "failed",
         "ok": False,
         "message": "line\n| break",
+        "error": {"remedy": "Do\n| this."},
         "expires_at": None,
         "token_host": "h",
         "warnings": ["w\nx"],
@@ -285,7 +286,7 @@ def test_the_summary_keeps_its_table_whole() -> None:
     text = markdown({"checked": 1, "failed": 1, "with_warnings": 0, "connections": [found], "notes": []})
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert rows[-1] == r"| a\|b | x y | **failed** |  | h |"
-    assert r"- a\|b: line \| break" in text.splitlines()
+    assert r"- a\|b: line \| break. Do \| this." in text.splitlines()
 
 
 def test_a_kill_ends_it(service: Service) -> None:

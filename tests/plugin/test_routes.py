@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import re
 import secrets
 import subprocess
 import sys
@@ -404,6 +405,76 @@ def test_a_huge_answer_of_a_server_stays_small_on_the_page(orders: Service, admi
     assert told["ok"] is False
     assert len(told["message"]) < 500
     assert len(admin.get("/connections/orders").text) < 20_000
+
+
+LONG = " ".join(f"word{number}" for number in range(140)) + " trace-id-at-the-end"
+
+
+@pytest.mark.fault("F46")
+@pytest.mark.parametrize(
+    ("answer", "words", "advice"),
+    [
+        pytest.param(
+            Json({"error": "invalid_client", "error_description": "no such client here"}, 401),
+            "no such client here",
+            "check client id and secret",
+            id="invalid_client",
+        ),
+        pytest.param(
+            Json({"error": "invalid_scope"}, 400),
+            "<code>invalid_scope</code>",
+            "the scope is unknown",
+            id="code",
+        ),
+        pytest.param(Text(404, "gone"), "HTTP status 404", "check the access token url", id="status"),
+        pytest.param(Text(200, "<html>"), "is not valid JSON", "check that the access token url", id="page"),
+        pytest.param(Json({}, 503), "HTTP status 503", "the next task asks again", id="busy"),
+    ],
+)
+def test_one_refusal_stands_once_on_a_page_and_so_does_its_advice(
+    orders: Service, admin: Visitor, answer: Any, words: str, advice: str
+) -> None:
+    orders.token = lambda _: answer
+    said = admin.post("/authorize/orders").json()
+    assert said["ok"] is False
+    page = " ".join(admin.get("/connections/orders").text.split())
+    assert page.count(words) == 1
+    assert page.lower().count(advice) == 1
+    assert said["message"].lower().count(advice) == 1, "in the list, whose rows have no advice"
+    assert words not in said["message"] or "HTTP status" in words
+    assert advice not in said["short"].lower(), "on the connection's own page"
+    listed = admin.get("/").text
+    assert advice not in listed.lower()
+    assert "usually nothing" not in page + listed
+
+
+@pytest.mark.fault("F46")
+def test_a_row_cuts_a_long_description_where_a_word_ends(
+    service: Service, store: Any, admin: Visitor
+) -> None:
+    service.token = lambda _: Json({"error": "invalid_client", "error_description": LONG}, 401)
+    store(service.connection(conn_id="orders", scope=" ".join(f"scope{number}" for number in range(50))))
+    admin.post("/authorize/orders")
+    cells = re.findall(r'<td class="(?:status|scope wide-only)">.*?</td>', admin.get("/").text, re.DOTALL)
+    assert len(cells) == 2
+    for cell in cells:
+        text = " ".join(re.sub(r"<[^>]*>", " ", cell).split())
+        assert len(text) < 150
+        assert re.search(r"(word|scope)\d+…$", text), text
+
+
+@pytest.mark.fault("F73")
+@pytest.mark.parametrize(("stated", "asked"), [("read write", False), (None, True)])
+def test_scopes_that_the_server_did_not_name_are_as_asked(
+    service: Service, store: Any, admin: Visitor, stated: str | None, asked: bool
+) -> None:
+    members = {"scope": stated} if stated else {}
+    service.token = lambda _: token_json("tok-1", **members)
+    store(service.connection(conn_id="orders", scope="read write"))
+    admin.post("/authorize/orders")
+    page = admin.get("/connections/orders").text
+    assert ("as asked; the server did not say" in page) is asked
+    assert "read write" in page
 
 
 def test_no_secret_and_no_token_is_on_any_page(service: Service, store: Any, admin: Visitor) -> None:

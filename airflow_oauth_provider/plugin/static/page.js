@@ -166,7 +166,9 @@
         body: "{}",
       });
       const outcome = await answer.json().catch(() => null);
-      if (typeof outcome?.message === "string") toast(outcome.message, outcome.ok ? "success" : "error");
+      // A connection's own page shows the refusal and what to do: no need to say it twice.
+      const text = document.getElementById("of-refusal") ? outcome?.short : outcome?.message;
+      if (typeof text === "string") toast(text, outcome.ok ? "success" : "error");
       else toast(FOREIGN, "error");
     } catch {
       toast(SILENT, "error");

@@ -25,7 +25,7 @@ from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.settings import CUSTOM, ClientSettings
 from airflow_oauth_provider.protocol.token.errors import read_error
 from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
-from airflow_oauth_provider.protocol.token.response import Granted, read_token_response
+from airflow_oauth_provider.protocol.token.response import CHECK_URL, Granted, read_token_response
 from airflow_oauth_provider.protocol.token.retry import delay_before_retry, http_date, retry_after
 
 CLOCK_SKEW = 30.0
@@ -240,11 +240,10 @@ def _unexpected(answer: Answer) -> TokenResponseError:
     if 300 <= answer.status < 400:
         text = (
             f"the token endpoint redirects (HTTP status {answer.status}); this is not followed, since "
-            "it could carry the secret elsewhere. Configure the final access token URL"
+            "it could carry the secret elsewhere"
         )
+        advice = "configure the final access token URL"
     else:
-        text = (
-            f"the token endpoint answered HTTP status {answer.status} instead of 200 (RFC 6749 §5.1). "
-            "Check that the access token URL is the token endpoint"
-        )
-    return TokenResponseError(text, status=answer.status)
+        text = f"the token endpoint answered HTTP status {answer.status} instead of 200 (RFC 6749 §5.1)"
+        advice = CHECK_URL
+    return TokenResponseError(text, status=answer.status).with_advice(advice)

@@ -61,14 +61,12 @@ def endpoint_error(
     retryable = answer.status in RETRYABLE_STATUSES or code in RETRYABLE_ERRORS
     # A 503 that carries invalid_client is a 503: the client may be fine, its server is not.
     invalid = code == "invalid_client" and answer.status not in RETRYABLE_STATUSES
-    advice = advice_on(code, answer.status)
     text = f"the authorization server {settings.token_url.origin.authority} refused the token request"
     text += f": {code}" if code else f" with HTTP status {answer.status}"
     text += f" ({description})" if description else ""
-    text += f"; {advice}" if advice else ""
     text += f". It asks to wait {retry_after:.0f} s" if retry_after is not None else ""
     kind = InvalidClientError if invalid else TokenEndpointError
-    return kind(
+    error = kind(
         f"{text} (RFC 6749 §5.2)",
         status=answer.status,
         error=code,
@@ -78,9 +76,10 @@ def endpoint_error(
         retryable=retryable,
         is_page=not data and answer.body.lstrip()[:1] == b"<",
     )
+    return error.with_advice(_advice_on(code, answer.status))
 
 
-def advice_on(code: str | None, status: int | None) -> str | None:
+def _advice_on(code: str | None, status: int | None) -> str | None:
     """Return what to do about an error code, else about a status; ``None`` when there is no saying."""
     return _ADVICE.get(code or "") or _ADVICE_BY_STATUS.get(status or 0)
 

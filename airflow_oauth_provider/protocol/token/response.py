@@ -17,6 +17,7 @@ from airflow_oauth_provider.protocol.strict_json import JsonError, parse_object
 from airflow_oauth_provider.protocol.texts import MAX_SCOPES, cut
 from airflow_oauth_provider.protocol.token.errors import endpoint_error
 
+CHECK_URL = "check that the access token URL is the token endpoint"
 MAX_EXPIRES_IN = 24 * 3600
 LARGE_TOKEN = 8 * 1024
 MAX_TOKEN = 16 * 1024
@@ -81,10 +82,9 @@ def require_scopes(settings: ClientSettings, token: AccessToken) -> None:
     missing = [scope for scope in settings.api.require_scopes if scope not in token.scopes]
     if missing:
         raise InsufficientScopeError(
-            f"the authorization server did not grant the required scope {' '.join(missing)}: "
-            "ask its administrator to allow it for this client, or change require_scopes",
+            f"the authorization server did not grant the required scope {' '.join(missing)}",
             scope=" ".join(missing),
-        )
+        ).with_advice("ask its administrator to allow it for this client, or change require_scopes")
 
 
 def check_custom_token(settings: ClientSettings, token: object) -> AccessToken:
@@ -103,10 +103,8 @@ def check_custom_token(settings: ClientSettings, token: object) -> AccessToken:
 
 def _malformed(reason: str, status: int = 200) -> TokenResponseError:
     return TokenResponseError(
-        f"the token endpoint did not answer with a token: {reason} (RFC 6749 §5.1). "
-        "Check that the access token URL is the token endpoint",
-        status=status,
-    )
+        f"the token endpoint did not answer with a token: {reason} (RFC 6749 §5.1)", status=status
+    ).with_advice(CHECK_URL)
 
 
 def _read_object(answer: Answer) -> dict[str, Any]:

@@ -4,7 +4,7 @@ A store holds bytes by name and lends leases; it knows nothing of tokens. One th
 raises :class:`StoreError`, and :class:`GuardedStore` turns that into lost speed and one warning.
 """
 
-from airflow_oauth_provider.tokens.stores.base import Lease, Store, StoreError
+from airflow_oauth_provider.tokens.stores.base import Lease, Reach, Store, StoreError
 from airflow_oauth_provider.tokens.stores.choice import UnknownStoreError, open_store
 
-__all__ = ["Lease", "Store", "StoreError", "UnknownStoreError", "open_store"]
+__all__ = ["Lease", "Reach", "Store", "StoreError", "UnknownStoreError", "open_store"]

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Protocol
 
 LEASE = 30.0
 """Seconds after which a lease is lost where the store cannot tell that its holder is gone."""
 MAX_ENTRY = 96 * 1024
 """Bytes of the largest entry: a token of 64 KiB, sealed."""
+
+
+class Reach(Enum):
+    """Who shares what a store holds."""
+
+    PROCESS = "process"
+    HOST = "host"
+    HOSTS = "hosts"
 
 
 class StoreError(Exception):
@@ -31,11 +40,12 @@ class NoLease:
 class Store(Protocol):
     """Bytes by name, for a time, and leases.
 
-    Names are 1 to 64 characters of ``[a-z0-9.-]``, chosen so that they tell nothing.
+    Names are 1 to 64 characters of ``[a-z0-9.-]``, chosen so that they give nothing away.
     """
 
     kind: str
-    """``memory``, ``file`` or ``redis``."""
+    """Its name in messages: ``memory``, ``file`` or ``redis``."""
+    reach: Reach
 
     def read(self, name: str) -> bytes | None:
         """Return an entry; ``None`` when there is none.

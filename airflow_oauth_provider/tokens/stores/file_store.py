@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from airflow_oauth_provider.tokens.stores.base import MAX_ENTRY, Lease, NoLease, StoreError
+from airflow_oauth_provider.tokens.stores.base import MAX_ENTRY, Lease, NoLease, Reach, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class FileStore:
     """
 
     kind = "file"
+    reach = Reach.HOST
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -29,7 +29,7 @@ class GuardedStore:
         self._fallback = MemoryStore()
         self._closed_until = 0.0
         self._quiet_until = 0.0
-        self.kind = store.kind
+        self.kind, self.reach = store.kind, store.reach
 
     def read(self, name: str) -> bytes | None:
         """Return an entry of the store, else of memory."""

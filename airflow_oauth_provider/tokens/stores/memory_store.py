@@ -8,7 +8,7 @@ import time
 import weakref
 from collections import OrderedDict
 
-from airflow_oauth_provider.tokens.stores.base import NoLease
+from airflow_oauth_provider.tokens.stores.base import NoLease, Reach
 
 CAPACITY = 1024
 _alive: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
@@ -21,6 +21,7 @@ class MemoryStore:
     """
 
     kind = "memory"
+    reach = Reach.PROCESS
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from airflow_oauth_provider.tokens.stores.base import LEASE, MAX_ENTRY, Lease, StoreError
+from airflow_oauth_provider.tokens.stores.base import LEASE, MAX_ENTRY, Lease, Reach, StoreError
 
 OPERATION_TIMEOUT = 0.25
 _PREFIX = "airflow-oauth-provider:1:"
@@ -28,6 +28,7 @@ class RedisStore:
     """
 
     kind = "redis"
+    reach = Reach.HOSTS
 
     def __init__(self, url: str) -> None:
         import redis

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.tokens.stores import file_store as file_module
-from airflow_oauth_provider.tokens.stores.base import MAX_ENTRY, NoLease, Store, StoreError
+from airflow_oauth_provider.tokens.stores.base import MAX_ENTRY, NoLease, Reach, Store, StoreError
 from airflow_oauth_provider.tokens.stores.choice import open_store
 from airflow_oauth_provider.tokens.stores.file_store import FileStore, _FileLease
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
@@ -462,7 +462,7 @@ class TestRedis:
 class Broken:
     """A store that fails as told, and counts."""
 
-    kind = "file"
+    kind, reach = "file", Reach.HOST
 
     def __init__(self) -> None:
         self.works = False
