@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from airflow_oauth_provider.authorizations.clamping import LONGEST_REASON, clamp
 from airflow_oauth_provider.authorizations.remedies import reason, remedy
 from airflow_oauth_provider.authorizations.settings import displayable
 from airflow_oauth_provider.authorizations.times import iso, utc
@@ -107,7 +108,7 @@ class Authorization:
 
     @property
     def text(self) -> str:
-        """The status in words."""
+        """The status in words, on one line of a table; *refusal* has all that the server said."""
         return self._words() if self.verified else f"{self._words()} (unverified)"
 
     def _words(self) -> str:
@@ -120,7 +121,7 @@ class Authorization:
             return f"Edited since it was last used{f' ({utc(self.used_at)})' if self.used_at else ''}"
         word = _WORDS[self.status]
         times = f", {self.in_a_row} times in a row" if self.in_a_row else ""
-        return f"{word}: {self.reason}{times}" if self.reason else word
+        return f"{word}: {clamp(self.reason, LONGEST_REASON)}{times}" if self.reason else word
 
     def report(self) -> dict[str, Any]:
         """Return it as JSON has it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_oauth_provider.authorizations.clamping import LONGEST_REASON, clamp
 from airflow_oauth_provider.authorizations.remedies import code, reason, remedy
 from airflow_oauth_provider.authorizations.times import iso, utc
 from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError
@@ -47,9 +48,9 @@ class Checked:
 
     @property
     def message(self) -> str:
-        """One line for people: until when, or why not and what to do."""
+        """One line for people: until when, or why not, cut, and what to do; :meth:`report` has all."""
         if self.error is not None:
-            return f"{reason(self.error)}. {remedy(self.error)}"
+            return f"{clamp(reason(self.error), LONGEST_REASON)}. {remedy(self.error)}"
         less = f" Asked for, but not granted: {' '.join(self.missing)}." if self.missing else ""
         return f"Authorized until {utc(self.expires_at)}.{less}{f' {self.probe}' if self.probe else ''}"
 

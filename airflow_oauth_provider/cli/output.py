@@ -15,7 +15,7 @@ from airflow_oauth_provider.authorizations.clamping import clamp
 from airflow_oauth_provider.protocol.texts import plain
 
 _STDOUT, _STDERR = 1, 2
-LONGEST_CELL = 240
+LONGEST_CELL = 360
 """Characters of a cell of a table; --json has all."""
 EVERY = 10.0
 """Seconds between two lines of progress where nobody watches a terminal."""
