@@ -78,8 +78,8 @@ def spoil(folder: Path, conn_ids: Iterable[str], chance: random.Random) -> None:
                     content[:1] + chance.randbytes(chance.randrange(200)),
                     json.dumps(random_json(chance)).encode(),
                     chance.choice(contents),
-                    content[: chance.randrange(len(content))],
-                    content[:-1] + bytes([content[-1] ^ 1]),
+                    content[: chance.randrange(len(content) + 1)],
+                    bytes([*content[:-1], *(byte ^ 1 for byte in content[-1:])]),
                 ]
             )
         )
