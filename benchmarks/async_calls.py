@@ -106,16 +106,16 @@ async def _all_end(trigger: Callable[[], Any]) -> None:
 
 def _count_reads() -> list[str]:
     """Note each connection that is read for a coroutine."""
-    from airflow_oauth_provider.client import oauth2_client as client
+    from airflow_oauth_provider.client import reading as client
 
     reads: list[str] = []
-    read = client._aget_connection  # noqa: SLF001
+    read = client.aget_connection
 
     async def counted(conn_id: str) -> Any:
         reads.append(conn_id)
         return await read(conn_id)
 
-    client._aget_connection = counted  # noqa: SLF001
+    client.aget_connection = counted
     return reads
 
 

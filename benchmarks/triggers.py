@@ -144,17 +144,17 @@ def _slowest(latencies: list[float]) -> float:
 
 
 def _pages(report: Report, where: Server) -> None:
-    from airflow_oauth_provider.client import oauth2_client as client
+    from airflow_oauth_provider.client import reading as client
     from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
 
     reads = []
-    read = client._get_connection  # noqa: SLF001
+    read = client.get_connection
 
     def counted(conn_id: str) -> Any:
         reads.append(conn_id)
         return read(conn_id)
 
-    client._get_connection = counted  # noqa: SLF001
+    client.get_connection = counted
     pages = iter([{"endpoint": f"status?page={number}"} for number in range(2, 6)])
     operator = OAuth2HttpOperator(
         task_id="pages",
@@ -166,7 +166,7 @@ def _pages(report: Report, where: Server) -> None:
     before = where.counts()
     operator.execute({})
     after = where.counts()
-    client._get_connection = read  # noqa: SLF001
+    client.get_connection = read
     report.figure("5 pages: connection reads", len(reads), 1)
     # Each look at the counts is a connection of its own.
     report.figure("5 pages: TCP connections", after["connections"] - before["connections"] - 1, 1)

@@ -135,7 +135,8 @@ class OAuth2Hook(HttpHook):
         :raises TokenResponseError: when its answer is no token.
         :raises TransportError: when it does not answer within ``max_wait`` seconds.
         """
-        return self._client.get_token(force=force)
+        token = None if force else self._client.held_token
+        return token or self._client.get_token(force=force)
 
     async def aget_token(self, force: bool = False) -> AccessToken:
         """Return an access token that may be used now, without blocking the event loop.

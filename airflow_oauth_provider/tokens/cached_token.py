@@ -36,6 +36,13 @@ def token_digest(token: AccessToken) -> str:
     return hashlib.sha256(token.value.encode(errors="surrogatepass")).hexdigest()
 
 
+_INFINITY = float("inf")
+Held = tuple[AccessToken | None, float, float, tuple[float, float, float]]
+"""A token, the wall time from which it is worth renewing, the monotonic time until which it is good; and
+wall times between which it is good, with the end on the elapsed clock."""
+_NOTHING: Held = None, -_INFINITY, -_INFINITY, (_INFINITY, -_INFINITY, -_INFINITY)
+
+
 class Slot:
     """One token, with its flight while one is being fetched.
 
@@ -43,37 +50,36 @@ class Slot:
     clock of a machine may stand still while it sleeps.
     """
 
-    __slots__ = ("_accepted", "_held", "_jitter", "_refused", "_refused_issue", "flight", "key", "lock")
+    __slots__ = ("_accepted", "_jitter", "_refused", "_refused_issue", "flight", "held", "key", "lock")
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.lock = threading.Lock()
         self.flight: Flight | None = None
         self._jitter = random.random() * _JITTER  # noqa: S311  (not a secret)
-        # The token; wall times: good from, not worth renewing until, good until; elapsed: good until.
-        self._held: tuple[AccessToken, float, float, float, float] | None = None
+        self.held: Held = _NOTHING
         self._refused: OrderedDict[str, None] = OrderedDict()
         self._refused_issue = float("-inf")  # issue of the latest refused token
         self._accepted: dict[Origin, AccessToken] = {}
 
     def fresh(self) -> AccessToken | None:
-        """Return the token if it is not even worth renewing; takes no lock and well below 1 µs."""
-        held = self._held
-        if held is not None and held[1] <= time.time() < held[2] and elapsed_clock() < held[4]:
-            return held[0]
-        return None
+        """Return the token if it is not even worth renewing; takes no lock and well below 1 µs.
+
+        Of the two clocks that count what has passed, the one that is read faster: after a machine has
+        slept, the wall clock tells.
+        """
+        token, renew_at, until, _ = self.held
+        return token if time.time() < renew_at and time.monotonic() < until else None
 
     def current(self) -> AccessToken | None:
         """Return the token if it may be used now."""
-        held = self._held
-        if held is not None and held[1] <= time.time() < held[3] and elapsed_clock() < held[4]:
-            return held[0]
-        return None
+        token, _, _, (good_from, good_until, until) = self.held
+        return token if good_from <= time.time() < good_until and elapsed_clock() < until else None
 
     def accepts(self, token: AccessToken) -> bool:
         """Whether a token that was found somewhere may be used here."""
-        held = self._held
-        if held is not None and held[0].value == token.value:
+        held = self.held[0]
+        if held is not None and held.value == token.value:
             return True
         return token_digest(token) not in self._refused and token.issued_at > self._refused_issue
 
@@ -89,24 +95,23 @@ class Slot:
         now = time.time()
         if token.state(now) in {TokenState.EXPIRED, TokenState.MANDATORY}:
             return
-        held = self._held
-        newer = held is not None and held[0].issued_at > token.issued_at and self.current() is not None
-        if newer and not granted:
+        held = self.current()
+        if held is not None and held.issued_at > token.issued_at and not granted:
             return
         window = token.mandatory_at - token.advisory_at
-        self._held = (
+        left = token.mandatory_at - now
+        self.held = (
             token,
-            token.issued_at - CLOCK_TOLERANCE,
             token.advisory_at + window * self._jitter,
-            token.mandatory_at,
-            elapsed_clock() + (token.mandatory_at - now),
+            time.monotonic() + left,
+            (token.issued_at - CLOCK_TOLERANCE, token.mandatory_at, elapsed_clock() + left),
         )
 
     def pause(self, seconds: float) -> None:
         """Do not think of renewing the token for a while."""
-        held = self._held
-        if held is not None:
-            self._held = (*held[:2], min(time.time() + seconds, held[3]), *held[3:])
+        token, _, until, bounds = self.held
+        if token is not None:
+            self.held = token, min(time.time() + seconds, bounds[1]), until, bounds
 
     def refuse(self, token: AccessToken) -> None:
         """Take *token* out of use for good; a newer one stays."""
@@ -114,9 +119,9 @@ class Slot:
         while len(self._refused) > MAX_REFUSED:
             self._refused.popitem(last=False)
         self._refused_issue = max(self._refused_issue, token.issued_at)
-        held = self._held
-        if held is not None and held[0].value == token.value:
-            self._held = None
+        held = self.held[0]
+        if held is not None and held.value == token.value:
+            self.held = _NOTHING
         for origin in [origin for origin, known in self._accepted.items() if known.value == token.value]:
             del self._accepted[origin]
 
@@ -132,3 +137,7 @@ class Slot:
         """Whether this API has answered a call of this process with *token* by a 2xx status."""
         accepted = self._accepted.get(origin)
         return accepted is not None and accepted.value == token.value
+
+
+EMPTY = Slot("")
+"""Never filled: for a connection that has not been read yet."""

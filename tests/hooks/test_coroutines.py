@@ -30,7 +30,7 @@ def test_a_thousand_cold_calls_read_and_ask_once(service: Service, monkeypatch: 
         await asyncio.sleep(0.01)
         return service.connection()
 
-    monkeypatch.setattr("airflow_oauth_provider.client.oauth2_client._aget_connection", get_connection)
+    monkeypatch.setattr("airflow_oauth_provider.client.reading.aget_connection", get_connection)
     hook = OAuth2Hook("my_api", "GET")
 
     async def all_at_once() -> None:
@@ -221,7 +221,7 @@ def test_an_edited_connection_takes_the_token_elsewhere(
     async def get_connection(conn_id: str) -> Any:
         return service.connection(base_url=f"{service.server.url}/{next(paths)}")
 
-    monkeypatch.setattr("airflow_oauth_provider.client.oauth2_client._aget_connection", get_connection)
+    monkeypatch.setattr("airflow_oauth_provider.client.reading.aget_connection", get_connection)
 
     async def calls() -> None:
         hook = OAuth2Hook("my_api", "GET")

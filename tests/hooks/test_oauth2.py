@@ -106,7 +106,7 @@ class TestReading:
             found.append(conn_id)
             return service.connection(conn_id=conn_id, password=self.secret)
 
-        monkeypatch.setattr("airflow_oauth_provider.client.oauth2_client._get_connection", get_connection)
+        monkeypatch.setattr("airflow_oauth_provider.client.reading.get_connection", get_connection)
         self.secret = SECRET
         return found
 

@@ -249,7 +249,7 @@ def test_constructing_reads_no_connection(monkeypatch: pytest.MonkeyPatch) -> No
     def forbidden(conn_id: str) -> None:
         raise AssertionError(f"read {conn_id}")
 
-    monkeypatch.setattr("airflow_oauth_provider.client.oauth2_client._get_connection", forbidden)
+    monkeypatch.setattr("airflow_oauth_provider.client.reading.get_connection", forbidden)
     OAuth2HttpOperator(task_id="call", oauth2_conn_id="my_api", endpoint="x")
 
 

@@ -53,6 +53,27 @@ def test_a_cold_start_of_500_makes_one_request(service: Service) -> None:
     assert threads - before <= 3
 
 
+def test_an_acquisition_of_coroutines_uses_one_thread(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    start = threading.Thread.start
+
+    def counted(thread: threading.Thread) -> None:
+        started.append(thread.name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", counted)
+
+    async def several() -> None:
+        await asyncio.gather(*(client(service).aget_token() for _ in range(20)))
+
+    asyncio.run(several())
+    assert [name for name in started if name.startswith("oauth2-") and "index" not in name] == [
+        "oauth2-acquisition"
+    ]
+
+
 def test_from_memory_nothing_is_awaited(service: Service) -> None:
     given = client(service)
     given.get_token()
@@ -148,7 +169,7 @@ def test_a_rotated_secret_is_read_again(service: Service, monkeypatch: pytest.Mo
     async def main() -> str:
         hook = OAuth2Hook("rotating")
         secret("old-secret-value")
-        await hook._client._aread()
+        await hook._client._reader.aread()
         secret("new-secret-value")
         return (await hook.aget_token()).value
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.client import oauth2_client as client
+from airflow_oauth_provider.client import reading as client
 from airflow_oauth_provider.hooks import shared_hook as in_common
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger, OAuth2HttpTrigger
 from tests.servers.scripted import Answer, Json
@@ -25,13 +25,13 @@ def reads(service: Service, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note each time a connection is read for a coroutine."""
     monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
     found: list[str] = []
-    read: Callable[[str], Any] = client._aget_connection
+    read: Callable[[str], Any] = client.aget_connection
 
     async def noted(conn_id: str) -> Any:
         found.append(conn_id)
         return await read(conn_id)
 
-    monkeypatch.setattr(client, "_aget_connection", noted)
+    monkeypatch.setattr(client, "aget_connection", noted)
     return found
 
 

@@ -268,7 +268,7 @@ def test_no_synchronous_call_to_airflow_from_the_loop(
 ) -> None:
     """Without greenback a synchronous call in the loop is a dead-lock in Airflow: none is made."""
     monkeypatch.setattr(
-        "airflow_oauth_provider.client.oauth2_client._get_connection", lambda _: pytest.fail("synchronous")
+        "airflow_oauth_provider.client.reading.get_connection", lambda _: pytest.fail("synchronous")
     )
     monkeypatch.setattr(masking, "_mask", lambda _: pytest.fail("synchronous"))
     assert event_of(OAuth2HttpTrigger("my_api", endpoint="x"))["status"] == "success"

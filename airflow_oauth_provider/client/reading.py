@@ -1,0 +1,111 @@
+"""Read one connection, check it and tell Airflow's masker of its secrets.
+
+One thread at a time calls Airflow: its channel to the supervisor mixes up the responses of concurrent callers
+in 3.0 and 3.1.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from airflow_oauth_provider.client import masking
+from airflow_oauth_provider.connection.identifier import connection_not_found
+from airflow_oauth_provider.connection.resolving import Resolved, resolve
+from airflow_oauth_provider.deployment.policy import Policy, read_policy
+from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.tokens.async_single_flight import AsyncSingleFlight
+from airflow_oauth_provider.tokens.sharing import ALONE
+
+log = logging.getLogger(__name__)
+
+FRESH_READ = 1.0
+"""Seconds for which a connection that was just read need not be read again."""
+
+
+class ConnectionReader:
+    """The settings of one connection, as last read.
+
+    :param connection: the connection itself, where the caller has it already; it is not read again then.
+    :param masks: register every form of the secrets with Airflow's masker.
+
+    ``settings`` stays the same object while the connection does, so that whatever hangs on it stays too.
+    """
+
+    def __init__(self, conn_id: str, connection: Any = None, *, masks: bool = True) -> None:
+        self.conn_id = conn_id
+        self.connection = connection
+        self.settings: ClientSettings | None = None
+        self.sharing = ALONE
+        self.warnings: tuple[str, ...] = ()
+        self._masks = masks
+        self._warned = False
+        self._read_at = float("-inf")
+        self._single_flight: AsyncSingleFlight[ClientSettings] = AsyncSingleFlight()
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether the connection has been read within the last second."""
+        return self.settings is not None and time.monotonic() - self._read_at <= FRESH_READ
+
+    def read(self) -> ClientSettings:
+        """Read the connection.
+
+        :raises ConfigurationError: when it is wrong, or there is none of that id.
+        """
+        with masking.airflow_channel:
+            policy = read_policy()
+            resolved = resolve(self.connection or get_connection(self.conn_id), policy)
+            if self._masks:
+                masking.mask_settings(resolved.settings)
+        return self._keep(resolved, policy)
+
+    async def aread(self) -> ClientSettings:
+        """Read the connection without blocking the loop, once for all coroutines that want it now.
+
+        :raises ConfigurationError: as :meth:`read` does.
+        """
+        return await self._single_flight.do("settings", self._aread)
+
+    async def _aread(self) -> ClientSettings:
+        policy = read_policy()
+        resolved = resolve(self.connection or await aget_connection(self.conn_id), policy)
+        await masking.amask_settings(resolved.settings)
+        return self._keep(resolved, policy)
+
+    def _keep(self, resolved: Resolved, policy: Policy) -> ClientSettings:
+        self.warnings = resolved.warnings
+        if not self._warned:
+            self._warned = True
+            for warning in resolved.warnings:
+                log.warning('Connection "%s": %s', self.conn_id, warning)
+        self._read_at = time.monotonic()
+        self.sharing = policy.sharing
+        if self.settings is None or self.settings != resolved.settings:
+            self.settings = resolved.settings
+        return self.settings
+
+
+def get_connection(conn_id: str) -> Any:
+    """Read a connection through Airflow.
+
+    :raises ConnectionNotFoundError: when there is none.
+    """
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        raise connection_not_found(conn_id) from None
+
+
+async def aget_connection(conn_id: str) -> Any:
+    """Do what :func:`get_connection` does without blocking the loop."""
+    from airflow.providers.common.compat.connection import get_async_connection
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    try:
+        return await get_async_connection(conn_id)
+    except AirflowNotFoundException:
+        raise connection_not_found(conn_id) from None
