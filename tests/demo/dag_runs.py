@@ -113,16 +113,14 @@ def _follow(running: subprocess.Popen[str], progress: Callable[[str], None] | No
     """Return what a process prints, when it has ended; pass on what it says of its progress."""
     watchdog = threading.Timer(_LIMIT, running.kill)
     watchdog.start()
-    try:
-        printed = []
+    printed = []
+    with running:
         for line in running.stdout or ():
             if not line.startswith(_PROGRESS):
                 printed.append(line)
             elif progress:
                 progress(line.removeprefix(_PROGRESS).strip())
-        running.wait()
-    finally:
-        watchdog.cancel()
+    watchdog.cancel()
     return printed
 
 
