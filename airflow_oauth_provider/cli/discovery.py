@@ -1,4 +1,4 @@
-"""Discovery, as the command drives it."""
+"""Discovery by command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.discovery import Metadata, check_issuer, discovery
 from airflow_oauth_provider.protocol.urls import host_allowed
-from airflow_oauth_provider.transport.metadata import fetch
+from airflow_oauth_provider.transport.driver import Driver
 
 MAX_WAIT = 20.0
 """Seconds for both places where the document may be."""
@@ -25,15 +25,8 @@ def metadata_of(issuer: str, policy: Policy) -> Metadata:
     issuer = issuer if "://" in issuer else f"https://{issuer}"
     listed = host_allowed(check_issuer(issuer, policy.token_hosts).origin, policy.token_hosts)
     network = NetworkSettings(token_host_listed=listed)
-    deadline_at = time.monotonic() + MAX_WAIT
-    flow = discovery(issuer, policy.token_hosts)
-    asked = next(flow)
-    while True:
-        try:
-            asked = flow.send(fetch(asked.url, network, deadline_at=deadline_at))
-        except StopIteration as end:
-            found: Metadata = end.value
-            return found
+    flow = discovery(issuer, policy.token_hosts, deadline=time.monotonic() + MAX_WAIT)
+    return Driver(network).run(flow)
 
 
 def creation_of(metadata: Metadata) -> str:

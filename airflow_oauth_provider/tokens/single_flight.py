@@ -21,26 +21,20 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from airflow_oauth_provider.exceptions import OAuthError, TokenResponseError, TransportError, unexpected
 from airflow_oauth_provider.protocol.access_token import AccessToken, scopes_text
-from airflow_oauth_provider.protocol.http import Answer, Failure
+from airflow_oauth_provider.protocol.effects import Sleep
 from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
-from airflow_oauth_provider.protocol.token.acquisition import (
-    Acquisition,
-    Call,
-    Outcome,
-    Send,
-    Sleep,
-    acquisition,
-)
+from airflow_oauth_provider.protocol.token.acquisition import acquisition
 from airflow_oauth_provider.protocol.token.response import Granted, check_custom_token
 from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.shared_acquisition import Purpose, Search
 from airflow_oauth_provider.tokens.sharing import Sharing
-from airflow_oauth_provider.transport import token_endpoint
+from airflow_oauth_provider.transport.driver import Driver
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
 
 log = logging.getLogger(__name__)
@@ -59,7 +53,7 @@ class Flight:
     :param on_end: called in the flight's thread before callers wake up.
     :param held: the token that is worth renewing, for ``Purpose.EARLY``.
 
-    ``requests`` counts the token requests made so far; ``asked_at`` tells when the request for the token
+    ``asked_at`` tells when the request for the token
     began (monotonic seconds; ``None`` for one that lay in the store).
     """
 
@@ -85,7 +79,6 @@ class Flight:
         self.purpose = purpose
         self.token: AccessToken | None = None
         self.asked_at: float | None = None
-        self.requests = 0
         self.error: OAuthError | None = None
         self._sharing = sharing
         self._accepts = accepts
@@ -97,6 +90,12 @@ class Flight:
         self._callers: list[object] = []
         self._callbacks: list[Callable[[], object]] = []
         self._stop = Stop()
+        self._driver: Driver | None = None
+
+    @property
+    def requests(self) -> int:
+        """Token requests made so far."""
+        return self._driver.requests if self._driver else 0
 
     def start(self) -> None:
         """Begin."""
@@ -184,8 +183,14 @@ class Flight:
         """
         began = this_moment()
         flow = acquisition(self.settings, began, self.budget, random=random.random, entropy=os.urandom)
+        driver = self._driver = Driver(
+            self.settings.network,
+            ask_provider=partial(_ask_provider, self.settings),
+            on_sleep=self._before_sleep,
+            stop=self._stop,
+        )
         try:
-            granted = self._drive(flow)
+            granted = driver.run(flow)
         except OAuthError:
             raise
         except Exception as error:  # a defect of ours, or of what a server can make a library do
@@ -196,31 +201,9 @@ class Flight:
             return granted.token
         raise failure
 
-    def _drive(self, flow: Acquisition) -> Granted:
-        """Carry out what the flow asks for until it returns."""
-        effect = next(flow)
-        while True:
-            result: Answer | Failure | Granted | OAuthError | None = None
-            self.requests += not isinstance(effect, Sleep)
-            if isinstance(effect, Send):
-                result = token_endpoint.send(
-                    effect.request, self.settings.network, deadline_at=effect.deadline, stop=self._stop
-                )
-                self._stop.check()
-            elif isinstance(effect, Call):
-                result = _call_provider(self.settings)
-            else:
-                self._pause(effect)
-            try:
-                effect = flow.send(Outcome(this_moment(), result))
-            except StopIteration as end:
-                granted: Granted = end.value
-                return granted
-
-    def _pause(self, sleep: Sleep) -> None:
+    def _before_sleep(self, sleep: Sleep) -> None:
         self._last_error = sleep.reason
         log.warning("%s. Trying again in %.1f s", sleep.reason.message, sleep.seconds)
-        self._stop.sleep(max(0.0, sleep.seconds))
 
     def _report(self, granted: Granted, seconds: float) -> None:
         token, host = granted.token, self.settings.token_url.origin.authority
@@ -251,7 +234,7 @@ def _own_copy(error: OAuthError) -> OAuthError:
     return error.for_connection(error.conn_id or "")
 
 
-def _call_provider(settings: ClientSettings) -> Granted | OAuthError:
+def _ask_provider(settings: ClientSettings) -> Granted | OAuthError:
     custom = settings.custom
     if custom is None:
         raise ValueError("auth_method custom needs a provider")

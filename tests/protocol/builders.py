@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from airflow_oauth_provider.protocol.effects import AskProvider, Outcome, Send, Sleep
 from airflow_oauth_provider.protocol.http import Answer, Failure
 from airflow_oauth_provider.protocol.moments import Budget, Moment
 from airflow_oauth_provider.protocol.secret import Secret
@@ -16,7 +17,7 @@ from airflow_oauth_provider.protocol.settings import (
     RequestSettings,
     RetrySettings,
 )
-from airflow_oauth_provider.protocol.token.acquisition import Call, Outcome, Send, Sleep, acquisition
+from airflow_oauth_provider.protocol.token.acquisition import acquisition
 from airflow_oauth_provider.protocol.token.response import Granted
 from airflow_oauth_provider.protocol.urls import parse_url
 
@@ -107,7 +108,7 @@ class Run:
                 self.sleeps.append(effect.seconds)
                 self.now += effect.seconds
             else:
-                assert isinstance(effect, Call)
+                assert isinstance(effect, AskProvider)
             try:
                 effect = self._flow.send(Outcome(Moment(NOW + self.elapsed, self.now), result))
             except StopIteration as end:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
+from airflow_oauth_provider.protocol.effects import Outcome
 from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.moments import Moment
 from airflow_oauth_provider.protocol.token.discovery import Metadata, discovery, well_known_urls
 
 ISSUER = "https://idp.example"
@@ -28,11 +30,11 @@ def document(**changes: Any) -> Answer:
 
 
 def run(*answers: Answer | Failure, issuer: str = ISSUER, patterns: tuple[str, ...] = ()) -> Metadata:
-    flow = discovery(issuer, patterns)
+    flow = discovery(issuer, patterns, deadline=20.0)
     next(flow)
     try:
         for answer in answers:
-            flow.send(answer)
+            flow.send(Outcome(Moment(0.0, 0.0), answer))
     except StopIteration as end:
         found: Metadata = end.value
         return found
@@ -122,7 +124,7 @@ def test_nothing_of_a_bad_document_is_used(answer: Answer | Failure, reason: str
 )
 def test_a_bad_issuer_is_refused_before_anything_is_sent(issuer: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        next(discovery(issuer, ()))
+        next(discovery(issuer, (), deadline=20.0))
     assert "pw" not in str(caught.value)
 
 
@@ -131,7 +133,7 @@ class TestAllowedHosts:
 
     def test_the_issuer(self) -> None:
         with pytest.raises(ConfigurationError, match="allowed_token_hosts"):
-            next(discovery(ISSUER, ("other.example",)))
+            next(discovery(ISSUER, ("other.example",), deadline=20.0))
 
     @pytest.mark.parametrize(
         "changes",

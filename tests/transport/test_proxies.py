@@ -15,7 +15,7 @@ from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.request import TokenRequest
-from airflow_oauth_provider.transport import token_endpoint
+from airflow_oauth_provider.transport import authorization_server
 from airflow_oauth_provider.transport.proxies import proxy_for
 from tests.conftest import require_server
 from tests.servers.certificates import authority, issue, server_context
@@ -48,7 +48,7 @@ def send(url: str, proxy_url: str | None = None) -> Answer | Failure:
         ca_certificates=CA.certificate, proxy_url=Secret(proxy_url) if proxy_url else None
     )
     request = TokenRequest(f"{url}/token", (), b"grant_type=client_credentials")
-    return token_endpoint.send(request, network, deadline_at=time.monotonic() + 5)
+    return authorization_server.post(request, network, deadline_at=time.monotonic() + 5)
 
 
 def test_the_environments_proxy(

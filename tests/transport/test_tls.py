@@ -13,7 +13,7 @@ import urllib3
 from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.request import TokenRequest
-from airflow_oauth_provider.transport import token_endpoint
+from airflow_oauth_provider.transport import authorization_server
 from airflow_oauth_provider.transport.tls import tls_context
 from tests.servers.certificates import Issued, authority, issue, server_context
 from tests.servers.scripted import ScriptedServer
@@ -27,7 +27,7 @@ def send(
 ) -> Answer | Failure:
     network = NetworkSettings(ca_certificates=ca, verify_tls=verify)
     request = TokenRequest(f"{url}/token", (), b"grant_type=client_credentials")
-    return token_endpoint.send(request, network, deadline_at=time.monotonic() + within)
+    return authorization_server.post(request, network, deadline_at=time.monotonic() + within)
 
 
 def tls_server(folder: Path, issued: Issued | None = None, **options: object) -> ScriptedServer:

@@ -1,8 +1,7 @@
 """One acquisition: from settings to a token or an error, as a generator.
 
-It yields what is to be done (:class:`Send`, :class:`Sleep`), is sent what came of it
-(:class:`Outcome`), and returns a :class:`Granted` or raises the typed error. It never sleeps,
-sends or looks at a clock itself, so every path of it can be tested in microseconds.
+It yields what is to be done (:mod:`airflow_oauth_provider.protocol.effects`), and returns a
+:class:`Granted` or raises the typed error.
 """
 
 from __future__ import annotations
@@ -19,12 +18,13 @@ from airflow_oauth_provider.exceptions import (
     TokenResponseError,
     TransportError,
 )
+from airflow_oauth_provider.protocol.effects import AskProvider, Effect, Flow, Outcome, Send, Sleep
 from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
 from airflow_oauth_provider.protocol.moments import Budget, Moment
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.settings import CUSTOM, ClientSettings
 from airflow_oauth_provider.protocol.token.errors import read_error
-from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
+from airflow_oauth_provider.protocol.token.request import build_token_request
 from airflow_oauth_provider.protocol.token.response import CHECK_URL, Granted, read_token_response
 from airflow_oauth_provider.protocol.token.retry import delay_before_retry, http_date, retry_after
 
@@ -36,40 +36,7 @@ _ONCE: frozenset[object] = frozenset({Fault.DNS, 421})
 _CONFIGURATION = {Fault.PROXY_REFUSED: "proxy_url", Fault.ADDRESS_REFUSED: "host"}
 
 
-@dataclass(frozen=True)
-class Send:
-    """Send a request; give up at *deadline* (monotonic seconds)."""
-
-    request: TokenRequest
-    deadline: float
-
-
-@dataclass(frozen=True)
-class Call:
-    """Call the ``custom`` provider."""
-
-
-@dataclass(frozen=True)
-class Sleep:
-    """Wait.
-
-    :param seconds: how long.
-    :param reason: the error that will be tried again.
-    """
-
-    seconds: float
-    reason: OAuthError
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of an effect, and when."""
-
-    moment: Moment
-    result: Answer | Failure | Granted | OAuthError | None = None
-
-
-Acquisition = Generator[Send | Call | Sleep, Outcome, Granted]
+Acquisition = Flow[Granted]
 
 
 def acquisition(
@@ -121,11 +88,11 @@ class _Acquisition:
             if wait > 0:
                 self.moment = (yield Sleep(wait, result.error)).moment
 
-    def _attempt(self) -> Generator[Send | Call | Sleep, Outcome, Granted | _Refused]:
+    def _attempt(self) -> Generator[Effect, Outcome, Granted | _Refused]:
         sent = self.moment
         self.requests += 1
         if self.settings.auth_method == CUSTOM:
-            outcome = yield Call()
+            outcome = yield AskProvider()
             redactor = NOTHING
         else:
             request = build_token_request(

@@ -7,11 +7,12 @@ can do (grants that are missing, methods that are refused), so only addresses ar
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
+from airflow_oauth_provider.protocol.effects import Fetch, Flow
 from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
 from airflow_oauth_provider.protocol.strict_json import JsonError, parse_object
 from airflow_oauth_provider.protocol.texts import clean
@@ -32,13 +33,6 @@ _MAX_LISTED = 200
 
 class _DocumentError(ValueError):
     """The document is of no use; says why."""
-
-
-@dataclass(frozen=True)
-class Fetch:
-    """GET this; answered by an :class:`Answer` or a :class:`Failure`."""
-
-    url: str
 
 
 @dataclass(frozen=True)
@@ -85,7 +79,7 @@ class Metadata:
         return tuple(found)
 
 
-Discovery = Generator[Fetch, Answer | Failure, Metadata]
+Discovery = Flow[Metadata]
 
 
 def check_issuer(text: str, patterns: Sequence[str]) -> Url:
@@ -101,23 +95,26 @@ def check_issuer(text: str, patterns: Sequence[str]) -> Url:
     raise ConfigurationError(f"the issuer {reason}", field="issuer")
 
 
-def discovery(issuer: str, patterns: Sequence[str]) -> Discovery:
-    """Find an issuer's metadata.
+def discovery(issuer: str, patterns: Sequence[str], *, deadline: float) -> Discovery:
+    """Find an issuer's metadata; a flow of its own, or a part of another by ``yield from``.
 
     :param patterns: as of :func:`check_issuer`; they hold for every address in the document too.
+    :param deadline: monotonic seconds at which to give up.
     :raises ConfigurationError: when there is no document that can be used.
     :raises TransportError: when the server gives no answer.
     """
     check_issuer(issuer, patterns)
     refused: list[str] = []
     for url in well_known_urls(issuer):
-        answer = yield Fetch(url)
+        answer = (yield Fetch(url, deadline)).result
         if isinstance(answer, Failure):
             if answer.fault is Fault.MALFORMED:
                 refused.append(f"{url}: {answer.detail}")
                 continue
             text = f"no answer from {url}: {answer.detail}"
             raise TransportError(text, retryable=answer.fault.retryable)
+        if not isinstance(answer, Answer):
+            raise TypeError(f"a fetch cannot end with {type(answer).__name__}")
         try:
             return _read(answer, issuer, url, patterns)
         except (_DocumentError, UrlError, JsonError) as error:

@@ -12,7 +12,7 @@ import pytest
 from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.request import TokenRequest
-from airflow_oauth_provider.transport import token_endpoint
+from airflow_oauth_provider.transport import authorization_server
 from tests.servers.scripted import (
     CloseNow,
     Drip,
@@ -35,7 +35,9 @@ WHOLE = HEAD + b"Content-Length: %d\r\n\r\n" % len(OK) + OK
 
 def send(server: ScriptedServer, *, within: float = 5.0, **network: Any) -> Answer | Failure:
     request = TokenRequest(f"{server.url}/token", (("Accept-Encoding", "identity"),), b"grant_type=x")
-    return token_endpoint.send(request, NetworkSettings(**network), deadline_at=time.monotonic() + within)
+    return authorization_server.post(
+        request, NetworkSettings(**network), deadline_at=time.monotonic() + within
+    )
 
 
 def raw(body: bytes) -> Raw:
@@ -203,7 +205,7 @@ def test_a_size_of_a_chunk_in_every_form(scripted: ScriptedServer, size: bytes) 
 @pytest.mark.fault("F61")
 def test_a_request_that_cannot_be_prepared_is_dull(scripted: ScriptedServer) -> None:
     request = TokenRequest(f"{scripted.url}/token", (("X-Key", " a-secret-value"),), b"")
-    result = token_endpoint.send(request, NetworkSettings(), deadline_at=time.monotonic() + 5)
+    result = authorization_server.post(request, NetworkSettings(), deadline_at=time.monotonic() + 5)
     assert isinstance(result, Failure)
     assert result.fault is Fault.INTERNAL
     assert not result.fault.retryable
@@ -225,7 +227,7 @@ def test_a_name_of_this_machine_is_loopback(
     )
     request = TokenRequest("http://x.localhost/token", (), b"")
     network = NetworkSettings(token_host_listed=listed)
-    result = token_endpoint.send(request, network, deadline_at=time.monotonic() + 5)
+    result = authorization_server.post(request, network, deadline_at=time.monotonic() + 5)
     assert isinstance(result, Failure)
     assert result.fault is Fault.ADDRESS_REFUSED
 
@@ -242,13 +244,13 @@ def test_of_several_addresses_those_of_this_machine_are_used(
     ]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
     request = TokenRequest(f"http://x.localhost:{scripted.port}/token", (), b"")
-    result = token_endpoint.send(request, NetworkSettings(), deadline_at=time.monotonic() + 5)
+    result = authorization_server.post(request, NetworkSettings(), deadline_at=time.monotonic() + 5)
     assert isinstance(result, Answer)
 
 
 def test_refused(unused_port: int) -> None:
     request = TokenRequest(f"http://127.0.0.1:{unused_port}/token", (), b"")
-    result = token_endpoint.send(request, NetworkSettings(), deadline_at=time.monotonic() + 5)
+    result = authorization_server.post(request, NetworkSettings(), deadline_at=time.monotonic() + 5)
     assert isinstance(result, Failure)
     assert result.fault is Fault.UNREACHABLE
     assert "refused" in result.detail
@@ -256,7 +258,7 @@ def test_refused(unused_port: int) -> None:
 
 def test_unknown_name() -> None:
     request = TokenRequest("https://no-such-host.invalid/token", (), b"")
-    result = token_endpoint.send(request, NetworkSettings(), deadline_at=time.monotonic() + 20)
+    result = authorization_server.post(request, NetworkSettings(), deadline_at=time.monotonic() + 20)
     assert isinstance(result, Failure)
     assert result.fault is Fault.DNS
 
@@ -278,7 +280,7 @@ def test_the_peer_address_is_checked_before_connecting(monkeypatch: pytest.Monke
         socket, "getaddrinfo", lambda *_, **__: [(family, socket.SOCK_STREAM, 6, "", (address, 443))]
     )
     request = TokenRequest("https://idp.example/token", (), b"")
-    result = token_endpoint.send(request, NetworkSettings(), deadline_at=time.monotonic() + 5)
+    result = authorization_server.post(request, NetworkSettings(), deadline_at=time.monotonic() + 5)
     assert isinstance(result, Failure)
     assert result.fault is Fault.ADDRESS_REFUSED
 
@@ -293,7 +295,7 @@ def test_an_allow_listed_host_may_have_any_address(monkeypatch: pytest.MonkeyPat
     )
     request = TokenRequest("https://idp.example/token", (), b"")
     network = NetworkSettings(token_host_listed=True)
-    result = token_endpoint.send(request, network, deadline_at=time.monotonic() + 5)
+    result = authorization_server.post(request, network, deadline_at=time.monotonic() + 5)
     assert isinstance(result, Failure)
     assert result.fault is Fault.UNREACHABLE, "it was tried"
 
@@ -307,7 +309,7 @@ def test_exhausted_descriptors_and_no_leak(
     request = TokenRequest(f"http://127.0.0.1:{unused_port}/token", (), b"")
     before = open_descriptors()
     for _ in range(300):
-        token_endpoint.send(request, NetworkSettings(), deadline_at=time.monotonic() + 5)
+        authorization_server.post(request, NetworkSettings(), deadline_at=time.monotonic() + 5)
     assert open_descriptors() <= before + 2
 
     def exhausted(*_: object, **__: object) -> None:

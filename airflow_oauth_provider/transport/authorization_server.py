@@ -1,4 +1,4 @@
-"""Send one token request; every way in which it can fail comes back as a value."""
+"""Send one request to an authorization server; every way in which it can fail comes back as a value."""
 
 from __future__ import annotations
 
@@ -21,9 +21,15 @@ from airflow_oauth_provider.transport.tls import bare_context, tls_context
 
 MAX_BODY = 256 * 1024
 _CHUNK = 16 * 1024
+_FETCH_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+    "User-Agent": "airflow-oauth-provider",
+}
 
 
-def send(
+def post(
     request: TokenRequest, network: NetworkSettings, *, deadline_at: float, stop: Stop = NEVER
 ) -> Answer | Failure:
     """POST *request*, read the answer whole, and close the connection.
@@ -35,14 +41,25 @@ def send(
     :param stop: ends it sooner.
     :raises TaskStoppedError: then.
     """
-    post = requests.Request("POST", request.url, headers=dict(request.headers), data=request.body)
-    return transmit(post, network, deadline_at=deadline_at, stop=stop)
+    prepared = requests.Request("POST", request.url, headers=dict(request.headers), data=request.body)
+    return _transmit(prepared, network, deadline_at=deadline_at, stop=stop)
 
 
-def transmit(
+def fetch(url: str, network: NetworkSettings, *, deadline_at: float, stop: Stop = NEVER) -> Answer | Failure:
+    """GET *url*, at most 256 KiB of it, and follow no redirect.
+
+    :param deadline_at: monotonic seconds at which this returns a timeout.
+    :param stop: ends it sooner.
+    :raises TaskStoppedError: then.
+    """
+    get = requests.Request("GET", url, headers=_FETCH_HEADERS)
+    return _transmit(get, network, deadline_at=deadline_at, stop=stop)
+
+
+def _transmit(
     request: requests.Request, network: NetworkSettings, *, deadline_at: float, stop: Stop = NEVER
 ) -> Answer | Failure:
-    """Send any one request to an authorization server as :func:`send` does.
+    """Send any one request as :func:`post` does.
 
     :raises ConfigurationError: when a proxy or a CA bundle of the environment cannot be used.
     """

@@ -1,0 +1,82 @@
+"""The one driver: carries out what a flow of the protocol wants done, by blocking this thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.protocol.effects import AskProvider, Effect, Fetch, Flow, Outcome, Send, Sleep
+from airflow_oauth_provider.protocol.http import Answer, Failure
+from airflow_oauth_provider.protocol.moments import Moment
+from airflow_oauth_provider.protocol.settings import NetworkSettings
+from airflow_oauth_provider.protocol.token.response import Granted
+from airflow_oauth_provider.transport import authorization_server
+from airflow_oauth_provider.transport.stopping import NEVER, Stop
+
+Result = TypeVar("Result")
+
+
+def no_provider() -> Granted | OAuthError:
+    """Stand for the provider of a client that has none."""
+    raise ValueError("only auth_method custom has a provider")
+
+
+class Driver:
+    """See the module.
+
+    :param network: how servers are reached.
+    :param ask_provider: calls the ``custom`` provider.
+    :param on_sleep: is told of each pause before it begins.
+    :param stop: ends every wait soon.
+
+    ``requests`` counts the token requests made so far, those of a provider included.
+    """
+
+    def __init__(
+        self,
+        network: NetworkSettings,
+        *,
+        ask_provider: Callable[[], Granted | OAuthError] = no_provider,
+        on_sleep: Callable[[Sleep], object] = lambda _: None,
+        stop: Stop = NEVER,
+    ) -> None:
+        self.requests = 0
+        self._network = network
+        self._ask_provider = ask_provider
+        self._on_sleep = on_sleep
+        self._stop = stop
+
+    def run(self, flow: Flow[Result]) -> Result:
+        """Carry out what *flow* asks for, and return its result.
+
+        :raises OAuthError: as the flow does.
+        :raises TaskStoppedError: soon after being stopped.
+        """
+        effect = next(flow)
+        while True:
+            result = self._carry_out(effect)
+            self._stop.check()
+            try:
+                effect = flow.send(Outcome(Moment(time.time(), time.monotonic()), result))
+            except StopIteration as end:
+                returned: Result = end.value
+                return returned
+
+    def _carry_out(self, effect: Effect) -> Answer | Failure | Granted | OAuthError | None:
+        if isinstance(effect, Send):
+            self.requests += 1
+            return authorization_server.post(
+                effect.request, self._network, deadline_at=effect.deadline, stop=self._stop
+            )
+        if isinstance(effect, Fetch):
+            return authorization_server.fetch(
+                effect.url, self._network, deadline_at=effect.deadline, stop=self._stop
+            )
+        if isinstance(effect, AskProvider):
+            self.requests += 1
+            return self._ask_provider()
+        self._on_sleep(effect)
+        self._stop.sleep(max(0.0, effect.seconds))
+        return None
