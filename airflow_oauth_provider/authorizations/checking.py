@@ -166,7 +166,7 @@ class _Checks:
             except Exception as error:
                 facts = run.job.facts
                 checked = replace(facts, error=unforeseen(error, facts.conn_id, "checked"))
-            if run.job.client.trace.requests:
+            if run.job.client.cost.requests:
                 self._spacing.answered(_host(run.job), checked, run.started_at)
             self._done(checked)
 

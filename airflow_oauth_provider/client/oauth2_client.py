@@ -28,7 +28,7 @@ from airflow_oauth_provider.tokens.acquiring import drive
 from airflow_oauth_provider.tokens.async_single_flight import AsyncSingleFlight, drive_in_loop, in_thread
 from airflow_oauth_provider.tokens.cached_token import EMPTY, Slot
 from airflow_oauth_provider.tokens.manager import shared
-from airflow_oauth_provider.tokens.search_cost import Trace
+from airflow_oauth_provider.tokens.search_cost import SearchCost
 from airflow_oauth_provider.transport.stopping import Stop
 
 TEST_WAIT = 10.0
@@ -54,12 +54,12 @@ class OAuth2Client:
     :param masks: register every form of the secrets with Airflow's masker. Without, only what Airflow
         registers itself: for checks of many connections, since the masker gets slower with each.
 
-    ``trace`` says what the last search for a token cost.
+    ``cost`` says what the last search for a token cost.
     """
 
     def __init__(self, conn_id: str, connection: Any = None, *, masks: bool = True) -> None:
         self.conn_id = conn_id
-        self.trace = Trace()
+        self.cost = SearchCost()
         self.stop = Stop()
         self._reader = ConnectionReader(conn_id, connection, masks=masks)
         self._slot: Slot = EMPTY
@@ -187,7 +187,7 @@ class OAuth2Client:
         report = self._report(settings, saved=saved)
         with self._reported(report):
             report.token = shared.authorize(
-                replace(settings, retry=limits), self._reader.sharing, trace=report.trace
+                replace(settings, retry=limits), self._reader.sharing, cost=report.cost
             )
         masking.mask_token(report.token)
         return report.token
@@ -294,11 +294,11 @@ class OAuth2Client:
     def _acquiring_flow(self, acquire: Acquire, report: Report, *, in_loop: bool = False) -> Any:
         self._read_is_used = True
         settings, sharing, refusal = acquire.settings, self._reader.sharing, acquire.refusal
-        stop, trace = self.stop, report.trace
+        stop, cost = self.stop, report.cost
         if refusal is not None:
-            return shared.renewing(settings, sharing, refusal.token, refusal.origin, stop=stop, trace=trace)
+            return shared.renewing(settings, sharing, refusal.token, refusal.origin, stop=stop, cost=cost)
         return shared.acquiring(
-            settings, sharing, force=acquire.force, look_up=not in_loop, stop=stop, trace=trace
+            settings, sharing, force=acquire.force, look_up=not in_loop, stop=stop, cost=cost
         )
 
     def _report(self, settings: ClientSettings, *, saved: bool = True) -> Report:
@@ -308,7 +308,7 @@ class OAuth2Client:
     @contextmanager
     def _reported(self, report: Report, *, in_loop: bool = False) -> Iterator[None]:
         """Name the connection in errors, and report the outcome, whichever it is."""
-        self.trace = report.trace
+        self.cost = report.cost
         try:
             yield
         except OAuthError as error:

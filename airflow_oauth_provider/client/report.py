@@ -25,7 +25,7 @@ from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError
 from airflow_oauth_provider.protocol.access_token import AccessToken, scopes_text
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.display_index import DisplayIndex, display_fingerprint
-from airflow_oauth_provider.tokens.search_cost import Source, Trace
+from airflow_oauth_provider.tokens.search_cost import SearchCost, Source
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 
@@ -53,7 +53,7 @@ class Report:
     :param team: that owns the connection, where that is known.
     :param saved: the connection exists under this id, so that displays may speak of it.
 
-    Set ``token`` or ``error``, have ``trace`` filled in, and call :meth:`end`.
+    Set ``token`` or ``error``, have ``cost`` filled in, and call :meth:`end`.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Report:
         team: str | None = None,
         saved: bool = True,
     ) -> None:
-        self.trace = Trace()
+        self.cost = SearchCost()
         self.token: AccessToken | None = None
         self.error: OAuthError | None = None
         self._conn_id = conn_id
@@ -95,9 +95,9 @@ class Report:
 
     def _publish(self) -> None:
         seconds = time.monotonic() - self._began
-        if self.trace.requests:
+        if self.cost.requests:
             log.info("%s", self._line(seconds))
-        if self.token is not None and not self.trace.requests and self._saved:
+        if self.token is not None and not self.cost.requests and self._saved:
             _count_hits(self._conn_id, 1)
         with suppress(Exception):  # whatever a metrics backend raises
             self._emit(seconds)
@@ -108,13 +108,13 @@ class Report:
             "connection": self._conn_id,
             "host": self._settings.token_url.origin.authority,
             "client": self._settings.client_id,
-            "requests": self.trace.requests,
-            "retries": self.trace.retries,
+            "requests": self.cost.requests,
+            "retries": self.cost.retries,
             "wait": f"{seconds:.2f}",
         }
         if self.token is not None:
             values |= {"lifetime": f"{self.token.lifetime:.0f}", "scopes": scopes_text(self.token)}
-            word = "kept, since it could not be renewed yet" if self.trace.kept else "acquired"
+            word = "kept, since it could not be renewed yet" if self.cost.kept else "acquired"
             return f"Access token {word}: {_logfmt(values)}"
         values["error"] = error_code(self.error)
         return f"No access token: {_logfmt(values)}"
@@ -123,19 +123,19 @@ class Report:
         from airflow.providers.common.compat.sdk import Stats
 
         tags = metric_tags(self._conn_id if self._saved else UNSAVED, self._settings)
-        requests = self.trace.requests
+        requests = self.cost.requests
         if requests:
             Stats.incr(REQUESTS, requests, tags=tags)
-        if self.trace.retries:
-            Stats.incr(RETRIES, self.trace.retries, tags=tags)
+        if self.cost.retries:
+            Stats.incr(RETRIES, self.cost.retries, tags=tags)
         if self.error is not None:
             Stats.incr(REFUSALS, tags={**tags, "error": _tag(error_code(self.error))})
-        elif self.trace.kept or not requests:
+        elif self.cost.kept or not requests:
             Stats.incr(HITS, tags={**tags, "level": self._level()})
         Stats.timing(WAIT, timedelta(seconds=seconds), tags=tags)
 
     def _level(self) -> str:
-        return (Source.MEMORY if self.trace.kept else self.trace.source).value
+        return (Source.MEMORY if self.cost.kept else self.cost.source).value
 
     def _worth_recording(self) -> bool:
         if not self._saved:
@@ -144,10 +144,10 @@ class Report:
         known = _recorded.get(self._conn_id) == fingerprint
         _recorded[self._conn_id] = fingerprint
         _forget_oldest(_recorded)
-        return bool(self.trace.requests) or self._came_from_the_store() or not known
+        return bool(self.cost.requests) or self._came_from_the_store() or not known
 
     def _came_from_the_store(self) -> bool:
-        return self.token is not None and self.trace.source is Source.STORE
+        return self.token is not None and self.cost.source is Source.STORE
 
     def _record(self) -> None:
         hits = _unrecorded_hits.pop(self._conn_id, 0)
@@ -156,7 +156,7 @@ class Report:
             self._settings,
             token=self.token,
             error=self.error,
-            requests=self.trace.requests,
+            requests=self.cost.requests,
             hits=hits,
         )
         if not recorded:

@@ -14,7 +14,7 @@ from typing import Any
 from airflow_oauth_provider.exceptions import OAuthError, TransportError
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.moments import Budget
-from airflow_oauth_provider.tokens.search_cost import Trace
+from airflow_oauth_provider.tokens.search_cost import SearchCost
 from airflow_oauth_provider.tokens.single_flight import Flight
 from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
 
@@ -69,7 +69,7 @@ def joined(
     *,
     early_wait: float,
     stop: Stop,
-    trace: Trace,
+    cost: SearchCost,
 ) -> Acquiring:
     """Take the token that is there, or that a flight brings.
 
@@ -90,15 +90,15 @@ def joined(
         except OAuthError as error:
             if token is not None:
                 stop.check()
-                trace.kept = True
+                cost.kept = True
                 return token
             if not _goes_on(error, flight, budget, stop):
                 raise
             continue
         finally:
-            trace.searched(flight.requests, own=flight.budget.started is budget.started)
+            cost.searched(flight.requests, own=flight.budget.started is budget.started)
         if token is not None:
-            trace.kept = brought is None
+            cost.kept = brought is None
             return brought or token
         if brought is not None and serves(brought, flight):
             granted: AccessToken = brought

@@ -1,4 +1,16 @@
-"""Who gets which token: from memory, from a flight under way, or from a new one."""
+"""Who gets which token: from memory, from a flight under way, or from a new one.
+
+Rules:
+
+* A key has one slot, and a slot at most one flight. Only the thread that begins a flight and the flight
+  itself change ``slot.flight``, and both hold ``slot.lock``; nobody waits for anything while holding it.
+* ``acquire`` returns a token that may be used now, or raises within the caller's own budget. Whose flight it
+  joined makes no difference to how long it waits.
+* ``force`` means a token that was asked for after the call began; remembered refusals hold all the same.
+* A refused token is taken out of memory before it is taken out of the store: in the other order another
+  thread could bring it back in between.
+* After a fork the child keeps the tokens, and none of the parent's locks and flights.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +31,7 @@ from airflow_oauth_provider.tokens.acquiring import Acquiring, WaitFor, Work, dr
 from airflow_oauth_provider.tokens.cached_token import Slot
 from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.tokens.entries import Entries
-from airflow_oauth_provider.tokens.search_cost import Source, Trace
+from airflow_oauth_provider.tokens.search_cost import SearchCost, Source
 from airflow_oauth_provider.tokens.shared_acquisition import EARLY_PAUSE, Purpose
 from airflow_oauth_provider.tokens.sharing import ALONE, Sharing
 from airflow_oauth_provider.tokens.single_flight import DirectFlight, Flight
@@ -59,15 +71,15 @@ class TokenManager:
         *,
         force: bool = False,
         stop: Stop = NEVER,
-        trace: Trace | None = None,
+        cost: SearchCost | None = None,
     ) -> AccessToken:
         """Return a token that may be used now.
 
         :param force: a new token, whatever is held; remembered refusals hold all the same.
-        :param trace: is told what it cost.
+        :param cost: is told what it cost.
         :raises OAuthError: when there is none to be had within ``max_wait`` seconds.
         """
-        token: AccessToken = drive(self.acquiring(settings, sharing, force=force, stop=stop, trace=trace))
+        token: AccessToken = drive(self.acquiring(settings, sharing, force=force, stop=stop, cost=cost))
         return token
 
     def acquiring(
@@ -78,17 +90,17 @@ class TokenManager:
         force: bool = False,
         look_up: bool = True,
         stop: Stop = NEVER,
-        trace: Trace | None = None,
+        cost: SearchCost | None = None,
     ) -> Acquiring:
         """Return the flow of :meth:`acquire`, for whoever drives it.
 
         :param look_up: look into the store in the caller's own thread first, which may block it a little.
         """
         slot = self.slot(settings)
-        trace = trace or Trace()
+        cost = cost or SearchCost()
         budget = Budget.of(this_moment(), settings.retry.max_wait)
         if look_up and not force and slot.current() is None and slot.flight is None:
-            self._look_up(slot, settings, sharing, trace)
+            self._look_up(slot, settings, sharing, cost)
 
         def serves(token: AccessToken, flight: Flight) -> bool:
             return slot.accepts(token) and (not force or _came_after(flight, token, budget))
@@ -99,7 +111,7 @@ class TokenManager:
             budget,
             early_wait=EARLY_WAIT,
             stop=stop,
-            trace=trace,
+            cost=cost,
         )
 
     def renewing(
@@ -110,7 +122,7 @@ class TokenManager:
         origin: Origin | None,
         *,
         stop: Stop = NEVER,
-        trace: Trace | None = None,
+        cost: SearchCost | None = None,
     ) -> Generator[WaitFor | Work, Any, AccessToken | None]:
         """Take *refused* out of use, and acquire another token.
 
@@ -122,7 +134,7 @@ class TokenManager:
             yield Work(partial(self._is_hopeless, slot, settings, sharing, refused, origin))
         ):
             return None
-        return (yield from self.acquiring(settings, sharing, look_up=False, stop=stop, trace=trace))
+        return (yield from self.acquiring(settings, sharing, look_up=False, stop=stop, cost=cost))
 
     def refused_again(
         self, settings: ClientSettings, sharing: Sharing, token: AccessToken, origin: Origin
@@ -131,7 +143,7 @@ class TokenManager:
         Entries(settings, sharing).remember_bad_token(token, origin)
 
     def authorize(
-        self, settings: ClientSettings, sharing: Sharing = ALONE, *, trace: Trace | None = None
+        self, settings: ClientSettings, sharing: Sharing = ALONE, *, cost: SearchCost | None = None
     ) -> AccessToken:
         """Ask for a new token now, whatever is remembered; only a success is kept.
 
@@ -153,7 +165,7 @@ class TokenManager:
         try:
             token = flight.wait(budget.until)
         finally:
-            (trace or Trace()).searched(flight.requests, own=True)
+            (cost or SearchCost()).searched(flight.requests, own=True)
         if token is None:
             raise AssertionError("a direct flight ends with a token or an error")
         return token
@@ -219,7 +231,7 @@ class TokenManager:
                 slot.put(flight.token, granted=flight.asked_at is not None)
             slot.flight = None
 
-    def _look_up(self, slot: Slot, settings: ClientSettings, sharing: Sharing, trace: Trace) -> None:
+    def _look_up(self, slot: Slot, settings: ClientSettings, sharing: Sharing, cost: SearchCost) -> None:
         """Take a token over that lies in the store: the usual case of a task, worth no thread."""
         token = Entries(settings, sharing).token()
         if token is None:
@@ -227,7 +239,7 @@ class TokenManager:
         with slot.lock:
             slot.put(token)
             if slot.current() is token:
-                trace.source = Source.STORE
+                cost.source = Source.STORE
 
     def _is_hopeless(
         self,

@@ -17,7 +17,7 @@ class Source(Enum):
 
 
 @dataclass
-class Trace:
+class SearchCost:
     """Filled in while a token is looked for.
 
     :param requests: token requests made on behalf of this caller; those of another's search are the
