@@ -7,8 +7,6 @@ PKCS#1 and PKCS#8 (RFC 8017 §A.1.2, RFC 5958), SEC 1 (RFC 5915), PKCS#12 (RFC 7
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 _INTEGER, _OCTETS, _SEQUENCE, _CONSTRUCTED = 0x02, 0x04, 0x30, 0x20
 _LEAST = 12
 """Bytes below which an element (a version, an exponent) is the same in other keys."""
@@ -19,10 +17,13 @@ _MODULUS = 1
 Span = tuple[int, int]
 
 
-class _Element(NamedTuple):
-    tag: int
-    start: int
-    end: int
+class _Element:
+    __slots__ = ("end", "start", "tag")
+
+    def __init__(self, tag: int, start: int, end: int) -> None:
+        self.tag = tag
+        self.start = start
+        self.end = end
 
 
 def confidential_spans(data: bytes) -> list[Span] | None:

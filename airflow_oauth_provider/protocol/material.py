@@ -18,9 +18,8 @@ import binascii
 import re
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import AnyStr
+from typing import AnyStr, NamedTuple
 from urllib.parse import quote
 
 from airflow_oauth_provider.protocol.der import confidential_spans
@@ -38,15 +37,14 @@ _LONG = 16 * 1024
 """Characters from which the middle of a value is confidential only with the rest of it."""
 _LONG_ENCODED = 2 * 1024
 
-_JOSE = re.compile(r"[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){2,4}")
-_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(.*?)(?:-----END|\Z)", re.DOTALL)
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
+_JOSE = r"[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){2,4}"
+_PEM = r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(.*?)(?:-----END|\Z)"
+_BASE64 = r"[A-Za-z0-9+/_-]+={0,2}"
 # RFC 7518 §6.2.2, §6.3.2, §6.4.1; r, d and t of further primes.
 _JWK_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "k", "r", "t")
 
 
-@dataclass(frozen=True)
-class Material:
+class Material(NamedTuple):
     """What is confidential of one value.
 
     :param wholes: replaced wherever one stands whole; the longest first.
@@ -55,19 +53,24 @@ class Material:
     :param blocks: each four bytes of it, as a number: a text without one of them has no window.
     """
 
-    wholes: tuple[str, ...] = field(repr=False)
-    encoded: tuple[str, ...] = field(repr=False)
-    windows: str = field(repr=False)
-    blocks: frozenset[int] = field(repr=False)
+    wholes: tuple[str, ...]
+    encoded: tuple[str, ...]
+    windows: str
+    blocks: frozenset[int]
+
+    def __repr__(self) -> str:
+        return "Material(***)"
 
 
-@dataclass
 class _Parts:
     """What is confidential of a value: strings whole and in windows, and bytes for the encodings."""
 
-    wholes: list[str] = field(default_factory=list)
-    windows: list[str] = field(default_factory=list)
-    data: list[bytes] = field(default_factory=list)
+    def __init__(
+        self, wholes: Iterable[str] = (), windows: Iterable[str] = (), data: Iterable[bytes] = ()
+    ) -> None:
+        self.wholes = list(wholes)
+        self.windows = list(windows)
+        self.data = list(data)
 
 
 @lru_cache(maxsize=128)
@@ -109,24 +112,24 @@ def _plain(value: str) -> _Parts:
     # UTF-8 read as Latin-1, as HTTP libraries read what does not say how it is encoded.
     spelled = [value] if value.isascii() else [value, data.decode("latin-1")]
     # Padding is no part of what is secret, and comes and goes.
-    bare = [value.rstrip("=")] if _BASE64.fullmatch(value) else []
+    bare = [value.rstrip("=")] if re.fullmatch(_BASE64, value) else []
     # RFC 6749 §2.3.1 percent-encodes a secret before Base64 does the rest.
     return _Parts([*spelled, *bare], spelled, [data, quote(data, safe="").encode()])
 
 
 def _of_jose(value: str) -> _Parts | None:
-    if not _JOSE.fullmatch(value):
+    if not re.fullmatch(_JOSE, value):
         return None
     header, payload, *others = value.split(".")
     if not _bytes_of(header).startswith(b"{"):
         return None
     # A signature, or what stands encrypted (RFC 7516 §3.1).
     secret = [part for part in ([payload, *others] if len(others) > 1 else others) if len(part) >= WINDOW]
-    return _Parts(list(secret), list(secret), [part.encode() for part in secret]) if secret else None
+    return _Parts(secret, secret, [part.encode() for part in secret]) if secret else None
 
 
 def _of_pem(value: str) -> _Parts | None:
-    blocks = _PEM.findall(value.replace("\\n", "\n"))
+    blocks = re.findall(_PEM, value.replace("\\n", "\n"))
     if not blocks:
         return None
     parts = _Parts()
@@ -189,7 +192,7 @@ def _of_jwk(value: str) -> _Parts | None:
     named = [holder.get(name) for holder in holders for name in _JWK_MEMBERS]
     members = [member for member in named if isinstance(member, str)]
     data = [form for member in members for form in (_bytes_of(member), member.encode())]
-    return _Parts(list(members), list(members), data)
+    return _Parts(members, members, data)
 
 
 def _bytes_of(text: str) -> bytes:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote
 
 from airflow_oauth_provider.protocol.material import (
@@ -26,8 +26,10 @@ from airflow_oauth_provider.protocol.material import (
     material_of,
     numbers_at,
 )
-from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.spelling import ESCAPES, PLUS, Places, readings
+
+if TYPE_CHECKING:
+    from airflow_oauth_provider.protocol.settings import ClientSettings
 
 REDACTED = "***"
 WITHHELD = "(withheld: it repeats a secret)"

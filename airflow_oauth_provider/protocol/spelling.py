@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import cached_property
 
 MAX_DEPTH = 3
 """Escapes one in another that are decoded: JSON in JSON in a percent-encoded form."""
@@ -20,16 +20,13 @@ MAX_READINGS = 32
 
 _HEX = "[0-9A-Fa-f]"
 _MORE = f"%[89ABab]{_HEX}"
-_PERCENT = re.compile(
-    f"%(?:[CDcd]{_HEX}{_MORE}|[Ee]{_HEX}(?:{_MORE}){{2}}|[Ff][0-7](?:{_MORE}){{3}}|{_HEX}{{2}})"
-)
-_BACKSLASH = re.compile(
+_PERCENT = f"%(?:[CDcd]{_HEX}{_MORE}|[Ee]{_HEX}(?:{_MORE}){{2}}|[Ff][0-7](?:{_MORE}){{3}}|{_HEX}{{2}})"
+_BACKSLASH = (
     rf"\\(?:u([Dd][89ABab]{_HEX}{{2}})\\u([Dd][C-Fc-f]{_HEX}{{2}})"
     rf"|(?:u({_HEX}{{4}})|x({_HEX}{{2}})|U(0{{2,3}}{_HEX}{{5,6}})|u\{{({_HEX}{{1,6}})\}})"
     r"|([^\n]))"
 )
-_REFERENCE = re.compile(r"&(?:#([0-9]{1,7})|#[Xx]([0-9A-Fa-f]{1,6})|([A-Za-z][A-Za-z0-9]{1,30}));")
-_PLUS = re.compile(r"\+")
+_REFERENCE = r"&(?:#([0-9]{1,7})|#[Xx]([0-9A-Fa-f]{1,6})|([A-Za-z][A-Za-z0-9]{1,30}));"
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "0": "\0"}
 
 
@@ -63,18 +60,23 @@ def _character(number: int, match: re.Match[str]) -> str:
     return chr(number) if number <= 0x10FFFF else match[0]
 
 
-@dataclass(frozen=True)
 class Escape:
     """A way to spell characters.
 
     :param marker: without which a text has none.
-    :param pattern: of one character so spelled.
+    :param expression: of one character so spelled.
     :param character: says which one it is.
     """
 
-    marker: str
-    pattern: re.Pattern[str]
-    character: Callable[[re.Match[str]], str]
+    def __init__(self, marker: str, expression: str, character: Callable[[re.Match[str]], str]) -> None:
+        self.marker = marker
+        self.character = character
+        self._expression = expression
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The expression, compiled when a text first needs it."""
+        return re.compile(self._expression)
 
     def decoded(self, text: str) -> str:
         """Return *text* with these escapes decoded."""
@@ -84,7 +86,7 @@ class Escape:
 PERCENT = Escape("%", _PERCENT, _of_percent)
 BACKSLASH = Escape("\\", _BACKSLASH, _of_backslash)
 REFERENCE = Escape("&", _REFERENCE, _of_reference)
-PLUS = Escape("+", _PLUS, lambda _: " ")
+PLUS = Escape("+", r"\+", lambda _: " ")
 ESCAPES = (PERCENT, BACKSLASH, REFERENCE)
 
 Path = tuple[Escape, ...]
