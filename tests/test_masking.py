@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator
+from importlib.util import find_spec
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -15,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.settings import ClientSettings, NetworkSettings
 from airflow_oauth_provider.tokens import AccessToken
 from tests.protocol.builders import NOW, settings
 from tests.protocol.test_client_authentication import EC_KEY, pem
@@ -32,7 +35,7 @@ def masked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr(masking, "_mask", told.append)
     known = masking._known.copy()
     masking._known.clear()
-    monkeypatch.setattr(masking, "_told", {"tails": 0, "forms": 0})
+    monkeypatch.setattr(masking, "_counts", Counter())
     yield told
     masking._known.clear()
     masking._known.update(known)
@@ -74,6 +77,83 @@ def test_a_server_that_lives_on_is_told_short_tails_and_not_many(
         masking.mask_token(AccessToken(f"{'x' * 500}-signature-{number:06}", "Bearer", NOW + 60, NOW))
     assert len(masked) == masking.MAX_TAILS
     assert {len(value) for value in masked} == {16}
+
+
+def test_a_task_registers_few_tokens_whole_some_tails_and_then_none(masked: list[str]) -> None:
+    for number in range(1000):
+        masking.mask_token(AccessToken(f"opaque-token-{number:06}-of-a-task", "Bearer", NOW + 60, NOW))
+    assert masked[0] == "opaque-token-000000-of-a-task"
+    assert len(masked) == masking.MAX_WHOLE_TOKENS + masking.MAX_TASK_TAILS
+    assert {len(value) for value in masked[masking.MAX_WHOLE_TOKENS :]} == {16}
+
+
+@pytest.mark.fault("F28")
+def test_a_long_token_is_registered_by_a_short_slice(masked: list[str]) -> None:
+    masking.mask_token(AccessToken("x" * 200_000 + "the-tail-of-this", "Bearer", NOW + 60, NOW))
+    assert masked == ["the-tail-of-this"]
+
+
+def test_of_a_jwt_the_signature_is_registered(masked: list[str]) -> None:
+    head = f"eyJhbGciOiJFUzI1NiJ9.{'c' * 900}"
+    masking.mask_token(AccessToken(f"{head}.{'s' * 86}", "Bearer", NOW + 60, NOW))
+    masking.mask_token(AccessToken(f"{head}.{'t' * 342}", "Bearer", NOW + 60, NOW))
+    assert masked == ["s" * 86, "t" * 16]
+
+
+@pytest.mark.fault("F87")
+def test_airflows_own_masker_grows_to_a_bound_in_a_task(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Hundreds of renewals: the masker has what it had after some of them, and no line has a token."""
+    monkeypatch.setattr(masking, "_counts", Counter())
+    masker = masking._masker()
+    before = len(masker.patterns)
+    numbers = itertools.count()
+    service.token = lambda _: token_json(f"a-token-of-a-long-task-{next(numbers):04}")
+    sizes = []
+    with caplog.at_level(logging.DEBUG):
+        client = OAuth2Client("my_api", service.connection(password="the-secret-of-a-long-task"))
+        for _ in range(200):
+            client.get_token(force=True)
+            sizes.append(len(masker.patterns) - before)
+    assert sizes[-1] == sizes[masking.MAX_WHOLE_TOKENS + masking.MAX_TASK_TAILS]
+    assert sizes[-1] <= masking.MAX_WHOLE_TOKENS + masking.MAX_TASK_TAILS + 8
+    assert "a-token-of-a-long-task" not in "".join(f"{record.__dict__}" for record in caplog.records)
+    # What the masker does not know, the redactor does.
+    assert client.redactor.text("Bearer a-token-of-a-long-task-0199") == "Bearer ***"
+
+
+@pytest.mark.parametrize("least, masks", [("4", {"abcd"}), ("5", set()), ("20", set())])
+@pytest.mark.fault("F66")
+def test_airflow_says_how_short_a_secret_may_be(
+    least: str, masks: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__LOGGING__MIN_LENGTH_MASKED_SECRET", least)
+    registered: list[str] = []
+    module = (
+        "airflow.sdk.log" if find_spec("airflow.sdk.log") else "airflow.sdk.execution_time.secrets_masker"
+    )
+    monkeypatch.setattr(f"{module}.mask_secret", registered.append)
+    monkeypatch.setattr(masking, "_known", type(masking._known)())
+    masking.mask_settings(settings(auth_method="client_secret_post", client_secret=Secret("abcd")))
+    assert set(registered) == masks
+
+
+@pytest.mark.parametrize("least, warned", [("4", False), ("5", True)])
+@pytest.mark.fault("F66")
+def test_a_secret_shorter_than_airflow_masks_is_warned_of(
+    least: str, warned: bool, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__LOGGING__MIN_LENGTH_MASKED_SECRET", least)
+    client = OAuth2Client("my_api", service.connection(password="abcd"))
+    assert client.settings
+    assert any("mask" in warning for warning in client.warnings) is warned
+
+
+def test_of_a_proxys_address_the_password_is_registered_by_itself(masked: list[str]) -> None:
+    proxy = Secret("http://me:p%40ss-word@proxy.example:3128")
+    masking.mask_settings(settings(network=NetworkSettings(proxy_url=proxy)))
+    assert {"p%40ss-word", "p@ss-word"} <= set(masked)
 
 
 def rsa_pem() -> str:

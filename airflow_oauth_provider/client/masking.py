@@ -1,18 +1,27 @@
-"""What Airflow's secrets masker is told.
+"""What is registered with Airflow's secrets masker.
 
-The masker hides exact strings only, so each form in which a secret travels is registered. Its
-pattern grows with every string, adding one gets slower with length and number, and none is ever
-removed: a process that lives on is told short pieces only of what is long, and a bounded number of
-them. What this package says itself is redacted by itself, whatever the masker knows.
+It protects what *users* print and log; what this package says itself passes the redactor
+(:mod:`airflow_oauth_provider.protocol.redaction`), whatever the masker knows.
+
+The masker hides exact strings only, so each form in which a secret travels is registered. Its one
+regular expression grows with every string, is compiled anew for each and tried on each line of the log,
+here and in the task's supervisor, and no string is ever removed. So:
+
+- Of secrets, a task registers all forms. A process that lives on (triggerer, API server) registers
+  short pieces of long ones, and a bounded number.
+- Of tokens, a task registers the first few as they are, of some more a short piece, and none beyond:
+  the thousandth renewal costs what the hundredth did. A process that lives on registers short pieces,
+  and a bounded number. A long token is never registered as a whole.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -21,14 +30,19 @@ from airflow_oauth_provider.deployment.policy import shortest_masked
 from airflow_oauth_provider.protocol import settings as s
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.client.methods import basic_value
+from airflow_oauth_provider.protocol.redaction import confidential_values
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import token_key
 
 airflow_channel = threading.RLock()
 """Held around every call to Airflow: its channel to the supervisor has no lock in 3.0 and 3.1."""
 
+MAX_WHOLE_TOKENS = 8
+"""Tokens that a task registers as they are."""
+MAX_TASK_TAILS = 24
+"""Tokens beyond those of which a task registers the tail."""
 MAX_TAILS = 256
-"""Tokens of which a process that lives on is told the tail."""
+"""Tokens of which a process that lives on registers the tail."""
 MAX_FORMS = 512
 """Masks for the secrets of connections in such a process."""
 _PIECE = 16
@@ -40,25 +54,22 @@ _HEAD = 64
 """Characters with which a key may begin as all others do."""
 _KNOWN = 4096
 _known: OrderedDict[str, None] = OrderedDict()
-_told = {"tails": 0, "forms": 0}
+_counts: Counter[str] = Counter()
 _PRIVATE_KEY = re.compile("PRIVATE KEY-----(.*?)-----END", re.DOTALL)
 
 
 def mask_settings(settings: ClientSettings) -> None:
     """Register every form of the settings' secrets, once per settings."""
     if _is_new("settings:" + token_key(settings)):
-        for value in _wanted(settings, lives_on=_lives_on()):
+        for value in _masks_for(settings, lives_on=_lives_on()):
             _mask(value)
 
 
 def mask_token(token: AccessToken) -> None:
-    """Register a token, once."""
-    if not _is_new("token:" + token.value):
-        return
-    if not _lives_on():
-        _mask(token.value)
-    elif _room("tails", MAX_TAILS):
-        _mask(token.value[-_PIECE:])
+    """Register a token, once, as far as there is room."""
+    mask = _token_mask(token.value, lives_on=_lives_on()) if _is_new(_token_name(token)) else None
+    if mask is not None:
+        _mask(mask)
 
 
 async def amask_settings(settings: ClientSettings) -> None:
@@ -67,7 +78,7 @@ async def amask_settings(settings: ClientSettings) -> None:
     if not _is_new(known):
         return
     try:
-        for value in _wanted(settings, lives_on=True):
+        for value in _masks_for(settings, lives_on=True):
             await _amask(value)
     except BaseException:  # cancelled on the way: the next one registers what is missing
         with airflow_channel:
@@ -76,20 +87,45 @@ async def amask_settings(settings: ClientSettings) -> None:
 
 
 async def amask_token(token: AccessToken) -> None:
-    """Register a token, once; event loops are those of processes that live on."""
-    if _is_new("token:" + token.value) and _room("tails", MAX_TAILS):
-        await _amask(token.value[-_PIECE:])
+    """Do what :func:`mask_token` does; event loops are those of processes that live on."""
+    mask = _token_mask(token.value, lives_on=True) if _is_new(_token_name(token)) else None
+    if mask is not None:
+        await _amask(mask)
+
+
+def _token_name(token: AccessToken) -> str:
+    """Return by what a token is known to be registered, which is not the token itself."""
+    return "token:" + hashlib.sha256(token.value.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _token_mask(value: str, *, lives_on: bool) -> str | None:
+    """Return what is registered of a token; ``None`` where there is no room left."""
+    if lives_on:
+        return value[-_PIECE:] if _room("tails", MAX_TAILS) else None
+    # Without its signature a JWT is of no use; its header is in other tokens, too.
+    part = value.rpartition(".")[2] if value.count(".") == 2 else value
+    whole = value if len(part) < _PIECE else part
+    if len(whole) <= _LONG and _room("whole", MAX_WHOLE_TOKENS):
+        return whole
+    return value[-_PIECE:] if _room("task tails", MAX_TASK_TAILS) else None
 
 
 def secret_forms(settings: ClientSettings) -> Iterable[str]:
     """Yield each secret as it is, percent-encoded, as JSON, line by line, and as Basic."""
-    for secret in settings.secrets():
-        yield from _forms(secret.reveal())
+    for value in _secrets(settings):
+        yield from _forms(value)
     yield from _basic_values(settings)
 
 
+def _secrets(settings: ClientSettings) -> Iterable[str]:
+    """Yield each secret, and of a proxy's address the password for itself, too."""
+    yield from (secret.reveal() for secret in settings.secrets())
+    yield from confidential_values(settings)
+
+
 def _forms(value: str) -> Iterable[str]:
-    yield from (value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1])
+    yield from (value, quote(value, safe=""), quote_plus(value))
+    yield from (json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
     if "\n" in value:
         yield from (line.strip() for line in value.splitlines() if not line.startswith("-----"))
 
@@ -104,13 +140,12 @@ def _basic_values(settings: ClientSettings) -> Iterable[str]:
 def hides_value_of(name: str) -> bool:
     """Whether Airflow takes values of that name for secrets (``password``, ``api_key`` and the like)."""
     # Airflow knows words with underscores: headers have hyphens.
-    return any(_module().should_hide_value_for_key(each) for each in (name, name.replace("-", "_")))
+    return any(_module().should_hide_value_for_key(form) for form in (name, name.replace("-", "_")))
 
 
 def _short_forms(settings: ClientSettings) -> Iterable[str]:
     """Yield what :func:`secret_forms` yields, and of what is long some pieces."""
-    for secret in settings.secrets():
-        value = secret.reveal()
+    for value in dict.fromkeys(_secrets(settings)):
         yield from _pieces(value) if len(value) > _LONG else _forms(value)
     for value in _basic_values(settings):
         yield from _pieces(value) if len(value) > _LONG else (value,)
@@ -132,8 +167,8 @@ def _pieces(text: str) -> Iterable[str]:
     yield from [run for run in runs if len(run) == _PIECE] or [material[-_PIECE:]]
 
 
-def _wanted(settings: ClientSettings, *, lives_on: bool) -> list[str]:
-    """Return what is to be registered of the settings, as far as there is room."""
+def _masks_for(settings: ClientSettings, *, lives_on: bool) -> list[str]:
+    """Return what is registered of the settings, as far as there is room."""
     if not lives_on:
         return list(dict.fromkeys(secret_forms(settings)))
     return [form for form in dict.fromkeys(_short_forms(settings)) if _room("forms", MAX_FORMS)]
@@ -141,8 +176,8 @@ def _wanted(settings: ClientSettings, *, lives_on: bool) -> list[str]:
 
 def _room(kind: str, most: int) -> bool:
     with airflow_channel:
-        _told[kind] += 1
-        return _told[kind] <= most
+        _counts[kind] += 1
+        return _counts[kind] <= most
 
 
 def _is_new(key: str) -> bool:
