@@ -67,6 +67,7 @@ def resolve(connection: Any, policy: Policy, *, thorough: bool = True) -> Resolv
     :param thorough: false leaves out the one check that takes long, where settings are only shown.
     :raises ConfigurationError: naming connection and field.
     """
+    conn_id = str(connection.conn_id)
     try:
         require_type(connection)
         return _Resolver(connection, policy).resolve(thorough=thorough)
@@ -75,7 +76,8 @@ def resolve(connection: Any, policy: Policy, *, thorough: bool = True) -> Resolv
     except Exception as caught:  # one odd connection must not take down a list of all
         error = ConfigurationError(f"the connection cannot be read ({type(caught).__name__})")
     # A copy, raised here: the frames and the errors below hold what stands in the connection.
-    raise error.for_connection(str(connection.conn_id))
+    del connection  # its repr, which tools show with a traceback, has the password
+    raise error.for_connection(conn_id)
 
 
 def require_type(connection: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import copy
 import json
 import os
 from contextlib import suppress
@@ -49,6 +50,15 @@ def read_policy() -> Policy:
 
     :raises ConfigurationError: naming the option that is malformed.
     """
+    try:
+        return _read()
+    except ConfigurationError as error:
+        malformed = copy.copy(error)
+    # A copy, raised here: the frames below hold what the options say, passwords and keys among it.
+    raise malformed
+
+
+def _read() -> Policy:
     return Policy(
         token_hosts=_hosts("allowed_token_hosts", _text("allowed_token_hosts")),
         api_hosts=_hosts("allowed_api_hosts", _text("allowed_api_hosts")),

@@ -13,9 +13,10 @@ It is applied before characters are cleaned and before a text is cut.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import unquote
 
 from airflow_oauth_provider.protocol.material import (
@@ -30,6 +31,8 @@ from airflow_oauth_provider.protocol.spelling import ESCAPES, PLUS, Places, read
 
 if TYPE_CHECKING:
     from airflow_oauth_provider.protocol.settings import ClientSettings
+
+ErrorType = TypeVar("ErrorType", bound=Exception)
 
 REDACTED = "***"
 WITHHELD = "(withheld: it repeats a secret)"
@@ -80,6 +83,13 @@ class Redactor:
         # A look at all of them at once is cheap, one at each of a hundred thousand is not.
         together = "\n".join(texts)
         return self._each(value) if self.finds_in(together) or _broken(together) else value
+
+    def error(self, error: ErrorType) -> ErrorType:
+        """Return a copy of *error* with its texts redacted, and without traceback and chain."""
+        redacted = copy.copy(error)
+        redacted.args = self.value(error.args)
+        vars(redacted).update({name: self.value(value) for name, value in vars(error).items()})
+        return redacted
 
     def finds_in(self, text: str) -> bool:
         """Whether a confidential value, or part of one, stands in *text* in any spelling."""

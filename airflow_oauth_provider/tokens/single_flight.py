@@ -27,6 +27,7 @@ from airflow_oauth_provider.exceptions import OAuthError, TokenResponseError, Tr
 from airflow_oauth_provider.protocol.access_token import AccessToken, scopes_text
 from airflow_oauth_provider.protocol.effects import Sleep
 from airflow_oauth_provider.protocol.moments import Budget
+from airflow_oauth_provider.protocol.redaction import redactor_of
 from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
 from airflow_oauth_provider.protocol.token.acquisition import acquisition
 from airflow_oauth_provider.protocol.token.response import Granted, check_custom_token
@@ -240,8 +241,8 @@ def _ask_provider(settings: ClientSettings) -> Granted | OAuthError:
         raise ValueError("auth_method custom needs a provider")
     try:
         return Granted(check_custom_token(settings, custom.function(settings)))
-    except OAuthError as error:
-        return error
+    except OAuthError as error:  # raised by foreign code, with a text of its own
+        return redactor_of(settings).error(error)
     except BaseException as error:  # foreign code, even sys.exit(); its text may hold a secret
         return TokenResponseError(
             f'the custom provider "{custom.name}" ([oauth2] custom_providers) raised {type(error).__name__}'
