@@ -6,6 +6,7 @@ values.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,12 @@ from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
 _STEP = re.compile(r"""\.?([A-Za-z_][\w-]*)|\[(-?[0-9]+)\]|\['([^'\\]*)'\]|\["([^"\\]*)"\]""")
 MISSING: Any = object()
 """What a path finds where there is nothing."""
+UNREAD: Any = object()
+"""The document of an answer whose body makes no difference."""
+MAX_NAMES = 30
+"""Names of an object that are told at the most."""
+MAX_TEXT = 64 * 1024
+"""Characters of a text that is told, before it is redacted: longer than any secret, and cut again then."""
 
 
 def parse_path(path: str, *, field: str = "json_path") -> tuple[str | int, ...]:
@@ -157,19 +164,121 @@ class ResponseCheck:
             "failed": list(_several(self.failed)),
         }
 
+    def inspect(self, response: Any) -> Inspection:
+        """Look at an answer, and say what there is.
+
+        :param response: with ``status_code`` and ``json()``.
+        :raises ResourceError: when there is no telling.
+        """
+        status = response.status_code
+        if self.json_path is None or (self.status is not None and status not in _several(self.status)):
+            return Inspection(self, status, UNREAD)
+        return Inspection(self, status, document_of(response))
+
     def __call__(self, response: Any, **_: Any) -> bool:
         """Look at an answer.
 
         :param response: with ``status_code`` and ``json()``.
         :raises ResourceError: when it holds one of the *failed* values, or there is no telling.
         """
-        if self.status is not None and response.status_code not in _several(self.status):
-            return False
+        return self.inspect(response).holds
+
+    def __str__(self) -> str:
+        """Return what is waited for, for people."""
+        status = f"status {' or '.join(map(str, _several(self.status)))}" if self.status is not None else ""
         if self.json_path is None:
-            return True
-        value = at_path(document_of(response), self._steps)
+            return status
+        values = " or ".join(map(_value_text, _several(self.expected)))
+        value = f"{self.json_path} is set" if self.expected is None else f"{self.json_path} = {values}"
+        return f"{status}, {value}" if status else value
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a check has found in an answer.
+
+    :param status: HTTP status.
+    :param document: the JSON of the body; :data:`MISSING` where that is something else, and
+        :data:`UNREAD` where it makes no difference.
+    """
+
+    check: ResponseCheck
+    status: int
+    document: Any = field(repr=False)
+
+    @property
+    def value(self) -> Any:
+        """What stands at the path; :data:`MISSING` for nothing."""
+        return MISSING if self.document is UNREAD else at_path(self.document, self.check._steps)  # noqa: SLF001
+
+    @property
+    def holds(self) -> bool:
+        """Whether the answer is the one that is waited for.
+
+        :raises ResourceError: when it holds one of the *failed* values.
+        """
+        check = self.check
+        if check.json_path is None:
+            return check.status is None or self.status in _several(check.status)
+        value = self.value
         if value is MISSING:
             return False
-        if _is_one_of(value, self.failed):
-            raise ResourceError(f"the API reports {value!r} at {self.json_path}")
-        return bool(value) if self.expected is None else _is_one_of(value, self.expected)
+        if _is_one_of(value, check.failed):  # a value that the author of the check has written, too
+            raise ResourceError(
+                f"the API reports {_value_text(value)} at {check.json_path}, with which waiting is over "
+                f"(expected: {check})"
+            )
+        return bool(value) if check.expected is None else _is_one_of(value, check.expected)
+
+    @property
+    def lacks_path(self) -> bool:
+        """Whether there is nothing at the path."""
+        return self.document is not UNREAD and self.value is MISSING
+
+    def names_there(self) -> str:
+        """Say what there is instead of a path that there is not; may repeat something confidential."""
+        path = self.check.json_path
+        if self.document is MISSING:
+            return f"the answer has no {path}: its body is no JSON"
+        steps = self.check._steps  # noqa: SLF001
+        depth = next(
+            depth for depth in range(len(steps)) if at_path(self.document, steps[: depth + 1]) is MISSING
+        )
+        there = at_path(self.document, steps[:depth])
+        where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps[:depth])
+        if isinstance(there, dict):
+            names = ", ".join(list(there)[:MAX_NAMES])
+            more = ", …" if len(there) > MAX_NAMES else ""
+            content = f"has {names}{more}" if there else "is empty"
+        else:
+            content = f"is {_kind(there)}"
+        return f"the answer has no {path}: ${where} {content}"[:MAX_TEXT]
+
+    def __str__(self) -> str:
+        """Return the status, and the value at the path; may repeat something confidential."""
+        if self.document is UNREAD:
+            return str(self.status)
+        value = self.value
+        shown = (
+            f"no {self.check.json_path}"
+            if value is MISSING
+            else f"{self.check.json_path} = {_value_text(value)}"
+        )
+        return f"{self.status}, {shown}"
+
+
+def _value_text(value: Any) -> str:
+    """Return a JSON value as text; of one that holds others only how many."""
+    if isinstance(value, dict | list | tuple):
+        return _kind(value)
+    return json.dumps(value[:MAX_TEXT] if isinstance(value, str) else value, ensure_ascii=False, default=str)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"an object of {len(value)} names"
+    if isinstance(value, list | tuple):
+        return f"an array of {len(value)} items"
+    if isinstance(value, str):
+        return "a text"
+    return "null" if value is None else "true or false" if isinstance(value, bool) else "a number"

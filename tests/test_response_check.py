@@ -87,7 +87,7 @@ def test_what_holds(check: ResponseCheck, given: ReadResponse, holds: bool) -> N
 
 
 def test_a_failed_value_is_final() -> None:
-    with pytest.raises(ResourceError, match="'error' at s") as caught:
+    with pytest.raises(ResourceError, match='"error" at s') as caught:
         ResponseCheck(json_path="s", expected="done", failed=["error"])(answer({"s": "error"}))
     assert not caught.value.retryable
 

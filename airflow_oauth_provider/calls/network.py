@@ -12,8 +12,6 @@ from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.urls import host_allowed
 from airflow_oauth_provider.transport.tls import client_context, context_for_redirects, tls_context
 
-OPTIONS = ("verify", "verify_ssl", "cert", "proxies", "proxy")
-"""The ``extra_options`` that make a session of its own necessary."""
 SocketOptions = tuple[tuple[int, int, int], ...]
 Reached = tuple[ssl.SSLContext, bool, SocketOptions]
 """TLS context, whether any address is meant, socket options."""

@@ -13,6 +13,7 @@ from requests import PreparedRequest, Request, Response
 from airflow_oauth_provider.auth import OAuth2Auth
 from airflow_oauth_provider.calls import network as reaching
 from airflow_oauth_provider.calls.access import BearerAuth, OneTokenAuth
+from airflow_oauth_provider.calls.options import SESSION_OPTIONS
 from airflow_oauth_provider.calls.response import credential_of
 from airflow_oauth_provider.calls.session import DEFAULT_TIMEOUT, OAuth2Session
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
@@ -450,7 +451,7 @@ def _session_options(extra_options: dict[Any, Any] | None) -> dict[str, Any]:
     """Return those options that make a session of its own necessary."""
     if not extra_options:
         return {}
-    own = {key: extra_options.get(key) for key in reaching.OPTIONS}
+    own = {key: extra_options.get(key) for key in SESSION_OPTIONS}
     return {key: value for key, value in own.items() if value is not None}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.notifier import BaseNotifier
 
 from airflow_oauth_provider.connection.identifier import one_conn_id
+from airflow_oauth_provider.tasks.arguments import Arguments
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -27,8 +28,8 @@ class OAuth2HttpNotifier(BaseNotifier):
     :param extra_options: as of ``OAuth2Hook.run`` (templated).
     :param base_url: of the API, to call several with one connection (templated).
     :param http_conn_id: another name for *oauth2_conn_id*.
-    :param kwargs: of Airflow's base class.
-    :raises ConfigurationError: when two different connection ids are given.
+    :param context: for a deadline in the triggerer, which Airflow gives it (3.1 and later).
+    :raises ConfigurationError: when an argument cannot be meant; it names the argument.
     """
 
     template_fields: Sequence[str] = (
@@ -49,11 +50,11 @@ class OAuth2HttpNotifier(BaseNotifier):
         method: str = "POST",
         data: dict[str, Any] | str | None = None,
         json: Any = None,
-        headers: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
         extra_options: dict[str, Any] | None = None,
         base_url: str | None = None,
         http_conn_id: str | None = None,
-        **kwargs: Any,
+        context: Context | None = None,
     ) -> None:
         # Set before the base class, which looks for template files in them.
         self.oauth2_conn_id = one_conn_id(oauth2_conn_id, http_conn_id)
@@ -64,23 +65,31 @@ class OAuth2HttpNotifier(BaseNotifier):
         self.headers = headers
         self.extra_options = extra_options
         self.base_url = base_url
-        super().__init__(**kwargs)
+        arguments = Arguments(self.oauth2_conn_id)
+        arguments.method(method)
+        arguments.body(method, data=data, json=json, request_kwargs=None)
+        if context is None:
+            super().__init__()
+        else:
+            super().__init__(context=context)
 
     def notify(self, context: Context) -> None:
         """Make the call.
 
         :raises OAuthError: as ``OAuth2Hook.run`` does; Airflow logs it, and the task's state stays.
         """
-        self._hook().run(**self._call())
+        call = self._call()
+        self._hook().run(**call)
 
     async def async_notify(self, context: Context) -> None:
         """Make the call without blocking the event loop.
 
         :raises OAuthError: as ``OAuth2Hook.arun`` does.
         """
+        call = self._call()
         hook = self._hook()
         try:
-            await hook.arun(**self._call())
+            await hook.arun(**call)
         finally:
             await hook.aclose()
 
@@ -91,6 +100,16 @@ class OAuth2HttpNotifier(BaseNotifier):
         return OAuth2Hook(self.oauth2_conn_id, self.method, base_url=self.base_url)
 
     def _call(self) -> dict[str, Any]:
+        """Return what the templates made of the call.
+
+        :raises ConfigurationError: when it cannot be meant.
+        """
+        arguments = Arguments(self.oauth2_conn_id)
+        arguments.text("endpoint", self.endpoint)
+        arguments.text("base_url", self.base_url)
+        arguments.headers(self.headers)
+        arguments.options(self.extra_options)
+        arguments.body(self.method, data=self.data, json=self.json, request_kwargs=None)
         return {
             "endpoint": self.endpoint,
             "data": self.data,

@@ -1,11 +1,12 @@
-"""Repetitions that outlive the worker: tenacity decides, the triggerer waits.
+"""Attempts that outlive the worker: tenacity decides, the triggerer waits.
 
-``retry_args`` hold callables and cannot go to the triggerer. So each outcome comes to the worker, which
-asks tenacity as if it had made the earlier attempts itself.
+``retry_args`` hold callables and cannot go to the triggerer. So the outcome of each attempt comes to the
+worker, which asks tenacity as if it had made the earlier attempts itself.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -21,7 +22,7 @@ from airflow_oauth_provider.transport.stopping import TaskStoppedError
 
 
 @dataclass(frozen=True)
-class Tries:
+class Attempts:
     """The attempts made so far, as JSON can hold them.
 
     :param number: of the attempt under way, from 1.
@@ -38,12 +39,33 @@ class Tries:
         """Return those of a first attempt that begins now."""
         return cls(1, time.time())
 
+    @classmethod
+    def of(cls, state: Any) -> Self:
+        """Return the attempts of :meth:`state`.
+
+        :raises ValueError: when it is none of this version.
+        """
+        names = ("number", "started_at", "idle_for")
+        if not isinstance(state, dict) or set(state) != set(names):
+            raise ValueError("attempts has other names")
+        for name in names:
+            value = state[name]
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if (
+                not number
+                or not math.isfinite(value)
+                or value < 0
+                or (name == "number" and value != int(value))
+            ):
+                raise ValueError(f"attempts.{name} has another type")
+        return cls(int(state["number"]), state["started_at"], state["idle_for"])
+
     def state(self) -> dict[str, Any]:
         """Return the arguments, for Airflow to keep."""
         return asdict(self)
 
     def left_of(self, whole: timedelta | None) -> timedelta | None:
-        """Say how much of the time for all attempts is left; ``None`` for any time."""
+        """Return how much of the time for all attempts is left; ``None`` for any time."""
         if whole is None:
             return None
         spent = timedelta(seconds=max(0.0, time.time() - self.started_at))
@@ -51,27 +73,27 @@ class Tries:
 
 
 @dataclass(frozen=True)
-class Again:
-    """Try once more.
+class NextAttempt:
+    """The decision to make another attempt.
 
-    :param tries: including the next one.
+    :param attempts: including the next one.
     :param at: seconds since the epoch before which not to.
     """
 
-    tries: Tries
+    attempts: Attempts
     at: float
 
 
 @dataclass(frozen=True)
-class UnlessFutile:
-    """A ``retry`` of tenacity that leaves what cannot help unrepeated, and else does what was asked for.
+class RetryCondition:
+    """A ``retry`` of tenacity that never repeats what cannot help, and else asks the user's own.
 
-    :param wanted: the ``retry`` of the user.
-    :param fail_fast: whether a definite failure is not repeated; a call that ended because the task is
+    :param condition: the ``retry`` of the user.
+    :param fail_fast: whether a permanent failure is not repeated; a call that ended because the task is
         being killed never is.
     """
 
-    wanted: Callable[[RetryCallState], bool]
+    condition: Callable[[RetryCallState], bool]
     fail_fast: bool
 
     def __call__(self, state: RetryCallState) -> bool:
@@ -81,27 +103,30 @@ class UnlessFutile:
             return False
         if self.fail_fast and isinstance(error, OAuthError) and is_definite(error):
             return False
-        return self.wanted(state)
+        return self.condition(state)
 
 
-def unless_futile(retry_args: dict[str, Any] | None, *, fail_fast: bool) -> dict[str, Any] | None:
-    """Return arguments of ``tenacity.Retrying`` by which nothing futile is repeated.
+def with_retry_condition(retry_args: dict[str, Any] | None, *, fail_fast: bool) -> dict[str, Any] | None:
+    """Return arguments of ``tenacity.Retrying`` that never repeat what cannot help.
 
     What is not repeated tenacity raises as it is, without a ``RetryError`` around it.
+
+    :raises TypeError: when tenacity does not take them.
     """
     if not retry_args:
         return retry_args
-    wanted = retry_args.get("retry") or tenacity.retry_if_exception_type()
-    return {**retry_args, "retry": UnlessFutile(wanted, fail_fast)}
+    tenacity.Retrying(**retry_args)
+    condition = retry_args.get("retry") or tenacity.retry_if_exception_type()
+    return {**retry_args, "retry": RetryCondition(condition, fail_fast)}
 
 
-def judge(
-    outcome: Response | Exception, tries: Tries, retry_args: dict[str, Any] | None
-) -> Response | Again | Any:
-    """Say what to do with an attempt's outcome.
+def decide(
+    outcome: Response | Exception, attempts: Attempts, retry_args: dict[str, Any] | None
+) -> Response | NextAttempt | Any:
+    """Decide what follows from an attempt's outcome.
 
     :param retry_args: arguments of ``tenacity.Retrying``; ``None`` for no repetition.
-    :return: the response, or what a ``retry_error_callback`` made of it; :class:`Again` to repeat.
+    :return: the response, or what a ``retry_error_callback`` made of it; :class:`NextAttempt` to repeat.
     :raises Exception: the outcome, or tenacity's ``RetryError`` (without ``reraise``).
     """
     if not retry_args:
@@ -110,15 +135,16 @@ def judge(
         return outcome
     retrying = tenacity.Retrying(**retry_args)
     state = RetryCallState(retrying, fn=None, args=(), kwargs={})
-    state.attempt_number = tries.number
-    state.start_time = time.monotonic() - (time.time() - tries.started_at)
-    state.idle_for = tries.idle_for
+    state.attempt_number = attempts.number
+    state.start_time = time.monotonic() - (time.time() - attempts.started_at)
+    state.idle_for = attempts.idle_for
     retrying.begin()
     if isinstance(outcome, Exception):
         state.set_exception((type(outcome), outcome, outcome.__traceback__))
     else:
         state.set_result(outcome)
-    verdict = retrying.iter(state)
-    if isinstance(verdict, DoSleep):
-        return Again(Tries(tries.number + 1, tries.started_at, state.idle_for), time.time() + float(verdict))
-    return verdict
+    decision = retrying.iter(state)
+    if isinstance(decision, DoSleep):
+        later = Attempts(attempts.number + 1, attempts.started_at, state.idle_for)
+        return NextAttempt(later, time.time() + float(decision))
+    return decision

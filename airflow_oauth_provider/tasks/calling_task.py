@@ -9,11 +9,12 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_oauth_provider.exceptions import OAuthError, is_definite
+from airflow_oauth_provider.tasks.arguments import Arguments
 from airflow_oauth_provider.tasks.stoppable_task import StoppableTask
 
 if TYPE_CHECKING:
@@ -26,8 +27,11 @@ class CallingTask(StoppableTask):
     """A task that calls an API; stands before Airflow's own class among the bases."""
 
     oauth2_conn_id: str
+    endpoint: str | None
     method: str
+    extra_options: dict[str, Any]
     base_url: str | None
+    deferrable: bool
     fail_fast: bool
     tcp_keep_alive: bool
     tcp_keep_alive_idle: int
@@ -50,6 +54,32 @@ class CallingTask(StoppableTask):
         )
         hook.stop_with(self._stop)
         return hook
+
+    def _check_call_arguments(self) -> Arguments:
+        """Check those arguments of the call that are no templates.
+
+        :raises ConfigurationError: when one cannot be meant.
+        """
+        arguments = Arguments(self.oauth2_conn_id)
+        arguments.method(self.method)
+        arguments.options(self.extra_options)
+        for name in ("deferrable", "fail_fast", "tcp_keep_alive"):
+            arguments.flag(name, getattr(self, name))
+        for name in ("tcp_keep_alive_idle", "tcp_keep_alive_count", "tcp_keep_alive_interval"):
+            arguments.whole_number(name, getattr(self, name), least=1)
+        return arguments
+
+    def _check_rendered_call(self) -> Arguments:
+        """Check what the templates of the call have been rendered to.
+
+        :raises ConfigurationError: when it cannot be meant.
+        """
+        arguments = Arguments(self.oauth2_conn_id)
+        if not isinstance(self.oauth2_conn_id, str) or not self.oauth2_conn_id:
+            arguments.refuse("oauth2_conn_id", "must be the id of a connection")
+        arguments.text("endpoint", self.endpoint)
+        arguments.text("base_url", self.base_url)
+        return arguments
 
     @contextmanager
     def _failing_fast(self) -> Iterator[None]:

@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import (
     BaseSensorOperator,
 )
 
+from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.tasks.calling_task import CallingTask
 from airflow_oauth_provider.tasks.polling import Polling, asked_to_wait, pause_between
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
@@ -24,14 +25,22 @@ if TYPE_CHECKING:
 
 FINAL = (AirflowSensorTimeout, AirflowTaskTimeout, AirflowFailException)
 """Errors that ``silent_fail`` does not silence, and that ``soft_fail`` makes a skipped task of."""
+GRACE = 60.0
+"""Seconds that Airflow gives the triggerer after the end of the sensor's time.
+
+The trigger ends by itself, and its event tells what it saw last. Airflow's own time limit of a deferral
+tells nothing; it is left for a triggerer that has died.
+"""
 
 
-class SensorOfBothModes(CallingTask, BaseSensorOperator):
+class DeferrableSensor(CallingTask, BaseSensorOperator):
     """A sensor that polls on the worker or in the triggerer.
 
     Airflow's own deferral differs from its loop: ``soft_fail`` skips more, ``silent_fail`` and
     ``exponential_backoff`` do nothing. Here the loop is followed.
     """
+
+    _check_skipped = False
 
     @property
     @abstractmethod
@@ -41,14 +50,24 @@ class SensorOfBothModes(CallingTask, BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Wait on the worker.
 
+        :raises AirflowSensorTimeout: at the end of the time; it names what the last poll saw.
         :raises AirflowSkipException: with ``never_fail`` also when the time is over, which Airflow's
             loop forgets.
         """
         try:
             return super().execute(context)
+        except AirflowSkipException as skip:
+            if self._check_skipped or skip.__cause__ is not None:
+                raise
+            # The end of the time, with soft_fail.
+            raise AirflowSkipException(self._with_last_seen(str(skip))) from None
         except FINAL as error:
-            self._skip_for(error)
-            raise
+            if not isinstance(error, AirflowSensorTimeout):
+                self._skip_for(error)
+                raise
+            timeout = AirflowSensorTimeout(self._with_last_seen(str(error)))
+        self._skip_for(timeout)
+        raise timeout
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral.
@@ -59,24 +78,46 @@ class SensorOfBothModes(CallingTask, BaseSensorOperator):
         try:
             if next_method == "execute_complete":
                 return self.execute_complete(context, **(next_kwargs or {}))
-            return super().resume_execution(next_method, next_kwargs, context)
+            return self._failed_by_airflow(next_method, next_kwargs, context)
         except AirflowSkipException:
             raise
         except (Exception, AirflowTaskTimeout) as error:
             self._skip_for(error)
             raise
 
+    def _failed_by_airflow(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSensorTimeout as error:
+            raise AirflowSensorTimeout(
+                f"{error}: the triggerer has reported nothing, not even {GRACE:g} s after the end of the "
+                "sensor's time; its log tells what it saw last"
+            ) from None
+
     @abstractmethod
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+    def execute_complete(self, context: Context, event: Any = None) -> Any:
         """Go on where the triggerer has ended."""
+
+    @property
+    @abstractmethod
+    def _expected(self) -> str:
+        """What is waited for, for people; empty where nobody can tell."""
+
+    def _with_last_seen(self, text: str) -> str:
+        expected = f"; expected: {self._expected}" if self._expected else ""
+        return f"{text.rstrip('.')}. Last seen: {self._polling.last_seen}{expected}"
 
     def _skip_for(self, error: BaseException) -> None:
         if isinstance(error, TaskStoppedError):
             return
+        # All that the log gets of a skipped task; the text of foreign errors may hold anything.
+        reason = str(error) if isinstance(error, (OAuthError, *FINAL)) else type(error).__name__
         if self.soft_fail and isinstance(error, FINAL):
-            raise AirflowSkipException("Skipping due to soft_fail is set to True.") from error
+            raise AirflowSkipException(f"Skipping due to soft_fail is set to True: {reason}") from error
         if self.never_fail:
-            raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
+            raise AirflowSkipException(f"Skipping due to never_fail is set to True: {reason}") from error
 
     def _perhaps_silently(self, poll: Callable[[], Any]) -> Any:
         """Poll; an error is a "not yet" where ``silent_fail`` says so."""
@@ -88,7 +129,7 @@ class SensorOfBothModes(CallingTask, BaseSensorOperator):
             if not self.silent_fail:
                 raise
             self.log.exception("Sensor poke failed")
-            self._polling.wanted = asked_to_wait(error)
+            self._polling.retry_after = asked_to_wait(error)
             return False
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Any, poke_count: int) -> float:
@@ -101,7 +142,8 @@ class SensorOfBothModes(CallingTask, BaseSensorOperator):
         """
         self._stop.check()
         interval: float = super()._get_next_poke_interval(started_at, run_duration, poke_count)
-        interval = max(interval, min(self._polling.wanted, self.timeout - run_duration()))
+        interval = max(interval, min(self._polling.retry_after, self.timeout - run_duration()))
+        self._polling.pausing(interval)
         if self.reschedule:
             return interval
         self._stop.sleep(interval)
@@ -116,7 +158,9 @@ class SensorOfBothModes(CallingTask, BaseSensorOperator):
         now = time.time()
         waited = now - started_at if self.exponential_backoff else None
         pause = pause_between(self.poke_interval, waited=waited, longest=self._longest_pause)
-        return now + max(pause, self._polling.wanted)
+        pause = max(pause, self._polling.retry_after)
+        self._polling.pausing(pause)
+        return now + pause
 
     @property
     def _longest_pause(self) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 from requests import Response
 
 from airflow_oauth_provider.connection.identifier import one_conn_id
-from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.tasks.arguments import Arguments
 
 MAX_EVENT_BODY = 256 * 1024
 """Bytes of the largest body that passes through Airflow's metadata database unasked."""
@@ -49,17 +49,26 @@ class Call:
         self.method = method
         self.data = data
         self.headers = headers
-        self.extra_options = extra_options
+        self.extra_options = _with_tuple(extra_options)
         self.request_kwargs = request_kwargs
         self.base_url = base_url
+        self._check()
+
+    def _check(self) -> None:
+        arguments = Arguments(self.oauth2_conn_id)
         for name, value in self.arguments().items():
             if not _is_json(value):
-                raise ConfigurationError(
+                arguments.refuse(
+                    name,
                     "cannot be handed to the triggerer: give text, numbers, lists and dicts, or set "
                     "deferrable=False",
-                    field=name,
-                    conn_id=self.oauth2_conn_id,
                 )
+        arguments.method(self.method)
+        arguments.text("endpoint", self.endpoint)
+        arguments.text("base_url", self.base_url)
+        arguments.headers(self.headers)
+        arguments.options(self.extra_options)
+        arguments.body(self.method, data=self.data, json=None, request_kwargs=self.request_kwargs)
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments."""
@@ -85,10 +94,18 @@ class Call:
 
         :param limit: bytes; of a larger body nothing is kept.
         """
-        answer: Response = await hook.arun_within(
+        response: Response = await hook.arun_within(
             limit, self.endpoint, self.data, self.headers, self.extra_options, **(self.request_kwargs or {})
         )
-        return answer
+        return response
+
+
+def _with_tuple(extra_options: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Make a tuple of the two timeouts again, which JSON has made a list of."""
+    timeout = extra_options.get("timeout") if isinstance(extra_options, dict) else None
+    return (
+        {**(extra_options or {}), "timeout": tuple(timeout)} if isinstance(timeout, list) else extra_options
+    )
 
 
 def _is_json(value: Any) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Hashable
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,7 +20,9 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.response_check import ResponseCheck, parse_path
+from airflow_oauth_provider.tasks.arguments import Arguments
 from airflow_oauth_provider.triggers.call import MAX_BODY, Call
+from airflow_oauth_provider.triggers.call_trigger import PUBLIC_MODULE, path_of
 from airflow_oauth_provider.triggers.observation import Look, Observation
 
 LONGEST_PAUSE = 3600.0
@@ -51,31 +53,56 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
     only looks at the ETag and Last-Modified.
 
     :param oauth2_conn_id: Airflow connection id.
+    :param endpoint: relative to the base URL, or absolute within the allowed origins.
+    :param method: GET or HEAD.
+    :param data: query parameters.
+    :param headers: of the calls.
+    :param extra_options: as of ``OAuth2Hook.run``.
+    :param request_kwargs: further arguments of ``requests.Request``, e.g. ``{"params": …}``.
+    :param base_url: of the API.
     :param poll_interval: seconds between two polls.
     :param response_check: a :class:`ResponseCheck`, or its arguments.
     :param cursor: for APIs that serve changes: ``{"json_path": where the next cursor stands in the
         answer, "param": the query parameter it is sent in}``; it stays when an answer has none.
     :param payload_path: JSON path of what the event carries of the answer; without it, nothing.
-    :param call: ``endpoint``, ``data``, ``headers``, ``extra_options``, ``request_kwargs``, ``base_url``
-        as of ``OAuth2Hook.run``.
+    :param http_conn_id: another name for *oauth2_conn_id*.
+    :raises ConfigurationError: when an argument cannot be meant; it names the argument.
     """
 
-    def __init__(
+    __module__ = PUBLIC_MODULE
+
+    def __init__(  # noqa: PLR0913  (those of a call, and ours)
         self,
         oauth2_conn_id: str | None = None,
         *,
+        endpoint: str | None = None,
+        method: str = "GET",
+        data: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        extra_options: dict[str, Any] | None = None,
+        request_kwargs: dict[str, Any] | None = None,
+        base_url: str | None = None,
         poll_interval: float = 60.0,
-        response_check: ResponseCheck | dict[str, Any] | None = None,
+        response_check: ResponseCheck | Mapping[str, Any] | None = None,
         cursor: dict[str, str] | None = None,
         payload_path: str | None = None,
-        **call: Any,
+        http_conn_id: str | None = None,
     ) -> None:
         super().__init__()
-        self.call = Call(oauth2_conn_id, **call)
+        self.call = Call(
+            oauth2_conn_id,
+            endpoint=endpoint,
+            method=method,
+            data=data,
+            headers=headers,
+            extra_options=extra_options,
+            request_kwargs=request_kwargs,
+            base_url=base_url,
+            http_conn_id=http_conn_id,
+        )
         if self.call.method not in {"GET", "HEAD"}:
             self._fail("method", "only GET and HEAD are for polling")
-        if poll_interval < 1:
-            self._fail("poll_interval", "must be at least 1 second")
+        Arguments(self.call.oauth2_conn_id).seconds("poll_interval", poll_interval, least=1)
         self.poll_interval = poll_interval
         self.response_check = ResponseCheck.of(response_check)
         if response_check is not None and self.response_check is None:
@@ -99,8 +126,7 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the path of the class and its arguments."""
-        kind = type(self)
-        return f"{kind.__module__}.{kind.__qualname__}", {
+        return path_of(self), {
             **self.call.arguments(),
             "poll_interval": self.poll_interval,
             "response_check": self.response_check.arguments() if self.response_check else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
+from airflow_oauth_provider.tasks.polling import Progress
 from tests.servers.scripted import Answer
 from tests.service import Service
 from tests.triggers.running import to_the_end
@@ -25,6 +26,11 @@ def sensor(**arguments: Any) -> OAuth2HttpSensor:
 
 def wait(**arguments: Any) -> Any:
     return to_the_end(sensor(**arguments))
+
+
+def answered(response: dict[str, Any], **progress: Any) -> dict[str, Any]:
+    """Return the event of a trigger whose last poll was answered."""
+    return {"status": "success", "response": response, "progress": Progress(**progress).state()}
 
 
 def answering(service: Service, *answers: Answer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from typing import Any
 
 import pytest
@@ -22,8 +23,9 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
+from airflow_oauth_provider.tasks.deferrable_sensor import GRACE
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
-from tests.sensors.sensing import answering, sensor, wait
+from tests.sensors.sensing import answered, answering, sensor, wait
 from tests.servers.scripted import Answer, CloseNow, Json, Text
 from tests.service import Service
 
@@ -109,6 +111,13 @@ class TestChecks:
         wait(deferrable=deferrable, response_check=lambda response: response.json()["state"] == "done")
         assert len(service.calls) == 2
 
+    @pytest.mark.fault("F52")
+    def test_it_logs_no_deprecation(self, service: Service, deferrable: bool) -> None:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            wait(deferrable=deferrable, response_check=lambda response: response.ok)
+        assert [warning for warning in caught if "determine_kwargs" in str(warning.message)] == []
+
     def test_its_value_is_the_tasks(self, service: Service, deferrable: bool) -> None:
         answering(service, Json({"rows": 3}))
         found = wait(
@@ -140,17 +149,25 @@ def test_all_deferrals_together_last_as_long_as_the_sensor_may(service: Service)
     with pytest.raises(TaskDeferred) as first:
         task.execute({})
     assert first.value.timeout is not None
-    assert 99 < first.value.timeout.total_seconds() <= 100
+    assert 99 < first.value.timeout.total_seconds() - GRACE <= 100
     with pytest.raises(TaskDeferred) as later:
-        task.execute_complete({}, {"status": "success", "response": _answer()}, started_at=_ago(90))
+        task.execute_complete(
+            {},
+            answered(_answer()),
+            started_at=_ago(90),
+        )
     assert later.value.timeout is not None
-    assert later.value.timeout.total_seconds() <= 10
+    assert later.value.timeout.total_seconds() - GRACE <= 10
 
 
 def test_a_callable_is_not_asked_without_a_pause() -> None:
     task = sensor(deferrable=True, poke_interval=30, response_check=lambda _: False)
     with pytest.raises(TaskDeferred) as later:
-        task.execute_complete({}, {"status": "success", "response": _answer()}, started_at=_ago(1))
+        task.execute_complete(
+            {},
+            answered(_answer()),
+            started_at=_ago(1),
+        )
     trigger = later.value.trigger
     assert isinstance(trigger, OAuth2HttpSensorTrigger)
     assert trigger.not_before is not None

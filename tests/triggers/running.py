@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.triggers.base import BaseTrigger
@@ -21,8 +23,9 @@ def again(trigger: BaseTrigger) -> Any:
 
 async def first_event(trigger: BaseTrigger) -> Any:
     """Return a trigger's first event."""
-    async for event in trigger.run():
-        return json.loads(json.dumps(event.payload))
+    async with aclosing(cast("AsyncGenerator[Any]", trigger.run())) as events:
+        async for event in events:
+            return json.loads(json.dumps(event.payload))
     raise AssertionError("no event")
 
 
@@ -31,6 +34,7 @@ def event_of(trigger: BaseTrigger) -> Any:
 
     async def alone() -> Any:
         event = await first_event(again(trigger))
+        await asyncio.sleep(0)  # what was cancelled with it ends now
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left, left
         return event

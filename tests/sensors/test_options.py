@@ -11,10 +11,9 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
 
 from airflow_oauth_provider.exceptions import OAuthError, ResourceError
-from airflow_oauth_provider.tasks.polling import pause_between
 from airflow_oauth_provider.transport.call_failure import CallFailedError
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
-from tests.sensors.sensing import answering, sensor, wait
+from tests.sensors.sensing import answered, answering, sensor, wait
 from tests.servers.scripted import Answer, CloseNow, Json
 from tests.service import Service
 from tests.support.stopwatch import Stopwatch
@@ -129,7 +128,7 @@ def test_only_processes_of_one_poll_each_count_no_failures(service: Service) -> 
         mode="reschedule", deferrable=True, max_consecutive_failures=1, response_check=lambda _: True
     )
     with pytest.raises(ResourceError):
-        task.execute_complete({}, {"status": "success", "response": body})
+        task.execute_complete({}, answered(body))
 
 
 class TestBackoff:
@@ -151,9 +150,7 @@ class TestBackoff:
         answer = {"status_code": 200, "reason": "OK", "url": "https://x", "headers": {}, "content": ""}
         task = sensor(deferrable=True, exponential_backoff=True, timeout=9999, response_check=lambda _: False)
         with pytest.raises(TaskDeferred) as later:
-            task.execute_complete(
-                {}, {"status": "success", "response": answer}, started_at=time.time() - 1000
-            )
+            task.execute_complete({}, answered(answer), started_at=time.time() - 1000)
         trigger = again(later.value.trigger)
         assert trigger.not_before - time.time() > 400
         assert trigger.backoff_since == pytest.approx(time.time() - 1000, abs=5)
@@ -164,17 +161,3 @@ class TestBackoff:
         began = time.monotonic()
         wait(deferrable=True, exponential_backoff=True, poke_interval=0.2)
         assert time.monotonic() - began >= 1.6  # 0.8 of equal pauses
-
-    @pytest.mark.parametrize(
-        "arguments, least, most",
-        [
-            ({}, 10, 10),
-            ({"longest": 5.0}, 10, 10),
-            ({"waited": 0.0}, 5, 10),
-            ({"waited": 100.0}, 50, 100),
-            ({"waited": 100.0, "longest": 30.0}, 30, 30),
-        ],
-    )
-    def test_the_pauses(self, arguments: dict[str, Any], least: float, most: float) -> None:
-        found = [pause_between(10, **arguments) for _ in range(50)]
-        assert least <= min(found) <= max(found) <= most

@@ -1,0 +1,10 @@
+"""The ``extra_options`` of a call, for whoever checks them; imports nothing, since every DAG file does it."""
+
+from __future__ import annotations
+
+SESSION_OPTIONS = ("verify", "verify_ssl", "cert", "proxies", "proxy")
+"""Those that make a session of its own necessary."""
+FLAGS = ("check_response", "allow_redirects", "stream")
+"""Those that are true or false."""
+OPTIONS = frozenset({"timeout", *FLAGS, *SESSION_OPTIONS})
+"""All."""

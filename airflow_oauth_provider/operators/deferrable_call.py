@@ -1,0 +1,230 @@
+"""What the HTTP operator does: one call, page by page, on the worker or with the triggerer's help.
+
+Deferred, the triggerer makes the first call of an idempotent method (RFC 9110 §9.2.2) and waits between
+repetitions of any. The worker makes a call that is not idempotent: a triggerer that is started again would
+make it twice. Python of the DAG's (checks, filters, pages) runs on the worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.http.operators.http import HttpOperator
+
+from airflow_oauth_provider.exceptions import ResourceError
+from airflow_oauth_provider.protocol.call.http_methods import IDEMPOTENT, SAFE
+from airflow_oauth_provider.response_check import ResponseCheck
+from airflow_oauth_provider.tasks.arguments import Arguments
+from airflow_oauth_provider.tasks.attempts import Attempts, NextAttempt, decide
+from airflow_oauth_provider.tasks.callables import call_with_context
+from airflow_oauth_provider.tasks.calling_task import CallingTask
+from airflow_oauth_provider.tasks.pages import PageLog, next_call
+from airflow_oauth_provider.tasks.polling import one_line
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+    from requests import Response
+
+    from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
+
+
+class DeferrableCall(CallingTask, HttpOperator):
+    """See the module; the public operator adds the parameters."""
+
+    data: Any
+    headers: dict[str, str]
+    json: Any
+    pagination_function: Callable[..., Any] | None
+    request_kwargs: dict[str, Any]
+    response_check: Callable[..., Any] | None
+    response_filter: Callable[..., Any] | None
+    response_headers: Sequence[str]
+    log_response: bool
+    max_event_body: int
+    retry_args: dict[str, Any] | None
+
+    def execute(self, context: Context) -> Any:
+        """Make the call, page by page where there is a ``pagination_function``.
+
+        :raises AirflowFailException: caused by the typed error, where *fail_fast* says so.
+        :raises OAuthError: otherwise.
+        """
+        with self._failing_fast():
+            self._check_rendered()
+            self._add_json()
+            if self.deferrable:
+                return self._attempt(context, Attempts.first())
+            return self._without_secrets(self.execute_sync(context))
+
+    def execute_complete(
+        self, context: Context, event: Any = None, attempts: Any = None, **unknown: Any
+    ) -> Any:
+        """Go on where the triggerer has ended.
+
+        :param event: of our triggers.
+        :param attempts: made so far; ``None`` where Airflow does not keep them (``dag.test()`` of 3.0).
+        :param unknown: what a newer version has kept.
+        :raises AirflowFailException: as :meth:`execute` does; likewise the others.
+        """
+        from airflow_oauth_provider.triggers.events import read_event, read_state
+
+        with self._failing_fast():
+            with read_state("state", self.oauth2_conn_id):
+                made = Attempts.first() if attempts is None else Attempts.of(attempts)
+                if unknown:
+                    raise ValueError("there is more than this version knows")
+            report = read_event(event, "success", "error", "waited", conn_id=self.oauth2_conn_id)
+            self._add_json()
+            if report.status == "waited":
+                return self._attempt(context, made)
+            outcome = report.error if report.response is None else report.response
+            if report.response is not None and report.response.content is None:
+                outcome = self._fetched_again(report.response)
+            return self._concluded(context, outcome, made)
+
+    def execute_sync(self, context: Context) -> Any:
+        """Make the call on the worker, page by page."""
+        response = self._run(**self._first_call())
+        return self.process_response(context=context, response=self.paginate_sync(response=response))
+
+    def paginate_sync(self, response: Response) -> Response | list[Response]:
+        """Call for the further pages, on the worker, and log each page."""
+        if self.pagination_function is None:
+            return response
+        pages, page_log = [response], PageLog()
+        page_log.add(response)
+        while page := self.pagination_function(response):
+            Arguments(self.oauth2_conn_id).page(page)
+            response = self._run(**next_call(self._first_call(), page))
+            pages.append(response)
+            page_log.add(response)
+        return pages
+
+    def _first_call(self) -> dict[str, Any]:
+        return {
+            "endpoint": self.endpoint,
+            "data": self.data,
+            "headers": self.headers,
+            "extra_options": self.extra_options,
+        }
+
+    def process_response(self, context: Context, response: Response | list[Response]) -> Any:
+        """Check the response, or the pages, and make the task's result of it.
+
+        :raises ResourceError: when *response_check* does not hold.
+        """
+        text = [page.text for page in response] if isinstance(response, list) else response.text
+        if self.log_response:
+            self.log.info("%s", self._without_secrets(text))
+        if self.response_check is not None:
+            self._require(self.response_check, context, response)
+        if self.response_filter is None:
+            return text
+        return call_with_context(self.response_filter, response, context)
+
+    def _require(
+        self, check: Callable[..., Any], context: Context, response: Response | list[Response]
+    ) -> None:
+        if isinstance(check, ResponseCheck) and not isinstance(response, list):
+            inspection = check.inspect(response)
+            if inspection.holds:
+                return
+            seen = self.hook.redact(inspection.names_there() if inspection.lacks_path else str(inspection))
+            message = f"response_check expects {check}; seen: {one_line(seen)}"
+        elif call_with_context(check, response, context):
+            return
+        else:
+            message = "Response check returned False."
+        last = response[-1] if isinstance(response, list) else response
+        raise ResourceError(message, status=last.status_code, conn_id=self.oauth2_conn_id)
+
+    def _check_rendered(self) -> None:
+        """Check what templates have been rendered to."""
+        arguments = self._check_rendered_call()
+        arguments.headers(self.headers)
+        arguments.body(self.method, data=self.data, json=self.json, request_kwargs=self.request_kwargs)
+
+    def _add_json(self) -> None:
+        """Put the body among the arguments: rendered by now, and in a dict that nobody else holds."""
+        if self.json is not None:
+            self.request_kwargs = {**self.request_kwargs, "json": self.json}
+
+    def _attempt(self, context: Context, attempts: Attempts, not_before: float | None = None) -> Any:
+        """Make one attempt: in the triggerer where it may be made twice, else here."""
+        if self.method.upper() in IDEMPOTENT:
+            self.defer(
+                trigger=self._trigger(not_before),
+                method_name="execute_complete",
+                kwargs={"attempts": attempts.state()},
+                timeout=attempts.left_of(self.execution_timeout),
+            )
+        self.log.info("%s is not idempotent (RFC 9110 §9.2.2): the worker makes this call", self.method)
+        return self._concluded(context, self._outcome(), attempts)
+
+    def _concluded(self, context: Context, outcome: Any, attempts: Attempts) -> Any:
+        """Make the result of an attempt's outcome, or another attempt."""
+        decision = decide(outcome, attempts, self.retry_args)
+        if not isinstance(decision, NextAttempt):
+            response = self.paginate_sync(response=decision)
+            return self._without_secrets(self.process_response(context=context, response=response))
+        if self.method.upper() in IDEMPOTENT:
+            return self._attempt(context, decision.attempts, decision.at)
+        from airflow_oauth_provider.triggers.oauth2 import WaitTrigger
+
+        self.defer(
+            trigger=WaitTrigger(decision.at),
+            method_name="execute_complete",
+            kwargs={"attempts": decision.attempts.state()},
+            timeout=decision.attempts.left_of(self.execution_timeout),
+        )
+        return None
+
+    def _trigger(self, not_before: float | None) -> OAuth2HttpTrigger:
+        from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
+
+        return OAuth2HttpTrigger(
+            self.oauth2_conn_id,
+            endpoint=self.endpoint,
+            method=self.method,
+            data=self.data,
+            headers=self.headers,
+            extra_options=self.extra_options,
+            request_kwargs=self.request_kwargs,
+            base_url=self.base_url,
+            not_before=not_before,
+            response_headers=self.response_headers,
+            max_event_body=self.max_event_body,
+        )
+
+    def _run(self, **call: Any) -> Response:
+        """Make a call on the worker, with the repetitions of *retry_args*."""
+        if self.retry_args:
+            repeated: Response = self.hook.run_with_advanced_retry(
+                self.retry_args, **call, **self.request_kwargs
+            )
+            return repeated
+        return self.hook.run(**call, **self.request_kwargs)
+
+    def _outcome(self) -> Response | Exception:
+        try:
+            return self.hook.run(**self._first_call(), **self.request_kwargs)
+        except Exception as error:  # tenacity decides of which to repeat
+            return error
+
+    def _fetched_again(self, response: Response) -> Response | Exception:
+        if self.method.upper() not in SAFE:
+            raise ResourceError(
+                f"the answer to {self.method} (HTTP status {response.status_code}) is larger than "
+                f"max_event_body ({self.max_event_body} bytes): raise it, or set deferrable=False",
+                status=response.status_code,
+                conn_id=self.oauth2_conn_id,
+            )
+        self.log.info(
+            "The answer is larger than max_event_body (%d bytes): the worker fetches it", self.max_event_body
+        )
+        return self._outcome()
+
+    def _without_secrets(self, result: Any) -> Any:
+        """Keep an API that echoes its request from putting the token into XCom."""
+        return self.hook.redactor.value(result)

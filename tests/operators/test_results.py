@@ -1,0 +1,169 @@
+"""Pages, checks and filters: what the log tells of them, and what makes the result."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
+from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
+from airflow_oauth_provider.response_check import ResponseCheck
+from tests.operators.deferring import operator
+from tests.servers.scripted import Answer, Json, Text
+from tests.service import RecordedRequest, Service
+from tests.triggers.running import to_the_end
+
+pytestmark = [pytest.mark.airflow]
+
+
+@pytest.fixture(autouse=True)
+def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+
+
+@pytest.fixture(params=[False, True], ids=["worker", "deferred"])
+def run(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    return lambda **arguments: to_the_end(operator(deferrable=request.param, **arguments))
+
+
+def next_page(response: Any) -> dict[str, Any] | None:
+    number = int(response.headers["ETag"])
+    return {"data": {"page": str(number + 1)}} if number < 3 else None
+
+
+def serving(*pages: Any) -> Callable[[RecordedRequest], Answer]:
+    def serve(request: RecordedRequest) -> Answer:
+        number = int(request.target.rpartition("=")[2]) if "page" in request.target else 1
+        page = pages[number - 1]
+        text = page if isinstance(page, str) else json.dumps(page)
+        return Text(200, text, headers=[("ETag", str(number))])
+
+    return serve
+
+
+@pytest.mark.fault("F40")
+@pytest.mark.parametrize(
+    "pages, told",
+    [
+        pytest.param(
+            [[1, 2], [3], [4, 5]],
+            ["page 1: 2 items, 2 so far", "page 2: 1 item, 3 so far", "page 3: 2 items, 5 so far"],
+            id="arrays",
+        ),
+        pytest.param(
+            [{"orders": [1], "next": "x", "by": {"a": []}}, {"orders": []}, {"orders": [2, 3], "next": None}],
+            ["page 1: 1 item, 1 so far", "page 2: 0 items, 1 so far", "page 3: 2 items, 3 so far"],
+            id="the-only-array",
+        ),
+        pytest.param(
+            [{"orders": [1], "links": []}, "<html>", [1, 2]],
+            ["page 1: 28 bytes", "page 2: 6 bytes", "page 3: 2 items"],
+            id="what-cannot-be-counted",
+        ),
+    ],
+)
+def test_a_line_a_page(
+    service: Service,
+    run: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+    pages: list[Any],
+    told: list[str],
+) -> None:
+    caplog.set_level(logging.INFO, "airflow_oauth_provider.tasks.pages")
+    service.api = serving(*pages)
+    assert len(run(pagination_function=next_page, data={"kept": "1"}, response_headers="ETag")) == 3
+    lines = [record.getMessage() for record in caplog.records if record.name.endswith("tasks.pages")]
+    assert lines == told
+    assert [call.target for call in service.calls[1:]] == ["/api/x?kept=1&page=2", "/api/x?kept=1&page=3"]
+
+
+@pytest.mark.fault("F48")
+@pytest.mark.parametrize(
+    "page",
+    ["https://api.example/2", {"endpont": "x"}, {"endpoint": 3}, {"extra_options": {"timeot": 1}}],
+    ids=str,
+)
+def test_what_a_pagination_function_may_not_return(run: Callable[..., Any], page: Any) -> None:
+    with pytest.raises(AirflowFailException) as caught:
+        run(pagination_function=lambda _: page)
+    assert isinstance(caught.value.__cause__, ConfigurationError)
+
+
+def test_what_pages_merge(service: Service) -> None:
+    calls = iter([{"endpoint": "y", "data": {"b": {"d": 2}}, "headers": {"X-Two": "2"}}, None])
+    task = OAuth2HttpOperator(
+        task_id="x",
+        oauth2_conn_id="my_api",
+        endpoint="x",
+        method="GET",
+        data={"a": "1", "b": {"c": 1}},
+        headers={"X-One": "1"},
+        pagination_function=lambda _: next(calls),
+    )
+    task.execute({})
+    last = service.calls[-1]
+    assert last.target == "/api/y?a=1&b=c&b=d"
+    assert (last.header("X-One"), last.header("X-Two")) == ("1", "2")
+
+
+@pytest.mark.fault("F41")
+@pytest.mark.parametrize(
+    "check, told",
+    [
+        (
+            ResponseCheck(json_path="$.a", expected="done"),
+            'expects $.a = "done"; seen: 200, $.a = "Bearer ***"',
+        ),
+        (ResponseCheck(status=201), "expects status 201; seen: 200"),
+        (
+            {"status": [200, 201], "json_path": "$.b"},
+            "expects status 200 or 201, $.b is set; seen: the answer has no $.b: $ has a",
+        ),
+    ],
+)
+def test_a_declared_check_tells_what_it_expects_and_what_it_has_seen(
+    service: Service, run: Callable[..., Any], check: Any, told: str
+) -> None:
+    service.api = lambda request: Json({"a": request.header("Authorization")})
+    with pytest.raises(ResourceError) as caught:
+        run(response_check=check)
+    assert str(caught.value) == f'Connection "my_api": response_check {told}'
+    assert "tok-" not in str(caught.value)
+
+
+def test_a_declared_check_that_holds(service: Service, run: Callable[..., Any]) -> None:
+    service.api = lambda _: Json({"a": "done"})
+    assert run(response_check=ResponseCheck(json_path="$.a", expected="done")) == '{"a": "done"}'
+
+
+@pytest.mark.fault("F52")
+def test_checks_and_filters_log_no_deprecation(
+    service: Service,
+    run: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = run(
+            response_check=lambda response: response.ok,
+            response_filter=lambda response: response.status_code,
+        )
+    assert result == 200
+    assert [str(warning.message) for warning in caught if "determine_kwargs" in str(warning.message)] == []
+    assert "determine_kwargs" not in caplog.text + capsys.readouterr().out
+
+
+def test_checks_and_filters_are_given_what_they_name_of_the_context(service: Service) -> None:
+    task = operator(
+        deferrable=False,
+        response_check=lambda response, ds: (response.ok, ds) == (True, "2026-01-01"),
+        response_filter=lambda response, ds, **rest: [response.status_code, ds, *rest],
+    )
+    assert task.execute({"ds": "2026-01-01", "ts": "x"}) == [200, "2026-01-01", "ts"]

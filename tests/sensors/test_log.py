@@ -1,0 +1,185 @@
+"""What a sensor tells while it waits and at its end, on the worker and in the triggerer alike."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
+
+from airflow_oauth_provider.response_check import ResponseCheck
+from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
+from airflow_oauth_provider.tasks.deferrable_sensor import GRACE
+from airflow_oauth_provider.tasks.polling import LONGEST_RETRY_AFTER
+from tests.sensors.sensing import answering, sensor, wait
+from tests.servers.scripted import Answer, Json, Silent
+from tests.service import Service
+from tests.triggers.running import event_of
+
+pytestmark = [pytest.mark.airflow, pytest.mark.fault("F41")]
+DONE_BOTH = Json({"state": "done", "stat": "done"})
+DONE = ResponseCheck(json_path="$.state", expected="done")
+
+
+@pytest.fixture
+def polls(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """What has been logged of polls."""
+    caplog.set_level(logging.INFO, "airflow_oauth_provider.tasks.polling")
+    name = "airflow_oauth_provider.tasks.polling"
+    return lambda: [
+        f"{record.levelname} {record.getMessage()}" for record in caplog.records if record.name == name
+    ]
+
+
+def test_first_poll_each_change_and_the_end(
+    service: Service, deferrable: bool, polls: Callable[[], list[str]]
+) -> None:
+    states = ["queued", "queued", "running", "running", "done"]
+    answering(service, Json({}, 404), *[Json({"state": state}) for state in states])
+    wait(deferrable=deferrable, response_check=DONE, poke_interval=0.1)
+    assert polls() == [
+        "INFO poll 1: 404, which means not yet; next in 0.1 s",
+        'INFO poll 2: 200, $.state = "queued"; next in 0.1 s',
+        'INFO poll 4: 200, $.state = "running"; next in 0.1 s',
+        'INFO poll 6: 200, $.state = "done"; as expected',
+    ]
+
+
+def test_a_callable_check_counts_on_over_deferrals(
+    service: Service, deferrable: bool, polls: Callable[[], list[str]]
+) -> None:
+    states = ["queued", "queued", "running", "done"]
+    answering(service, Json({}, 404), *[Json({"state": state}) for state in states])
+    wait(
+        deferrable=deferrable,
+        poke_interval=0.1,
+        response_check=lambda response: response.json()["state"] == "done",
+    )
+    assert polls() == [
+        "INFO poll 1: 404, which means not yet; next in 0.1 s",
+        "INFO poll 2: 200, response_check returned False; next in 0.1 s",
+        "INFO poll 5: 200, response_check returned True; as expected",
+    ]
+
+
+def test_a_missing_path_is_a_warning_at_once_and_once(
+    service: Service, deferrable: bool, polls: Callable[[], list[str]]
+) -> None:
+    answering(service, *[Json({"stage": "x", "echo": "a"})] * 3, Json({"state": "done"}))
+    wait(deferrable=deferrable, response_check=DONE)
+    warnings = [line for line in polls() if line.startswith("WARNING")]
+    assert warnings == ["WARNING the answer has no $.state: $ has stage, echo"]
+
+
+def test_no_secret_is_told(service: Service, deferrable: bool, polls: Callable[[], list[str]]) -> None:
+    def echo(request: Any) -> Answer:
+        return Json({"state": request.header("Authorization"), request.header("Authorization"): 1})
+
+    for path in ("$.state", "$.stat"):
+        service.api = lambda request: (
+            Json({"state": "done", "stat": "done"}) if len(service.calls) % 3 == 0 else echo(request)
+        )
+        wait(deferrable=deferrable, response_check=ResponseCheck(json_path=path, expected="done"))
+    told = "\n".join(polls())
+    assert '$.state = "Bearer ***"' in told
+    assert "$ has state, Bearer ***" in told
+    assert "tok-1" not in told
+
+
+def test_rescheduled_there_are_no_numbers_and_one_warning(
+    service: Service, polls: Callable[[], list[str]]
+) -> None:
+    class Instance:
+        first: Any = None
+
+        def get_first_reschedule_date(self, context: Any) -> Any:
+            return self.first
+
+    from datetime import UTC, datetime
+
+    answering(service, Json({"stage": "x"}))
+    instance = Instance()
+    for _ in range(2):
+        with pytest.raises(Exception) as caught:  # where it is imported from depends on the version
+            sensor(mode="reschedule", poke_interval=60, response_check=DONE, timeout=600).execute(
+                {"ti": instance}
+            )
+        assert type(caught.value).__name__ == "AirflowRescheduleException"
+        instance.first = datetime.now(UTC)
+    line = "INFO poll: 200, no $.state; next in 60 s"
+    assert polls() == ["WARNING the answer has no $.state: $ has stage", line, line]
+
+
+class TestTimeout:
+    """The error at the end of the time names what the last poll saw."""
+
+    LAST = re.compile(r'Last seen: poll \d+: 200, \$\.state = "running"; expected: \$\.state = "done"$')
+
+    def test_it_names_the_last_poll(self, service: Service, deferrable: bool) -> None:
+        answering(service, Json({"state": "running"}))
+        with pytest.raises(AirflowSensorTimeout) as caught:
+            wait(deferrable=deferrable, response_check=DONE, timeout=0.5, poke_interval=0.1)
+        assert self.LAST.search(str(caught.value))
+
+    @pytest.mark.parametrize("option", ["soft_fail", "never_fail"])
+    def test_so_does_a_skip(self, service: Service, deferrable: bool, option: str) -> None:
+        answering(service, Json({"state": "running"}))
+        with pytest.raises(AirflowSkipException) as caught:
+            wait(deferrable=deferrable, response_check=DONE, timeout=0.5, poke_interval=0.1, **{option: True})
+        assert self.LAST.search(str(caught.value))
+
+    def test_of_failures(self, service: Service, deferrable: bool) -> None:
+        answering(service, Json({}, 503))
+        with pytest.raises(AirflowSensorTimeout, match=r"Last seen: poll \d+: failed: .*503"):
+            wait(deferrable=deferrable, timeout=0.5, poke_interval=0.1, max_consecutive_failures=None)
+
+    def test_the_trigger_ends_in_time_whatever_it_is_doing(self, service: Service) -> None:
+        service.api = lambda _: Silent()
+        with pytest.raises(AirflowSensorTimeout, match="Last seen: no poll has ended yet"):
+            wait(deferrable=True, timeout=0.5)
+
+    @pytest.mark.fault("F15")
+    def test_retry_after_is_obeyed_up_to_the_end_only(self, service: Service, deferrable: bool) -> None:
+        answering(service, Json({}, 429, [("Retry-After", "999999999")]))
+        with pytest.raises(AirflowSensorTimeout):
+            wait(deferrable=deferrable, timeout=1)
+
+    @pytest.mark.fault("F15")
+    def test_retry_after_is_obeyed_for_an_hour_at_the_most(
+        self, service: Service, polls: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        answering(service, Json({}, 429, [("Retry-After", "999999999")]), Json({}))
+        pauses: list[float] = []
+        sleep_really = asyncio.sleep
+
+        async def sleep(seconds: float, *result: Any) -> Any:
+            if seconds > 5:
+                pauses.append(seconds)
+            return await sleep_really(min(seconds, 0.01), *result)
+
+        monkeypatch.setattr("airflow_oauth_provider.triggers.sensor_trigger.asyncio.sleep", sleep)
+        wait(deferrable=True, timeout=999_999)
+        assert pauses == [LONGEST_RETRY_AFTER]
+
+    def test_airflows_own_limit_is_left_for_a_triggerer_that_is_gone(self, service: Service) -> None:
+        task = sensor(deferrable=True, timeout=100)
+        with pytest.raises(TaskDeferred) as deferred:
+            task.execute({})
+        assert deferred.value.timeout is not None
+        assert 99 < deferred.value.timeout.total_seconds() - GRACE <= 100
+        with pytest.raises(AirflowSensorTimeout, match="its log tells"):
+            task.resume_execution("__fail__", {"error": "Trigger timeout"}, {})
+
+    def test_a_trigger_that_comes_too_late_ends_at_once(self, service: Service) -> None:
+        task: OAuth2HttpSensor = sensor(deferrable=True, timeout=0)
+        with pytest.raises(TaskDeferred) as deferred:
+            task.execute({})
+        assert event_of(deferred.value.trigger)["status"] == "timeout"
