@@ -101,7 +101,8 @@ class AirflowHome:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        printed = _follow(running, progress)
+        with running:
+            printed = _follow(running, progress)
         if not report.exists():
             raise RuntimeError(f"the DAGs could not be run:\n{''.join(printed)}")
         # What Airflow's own processes tell each other is no task log; 3.0 prints even that, secrets included.
