@@ -1,6 +1,6 @@
 """Authorizations as people see them: what page, command line and check operator share.
 
-:func:`describe` tells the state of a connection without any network; :func:`authorize`,
+:func:`describe` returns the state of a connection without any network; :func:`authorize`,
 :func:`forget` and :func:`check_all` act on it. Nothing here shows a secret or a token.
 """
 
@@ -15,7 +15,7 @@ from airflow_oauth_provider.authorizations.description import (
     named_category,
 )
 from airflow_oauth_provider.authorizations.remedies import remedy
-from airflow_oauth_provider.authorizations.results import Checked, error_report
+from airflow_oauth_provider.authorizations.results import CheckResult, error_report
 from airflow_oauth_provider.authorizations.settings import display_settings
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 
@@ -23,7 +23,7 @@ __all__ = [
     "AT_ONCE",
     "Authorization",
     "AuthorizationStatus",
-    "Checked",
+    "CheckResult",
     "ConnectionValues",
     "Refusal",
     "Target",

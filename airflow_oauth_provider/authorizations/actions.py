@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_oauth_provider.authorizations.description import certificate_expires_at
-from airflow_oauth_provider.authorizations.results import Checked
+from airflow_oauth_provider.authorizations.results import CheckResult
 from airflow_oauth_provider.authorizations.unforeseen import unforeseen
 from airflow_oauth_provider.authorizations.values import ConnectionValues, team_of
 from airflow_oauth_provider.client import report
@@ -20,7 +20,7 @@ from airflow_oauth_provider.tokens.display_index import DisplayIndex
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
 
 
-def authorize(connection: Any) -> Checked:
+def authorize(connection: Any) -> CheckResult:
     """Get a new token now, whatever refusals are remembered, as Airflow's Test does: at most 10 s.
 
     Then calls ``probe_path``, where ``allowed_api_hosts`` lists its host. A token replaces the shared
@@ -29,13 +29,13 @@ def authorize(connection: Any) -> Checked:
     :param connection: saved under its id; of the Task SDK or of the database model.
     """
     try:
-        job = Job.of(connection)
+        check = ConnectionCheck.of(connection)
     except ConfigurationError as error:
-        return Checked(str(connection.conn_id), error=error)
+        return CheckResult(str(connection.conn_id), error=error)
     except Exception as error:  # of whatever kind: the person sees a result
         conn_id = str(connection.conn_id)
-        return Checked(conn_id, error=unforeseen(error, conn_id, "authorized"))
-    return job.run(lambda: job.client.authorize(saved=True), listed_only=True)
+        return CheckResult(conn_id, error=unforeseen(error, conn_id, "authorized"))
+    return check.run(lambda: check.client.authorize(saved=True), listed_only=True)
 
 
 def forget(connection: Any) -> None:
@@ -43,7 +43,7 @@ def forget(connection: Any) -> None:
 
     Other processes go on with a token that they hold until it ends.
 
-    :raises ConfigurationError: when the connection is wrong: then its token cannot be told either.
+    :raises ConfigurationError: when the connection is wrong: then nobody can say which token is its own.
     """
     sharing = read_policy().sharing
     conn_id = str(connection.conn_id)
@@ -54,17 +54,17 @@ def forget(connection: Any) -> None:
 
 
 @dataclass(frozen=True)
-class Job:
-    """One connection, read and resolved: what follows needs nothing of Airflow.
+class ConnectionCheck:
+    """The check of one connection, read and resolved: what follows needs nothing of Airflow.
 
     :param facts: what is known before anything is asked.
     """
 
     client: OAuth2Client
-    facts: Checked
+    facts: CheckResult
 
     @classmethod
-    def of(cls, connection: Any, *, masks: bool = True, stop: Stop = NEVER) -> Job:
+    def of(cls, connection: Any, *, masks: bool = True, stop: Stop = NEVER) -> ConnectionCheck:
         """Resolve a connection, in the caller's thread.
 
         :param masks: as of :class:`OAuth2Client`.
@@ -75,7 +75,7 @@ class Job:
         client = OAuth2Client(values.conn_id, values, masks=masks)
         client.stop = stop
         settings = client.settings
-        facts = Checked(
+        facts = CheckResult(
             values.conn_id,
             category=settings.category,
             token_host=settings.token_url.origin.authority,
@@ -84,34 +84,34 @@ class Job:
         )
         return cls(client, facts)
 
-    def check(self) -> Checked:
+    def check(self) -> CheckResult:
         """Get a new token as a scheduled check does, and call ``probe_path``."""
         return self.run(self.client.check, listed_only=False)
 
-    def run(self, acquire: Callable[[], AccessToken], *, listed_only: bool) -> Checked:
+    def run(self, acquire: Callable[[], AccessToken], *, listed_only: bool) -> CheckResult:
         """Get a token and call ``probe_path``.
 
         :param listed_only: as of :meth:`OAuth2Hook.probe`.
         """
-        began, found = time.monotonic(), self.facts
+        began, result = time.monotonic(), self.facts
         try:
             token = acquire()
-            found = self._granted(token)
-            found = replace(found, probe=self._probe(token, listed_only=listed_only))
+            result = self._granted(token)
+            result = replace(result, probe=self._probe(token, listed_only=listed_only))
         except OAuthError as error:
-            found = replace(found, error=error)
+            result = replace(result, error=error)
         except Exception as error:  # nobody's check may end with what one connection brings up
-            found = replace(found, error=unforeseen(error, found.conn_id, "checked"))
-        return replace(found, seconds=time.monotonic() - began)
+            result = replace(result, error=unforeseen(error, result.conn_id, "checked"))
+        return replace(result, seconds=time.monotonic() - began)
 
-    def _granted(self, token: AccessToken) -> Checked:
-        wanted = self.client.settings.request.scope
+    def _granted(self, token: AccessToken) -> CheckResult:
+        requested = self.client.settings.request.scope
         return replace(
             self.facts,
             expires_at=token.expires_at,
             lifetime=token.lifetime,
             granted=tuple(sorted(token.scopes)),
-            missing=tuple(scope for scope in wanted if scope not in token.scopes),
+            missing=tuple(scope for scope in requested if scope not in token.scopes),
             scopes_stated=token.scopes_stated,
         )
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-from airflow_oauth_provider.authorizations.actions import Job
-from airflow_oauth_provider.authorizations.results import Checked
+from airflow_oauth_provider.authorizations.actions import ConnectionCheck
+from airflow_oauth_provider.authorizations.results import CheckResult
 from airflow_oauth_provider.authorizations.unforeseen import unforeseen
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 from airflow_oauth_provider.connection.identifier import connection_not_found
@@ -69,9 +69,9 @@ class Target:
 def check_all(
     targets: Iterable[Target],
     *,
-    on_done: Callable[[Checked], None] = lambda _: None,
+    on_done: Callable[[CheckResult], None] = lambda _: None,
     stop: Stop | None = None,
-) -> list[Checked]:
+) -> list[CheckResult]:
     """Get a new token for each connection, as a scheduled check does, and call ``probe_path``.
 
     Whatever ends it early (Ctrl-C, a task's timeout) stops the checks that are under way, too.
@@ -88,15 +88,15 @@ def check_all(
 
 
 class _Checks:
-    """Keeps four checks under way. All but :meth:`Job.check` happens in the caller's thread."""
+    """Keeps four checks under way. All but :meth:`ConnectionCheck.check` happens in the caller's thread."""
 
-    def __init__(self, targets: Iterable[Target], on_done: Callable[[Checked], None], stop: Stop) -> None:
-        self.results: dict[str, Checked] = {}
+    def __init__(self, targets: Iterable[Target], on_done: Callable[[CheckResult], None], stop: Stop) -> None:
+        self.results: dict[str, CheckResult] = {}
         self._targets = deque(targets)
         self._on_done = on_done
         self._stop = stop
-        self._waiting: deque[Job] = deque()
-        self._running: dict[Future[Checked], _Run] = {}
+        self._waiting: deque[ConnectionCheck] = deque()
+        self._running: dict[Future[CheckResult], _Run] = {}
         self._spacing = _Spacing()
         self._started = 0
 
@@ -108,14 +108,14 @@ class _Checks:
     def _add(self, target: Target) -> None:
         """Resolve a connection; what is wrong with it is a result already."""
         if target.error is not None:
-            self._done(Checked(target.conn_id, error=target.error))
+            self._done(CheckResult(target.conn_id, error=target.error))
             return
         try:
-            self._waiting.append(Job.of(target.connection, masks=False, stop=self._stop))
+            self._waiting.append(ConnectionCheck.of(target.connection, masks=False, stop=self._stop))
         except ConfigurationError as error:
-            self._done(Checked(target.conn_id, error=error))
+            self._done(CheckResult(target.conn_id, error=error))
         except Exception as error:  # whatever it is, the others are checked
-            self._done(Checked(target.conn_id, error=unforeseen(error, target.conn_id, "checked")))
+            self._done(CheckResult(target.conn_id, error=unforeseen(error, target.conn_id, "checked")))
 
     def run(self) -> None:
         """Check them all."""
@@ -124,8 +124,8 @@ class _Checks:
             while self._targets or self._waiting or self._running:
                 self._stop.check()
                 self._add_some()
-                while len(self._running) < AT_ONCE and (job := self._next_due()):
-                    self._start(pool, job)
+                while len(self._running) < AT_ONCE and (check := self._next_due()):
+                    self._start(pool, check)
                 self._collect()
         except BaseException:
             self._stop.stop()
@@ -134,20 +134,20 @@ class _Checks:
             # Not waited for: a timeout is to end the task now, and who was stopped ends by itself.
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _start(self, pool: Executor, job: Job) -> None:
+    def _start(self, pool: Executor, check: ConnectionCheck) -> None:
         self._started += 1
         # Later ones start as others end, and so stay apart by themselves.
         moment = random.uniform(0, STAGGER) if self._started <= AT_ONCE else 0.0  # noqa: S311  (not a secret)
-        self._running[pool.submit(_check, job, moment)] = _Run(job, time.monotonic())
+        self._running[pool.submit(_check_after, check, moment)] = _Run(check, time.monotonic())
 
-    def _next_due(self) -> Job | None:
+    def _next_due(self) -> ConnectionCheck | None:
         """Take the first whose host may be asked now."""
         now = time.monotonic()
-        for job in self._waiting:
-            if self._spacing.wait(_host(job), now) <= 0:
-                self._spacing.asked(_host(job), now)
-                self._waiting.remove(job)
-                return job
+        for check in self._waiting:
+            if self._spacing.wait(_host(check), now) <= 0:
+                self._spacing.record_request(_host(check), now)
+                self._waiting.remove(check)
+                return check
         return None
 
     def _collect(self) -> None:
@@ -164,26 +164,26 @@ class _Checks:
             try:
                 checked = future.result()
             except Exception as error:
-                facts = run.job.facts
+                facts = run.check.facts
                 checked = replace(facts, error=unforeseen(error, facts.conn_id, "checked"))
-            if run.job.client.cost.requests:
-                self._spacing.answered(_host(run.job), checked, run.started_at)
+            if run.check.client.cost.requests:
+                self._spacing.record_outcome(_host(run.check), checked, run.started_at)
             self._done(checked)
 
     def _until_next(self) -> float:
         """Return the seconds until a host may be asked again; nothing waits for another reason."""
         now = time.monotonic()
-        waits = (self._spacing.wait(_host(job), now) for job in self._waiting)
+        waits = (self._spacing.wait(_host(check), now) for check in self._waiting)
         return max(0.0, min(waits, default=GLANCE))
 
-    def _done(self, checked: Checked) -> None:
+    def _done(self, checked: CheckResult) -> None:
         self.results[checked.conn_id] = checked
         self._on_done(checked)
 
 
 @dataclass(frozen=True)
 class _Run:
-    job: Job
+    check: ConnectionCheck
     started_at: float
 
 
@@ -198,12 +198,12 @@ class _Spacing:
         """Return the seconds until a host may be asked."""
         return self._not_before.get(host, now) - now
 
-    def asked(self, host: str, now: float) -> None:
-        """Let the next one wait, where the host has refused."""
+    def record_request(self, host: str, now: float) -> None:
+        """Let the next request wait, where the host has refused."""
         if host in self._not_before:
             self._not_before[host] = now + SPACING
 
-    def answered(self, host: str, checked: Checked, started_at: float) -> None:
+    def record_outcome(self, host: str, checked: CheckResult, started_at: float) -> None:
         """Space out after a refusal, and no longer once a check that began later gets a token."""
         if _refuses_client(checked.error):
             self._refused_at[host] = now = time.monotonic()
@@ -212,13 +212,13 @@ class _Spacing:
             del self._refused_at[host], self._not_before[host]
 
 
-def _host(job: Job) -> str:
-    return str(job.facts.token_host)
+def _host(check: ConnectionCheck) -> str:
+    return str(check.facts.token_host)
 
 
-def _check(job: Job, moment: float) -> Checked:
+def _check_after(check: ConnectionCheck, moment: float) -> CheckResult:
     time.sleep(moment)
-    return job.check()
+    return check.check()
 
 
 def _refuses_client(error: OAuthError | None) -> bool:

@@ -61,8 +61,8 @@ class Authorization:
 
     :param reason: why, where *status* is refused, disabled or a wrong configuration; *in_a_row* how often
         since the last token, where it is disabled for that.
-    :param scope: wanted scopes, *granted* those of the last token; *scopes_stated* whether the server
-        named these, else they are as asked.
+    :param scope: scopes of the connection, *granted* those of the last token; *scopes_stated* whether the
+        server named them, else they are as asked.
     :param authorized_at: when the last token was granted; *expires_at* when it ends.
     :param used_at: when the connection was last used with other settings, where it was edited since.
     :param refusal: the last one, also where a token is held all the same.
@@ -152,8 +152,8 @@ _WORDS = {
 def describe(connection: Any, policy: Policy | None = None) -> Authorization:
     """Return the state of a connection's authorization; of whatever cannot be described, why not.
 
-    An RSA key whose numbers do not fit each other is found when something is signed with it, not here:
-    checking that takes some 30 ms each, and lists are long.
+    An RSA key whose numbers do not fit each other fails when something is signed with it, not here:
+    checking one takes some 30 ms, and lists are long.
 
     :param connection: of the Task SDK or of the database model.
     :param policy: what ``airflow.cfg`` says, for callers that describe many; read where ``None``.

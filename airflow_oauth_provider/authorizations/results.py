@@ -14,7 +14,7 @@ from airflow_oauth_provider.tokens.records import concerns_others
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """Facts about a new token, or the error that was met instead of one.
 
     :param error: ``None`` when all went well. With *expires_at* set, a token was granted and the

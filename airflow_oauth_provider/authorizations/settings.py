@@ -1,4 +1,4 @@
-"""A connection's settings as they may be shown."""
+"""A connection's settings as displays may show them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def display_settings(connection: Any) -> tuple[tuple[str, str], ...]:
         extra = parse_extra(values.extra)
     except (ConfigurationError, FieldError):
         return ()
-    shown = [
+    rows = [
         (entry.label, "set" if entry.key == "password" else displayable(value) or "")
         for entry in STANDARD_FIELDS
         if (value := getattr(values, entry.key))
@@ -30,8 +30,8 @@ def display_settings(connection: Any) -> tuple[tuple[str, str], ...]:
     for entry in FIELDS:
         value = extra.get(entry.key)
         if value not in (None, "", [], {}):
-            shown.append((entry.label, displayable(_text(entry, value)) or ""))
-    return tuple(shown)
+            rows.append((entry.label, displayable(_text(entry, value)) or ""))
+    return tuple(rows)
 
 
 def displayable(text: str | None) -> str | None:
@@ -62,8 +62,8 @@ def _hidden(name: Any, value: Any) -> Any:
     if hides_value_of(str(name)):
         return "***"
     if isinstance(value, dict):
-        return {key: _hidden(key, each) for key, each in value.items()}
-    return [_hidden(name, each) for each in value] if isinstance(value, list) else value
+        return {key: _hidden(key, item) for key, item in value.items()}
+    return [_hidden(name, item) for item in value] if isinstance(value, list) else value
 
 
 def _content(value: Any) -> str:

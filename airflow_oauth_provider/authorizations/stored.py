@@ -24,7 +24,7 @@ _column = Connection.__table__.c
 class StoredConnection:
     """A connection of the metadata database, its secrets decrypted when they are read.
 
-    Airflow's own model tells the secrets masker every password it loads, used or not, and the
+    Airflow's own model registers every password it loads with the secrets masker, used or not, and the
     masker's pattern grows with each: a list of 500 would take seconds and slow down all logging.
     """
 

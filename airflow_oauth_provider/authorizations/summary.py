@@ -22,13 +22,13 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "| connection | category | outcome | token until | token host |"
     yield "|---|---|---|---|---|"
-    for each in report["connections"]:
+    for row in report["connections"]:
         cells = (
-            each["conn_id"],
-            each["category"],
-            _MARKS[each["outcome"]],
-            each["expires_at"],
-            each["token_host"],
+            row["conn_id"],
+            row["category"],
+            _MARKS[row["outcome"]],
+            row["expires_at"],
+            row["token_host"],
         )
         yield f"| {' | '.join(_cell(cell) for cell in cells)} |"
     details = list(_details(report))
@@ -38,13 +38,13 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _details(report: Mapping[str, Any]) -> Iterator[str]:
-    for each in report["connections"]:
-        if not each["ok"]:
-            yield f"- {_cell(each['conn_id'])}: {_cell(each['message'])}. {_cell(each['error']['remedy'])}"
-        for warning in each["warnings"]:
-            yield f"- {_cell(each['conn_id'])}: {_cell(warning)}"
-    for note in report["notes"]:
-        yield f"- {_cell(note)}"
+    for row in report["connections"]:
+        if not row["ok"]:
+            yield f"- {_cell(row['conn_id'])}: {_cell(row['message'])}. {_cell(row['error']['remedy'])}"
+        for warning in row["warnings"]:
+            yield f"- {_cell(row['conn_id'])}: {_cell(warning)}"
+    for warning in report["notes"]:
+        yield f"- {_cell(warning)}"
 
 
 def _cell(value: object) -> str:

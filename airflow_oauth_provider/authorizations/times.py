@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 DAY = 86_400.0
 SOON = 30.0
-"""Days before its end from which people are told of a certificate."""
+"""Days before its end from which displays warn of a certificate."""
 
 
 def utc(at: float | None) -> str:

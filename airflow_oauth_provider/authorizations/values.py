@@ -12,8 +12,8 @@ from airflow_oauth_provider.exceptions import ConfigurationError
 class ConnectionValues:
     """What stands in a connection; good in any thread, and after its database session has ended.
 
-    :param team: that owns it, where Airflow tells. It has no part in finding a token (tasks, whose
-        tokens are spoken of here, are not told it), only in the display index.
+    :param team: that owns it, where Airflow says so. It has no part in finding a token (tasks, whose
+        tokens these are, do not know it), only in the display index.
     """
 
     conn_id: str
@@ -35,15 +35,15 @@ class ConnectionValues:
         """
         if isinstance(connection, cls):
             return connection
-        found = {name: value_of(connection, name) for name in _NAMES}
-        return cls(str(connection.conn_id), **found, team=team_of(connection))
+        values = {name: value_of(connection, name) for name in _NAMES}
+        return cls(str(connection.conn_id), **values, team=team_of(connection))
 
 
 _NAMES = ("conn_type", "description", "host", "login", "password", "schema", "port", "extra")
 
 
 def team_of(connection: Any) -> str | None:
-    """Return the team that owns a connection, where Airflow tells."""
+    """Return the team that owns a connection, where Airflow says so."""
     team = getattr(connection, "team_name", None) or getattr(connection, "team", None)
     return str(team) if team else None
 

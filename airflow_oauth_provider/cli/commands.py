@@ -1,9 +1,9 @@
-"""The commands themselves; each ends with status 0, with 1 when something failed, with 130 on Ctrl-C."""
+"""The commands themselves. A command ends with status 0, with 1 when something failed, with 130 on Ctrl-C."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from functools import wraps
 from typing import Any
@@ -13,7 +13,7 @@ from airflow.utils.providers_configuration_loader import providers_configuration
 
 from airflow_oauth_provider.authorizations import (
     Authorization,
-    Checked,
+    CheckResult,
     Target,
     authorize,
     check_all,
@@ -32,11 +32,11 @@ from airflow_oauth_provider.cli.discovery import creation_of, metadata_of
 from airflow_oauth_provider.cli.output import (
     LONGEST_CELL,
     Progress,
-    note,
-    notes,
     only_results,
     print_facts,
     print_json,
+    print_message,
+    print_messages,
     print_table,
 )
 from airflow_oauth_provider.client import masking
@@ -72,7 +72,7 @@ def _command(command: Command) -> Callable[[Any], None]:
             with only_results() if args.json else nullcontext():
                 wrapped(args)
         except KeyboardInterrupt:
-            note("Interrupted.")
+            print_message("Interrupted.")
             sys.exit(INTERRUPTED)
 
     return outermost
@@ -82,7 +82,7 @@ def _fail(error: OAuthError, args: Any) -> None:
     if args.json:
         print_json({"conn_id": error.conn_id, "ok": False, "error": error_report(error)})
     else:
-        note(str(error))
+        print_message(str(error))
 
 
 @_command
@@ -90,36 +90,38 @@ def check(args: Any) -> bool:
     """Get a new token for each connection, and say what came of it."""
     targets = _targets(args)
     if not targets:
-        note(
+        print_message(
             "There are no connections of this type in the metadata database. Those of the environment and of "
             "secrets backends cannot be listed: name them."
         )
     general = deployment_warnings(read_policy())
     results = _checked(targets)
     if args.json:
-        reports = [each.report() for each in results]
-        print_json([each | {"warnings": [*each["warnings"], *general]} for each in reports])
+        reports = [result.report() for result in results]
+        print_json([report | {"warnings": [*report["warnings"], *general]} for report in reports])
     else:
-        print_table([_checked_row(each) for each in results])
-        notes(f'Connection "{each.conn_id}": {text}' for each in results for text in each.warnings)
-    notes(general)
+        print_table([_checked_row(result) for result in results])
+        print_messages(
+            f'Connection "{result.conn_id}": {text}' for result in results for text in result.warnings
+        )
+    print_messages(general)
     if len(results) < len(targets):
-        note(f"{len(results)} of {len(targets)} were checked.")
+        print_message(f"{len(results)} of {len(targets)} were checked.")
         raise KeyboardInterrupt
-    return all(each.ok for each in results)
+    return all(result.ok for result in results)
 
 
-def _checked(targets: list[Target]) -> list[Checked]:
+def _checked(targets: list[Target]) -> list[CheckResult]:
     """Check them; on Ctrl-C return the results that there are."""
-    done: dict[str, Checked] = {}
+    done: dict[str, CheckResult] = {}
     progress = Progress(len(targets))
 
-    def tell(result: Checked) -> None:
+    def collect(result: CheckResult) -> None:
         done[result.conn_id] = result
         progress.step()
 
-    with suppress(KeyboardInterrupt), progress.shown():
-        check_all(targets, on_done=tell)
+    with suppress(KeyboardInterrupt), progress.display():
+        check_all(targets, on_done=collect)
     return [done[target.conn_id] for target in targets if target.conn_id in done]
 
 
@@ -131,25 +133,29 @@ def _targets(args: Any) -> list[Target]:
     if args.conn_ids and args.all:
         raise ConfigurationError("cannot be given together with connection ids", field="--all")
     if args.conn_ids:
-        found = [connections.named(conn_id) for conn_id in dict.fromkeys(args.conn_ids)]
+        targets = [connections.named(conn_id) for conn_id in dict.fromkeys(args.conn_ids)]
     elif args.all or args.category:
-        found = [Target.of(each) for each in find_connections()]
+        targets = [Target.of(stored) for stored in find_connections()]
     else:
         raise ConfigurationError("name connections, or give --all or --category", field="CONN_ID")
     if args.category:
         policy = read_policy()
-        # What cannot be read has no category that could be told: it fails whatever was asked for.
-        found = [
-            each
-            for each in found
-            if each.error or describe(each.connection, policy).category == args.category
+        # Nobody knows the category of what cannot be read: it fails whatever category is asked for.
+        targets = [
+            target
+            for target in targets
+            if target.error or describe(target.connection, policy).category == args.category
         ]
-        if not found:
+        if not targets:
             raise ConfigurationError("no connection has it", field="--category")
-    return found
+    return targets
 
 
-def _checked_row(result: Checked) -> dict[str, Any]:
+def _warnings(rows: Iterable[CheckResult | Authorization]) -> Iterator[str]:
+    return (f'Connection "{row.conn_id}": {text}' for row in rows for text in row.warnings)
+
+
+def _checked_row(result: CheckResult) -> dict[str, Any]:
     return {
         "name": result.conn_id,
         "category": result.category,
@@ -174,23 +180,23 @@ def create(args: Any) -> bool:
     masking.mask_settings(resolved.settings)
     connections.save(values)
     if not args.json:
-        note(f'Connection "{values.conn_id}" is saved. Authorizing it …')
+        print_message(f'Connection "{values.conn_id}" is saved. Authorizing it …')
     result = authorize(values)
     if args.json:
         print_json(result.report() | {"saved": True})
     elif result.ok:
         print_facts(_facts(result))
     else:
-        note(f"{result.error}")
-        note(
+        print_message(f"{result.error}")
+        print_message(
             "The connection stays saved as it is: correct it in the user interface, or correct the server, "
             f"and try again with: airflow oauth2 check {values.conn_id}"
         )
-    notes(resolved.warnings)
+    print_messages(resolved.warnings)
     return result.ok
 
 
-def _facts(result: Checked) -> dict[str, Any]:
+def _facts(result: CheckResult) -> dict[str, Any]:
     return {
         "Connection": result.conn_id,
         "Authorized until": utc(result.expires_at),
@@ -204,15 +210,15 @@ def _facts(result: Checked) -> dict[str, Any]:
 def list_(args: Any) -> bool:
     """List connections with their status; asks no server."""
     policy = read_policy()
-    found = [describe(each, policy) for each in find_connections()]
+    rows = [describe(stored, policy) for stored in find_connections()]
     if args.category:
-        found = [each for each in found if each.category == args.category]
+        rows = [row for row in rows if row.category == args.category]
     if args.json:
-        print_json([each.report() for each in found])
+        print_json([row.report() for row in rows])
         return True
-    print_table([_row(each) for each in found])
-    notes(f'Connection "{each.conn_id}": {text}' for each in found for text in each.warnings)
-    notes((*deployment_warnings(policy), *filter(None, [store_note(policy)])))
+    print_table([_row(row) for row in rows])
+    print_messages(_warnings(rows))
+    print_messages((*deployment_warnings(policy), *filter(None, [store_note(policy)])))
     return True
 
 
@@ -230,21 +236,21 @@ def _row(authorization: Authorization) -> dict[str, Any]:
 
 @_command
 def token(args: Any) -> bool:
-    """Tell of the token that tasks would use now; one is fetched if there is none."""
+    """Show the token that tasks would use now; asks the server for one if there is none."""
     values = _read(args.conn_id)
-    found = OAuth2Client(values.conn_id, values).get_token()
+    held = OAuth2Client(values.conn_id, values).get_token()
     facts = {
         "conn_id": values.conn_id,
-        "token_type": found.token_type,
-        "expires_at": iso(found.expires_at),
-        "issued_at": iso(found.issued_at),
-        "scopes": sorted(found.scopes),
-        "access_token": found.value if args.reveal else "***",
+        "token_type": held.token_type,
+        "expires_at": iso(held.expires_at),
+        "issued_at": iso(held.issued_at),
+        "scopes": sorted(held.scopes),
+        "access_token": held.value if args.reveal else "***",
     }
     if args.json:
         print_json(facts)
     elif args.reveal:
-        print(found.value)  # noqa: T201  (alone, for the use in scripts)
+        print(held.value)  # noqa: T201  (alone, for the use in scripts)
     else:
         print_facts(facts)
     return True
@@ -257,8 +263,8 @@ def forget(args: Any) -> bool:
     if args.json:
         print_json({"conn_id": args.conn_id, "ok": True})
     else:
-        note(f'Connection "{args.conn_id}": its token and last outcome are forgotten.')
-    notes(filter(None, [store_note(read_policy())]))
+        print_message(f'Connection "{args.conn_id}": its token and last outcome are forgotten.')
+    print_messages(filter(None, [store_note(read_policy())]))
     return True
 
 
@@ -272,11 +278,11 @@ def _read(conn_id: str) -> Any:
 @_command
 def discover(args: Any) -> bool:
     """Read what an authorization server says of itself."""
-    found = metadata_of(args.issuer, read_policy())
+    metadata = metadata_of(args.issuer, read_policy())
     if args.json:
-        print_json(found.report())
+        print_json(metadata.report())
         return True
-    print_facts(found.report())
-    notes(found.notes())
-    note(f"Create a connection with: {creation_of(found)}")
+    print_facts(metadata.report())
+    print_messages(metadata.notes())
+    print_message(f"Create a connection with: {creation_of(metadata)}")
     return True

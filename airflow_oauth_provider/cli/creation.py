@@ -68,7 +68,7 @@ def _name(name: str) -> str:
 
 
 def _fields(plain: list[str], from_environment: list[str]) -> dict[str, Any]:
-    found: dict[str, list[str]] = {}
+    texts: dict[str, list[str]] = {}
     for text in plain:
         entry, value = _assignment("--set", text)
         if entry.secret:
@@ -76,11 +76,11 @@ def _fields(plain: list[str], from_environment: list[str]) -> dict[str, Any]:
                 f"is secret, and arguments can be seen by others: use --set-env {entry.key}=VARIABLE",
                 field=entry.key,
             )
-        found.setdefault(entry.key, []).append(value)
+        texts.setdefault(entry.key, []).append(value)
     for text in from_environment:
         entry, variable = _assignment("--set-env", text)
-        found.setdefault(entry.key, []).append(_variable("--set-env", variable))
-    return {key: _stored(FIELDS_BY_KEY[key], values) for key, values in found.items()}
+        texts.setdefault(entry.key, []).append(_variable("--set-env", variable))
+    return {key: _stored(FIELDS_BY_KEY[key], values) for key, values in texts.items()}
 
 
 def _assignment(option: str, text: str) -> tuple[Field, str]:
@@ -125,10 +125,10 @@ def _fits_a_line(name: str, content: Any) -> bool:
 
 
 def _as_object(entry: Field, pairs: list[tuple[str, Any]]) -> Any:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         raise ConfigurationError("has a name twice", field=entry.key)
-    return found if entry.kind is Kind.PAIRS else json.dumps(found)
+    return members if entry.kind is Kind.PAIRS else json.dumps(members)
 
 
 def _parsed(entry: Field, value: str) -> Any:

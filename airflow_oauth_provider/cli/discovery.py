@@ -36,7 +36,7 @@ def creation_of(metadata: Metadata) -> str:
     """
     known = FIELDS_BY_KEY["auth_method"]
     offered = metadata.auth_methods or (str(known.default),)
-    method = next((each for each in known.choices if each in offered), known.default)
+    method = next((choice for choice in known.choices if choice in offered), known.default)
     chosen = "" if method == known.default else f" --set auth_method={method}"
     url = shlex.quote(str(metadata.token_endpoint))
     return f"airflow oauth2 create NAME --token-url {url} --client-id ID --secret-stdin{chosen}"

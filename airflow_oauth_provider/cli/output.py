@@ -73,15 +73,15 @@ def print_facts(facts: Mapping[str, Any]) -> None:
             print(f"{name:<{width}}  {value}")  # noqa: T201
 
 
-def note(text: str) -> None:
-    """Tell something that is no result."""
+def print_message(text: str) -> None:
+    """Print what is no result."""
     print(plain(text), file=sys.stderr)  # noqa: T201
 
 
-def notes(texts: Iterable[str]) -> None:
-    """Tell several."""
+def print_messages(texts: Iterable[str]) -> None:
+    """Print several messages, none of them twice."""
     for text in dict.fromkeys(texts):
-        note(text)
+        print_message(text)
 
 
 def _joined(value: Any) -> str:
@@ -96,12 +96,12 @@ class Progress:
     def __init__(self, total: int) -> None:
         self._total = total
         self._done = 0
-        self._told_at = time.monotonic()
+        self._reported_at = time.monotonic()
         self._bar: Any = None
 
     @contextmanager
-    def shown(self) -> Iterator[Progress]:
-        """Show it, where there is more than one."""
+    def display(self) -> Iterator[Progress]:
+        """Display it, where there is more than one."""
         if self._total < 2 or not sys.stderr.isatty():
             yield self
             return
@@ -118,6 +118,6 @@ class Progress:
         if self._bar is not None:
             bar, task = self._bar
             bar.update(task, completed=self._done)
-        elif self._total > 1 and (self._done == self._total or time.monotonic() - self._told_at > EVERY):
-            self._told_at = time.monotonic()
-            note(f"Checked {self._done} of {self._total}")
+        elif self._total > 1 and (self._done == self._total or time.monotonic() - self._reported_at > EVERY):
+            self._reported_at = time.monotonic()
+            print_message(f"Checked {self._done} of {self._total}")

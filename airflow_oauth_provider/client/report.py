@@ -196,7 +196,7 @@ def report_memory_hits(conn_id: str, settings: ClientSettings, hits: int) -> Non
 
 
 def metric_tags(conn_id: str, settings: ClientSettings) -> dict[str, str]:
-    """Return what metrics are told apart by; no secret, and no character that StatsD gives a meaning."""
+    """Return what distinguishes metrics; no secret, and no character that StatsD gives a meaning."""
     return {"connection": _tag(conn_id), "host": _tag(settings.token_url.origin.host)}
 
 

@@ -24,7 +24,7 @@ from airflow_oauth_provider.tasks.stoppable_task import StoppableTask
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_oauth_provider.authorizations import Checked
+    from airflow_oauth_provider.authorizations import CheckResult
     from airflow_oauth_provider.deployment.policy import Policy
 
 Action = Literal["fail", "warn", "event"]
@@ -36,7 +36,7 @@ _ID = re.compile(r"[^\s,\[\]'\"]+")
 class _Found:
     """A result, and what deserves a warning about it."""
 
-    result: Checked
+    result: CheckResult
     warnings: tuple[str, ...]
 
     @property
@@ -132,7 +132,7 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
         except ConfigurationError as error:
             raise AirflowFailException(str(error)) from error
 
-    def _checked(self, conn_ids: list[str]) -> list[Checked]:
+    def _checked(self, conn_ids: list[str]) -> list[CheckResult]:
         from airflow_oauth_provider.authorizations import Target, check_all
         from airflow_oauth_provider.client.masking import airflow_channel
 
@@ -141,7 +141,7 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
         self.log.info("Checking %d connections", len(targets))
         return check_all(targets, stop=self._stop)
 
-    def _found(self, result: Checked) -> _Found:
+    def _found(self, result: CheckResult) -> _Found:
         from airflow_oauth_provider.authorizations.times import certificate_warning
 
         warnings = list(result.warnings)

@@ -83,7 +83,7 @@ def show_list(
         listing=listed,
         obstacles={name: _obstacles(name, editable=name in editable, testing=testing) for name in on_page},
         warnings=deployment_warnings(policy),
-        note=store_note(policy),
+        store_note=store_note(policy),
     )
 
 
@@ -101,7 +101,7 @@ def show_connection(request: Request, user: access.GetUserDep, connection_id: st
             editable=bool(access.authorized([connection], user, "PUT")),
             testing=access.testing_enabled(),
         ),
-        note=store_note(policy),
+        store_note=store_note(policy),
     )
 
 

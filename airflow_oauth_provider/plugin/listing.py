@@ -80,7 +80,7 @@ class Query:
 
     @property
     def needs_states(self) -> bool:
-        """Whether every connection has to be described before any can be shown."""
+        """Whether every connection has to be described before the first row is known."""
         return bool(self.status) or self.column != "name"
 
     def sorted_by(self, column: str) -> str:

@@ -1,7 +1,7 @@
 """Where the page waits for token servers: threads of its own, a few at a time.
 
-Airflow answers its whole API from one event loop and a small pool of threads. A token server that
-does not answer must hold up neither.
+Airflow serves its whole API from one event loop and a small pool of threads. A token server that
+does not respond must hold up neither.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TypeVar
 AT_ONCE = 4
 """Token servers that are asked at once, by one process of Airflow's API server."""
 MAX_WAITING = 20
-"""People who may wait besides; each waits at most as long as five are answered."""
+"""People who may wait besides; nobody waits longer than five requests take."""
 
 _Result = TypeVar("_Result")
 

@@ -187,7 +187,7 @@ class DisplayIndex:
             at=now,
             status=_after(status, token, error, now),
             requests=before.requests + requests,
-            # The last request brought the token; those before it were refused, or not answered.
+            # The last request brought the token; those before it were refused, or had no response.
             refusals=before.refusals + (requests if error else max(0, requests - 1)),
             hits=before.hits + hits,
         )

@@ -44,7 +44,7 @@ _LONGEST_BUDGET = 3600.0
 
 
 def concerns_others(error: OAuthError) -> bool:
-    """Whether an error tells something about the server or the credential, and not only its own caller."""
+    """Whether an error says something about the server or the credential, and not only its own caller."""
     return type(error) in _SHARED
 
 

@@ -15,7 +15,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_oauth_provider.authorizations import AT_ONCE, Target, actions, check_all, checking
-from airflow_oauth_provider.authorizations.actions import Job
+from airflow_oauth_provider.authorizations.actions import ConnectionCheck
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError
 from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
 from tests.servers.scripted import Delay, Json, RecordedRequest, Silent, token_json
@@ -215,20 +215,20 @@ def test_the_probe_is_called_without_an_allow_list(service: Service) -> None:
 def test_an_unforeseen_error_is_a_result_of_that_connection_alone(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    of, run = Job.of, Job.run
+    of, run = ConnectionCheck.of, ConnectionCheck.run
 
-    def broken_of(connection: Any, **options: Any) -> Job:
+    def broken_of(connection: Any, **options: Any) -> ConnectionCheck:
         if connection.conn_id == "api-0":
             raise AttributeError("a-client-secret")
         return of(connection, **options)
 
-    def broken_run(self: Job, acquire: Any, **options: Any) -> Any:
+    def broken_run(self: ConnectionCheck, acquire: Any, **options: Any) -> Any:
         if self.facts.conn_id == "api-1":
             raise UnicodeEncodeError("latin-1", "a-client-secret", 0, 1, "no")
         return run(self, acquire, **options)
 
-    monkeypatch.setattr(Job, "of", broken_of)
-    monkeypatch.setattr(Job, "run", broken_run)
+    monkeypatch.setattr(ConnectionCheck, "of", broken_of)
+    monkeypatch.setattr(ConnectionCheck, "run", broken_run)
     results = check_all(targets(service, 3))
     assert [result.ok for result in results] == [False, False, True]
     assert str(results[0].error) == 'Connection "api-0": cannot be checked (AttributeError)'
@@ -275,10 +275,10 @@ def test_a_stop_ends_it(service: Service) -> None:
 
 
 def test_what_nobody_has_foreseen_is_a_result_too(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(self: actions.Job) -> None:
+    def run(self: actions.ConnectionCheck) -> None:
         raise LookupError("the-value")
 
-    monkeypatch.setattr(actions.Job, "_probe", lambda self, *_, **__: run(self))
+    monkeypatch.setattr(actions.ConnectionCheck, "_probe", lambda self, *_, **__: run(self))
     (result,) = check_all([Target.of(service.connection(probe_path="/health"))])
     assert "LookupError" in str(result.error)
     assert "the-value" not in str(result.error)

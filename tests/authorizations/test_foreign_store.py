@@ -64,7 +64,7 @@ def test_whatever_lies_there_list_page_and_check_go_on(
         listing=listed,
         obstacles=dict.fromkeys(CONN_IDS, Obstacles()),
         warnings=(),
-        note=None,
+        store_note=None,
     )
     assert [authorization.conn_id for authorization in listed.rows] == list(CONN_IDS)
     assert FORGED not in page

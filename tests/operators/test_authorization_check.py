@@ -16,7 +16,7 @@ import airflow.sdk
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AssetAlias
 
-from airflow_oauth_provider.authorizations.actions import Job
+from airflow_oauth_provider.authorizations.actions import ConnectionCheck
 from airflow_oauth_provider.authorizations.summary import markdown
 from airflow_oauth_provider.client import report
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError
@@ -178,12 +178,12 @@ class TestActions:
         assert "\x1b" not in caplog.text + str(caught.value)
 
     def test_an_unforeseen_error_does_not_lose_the_report(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        check_one = Job.check
+        check_one = ConnectionCheck.check
 
-        def broken(job: Job) -> Any:
+        def broken(job: ConnectionCheck) -> Any:
             return 1 / 0 if job.facts.conn_id == "less" else check_one(job)
 
-        monkeypatch.setattr(Job, "check", broken)
+        monkeypatch.setattr(ConnectionCheck, "check", broken)
         task = Task()
         with pytest.raises(AirflowFailException, match=r"less: cannot be checked \(ZeroDivisionError\)"):
             check(["good", "less"], task=task)
