@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import get_default_algorithms
+
+from airflow_oauth_provider.protocol.material import SHORTEST, WINDOW, material_of, numbers_at
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+PEM = KEY.private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+).decode()
+JWK = get_default_algorithms()["ES256"].to_jwk(KEY, as_dict=True)
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
+
+
+def test_a_plain_value_is_confidential_whole_and_in_each_window() -> None:
+    material = material_of("correct horse battery")
+    assert "correct horse battery" in material.wholes
+    assert "correct horse battery" in material.windows
+    assert base64.b64encode(b"correct horse battery").decode() in material.encoded
+    assert b"correct horse battery".hex() in material.encoded
+
+
+def test_it_is_known_in_base64_wherever_it_begins() -> None:
+    material = material_of("correct horse battery")
+    for before in ("", "a", "ab", "abc", "client:"):
+        text = base64.b64encode(f"{before}correct horse battery!".encode()).decode()
+        assert any(form in text for form in material.encoded), before
+
+
+def test_of_a_jwt_only_the_signature() -> None:
+    header, payload, signature = JWT.split(".")
+    material = material_of(JWT)
+    assert signature in material.windows
+    assert header not in material.windows
+    assert payload not in material.windows
+    assert JWT in material.wholes
+
+
+def test_of_a_private_key_not_what_all_keys_begin_with() -> None:
+    text = "".join(PEM.splitlines()[1:-1])
+    material = material_of(PEM)
+    assert text[:20] not in material.windows
+    assert text[52:80] in material.windows, "within the 32 bytes of the number"
+    assert "-----BEGIN PRIVATE KEY-----" not in material.windows
+
+
+def test_of_a_jwk_only_the_private_members() -> None:
+    material = material_of(json.dumps(JWK))
+    assert JWK["d"] in material.wholes
+    assert JWK["x"] not in material.windows
+    assert JWK["y"] not in material.windows
+
+
+@pytest.mark.parametrize("value", ["", "a", "abc", "a" * (SHORTEST - 1)])
+def test_what_is_too_short_to_be_replaced(value: str) -> None:
+    material = material_of(value)
+    assert material.wholes == ()
+    assert material.windows == ""
+
+
+def test_each_window_holds_a_block_that_is_looked_up() -> None:
+    value = "0123456789abcdefghij"
+    blocks = material_of(value).blocks
+    for start in range(len(value) - WINDOW + 1):
+        window = value[start : start + WINDOW].encode()
+        assert any(number in blocks for at in range(WINDOW - 3) for number in numbers_at(window[at : at + 4]))
+
+
+def test_a_very_long_value_costs_no_more_than_its_ends() -> None:
+    material = material_of("x" * 100 + "0123456789" * 100_000 + "y" * 100)
+    assert len(material.windows) < 64 * 1024
+    assert "x" * 100 in material.windows
+    assert "y" * 100 in material.windows

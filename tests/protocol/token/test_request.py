@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
+from airflow_oauth_provider.protocol.urls import parse_url
+from tests.protocol.builders import NOW, SECRET, settings
+
+
+def built(**changes: Any) -> TokenRequest:
+    return build_token_request(settings(**changes), now=NOW, entropy=bytes)
+
+
+def form(request: TokenRequest) -> list[tuple[str, str]]:
+    return parse_qsl(request.body.decode(), keep_blank_values=True)
+
+
+def header(request: TokenRequest, name: str) -> list[str]:
+    return [value for key, value in request.headers if key.lower() == name.lower()]
+
+
+def test_the_least_there_is() -> None:
+    request = built()
+    assert form(request) == [("grant_type", "client_credentials")]
+    assert header(request, "Content-Type") == ["application/x-www-form-urlencoded"]
+    assert header(request, "Accept") == ["application/json"]
+    assert header(request, "Authorization")[0].startswith("Basic ")
+
+
+def test_every_parameter_in_its_place_and_none_that_is_empty() -> None:
+    request = built(
+        request={
+            "scope": ("b", "a"),
+            "audience": "https://api.example",
+            "resources": ("https://one.example", "https://two.example"),
+            "query_params": (("tenant", "e mea"), ("empty", "")),
+            "post_params": (("realm", "a&b=c"), ("empty", "")),
+            "secret_params": (("pin", Secret("1 2+3")),),
+        }
+    )
+    assert form(request) == [
+        ("grant_type", "client_credentials"),
+        ("scope", "b a"),
+        ("audience", "https://api.example"),
+        ("resource", "https://one.example"),
+        ("resource", "https://two.example"),
+        ("realm", "a&b=c"),
+        ("pin", "1 2+3"),
+    ]
+    assert urlsplit(request.url).query == "tenant=e+mea"
+
+
+def test_scope_may_be_left_out() -> None:
+    assert "scope" not in dict(form(built(request={"scope": ("a",), "include_scope": False})))
+
+
+def test_the_token_urls_own_query_stays() -> None:
+    url = parse_url("https://idp.example/token?p=policy")
+    request = built(token_url=url, request={"query_params": (("tenant", "x"),)})
+    assert request.url == "https://idp.example/token?p=policy&tenant=x"
+
+
+@pytest.mark.parametrize("field", ["headers", "secret_headers"])
+def test_own_headers_replace_ours_in_any_case(field: str) -> None:
+    value: Any = Secret("mine") if field == "secret_headers" else "mine"
+    request = built(request={field: (("user-agent", value), ("X-Tenant", value))})
+    assert header(request, "User-Agent") == ["mine"]
+    assert header(request, "X-Tenant") == ["mine"]
+
+
+def test_what_is_printed_shows_nothing_and_the_redactor_knows_all() -> None:
+    request = built(request={"secret_params": (("pin", Secret("my-secret-pin")),)})
+    basic = header(request, "Authorization")[0].removeprefix("Basic ")
+    for value in (SECRET, "my-secret-pin", basic):
+        assert value not in repr(request)
+        assert value not in request.redactor.text(f"echo {value} echo")
