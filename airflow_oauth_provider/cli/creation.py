@@ -21,7 +21,7 @@ from airflow_oauth_provider.connection.fields import (
 from airflow_oauth_provider.connection.parsing import FieldError, parse, parse_claims
 from airflow_oauth_provider.connection.resolving import MAX_NAME
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.protocol.settings import CUSTOM, PRIVATE_KEY_JWT
+from airflow_oauth_provider.protocol.client.methods import DEFAULT_METHOD, METHODS, Needs
 
 _PAIRS = frozenset({Kind.PAIRS, Kind.SECRET_PAIRS})
 _SEVERAL = _PAIRS | {Kind.LIST}
@@ -35,9 +35,9 @@ def connection_from(args: Any) -> ConnectionValues:
     conn_id = _name(args.conn_id)
     try:
         given = _fields(args.set, args.set_env)
-        method = given.get("auth_method", FIELDS_BY_KEY["auth_method"].default)
-        secret = _secret(args, needed=method != CUSTOM and "private_key" not in given)
-        if secret is not None and method == PRIVATE_KEY_JWT:
+        needs = METHODS[given.get("auth_method", DEFAULT_METHOD)].needs
+        secret = _secret(args, needed=needs is not Needs.NOTHING and "private_key" not in given)
+        if secret is not None and needs is Needs.KEY:
             given["private_key"] = secret
             secret = None
         return ConnectionValues(

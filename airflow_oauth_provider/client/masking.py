@@ -27,9 +27,8 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from airflow_oauth_provider.deployment.policy import shortest_masked
-from airflow_oauth_provider.protocol import settings as s
 from airflow_oauth_provider.protocol.access_token import AccessToken
-from airflow_oauth_provider.protocol.client.methods import basic_value
+from airflow_oauth_provider.protocol.client.methods import method_of
 from airflow_oauth_provider.protocol.redaction import confidential_values
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import token_key
@@ -114,7 +113,7 @@ def secret_forms(settings: ClientSettings) -> Iterable[str]:
     """Yield each secret as it is, percent-encoded, as JSON, line by line, and as Basic."""
     for value in _secrets(settings):
         yield from _forms(value)
-    yield from _basic_values(settings)
+    yield from method_of(settings).spellings(settings)
 
 
 def _secrets(settings: ClientSettings) -> Iterable[str]:
@@ -130,13 +129,6 @@ def _forms(value: str) -> Iterable[str]:
         yield from (line.strip() for line in value.splitlines() if not line.startswith("-----"))
 
 
-def _basic_values(settings: ClientSettings) -> Iterable[str]:
-    if settings.client_secret and settings.auth_method == s.CLIENT_SECRET_BASIC:
-        for encoding in ("rfc6749", "raw"):
-            value = basic_value(settings.client_id, settings.client_secret, encoding)
-            yield value.removeprefix("Basic ")
-
-
 def hides_value_of(name: str) -> bool:
     """Whether Airflow takes values of that name for secrets (``password``, ``api_key`` and the like)."""
     # Airflow knows words with underscores: headers have hyphens.
@@ -147,7 +139,7 @@ def _short_forms(settings: ClientSettings) -> Iterable[str]:
     """Yield what :func:`secret_forms` yields, and of what is long some pieces."""
     for value in dict.fromkeys(_secrets(settings)):
         yield from _pieces(value) if len(value) > _LONG else _forms(value)
-    for value in _basic_values(settings):
+    for value in method_of(settings).spellings(settings):
         yield from _pieces(value) if len(value) > _LONG else (value,)
 
 

@@ -5,20 +5,16 @@ Each check returns what is wrong as (field, message); the caller adds the connec
 
 from __future__ import annotations
 
-import json
 import pkgutil
 import re
 import ssl
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from airflow_oauth_provider.connection.parsing import FieldError
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol import settings as s
-from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
-from airflow_oauth_provider.protocol.client.methods import RESERVED_CLAIMS
 from airflow_oauth_provider.protocol.token.request import RESERVED_HEADERS, RESERVED_PARAMETERS
 from airflow_oauth_provider.protocol.urls import (
     Origin,
@@ -35,7 +31,6 @@ from airflow_oauth_provider.transport.tls import check_ca_certificates
 
 Problems = Iterator[tuple[str, str]]
 
-MIN_HS256_SECRET = 32
 _RESERVED_API_HEADERS = frozenset({"authorization", "host", "content-length", "cookie", "dpop"})
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+\Z")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
@@ -187,89 +182,6 @@ def _proxy_origin(text: str) -> Origin | None:
         return parse_url(f"https://{host}:{port}").origin
     except (UrlError, ValueError):
         return None
-
-
-def contradictions(settings: s.ClientSettings, policy: Policy) -> Problems:
-    """Check the authentication method against what there is to authenticate with."""
-    method, key, secret = settings.auth_method, settings.assertion.private_key, settings.client_secret
-    if method.startswith("client_secret"):
-        if secret is None:
-            yield "password", f"the client secret is missing: {method} needs it"
-        if key is not None:
-            yield "private_key", f"is set beside {method}: two client authentication methods (RFC 6749 §2.3)"
-    if method == s.PRIVATE_KEY_JWT:
-        if key is None:
-            yield "private_key", "is missing: private_key_jwt needs it"
-        if secret is not None:
-            yield (
-                "password",
-                "is set beside private_key_jwt: two client authentication methods (RFC 6749 §2.3)",
-            )
-    if (
-        method == s.CLIENT_SECRET_BASIC
-        and settings.request.basic_encoding == "raw"
-        and ":" in settings.client_id
-    ):
-        yield "login", 'contains ":", which raw Basic encoding cannot carry (RFC 7617 §2)'
-    if method == s.CLIENT_SECRET_JWT:
-        yield from _bad_hs256(settings)
-    yield from _bad_claims(settings.assertion)
-    yield from _bad_audience(settings, policy)
-
-
-def _bad_hs256(settings: s.ClientSettings) -> Problems:
-    if settings.assertion.algorithm not in {None, "HS256"}:
-        yield "jwt_algorithm", "must be HS256 (or empty) for client_secret_jwt"
-    secret = settings.client_secret
-    if secret is not None and len(secret.reveal().encode()) < MIN_HS256_SECRET:
-        yield (
-            "password",
-            f"is too short for client_secret_jwt: HS256 needs {MIN_HS256_SECRET} bytes (RFC 7518 §3.2)",
-        )
-
-
-def _bad_claims(options: s.AssertionSettings) -> Problems:
-    for name in sorted(RESERVED_CLAIMS & json.loads(options.claims).keys()):
-        yield "jwt_claims", f"must not set {name}: it is fixed (RFC 7523 §3)"
-
-
-def _bad_audience(settings: s.ClientSettings, policy: Policy) -> Problems:
-    """Keep an assertion sent to one server from being good at another that nobody allow-listed."""
-    audience = settings.assertion.audience
-    if audience is None or "://" not in audience:
-        return
-    try:
-        url = parse_url(audience)
-    except UrlError as error:
-        yield "jwt_audience", str(error)
-        return
-    hosts = (url.origin, settings.token_url.origin)
-    if url.origin.host != settings.token_url.origin.host and not all(
-        host_allowed(origin, policy.token_hosts) for origin in hosts
-    ):
-        yield (
-            "jwt_audience",
-            "is on another host than the access token URL: list both hosts in [oauth2] allowed_token_hosts",
-        )
-
-
-def with_key(settings: s.ClientSettings, *, thorough: bool = True) -> s.ClientSettings:
-    """Parse the private key and bind the algorithm to it (RFC 8725 §3.1).
-
-    :param thorough: as of :func:`load_signing_key`.
-    :raises KeyMaterialError: naming the field at fault.
-    """
-    options = settings.assertion
-    if settings.auth_method != s.PRIVATE_KEY_JWT or options.private_key is None:
-        return settings
-    key = load_signing_key(options.private_key, options.private_key_passphrase, thorough=thorough)
-    if options.algorithm is not None and options.algorithm not in key.algorithms:
-        raise KeyMaterialError(
-            f"{options.algorithm} does not fit the private key: it can do {', '.join(key.algorithms)}",
-            "jwt_algorithm",
-        )
-    algorithm = options.algorithm or key.algorithms[0]
-    return replace(settings, assertion=replace(options, algorithm=algorithm))
 
 
 def load_custom_provider(name: str | None, policy: Policy) -> s.CustomProvider:

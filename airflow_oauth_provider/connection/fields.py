@@ -7,11 +7,13 @@ API server reads it through the provider info.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
+
+from airflow_oauth_provider.protocol.client.methods import DEFAULT_METHOD, METHODS, Needs
 
 CONNECTION_TYPE = "oauth2_client_credentials"
 HOOK_NAME = "OAuth 2.0 (client credentials)"
@@ -72,6 +74,13 @@ class StandardField:
     placeholder: str = ""
 
 
+def _listed(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+_WITHOUT_SECRET = _listed(method.name for method in METHODS.values() if method.needs is not Needs.SECRET)
+
 STANDARD_FIELDS = (
     StandardField(
         "host",
@@ -84,7 +93,7 @@ STANDARD_FIELDS = (
         "password",
         "Client secret",
         "As issued by the authorization server",
-        "Leave empty for private_key_jwt and custom",
+        f"Leave empty for {_WITHOUT_SECRET}",
     ),
 )
 HIDDEN_STANDARD_FIELDS = ("port", "schema")
@@ -99,16 +108,8 @@ FIELDS: tuple[Field, ...] = (
         "Authentication method",
         "How this client proves who it is. Most servers want the secret as Basic or in the body.",
         Kind.ENUM,
-        "client_secret_basic",
-        MappingProxyType(
-            {
-                "client_secret_basic": "Client secret, Basic authentication (client_secret_basic)",
-                "client_secret_post": "Client secret in the request body (client_secret_post)",
-                "client_secret_jwt": "JWT signed with the client secret, HS256 (client_secret_jwt)",
-                "private_key_jwt": "JWT signed with a private key or certificate (private_key_jwt)",
-                "custom": "Custom token provider from airflow.cfg (custom)",
-            }
-        ),
+        DEFAULT_METHOD,
+        MappingProxyType({method.name: method.label for method in METHODS.values()}),
     ),
     Field(
         "scope",
@@ -257,7 +258,8 @@ FIELDS: tuple[Field, ...] = (
         "jwt_audience",
         _JWT,
         "JWT audience",
-        "The aud claim; left empty, the access token URL. Example: https://idp.example",
+        "The aud claim; left empty, the access token URL. One that is not of the access token URL's host "
+        "needs [oauth2] allowed_token_hosts. Example: https://idp.example",
     ),
     Field(
         "jwt_claims",

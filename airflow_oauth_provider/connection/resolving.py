@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from airflow_oauth_provider.connection import checks
+from airflow_oauth_provider.connection import authentication, checks
 from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, FIELDS_BY_KEY
 from airflow_oauth_provider.connection.parsing import (
     FieldError,
@@ -24,6 +24,7 @@ from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol import settings as s
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError
+from airflow_oauth_provider.protocol.client.methods import METHODS, Method
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import SecretPairs
 from airflow_oauth_provider.protocol.urls import Url, UrlError, host_allowed, parse_url, with_scheme
@@ -121,14 +122,15 @@ class _Resolver:
             assertion=self._assertion(),
             api=self._api(),
             network=self._network(token_url),
-            custom=self._custom(method),
+            custom=self._custom(METHODS[method]),
             category=self.value("category") or self.policy.default_category,
             team=getattr(self.connection, "team_name", None),
         )
-        for field, message in checks.contradictions(settings, self.policy):
+        for field, message in authentication.bad_authentication(settings, self.policy):
             self.fail(field, message)
+        settings = authentication.without_unused(settings)
         try:
-            settings = checks.with_key(settings, thorough=thorough)
+            settings = authentication.with_algorithm(settings, thorough=thorough)
         except KeyMaterialError as error:
             self.fail(error.field, str(error))
         return Resolved(settings, tuple(self.warnings))
@@ -143,7 +145,7 @@ class _Resolver:
             parsed = parse(entry, self.extra.get(key))
         except FieldError as error:
             self.fail(key, str(error))
-        return entry.default if parsed is None else parsed
+        return parse(entry, entry.default) if parsed is None else parsed
 
     def secret(self, key: str) -> Secret | None:
         """Return a secret extra field."""
@@ -325,7 +327,7 @@ class _Resolver:
     def _statuses(self) -> frozenset[int]:
         texts = self.value("refresh_on_status")
         if texts is None:
-            return frozenset({401})
+            return s.ApiSettings().refresh_on_status
         entry = FIELDS_BY_KEY["refresh_on_status"]
         if not all(re.fullmatch(r"[45][0-9]{2}", text) for text in texts) or any(
             int(text) > (entry.maximum or 0) for text in texts
@@ -349,11 +351,11 @@ class _Resolver:
             )
         return network
 
-    def _custom(self, method: str) -> s.CustomProvider | None:
+    def _custom(self, method: Method) -> s.CustomProvider | None:
         name = self.value("custom_provider")
-        if method != s.CUSTOM:
+        if method.function is not None:
             if name:
-                self.warnings.append('custom_provider is ignored: it belongs to auth_method "custom"')
+                self.warnings.append(f"custom_provider is ignored: auth_method is {method.name}")
             return None
         try:
             return checks.load_custom_provider(name, self.policy)

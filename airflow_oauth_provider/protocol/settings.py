@@ -18,12 +18,6 @@ from airflow_oauth_provider.protocol.urls import Origin, Url
 Pairs = tuple[tuple[str, str], ...]
 SecretPairs = tuple[tuple[str, Secret], ...]
 
-CLIENT_SECRET_BASIC = "client_secret_basic"
-CLIENT_SECRET_POST = "client_secret_post"
-CLIENT_SECRET_JWT = "client_secret_jwt"
-PRIVATE_KEY_JWT = "private_key_jwt"
-CUSTOM = "custom"
-
 DEFAULT_EXPIRES_IN = 300.0
 """Seconds a token is taken to live when the server does not say."""
 
@@ -127,13 +121,13 @@ class ClientSettings:
     """One OAuth client: a connection, resolved and checked.
 
     :param token_url: of the token endpoint.
-    :param auth_method: one of the client authentication methods, or ``custom``.
+    :param auth_method: name of the client authentication method.
     :param team: Airflow team that owns the connection, where Airflow tells.
     """
 
     token_url: Url = field(metadata=CREDENTIAL)
     client_id: str = field(metadata=CREDENTIAL)
-    auth_method: str = field(default=CLIENT_SECRET_BASIC, metadata=CREDENTIAL)
+    auth_method: str = field(default="client_secret_basic", metadata=CREDENTIAL)
     client_secret: Secret | None = field(default=None, repr=False, metadata=CREDENTIAL)
     request: RequestSettings = RequestSettings()
     retry: RetrySettings = field(default=RetrySettings(), metadata=NO_KEY)

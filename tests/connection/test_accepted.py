@@ -13,10 +13,11 @@ from airflow.sdk import Connection
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
-from airflow_oauth_provider.connection.fields import FIELDS, Field, Kind, default_extra
+from airflow_oauth_provider.connection.fields import FIELDS, FIELDS_BY_KEY, Field, Kind, default_extra
 from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.protocol.client.methods import METHODS, method_of
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import credential_key, token_key
@@ -26,6 +27,17 @@ from airflow_oauth_provider.tokens.stores import open_store
 from tests.connection.test_rejected import KEY_METHOD, connection, deep, pem
 from tests.service import Service
 
+SIGNED: dict[str, Any] = {"auth_method": "client_secret_jwt"}
+RSA_KEY = pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+PROVIDERS = {"corp": "tests.connection.test_accepted.corporate_token"}
+METHOD_CHANGES: dict[str, dict[str, Any]] = {
+    "client_secret_basic": {},
+    "client_secret_post": {},
+    "client_secret_jwt": {},
+    "private_key_jwt": {"password": None, "private_key": RSA_KEY},
+    "custom": {"custom_provider": "corp"},
+}
+
 
 def settings_of(
     changes: Mapping[str, Any] | None = None, /, *, policy: Policy | None = None, **more: Any
@@ -34,10 +46,108 @@ def settings_of(
     return resolve(connection(**{**(changes or {}), **more}), policy or Policy()).settings
 
 
+def with_method(method: str, **changes: Any) -> ClientSettings:
+    """Resolve a connection with a method and all that it needs."""
+    given = {"auth_method": method, **METHOD_CHANGES[method], **changes}
+    return settings_of(given, policy=Policy(custom_providers=PROVIDERS))
+
+
 @pytest.mark.parametrize("entry", FIELDS, ids=lambda entry: entry.key)
 @pytest.mark.parametrize("empty", [None, "", "   "], ids=["null", "empty", "blank"])
 def test_null_empty_and_absent_mean_the_same(entry: Field, empty: str | None) -> None:
     assert settings_of({entry.key: empty}) == settings_of()
+
+
+@pytest.mark.fault("F09")
+@pytest.mark.parametrize("method", METHODS)
+def test_defaults_written_or_absent_are_one_client(method: str) -> None:
+    absent = with_method(method)
+    written = {key: value for key, value in default_extra().items() if key not in METHOD_CHANGES[method]}
+    for given in (written, dict.fromkeys(written), {key: str(value or "") for key, value in written.items()}):
+        found = with_method(method, **{**given, "auth_method": method})
+        assert found == absent
+        assert (token_key(found), credential_key(found)) == (token_key(absent), credential_key(absent))
+        assert repr(found) == repr(absent), "also in the type of each number"
+
+
+@pytest.mark.fault("F09")
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("value", [60, 60.0, "60", "60.0"], ids=repr)
+@pytest.mark.parametrize(
+    "entry", [entry for entry in FIELDS if entry.kind is Kind.SECONDS], ids=lambda entry: entry.key
+)
+def test_one_number_in_every_spelling(method: str, entry: Field, value: Any) -> None:
+    assert repr(with_method(method, **{entry.key: value})) == repr(with_method(method, **{entry.key: 60}))
+
+
+@pytest.mark.fault("F09")
+@pytest.mark.parametrize(
+    "unused, users",
+    [
+        ({"basic_encoding": "raw"}, {"client_secret_basic", "custom"}),
+        ({"jwt_lifetime": 120}, {"client_secret_jwt", "private_key_jwt", "custom"}),
+        ({"jwt_claims": ["a=b"]}, {"client_secret_jwt", "private_key_jwt", "custom"}),
+        ({"key_id": "7"}, {"client_secret_jwt", "private_key_jwt", "custom"}),
+        ({"jwt_audience": "https://idp.example/"}, {"client_secret_jwt", "private_key_jwt", "custom"}),
+        ({"private_key_passphrase": "of the past"}, {"custom"}),
+        ({"custom_provider": "corp"}, set()),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_method_does_not_use_tells_no_clients_apart(
+    method: str, unused: dict[str, Any], users: set[str]
+) -> None:
+    if method == "private_key_jwt" and "private_key_passphrase" in unused:
+        with pytest.raises(ConfigurationError, match="not encrypted"):
+            with_method(method, **unused)
+        return
+    changed, plain = with_method(method, **unused), with_method(method)
+    assert (changed != plain) is (method in users)
+    assert (token_key(changed) != token_key(plain)) is (method in users)
+
+
+@pytest.mark.fault("F09")
+def test_the_algorithm_of_a_secret_written_or_absent() -> None:
+    written = with_method("client_secret_jwt", jwt_algorithm="HS256")
+    assert written == with_method("client_secret_jwt")
+    assert written.assertion.algorithm == "HS256"
+
+
+@pytest.mark.fault("F18")
+@pytest.mark.parametrize("method", METHODS)
+def test_settings_and_table_have_the_same_defaults(method: str) -> None:
+    """Settings that somebody makes without a connection mean what an empty form means."""
+    resolved = with_method(method)
+    bare = ClientSettings(resolved.token_url, resolved.client_id, method)
+    for group in ("request", "retry", "api", "network"):
+        assert repr(getattr(resolved, group)) == repr(getattr(bare, group))
+    if not method_of(resolved).signs:
+        assert repr(resolved.assertion) == repr(bare.assertion)
+    assert resolved.assertion.lifetime == bare.assertion.lifetime
+    assert ClientSettings.auth_method == FIELDS_BY_KEY["auth_method"].default
+
+
+@pytest.mark.fault("F25")
+@pytest.mark.parametrize(
+    "audience, hosts",
+    [
+        ("https://idp.example", ()),
+        ("https://IDP.example:8443/other", ()),
+        ("http://idp.example/adfs/services/trust", ()),
+        ("idp.example", ()),
+        ("idp.example/token", ()),
+        ("https://sts.example/issuer", ("idp.example", "sts.example")),
+        ("sts.example", ("idp.example", "sts.example")),
+        ("sts.example:8443/x", ("idp.example", "sts.example:8443")),
+        ("urn:example:server", ("idp.example",)),
+        ("api://AzureADTokenExchange", ("idp.example",)),
+        ("my-audience", ("idp.example",)),
+    ],
+)
+def test_audiences(audience: str, hosts: tuple[str, ...]) -> None:
+    settings = settings_of(SIGNED, jwt_audience=audience, policy=Policy(token_hosts=hosts))
+    assert settings.assertion.audience == audience
 
 
 @pytest.mark.parametrize(
@@ -90,7 +200,7 @@ def test_scopes_in_every_form(value: Any) -> None:
 @pytest.mark.fault("F65")
 def test_claims_may_be_any_json_value() -> None:
     claims = {"a": [1, 2.5, None, True, {"b": "ü"}], "deep": deep(29)}
-    assert json.loads(settings_of(jwt_claims=claims).assertion.claims) == claims
+    assert json.loads(settings_of(SIGNED, jwt_claims=claims).assertion.claims) == claims
 
 
 @pytest.mark.parametrize(
@@ -120,7 +230,7 @@ def test_booleans_as_text(value: Any, expected: bool) -> None:
 
 @pytest.mark.parametrize("value", [2, "2", 2.0, "2.0"])
 def test_numbers_as_text(value: Any) -> None:
-    settings = settings_of(max_retry_attempts=value, max_wait=value, jwt_lifetime=value)
+    settings = settings_of(SIGNED, max_retry_attempts=value, max_wait=value, jwt_lifetime=value)
     assert (settings.retry.max_attempts, settings.retry.max_wait, settings.assertion.lifetime) == (2, 2, 2)
 
 

@@ -96,7 +96,9 @@ def show(given: ConnectionValues) -> AuthorizationStatus:
         "list.html", "/x", query=Query(), listing=listed, obstacles=obstacles, warnings=(), note=None
     ).encode()
     settings = display_settings(given)
-    render("connection.html", "/x", shown=found, settings=settings, obstacles=Obstacles(), note=None).encode()
+    render(
+        "connection.html", "/x", authorization=found, settings=settings, obstacles=Obstacles(), note=None
+    ).encode()
     json.dumps(found.report())
     assert found.status in STATUSES
     return found.status

@@ -212,6 +212,24 @@ ROWS = [
     ("param-Infinity[F65]", {"extra": '{"post_params": {"a": Infinity}}'}, "post_params"),
     ("claims-broken", {"jwt_claims": '{"a": '}, "jwt_claims"),
     ("audience-elsewhere", {"jwt_audience": "https://other.example/token"}, "jwt_audience"),
+    *(
+        (
+            f"audience-{name}[F25]",
+            {"auth_method": "client_secret_jwt", "jwt_audience": audience},
+            "jwt_audience",
+        )
+        for name, audience in [
+            ("other-host", "https://sts.example"),
+            ("without-scheme", "sts.example"),
+            ("without-scheme-port", "sts:8443"),
+            ("urn", "urn:example:server"),
+            ("api", "api://AzureADTokenExchange"),
+            ("word", "my-audience"),
+            ("userinfo", "https://idp.example@sts.example"),
+            ("broken-host", "https://[::1/token"),
+            ("no-host", "https:///token"),
+        ]
+    ),
     ("pairs-without-name", {"post_params": ["=x"]}, "post_params"),
     ("pairs-without-equals", {"post_params": ["hidden-pw"]}, "post_params"),
     ("pairs-nested", {"post_params": {"a": {"b": 1}}}, "post_params"),
@@ -289,6 +307,12 @@ def test_refused_by_name_and_without_the_value(changes: dict[str, Any], field: s
             {"jwt_audience": "https://other.example"},
             "jwt_audience",
             id="audience-not-listed",
+        ),
+        pytest.param(
+            {"token_hosts": ("idp.example",)},
+            {"jwt_audience": "sts.example"},
+            "jwt_audience",
+            id="audience-without-scheme-not-listed[F25]",
         ),
     ],
 )

@@ -17,7 +17,6 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
 from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.settings import CLIENT_SECRET_JWT
 from tests.protocol.builders import NOW, SECRET, Run, answer, settings, token_answer
 
 JWT_SECRET = Secret("0123456789abcdef0123456789abcdef")
@@ -235,7 +234,7 @@ class TestClocks:
 
     AHEAD = "Tue, 14 Nov 2023 22:18:20 GMT"  # 300 s after NOW
 
-    def run(self, date: str | None, *, method: str = CLIENT_SECRET_JWT) -> Run:
+    def run(self, date: str | None, *, method: str = "client_secret_jwt") -> Run:
         refusal = answer({"error": "invalid_client"}, 401, **({"date": date} if date else {}))
         return Run(settings(auth_method=method, client_secret=JWT_SECRET), [refusal, token_answer()])
 
@@ -254,12 +253,39 @@ class TestClocks:
     @pytest.mark.fault("K07")
     def test_once_only(self) -> None:
         run = Run(
-            settings(auth_method=CLIENT_SECRET_JWT, client_secret=JWT_SECRET),
+            settings(auth_method="client_secret_jwt", client_secret=JWT_SECRET),
             [answer({"error": "invalid_client"}, 401, date=self.AHEAD)],
         )
         with pytest.raises(InvalidClientError):
             run.finish()
         assert len(run.sent) == 2
+
+    @pytest.mark.fault("F67")
+    @pytest.mark.parametrize(
+        "refusal",
+        [
+            pytest.param(answer(b"", 403, date=AHEAD), id="403-empty"),
+            pytest.param(answer(b"", 401, date=AHEAD), id="401-empty"),
+            pytest.param(answer(b"", 400, date=AHEAD), id="400-empty"),
+            pytest.param(answer(b"<html>", 403, content_type="text/html", date=AHEAD), id="403-page"),
+            pytest.param(answer({"error": "invalid_request"}, 400, date=AHEAD), id="invalid_request"),
+            pytest.param(answer({"error": "unauthorized_client"}, 400, date=AHEAD), id="unauthorized_client"),
+            pytest.param(answer({"ErrorCode": "invalid"}, 401, date=AHEAD), id="another-shape"),
+        ],
+    )
+    def test_however_the_server_refuses(self, refusal: Answer) -> None:
+        given = settings(auth_method="client_secret_jwt", client_secret=JWT_SECRET, retry={"max_attempts": 0})
+        run = Run(given, [refusal, token_answer()])
+        assert run.finish().token.value == "tok-1"
+        assert (len(run.sent), run.sleeps) == (2, [])
+        again = Run(given, [refusal])
+        with pytest.raises(TokenEndpointError):
+            again.finish()
+        assert len(again.sent) == 2, "once only"
+        secret = Run(settings(retry={"max_attempts": 0}), [refusal])
+        with pytest.raises(TokenEndpointError):
+            secret.finish()
+        assert len(secret.sent) == 1, "a secret carries no time"
 
     @pytest.mark.parametrize(
         "date", [None, "Tue, 14 Nov 2023 22:13:40 GMT", "garbage"], ids=["none", "20-s", "garbage"]
@@ -280,7 +306,7 @@ class TestClocks:
 def test_a_new_assertion_for_every_attempt() -> None:
     numbers = iter(range(100))
     run = Run(
-        settings(auth_method=CLIENT_SECRET_JWT, client_secret=JWT_SECRET),
+        settings(auth_method="client_secret_jwt", client_secret=JWT_SECRET),
         [answer({}, 503), answer({}, 503), token_answer()],
         entropy=lambda size: bytes([next(numbers)]) * size,
     )

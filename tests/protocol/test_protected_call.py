@@ -201,6 +201,13 @@ class TestErrors:
         assert "Negotiate, Basic, not a Bearer token" in str(error)
         assert error.challenge == "Negotiate, Basic"
 
+    @pytest.mark.fault("F71")
+    @pytest.mark.parametrize("status", [400, 401])
+    def test_a_proof_of_possession_is_named(self, status: int) -> None:
+        error = resource_error(status, "", ['DPoP algs="ES256"'])
+        assert "it wants DPoP, not a Bearer token" in str(error)
+        assert error.challenge == "DPoP"
+
     def test_texts_of_the_server_are_cleaned(self) -> None:
         challenge = 'Bearer error="invalid_token", error_description="expired <b>tok-secret</b>"'
         error = resource_error(401, "\x1b[31mNo", [challenge], redactor=Redactor(["tok-secret"]))

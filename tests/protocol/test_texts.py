@@ -7,7 +7,6 @@ import pytest
 from airflow_oauth_provider.exceptions import TokenEndpointError
 from airflow_oauth_provider.protocol.redaction import WITHHELD, Redactor
 from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.settings import CLIENT_SECRET_JWT
 from airflow_oauth_provider.protocol.texts import clean, clean_uri, cut, excerpt
 from tests.protocol.builders import SECRET, Run, answer, settings
 from tests.support.spellings import SPELLINGS, disclosed
@@ -65,7 +64,7 @@ def test_an_echoed_secret_is_not_repeated(field: str, name: str) -> None:
 
 @pytest.mark.fault("H59")
 def test_an_echoed_assertion_is_not_repeated() -> None:
-    given = settings(auth_method=CLIENT_SECRET_JWT, client_secret=Secret(SECRET * 2))
+    given = settings(auth_method="client_secret_jwt", client_secret=Secret(SECRET * 2))
     probe = Run(given, [answer({"error": "invalid_request"}, 400)])
     with pytest.raises(TokenEndpointError):
         probe.finish()

@@ -15,6 +15,7 @@ _PARAMETER = re.compile(rf'\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN})
 _SCHEME = re.compile(rf"\s*({_TOKEN})(?:\s+|(?=,)|\Z)")
 _TOKEN68 = re.compile(r"[A-Za-z0-9\-._~+/]+=*\s*(?=,|\Z)")
 _MAX_LENGTH = 8192
+_NAMES = {"dpop": "DPoP", "hoba": "HOBA", "oauth": "OAuth", "vapid": "vapid"}
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Challenge:
 
     scheme: str
     parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The scheme as its RFC spells it."""
+        return _NAMES.get(self.scheme, self.scheme.title())
 
 
 def parse_challenges(values: Iterable[str]) -> tuple[Challenge, ...]:

@@ -10,6 +10,8 @@ from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.texts import clean
 
 _RETRYABLE = frozenset({408, 425, 429})
+# Some APIs say 400 where a proof of possession is missing (RFC 9449 §7.1 says 401).
+_CHALLENGES = frozenset({400, 401})
 
 
 def resource_error(
@@ -28,7 +30,7 @@ def resource_error(
     :param redactor: of what the message may not repeat.
     """
     found = parse_challenges(challenges)
-    schemes = ", ".join(clean(challenge.scheme.title()) or "?" for challenge in found) or None
+    schemes = ", ".join(clean(challenge.name) or "?" for challenge in found) or None
     said = bearer(found)
     text = f"the API answered HTTP status {status}"
     text += f" {shown}" if (shown := clean(reason, redactor)) else ""
@@ -51,10 +53,10 @@ def resource_error(
             "; within the last minute it refused a token that had only just been granted, so this one was "
             "not renewed. Check audience, scope and base URL, or wait for the API"
         )
+    elif found and not said and status in _CHALLENGES:
+        text += f"; it wants {schemes}, not a Bearer token"
     elif status == 401:
-        text += (
-            "; a new token did not help" if said or not found else f"; it wants {schemes}, not a Bearer token"
-        )
+        text += "; a new token did not help"
     return ResourceError(
         text,
         status=status,

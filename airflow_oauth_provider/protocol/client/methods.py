@@ -1,18 +1,23 @@
-"""How the client proves who it is: one small function per method.
+"""How the client proves who it is: one value per method.
 
 RFC 6749 §2.3.1 (Basic, post), RFC 7523 §2.2 and §3 with OpenID Connect Core §9
 (``client_secret_jwt``, ``private_key_jwt``). Exactly one mechanism per request (RFC 6749 §2.3).
+
+Form, checks, commands, masking and the acquisition ask the value; no other module knows a method by its
+name. So a new method is one function and one entry of :data:`METHODS`.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from airflow_oauth_provider.protocol import settings as s
 from airflow_oauth_provider.protocol.client.keys import SigningKey, load_signing_key
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings, Pairs
@@ -20,7 +25,15 @@ from airflow_oauth_provider.protocol.strict_json import parse_value
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 RESERVED_CLAIMS = frozenset({"iss", "sub", "aud", "exp", "iat", "nbf", "jti"})
+MIN_HS256_SECRET = 32
+"""Bytes (RFC 7518 §3.2)."""
 _JTI_BYTES = 16
+_HS256 = "HS256"
+# RFC 3986 §2.3: what form-encoding leaves as it is.
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*\Z")
+
+Entropy = Callable[[int], bytes]
+Problems = Iterator[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +48,53 @@ class Proof:
     form: Pairs = field(default=(), repr=False)
 
 
-def authenticate(settings: ClientSettings, *, now: float, entropy: Callable[[int], bytes]) -> Proof:
+class Needs(Enum):
+    """What a client proves its identity with; the value is the connection field that holds it."""
+
+    SECRET = "password"
+    KEY = "private_key"
+    NOTHING = None
+
+
+def _nothing(_: ClientSettings) -> Iterator[Any]:
+    return iter(())
+
+
+@dataclass(frozen=True)
+class Method:
+    """A client authentication method.
+
+    :param name: in the connection, and in a server's metadata (RFC 8414 §2).
+    :param label: what the form says of it.
+    :param needs: what the identity is proved with.
+    :param function: proves it for one request; ``None`` where a provider of ``[oauth2] custom_providers``
+        gets the token, which may use whatever is configured.
+    :param signs: the proof is a JWT. It carries the time, so a server with another clock refuses it.
+    :param algorithms: that it can sign with, whatever the key; empty where the key decides.
+    :param encodes: id and secret travel as Basic, so that ``basic_encoding`` applies.
+    :param problems: yields field and message for settings that the method cannot work with.
+    :param spellings: yields the strings, other than the secrets themselves, that must not be shown.
+    :param advice: yields what else to try when the server refuses the client.
+    """
+
+    name: str
+    label: str
+    needs: Needs
+    function: Callable[[ClientSettings, float, Entropy], Proof] | None
+    signs: bool = False
+    algorithms: tuple[str, ...] = ()
+    encodes: bool = False
+    problems: Callable[[ClientSettings], Problems] = _nothing
+    spellings: Callable[[ClientSettings], Iterator[str]] = _nothing
+    advice: Callable[[ClientSettings], Iterator[str]] = _nothing
+
+
+def method_of(settings: ClientSettings) -> Method:
+    """Return the method by which a client authenticates."""
+    return METHODS[settings.auth_method]
+
+
+def authenticate(settings: ClientSettings, *, now: float, entropy: Entropy) -> Proof:
     """Prove the client's identity for one request.
 
     A JWT is made anew for every HTTP attempt: servers remember each ``jti``.
@@ -43,7 +102,10 @@ def authenticate(settings: ClientSettings, *, now: float, entropy: Callable[[int
     :param now: seconds since the epoch, as the server is believed to count them.
     :param entropy: returns that many random bytes.
     """
-    return _METHODS[settings.auth_method](settings, now, entropy)
+    function = method_of(settings).function
+    if function is None:
+        raise ValueError(f"{settings.auth_method} makes no token request")
+    return function(settings, now, entropy)
 
 
 def basic_value(client_id: str, secret: Secret, encoding: str) -> str:
@@ -64,31 +126,57 @@ def _secret(settings: ClientSettings) -> Secret:
     return settings.client_secret
 
 
-def _client_secret_basic(settings: ClientSettings, now: float, entropy: Callable[[int], bytes]) -> Proof:
+def _client_secret_basic(settings: ClientSettings, now: float, entropy: Entropy) -> Proof:
     value = basic_value(settings.client_id, _secret(settings), settings.request.basic_encoding)
     return Proof(headers=(("Authorization", value),))
 
 
-def _client_secret_post(settings: ClientSettings, now: float, entropy: Callable[[int], bytes]) -> Proof:
+def _basic_problems(settings: ClientSettings) -> Problems:
+    if settings.request.basic_encoding == "raw" and ":" in settings.client_id:
+        yield "login", 'contains ":", which raw Basic encoding cannot carry (RFC 7617 §2)'
+
+
+def _basic_spellings(settings: ClientSettings) -> Iterator[str]:
+    """Yield both encodings: a server may repeat what it has decoded and encoded again."""
+    if settings.client_secret is not None:
+        for encoding in ("rfc6749", "raw"):
+            value = basic_value(settings.client_id, settings.client_secret, encoding)
+            yield value.removeprefix("Basic ")
+
+
+def _basic_advice(settings: ClientSettings) -> Iterator[str]:
+    """Yield the other encoding where it is another: many servers do not decode what RFC 6749 encodes."""
+    if not all(_UNRESERVED.match(text) for text in (settings.client_id, _secret(settings).reveal())):
+        other = "raw" if settings.request.basic_encoding == "rfc6749" else "rfc6749"
+        yield f"id or secret has special characters: if both are right, set basic_encoding to {other}"
+
+
+def _client_secret_post(settings: ClientSettings, now: float, entropy: Entropy) -> Proof:
     return Proof(form=(("client_id", settings.client_id), ("client_secret", _secret(settings).reveal())))
 
 
-def _client_secret_jwt(settings: ClientSettings, now: float, entropy: Callable[[int], bytes]) -> Proof:
-    key = SigningKey(_secret(settings).reveal().encode(), ("HS256",))
+def _client_secret_jwt(settings: ClientSettings, now: float, entropy: Entropy) -> Proof:
+    key = SigningKey(_secret(settings).reveal().encode(), (_HS256,))
     return _assertion(settings, key, now, entropy)
 
 
-def _private_key_jwt(settings: ClientSettings, now: float, entropy: Callable[[int], bytes]) -> Proof:
+def _hs256_problems(settings: ClientSettings) -> Problems:
+    if len(_secret(settings).reveal().encode(errors="replace")) < MIN_HS256_SECRET:
+        yield (
+            "password",
+            f"is too short for {settings.auth_method}, which needs {MIN_HS256_SECRET} bytes (RFC 7518 §3.2)",
+        )
+
+
+def _private_key_jwt(settings: ClientSettings, now: float, entropy: Entropy) -> Proof:
     options = settings.assertion
     if options.private_key is None:
-        raise ValueError("private_key_jwt needs a private key")
+        raise ValueError(f"{settings.auth_method} needs a private key")
     key = load_signing_key(options.private_key, options.private_key_passphrase)
     return _assertion(settings, key, now, entropy)
 
 
-def _assertion(
-    settings: ClientSettings, key: SigningKey, now: float, entropy: Callable[[int], bytes]
-) -> Proof:
+def _assertion(settings: ClientSettings, key: SigningKey, now: float, entropy: Entropy) -> Proof:
     import jwt
 
     options = settings.assertion
@@ -117,9 +205,55 @@ def _assertion(
     )
 
 
-_METHODS: dict[str, Callable[[ClientSettings, float, Callable[[int], bytes]], Proof]] = {
-    s.CLIENT_SECRET_BASIC: _client_secret_basic,
-    s.CLIENT_SECRET_POST: _client_secret_post,
-    s.CLIENT_SECRET_JWT: _client_secret_jwt,
-    s.PRIVATE_KEY_JWT: _private_key_jwt,
-}
+def _assertion_advice(settings: ClientSettings) -> Iterator[str]:
+    if settings.assertion.audience is None:
+        yield "the server may want another aud than its token URL: set jwt_audience, often to its issuer"
+    else:
+        yield "the server may want another aud: check jwt_audience"
+
+
+def _by_name(methods: Iterable[Method]) -> Mapping[str, Method]:
+    return MappingProxyType({method.name: method for method in methods})
+
+
+METHODS = _by_name(
+    (
+        Method(
+            "client_secret_basic",
+            "Client secret, Basic authentication (client_secret_basic)",
+            Needs.SECRET,
+            _client_secret_basic,
+            encodes=True,
+            problems=_basic_problems,
+            spellings=_basic_spellings,
+            advice=_basic_advice,
+        ),
+        Method(
+            "client_secret_post",
+            "Client secret in the request body (client_secret_post)",
+            Needs.SECRET,
+            _client_secret_post,
+        ),
+        Method(
+            "client_secret_jwt",
+            "JWT signed with the client secret, HS256 (client_secret_jwt)",
+            Needs.SECRET,
+            _client_secret_jwt,
+            signs=True,
+            algorithms=(_HS256,),
+            problems=_hs256_problems,
+            advice=_assertion_advice,
+        ),
+        Method(
+            "private_key_jwt",
+            "JWT signed with a private key or certificate (private_key_jwt)",
+            Needs.KEY,
+            _private_key_jwt,
+            signs=True,
+            advice=_assertion_advice,
+        ),
+        Method("custom", "Custom token provider from airflow.cfg (custom)", Needs.NOTHING, None),
+    )
+)
+"""Every method by its name, in the order of the form; the first is the default."""
+DEFAULT_METHOD = next(iter(METHODS))

@@ -12,17 +12,17 @@ from typing import NoReturn
 
 from airflow_oauth_provider.exceptions import (
     ConfigurationError,
-    InvalidClientError,
     OAuthError,
     TokenEndpointError,
     TokenResponseError,
     TransportError,
 )
+from airflow_oauth_provider.protocol.client.methods import method_of
 from airflow_oauth_provider.protocol.effects import AskProvider, Effect, Flow, Outcome, Send, Sleep
 from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
 from airflow_oauth_provider.protocol.moments import Budget, Moment
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
-from airflow_oauth_provider.protocol.settings import CUSTOM, ClientSettings
+from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.errors import read_error
 from airflow_oauth_provider.protocol.token.request import build_token_request
 from airflow_oauth_provider.protocol.token.response import CHECK_URL, Granted, read_token_response
@@ -91,7 +91,7 @@ class _Acquisition:
     def _attempt(self) -> Generator[Effect, Outcome, Granted | _Refused]:
         sent = self.moment
         self.requests += 1
-        if self.settings.auth_method == CUSTOM:
+        if method_of(self.settings).function is None:
             outcome = yield AskProvider()
             redactor = NOTHING
         else:
@@ -157,10 +157,14 @@ class _Acquisition:
         return wait
 
     def _clock_explains(self, refused: _Refused) -> bool:
-        """Whether a refused assertion may only have carried the wrong time (one extra attempt)."""
+        """Whether a refused assertion may only have carried the wrong time (one extra attempt).
+
+        Not all servers say so: some answer any error, or 403 and nothing else.
+        """
         return (
-            isinstance(refused.error, InvalidClientError)
-            and self.settings.auth_method.endswith("_jwt")
+            isinstance(refused.error, TokenEndpointError)
+            and not refused.error.retryable
+            and method_of(self.settings).signs
             and not self.resigned
             and abs(refused.skew) > CLOCK_SKEW
             and self.moment.monotonic < self.ends_at

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from airflow_oauth_provider.exceptions import InvalidClientError, TokenEndpointError
+from airflow_oauth_provider.protocol.client.methods import method_of
 from airflow_oauth_provider.protocol.http import Answer
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings
@@ -15,22 +16,32 @@ from airflow_oauth_provider.protocol.texts import clean, clean_uri
 RETRYABLE_STATUSES = frozenset({408, 421, 425, 429, 500, 502, 503, 504, *range(520, 528)})
 RETRYABLE_ERRORS = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 
+_CHECK_CLIENT = "check client id and secret (or key), and the authentication method"
+_CHECK_URL = "check the access token URL"
+_NO_DPOP = "the server wants DPoP, which this connection does not use: switch it off for this client"
 _ADVICE = {
-    "invalid_client": "check client id and secret (or key), and the authentication method",
+    "invalid_client": _CHECK_CLIENT,
     "unauthorized_client": "the client is not allowed to use the client credentials grant",
     "invalid_scope": "the scope is unknown, malformed or not allowed for this client",
     "invalid_target": "the audience or resource is unknown or not allowed for this client",
     "unsupported_grant_type": "the server does not offer the client credentials grant at this URL",
     "invalid_request": "the server misses a parameter or finds one malformed",
     "invalid_grant": "the server does not accept this grant",
+    "use_dpop_nonce": _NO_DPOP,
+    "invalid_dpop_proof": _NO_DPOP,
 }
 _ADVICE_BY_STATUS = {
-    401: "check client id and secret (or key), and the authentication method",
-    403: "a gateway or policy in front of the server refuses this client",
-    404: "check the access token URL",
-    405: "check the access token URL",
+    400: f"the server does not say why: {_CHECK_CLIENT}, and the parameters of the request",
+    401: _CHECK_CLIENT,
+    403: f"{_CHECK_CLIENT}; else a gateway or policy in front of the server refuses this client",
+    404: _CHECK_URL,
+    405: _CHECK_URL,
+    410: _CHECK_URL,
+    415: _CHECK_URL,
     429: "the server limits the rate of requests",
 }
+_REFUSED_CLIENT = frozenset({"invalid_client", "unauthorized_client"})
+_PERHAPS_THE_CLIENT = frozenset({400, 401, 403})
 
 
 def read_error(
@@ -76,12 +87,15 @@ def endpoint_error(
         retryable=retryable,
         is_page=not data and answer.body.lstrip()[:1] == b"<",
     )
-    return error.with_advice(_advice_on(code, answer.status))
+    return error.with_advice(_advice(settings, code, answer.status))
 
 
-def _advice_on(code: str | None, status: int | None) -> str | None:
+def _advice(settings: ClientSettings, code: str | None, status: int) -> str | None:
     """Return what to do about an error code, else about a status; ``None`` when there is no saying."""
-    return _ADVICE.get(code or "") or _ADVICE_BY_STATUS.get(status or 0)
+    general = _ADVICE.get(code or "") or _ADVICE_BY_STATUS.get(status)
+    concerns_client = code in _REFUSED_CLIENT if code else status in _PERHAPS_THE_CLIENT
+    particular = method_of(settings).advice(settings) if concerns_client else ()
+    return "; ".join(text for text in (general, *particular) if text) or None
 
 
 def _code(value: object, redactor: Redactor) -> str | None:

@@ -1,0 +1,133 @@
+"""The authentication method, against what a connection has to authenticate with.
+
+An assertion that is sent to one server must not be good at another, so its audience is bounded: one that
+names the access token URL's own host is always fine. Any other is accepted only where
+``[oauth2] allowed_token_hosts`` lists the access token URL's host, so that none but servers which the
+deployment trusts ever see the assertion; and if the audience names a host, that host has to be listed too.
+``urn:…``, ``api://…`` and plain words name no host.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from airflow_oauth_provider.deployment.policy import Policy
+from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
+from airflow_oauth_provider.protocol.client.methods import RESERVED_CLAIMS, Needs, method_of
+from airflow_oauth_provider.protocol.settings import AssertionSettings, ClientSettings, RequestSettings
+from airflow_oauth_provider.protocol.urls import Origin, UrlError, canonical_host, host_allowed
+
+Problems = Iterator[tuple[str, str]]
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(?![0-9]+(?:[/?]|\Z))", re.IGNORECASE)
+_WITH_HOST = frozenset({"http", "https"})
+
+
+def bad_authentication(settings: ClientSettings, policy: Policy) -> Problems:
+    """Check the method against secret and key, its own rules, and the assertion's claims."""
+    method = method_of(settings)
+    credentials = {Needs.SECRET: settings.client_secret, Needs.KEY: settings.assertion.private_key}
+    # A custom provider may use whatever is configured.
+    for need, credential in credentials.items() if method.function is not None else ():
+        if need is method.needs and credential is None:
+            yield str(need.value), f"is missing: {method.name} needs it"
+            return
+        if need is not method.needs and credential is not None:
+            yield (
+                str(need.value),
+                f"is set beside {method.name}: two client authentication methods (RFC 6749 §2.3)",
+            )
+    yield from method.problems(settings)
+    for name in sorted(RESERVED_CLAIMS & json.loads(settings.assertion.claims).keys()):
+        yield "jwt_claims", f"must not set {name}: it is fixed (RFC 7523 §3)"
+    yield from _bad_audience(settings, policy)
+
+
+def _bad_audience(settings: ClientSettings, policy: Policy) -> Problems:
+    """See the module."""
+    if settings.assertion.audience is None:
+        return
+    own = settings.token_url.origin
+    try:
+        named = named_origin(settings.assertion.audience)
+    except UrlError as error:
+        yield "jwt_audience", str(error)
+        return
+    if named is not None and named.host == own.host:
+        return
+    missing = [
+        origin.authority
+        for origin in (own, named)
+        if origin is not None and not host_allowed(origin, policy.token_hosts)
+    ]
+    if missing:
+        reason = "is not the access token URL's own host, so the JWT could be good at another server"
+        hosts = " and ".join(missing)
+        yield "jwt_audience", f"{reason}: list {hosts} in [oauth2] allowed_token_hosts if that is meant"
+
+
+def named_origin(audience: str) -> Origin | None:
+    """Return the host that an audience names, with or without a scheme before it.
+
+    :return: ``None`` for an identifier that is no address.
+    :raises UrlError: for an address whose host is none.
+    """
+    scheme = _SCHEME.match(audience)
+    if scheme is not None and scheme[1].lower() not in _WITH_HOST:
+        return None
+    host, port = _host_and_port(audience if scheme else f"https://{audience}")
+    if scheme is None and "." not in host and port is None:
+        return None
+    return Origin("https", canonical_host(host), port or 443)
+
+
+def _host_and_port(address: str) -> tuple[str, int | None]:
+    with suppress(ValueError):  # which repeats the address
+        parts = urlsplit(address)
+        return parts.hostname or "", parts.port
+    raise UrlError("is not a valid URL: check host and port (1 to 65535)")
+
+
+def without_unused(settings: ClientSettings) -> ClientSettings:
+    """Return the settings with the defaults for all that their method does not use.
+
+    What is not used does not tell two clients apart: they may share a token.
+    """
+    method = method_of(settings)
+    if method.function is None:
+        return settings
+    if not method.encodes:
+        encoding = RequestSettings.basic_encoding
+        settings = replace(settings, request=replace(settings.request, basic_encoding=encoding))
+    if not method.signs:
+        settings = replace(settings, assertion=AssertionSettings())
+    elif method.needs is not Needs.KEY:
+        assertion = replace(settings.assertion, private_key_passphrase=None)
+        settings = replace(settings, assertion=assertion)
+    return settings
+
+
+def with_algorithm(settings: ClientSettings, *, thorough: bool = True) -> ClientSettings:
+    """Return the settings with the algorithm that the key is bound to (RFC 8725 §3.1).
+
+    :param thorough: as of :func:`load_signing_key`.
+    :raises KeyMaterialError: naming the field at fault.
+    """
+    method, options = method_of(settings), settings.assertion
+    algorithms = method.algorithms
+    if method.needs is Needs.KEY and method.signs and options.private_key is not None:
+        key = load_signing_key(options.private_key, options.private_key_passphrase, thorough=thorough)
+        algorithms = key.algorithms
+    if not algorithms:
+        return settings
+    if options.algorithm is not None and options.algorithm not in algorithms:
+        raise KeyMaterialError(
+            f"{options.algorithm} does not fit method and key: it must be {' or '.join(algorithms)}",
+            "jwt_algorithm",
+        )
+    return replace(settings, assertion=replace(options, algorithm=options.algorithm or algorithms[0]))

@@ -1,0 +1,88 @@
+"""What a refusal of the token endpoint advises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.exceptions import TokenEndpointError
+from airflow_oauth_provider.protocol.redaction import NOTHING
+from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.token.errors import read_error
+from tests.protocol.builders import answer, settings
+
+JWT_SECRET = Secret("0123456789abcdef0123456789abcdef")
+
+
+def refusal(code: str | None, status: int, **changes: Any) -> TokenEndpointError:
+    body = answer({"error": code} if code else b"", status)
+    given = settings(**changes)
+    return read_error(given, body, retry_after=None, redactor=NOTHING)
+
+
+@pytest.mark.fault("F68")
+@pytest.mark.parametrize(
+    "code, status", [("invalid_client", 401), ("invalid_client", 400), (None, 401), (None, 403), (None, 400)]
+)
+@pytest.mark.parametrize("special", [{"client_secret": Secret("a+b/c=")}, {"client_id": "me@example"}])
+class TestBasicEncoding:
+    """Many servers do not decode what RFC 6749 §2.3.1 encodes."""
+
+    def test_special_characters(self, code: str | None, status: int, special: dict[str, Any]) -> None:
+        advice = refusal(code, status, **special).advice or ""
+        assert "set basic_encoding to raw" in advice
+        assert "a+b/c=" not in advice
+
+    def test_the_other_way_round(self, code: str | None, status: int, special: dict[str, Any]) -> None:
+        error = refusal(code, status, request={"basic_encoding": "raw"}, **special)
+        assert "set basic_encoding to rfc6749" in (error.advice or "")
+
+    def test_not_in_the_body(self, code: str | None, status: int, special: dict[str, Any]) -> None:
+        error = refusal(code, status, auth_method="client_secret_post", **special)
+        assert "basic_encoding" not in (error.advice or "")
+
+
+@pytest.mark.fault("F68")
+@pytest.mark.parametrize(
+    "code, status, changes",
+    [
+        ("invalid_client", 401, {}),
+        ("invalid_scope", 400, {"client_id": "me@example"}),
+        (None, 404, {"client_id": "me@example"}),
+        (None, 500, {"client_id": "me@example"}),
+    ],
+)
+def test_no_word_of_an_encoding_that_changes_nothing(
+    code: str | None, status: int, changes: dict[str, Any]
+) -> None:
+    assert "basic_encoding" not in (refusal(code, status, **changes).advice or "")
+
+
+@pytest.mark.fault("F71")
+@pytest.mark.parametrize(
+    "code, status, advice",
+    [
+        (None, 404, "check the access token URL"),
+        (None, 405, "check the access token URL"),
+        (None, 410, "check the access token URL"),
+        (None, 415, "check the access token URL"),
+        (None, 403, "check client id and secret (or key), and the authentication method"),
+        (None, 403, "a gateway or policy"),
+        (None, 400, "the server does not say why"),
+        ("use_dpop_nonce", 400, "wants DPoP"),
+        ("invalid_dpop_proof", 400, "wants DPoP"),
+    ],
+)
+def test_advice(code: str | None, status: int, advice: str) -> None:
+    error = refusal(code, status)
+    assert advice in (error.advice or "")
+    assert str(error).lower().count(advice.lower()) == 1
+
+
+@pytest.mark.fault("F71")
+@pytest.mark.parametrize("audience", [None, "https://idp.example"])
+def test_a_refused_assertion_may_have_the_wrong_audience(audience: str | None) -> None:
+    changes = {"auth_method": "client_secret_jwt", "client_secret": JWT_SECRET}
+    error = refusal(None, 403, **changes, assertion={"audience": audience})
+    assert "jwt_audience" in (error.advice or "")
