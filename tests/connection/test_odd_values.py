@@ -93,11 +93,11 @@ def show(given: ConnectionValues) -> AuthorizationStatus:
     listed = listing([given], Query(sort="category"), POLICY)
     obstacles = {"odd": Obstacles()}
     render(
-        "list.html", "/x", query=Query(), listing=listed, obstacles=obstacles, warnings=(), note=None
+        "list.html", "/x", query=Query(), listing=listed, obstacles=obstacles, warnings=(), store_note=None
     ).encode()
     settings = display_settings(given)
     render(
-        "connection.html", "/x", authorization=found, settings=settings, obstacles=Obstacles(), note=None
+        "connection.html", "/x", authorization=found, settings=settings, obstacles=Obstacles(), store_note=None
     ).encode()
     json.dumps(found.report())
     assert found.status in STATUSES
