@@ -96,9 +96,8 @@ def show(given: ConnectionValues) -> AuthorizationStatus:
         "list.html", "/x", query=Query(), listing=listed, obstacles=obstacles, warnings=(), store_note=None
     ).encode()
     settings = display_settings(given)
-    render(
-        "connection.html", "/x", authorization=found, settings=settings, obstacles=Obstacles(), store_note=None
-    ).encode()
+    shared = {"obstacles": Obstacles(), "store_note": None}
+    render("connection.html", "/x", authorization=found, settings=settings, **shared).encode()
     json.dumps(found.report())
     assert found.status in STATUSES
     return found.status
