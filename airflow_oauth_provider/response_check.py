@@ -101,8 +101,8 @@ def _are_statuses(values: Sequence[Any]) -> bool:
     return bool(values) and all(isinstance(one, int) and not isinstance(one, bool) for one in values)
 
 
-def _is_one_of(value: Any, wanted: Any) -> bool:
-    return any(_same(value, one) for one in _several(wanted))
+def _is_one_of(value: Any, choices: Any) -> bool:
+    return any(_same(value, one) for one in _several(choices))
 
 
 @dataclass(frozen=True)
@@ -258,13 +258,9 @@ class Inspection:
         """Return the status, and the value at the path; may repeat something confidential."""
         if self.document is UNREAD:
             return str(self.status)
-        value = self.value
-        shown = (
-            f"no {self.check.json_path}"
-            if value is MISSING
-            else f"{self.check.json_path} = {_value_text(value)}"
-        )
-        return f"{self.status}, {shown}"
+        path, value = self.check.json_path, self.value
+        content = f"no {path}" if value is MISSING else f"{path} = {_value_text(value)}"
+        return f"{self.status}, {content}"
 
 
 def _value_text(value: Any) -> str:

@@ -94,7 +94,7 @@ def bad_request(request: s.RequestSettings, token_url: Url) -> Problems:
             if name.lower() in RESERVED_PARAMETERS:
                 yield field, f"must not set {name.lower()}: it has a field of its own, or is fixed"
             if name in taken:
-                yield field, f"sets {shown(name)} a second time (RFC 6749 §3.2)"
+                yield field, f"sets {printable(name)} a second time (RFC 6749 §3.2)"
             taken.add(name)
     yield from _bad_query(request, token_url)
     yield from _bad_headers("request_headers", request.headers, RESERVED_HEADERS)
@@ -110,7 +110,7 @@ def _bad_query(request: s.RequestSettings, token_url: Url) -> Problems:
             yield field, f"must not carry {name.lower()} in the URL (RFC 6749 §2.3.1)"
     for name, _ in request.query_params:
         if name in own_query:
-            yield "query_params", f"sets {shown(name)} a second time: the access token URL has it already"
+            yield "query_params", f"sets {printable(name)} a second time: the access token URL has it already"
 
 
 def _bad_headers(field: str, pairs: s.Pairs, reserved: frozenset[str]) -> Problems:
@@ -207,6 +207,6 @@ def load_custom_provider(name: str | None, policy: Policy) -> s.CustomProvider:
     return s.CustomProvider(name, path, function)
 
 
-def shown(name: str) -> str:
+def printable(name: str) -> str:
     """Return a name that somebody else chose, fit for a message."""
     return re.sub(r"[^\x20-\x7e]", "?", name)[:60]

@@ -88,7 +88,7 @@ def require_type(connection: Any) -> None:
     """
     kind = getattr(connection, "conn_type", None)
     if kind != CONNECTION_TYPE:
-        text = checks.shown(str(kind or "")) or "none"
+        text = checks.printable(str(kind or "")) or "none"
         raise ConfigurationError(
             f"must be {CONNECTION_TYPE}, and is {text}: name a connection of that type",
             field="conn_type",
@@ -170,7 +170,7 @@ class _Resolver:
                 self.fail(key, f'has no place in the extra: use the field "{_MISPLACED[key]}"')
             if key not in FIELDS_BY_KEY:
                 self.warnings.append(
-                    f'unknown extra field "{checks.shown(str(key))}" is ignored: check its spelling'
+                    f'unknown extra field "{checks.printable(str(key))}" is ignored: check its spelling'
                 )
         if len(self.conn_id) > MAX_NAME:
             self.warnings.append(f"the connection's name is longer than {MAX_NAME} characters")

@@ -23,7 +23,7 @@ from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.access_token import scopes_text
 from airflow_oauth_provider.protocol.call.endpoints import destination, resolve_endpoint
 from airflow_oauth_provider.protocol.call.refusal import resource_error
-from airflow_oauth_provider.protocol.http import Answer
+from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.token.retry import retry_after
 from airflow_oauth_provider.protocol.urls import host_allowed, parse_url
@@ -338,7 +338,7 @@ class OAuth2Hook(HttpHook):
             response.status_code,
             response.reason or "",
             challenges,
-            retry_after=retry_after(Answer(response.status_code, headers), now=this_moment().wall),
+            retry_after=retry_after(HttpResponse(response.status_code, headers), now=this_moment().wall),
             refusal_remembered=credential is not None and credential.refusal_remembered,
             redactor=self._client.redactor.with_values(*confidential),
         )

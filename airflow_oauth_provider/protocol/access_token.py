@@ -28,7 +28,7 @@ class TokenState(Enum):
 
 
 AS_ASKED = "as asked; the server did not say"
-"""Said of scopes where the answer names none."""
+"""Said of scopes where the response names none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from airflow_oauth_provider.exceptions import OAuthError
-from airflow_oauth_provider.protocol.http import Answer, Failure
+from airflow_oauth_provider.protocol.http import Failure, HttpResponse
 from airflow_oauth_provider.protocol.moments import Moment
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.protocol.token.response import Granted
@@ -60,7 +60,7 @@ class Outcome:
     """What came of an effect, and when."""
 
     moment: Moment
-    result: Answer | Failure | Granted | OAuthError | None = None
+    result: HttpResponse | Failure | Granted | OAuthError | None = None
 
 
 Result = TypeVar("Result")

@@ -1,4 +1,4 @@
-"""What came back: an HTTP answer, or the way in which none came."""
+"""What came back: an HTTP response, or the way in which none came."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from enum import Enum
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An HTTP answer, read whole.
+class HttpResponse:
+    """An HTTP response, read whole.
 
     :param headers: names in lower case; a name may come several times.
     """
@@ -24,7 +24,7 @@ class Answer:
 
 
 class Fault(Enum):
-    """Why no answer came; the value says whether a repetition can help."""
+    """Why no response came; the value says whether a repetition can help."""
 
     UNREACHABLE = "refused or unreachable"
     DNS = "name not resolved"
@@ -49,7 +49,7 @@ _PASSING = frozenset({Fault.UNREACHABLE, Fault.DNS, Fault.TIMEOUT, Fault.CUT, Fa
 
 @dataclass(frozen=True)
 class Failure:
-    """No answer.
+    """No response.
 
     :param detail: one sentence for the user, without secrets.
     :param field: what has to be changed, where the fault lies in one setting.

@@ -1,7 +1,7 @@
 """JSON as RFC 8259 means it, with nothing guessed.
 
 Python's ``json`` keeps the last of two equal names, reads NaN, Infinity and UTF-16, and turns
-1e400 into infinity; two programs could so read two different tokens from one answer.
+1e400 into infinity; two programs could so read two different tokens from one response.
 """
 
 from __future__ import annotations

@@ -56,11 +56,11 @@ def clean(text: object, redactor: Redactor = NOTHING, *, most: int = MAX_DESCRIP
     if not isinstance(text, str):
         return None
     redacted = excerpt(text, _READ, redactor)
-    shown = " ".join(_OUTSIDE.sub(" ", redacted).translate(_MARKUP).split())
-    return cut(shown, most) or None
+    cleaned = " ".join(_OUTSIDE.sub(" ", redacted).translate(_MARKUP).split())
+    return cut(cleaned, most) or None
 
 
 def clean_uri(text: object, redactor: Redactor = NOTHING) -> str | None:
     """Return an ``error_uri`` that is an http(s) address, else ``None``; one that is cut leads nowhere."""
-    shown = clean(text, redactor)
-    return shown if shown and re.match(r"https?://[\x21-\x7e]+\Z", shown) else None
+    uri = clean(text, redactor)
+    return uri if uri and re.match(r"https?://[\x21-\x7e]+\Z", uri) else None

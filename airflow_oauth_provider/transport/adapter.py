@@ -71,7 +71,7 @@ class OAuth2Adapter(HTTPAdapter):
         """Leave the pool as it is: the context decides."""
 
     def reset_after_fork(self) -> None:
-        """Leave the parent's connections to the parent: two processes on one would mix their answers."""
+        """Leave the parent's connections to the parent: two processes on one would mix their responses."""
         # Kept, so that nothing closes them: that would take locks which a lost thread may hold.
         _inherited.append((self.poolmanager, self.proxy_manager))
         self.proxy_manager = {}

@@ -9,9 +9,9 @@ from airflow_oauth_provider.transport.faults import by_way_of, classify, tunnel_
 from airflow_oauth_provider.transport.proxies import Proxy
 
 NO_ANSWER = (aiohttp.ClientError, OSError)
-"""What aiohttp raises when a call brings no answer; ``TimeoutError`` is an ``OSError``."""
+"""What aiohttp raises when a call brings no response; ``TimeoutError`` is an ``OSError``."""
 
-_CUT = Failure(Fault.CUT, "the connection was cut before the answer was complete")
+_CUT = Failure(Fault.CUT, "the connection was cut before the response was complete")
 
 
 def classify_async(error: BaseException, proxy: Proxy | None = None) -> Failure | None:
@@ -32,7 +32,7 @@ def _classified(error: BaseException) -> Failure | None:
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
         return _CUT
     if isinstance(error, aiohttp.ClientResponseError):
-        return Failure(Fault.MALFORMED, "its answer is not HTTP/1.1")
+        return Failure(Fault.MALFORMED, "its response is not HTTP/1.1")
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         # These are TLS errors themselves, without what the one they stand for says.
         return classify(error.__cause__ or error)

@@ -9,7 +9,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from airflow_oauth_provider.exceptions import OAuthError
-from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.transport.adapter import OAuth2Adapter
@@ -31,8 +31,8 @@ _FETCH_HEADERS = {
 
 def post(
     request: TokenRequest, network: NetworkSettings, *, deadline_at: float, stop: Stop = NEVER
-) -> Answer | Failure:
-    """POST *request*, read the answer whole, and close the connection.
+) -> HttpResponse | Failure:
+    """POST *request*, read the response whole, and close the connection.
 
     Each attempt has a connection of its own: token requests are rare, and one that failed must
     not meet the connection it failed on. No redirect is followed and nothing is decompressed.
@@ -45,7 +45,9 @@ def post(
     return _transmit(prepared, network, deadline_at=deadline_at, stop=stop)
 
 
-def fetch(url: str, network: NetworkSettings, *, deadline_at: float, stop: Stop = NEVER) -> Answer | Failure:
+def fetch(
+    url: str, network: NetworkSettings, *, deadline_at: float, stop: Stop = NEVER
+) -> HttpResponse | Failure:
     """GET *url*, at most 256 KiB of it, and follow no redirect.
 
     :param deadline_at: monotonic seconds at which this returns a timeout.
@@ -58,7 +60,7 @@ def fetch(url: str, network: NetworkSettings, *, deadline_at: float, stop: Stop 
 
 def _transmit(
     request: requests.Request, network: NetworkSettings, *, deadline_at: float, stop: Stop = NEVER
-) -> Answer | Failure:
+) -> HttpResponse | Failure:
     """Send any one request as :func:`post` does.
 
     :raises ConfigurationError: when a proxy or a CA bundle of the environment cannot be used.
@@ -85,7 +87,7 @@ def _transmit(
 
 def _exchange(
     adapter: HTTPAdapter, prepared: requests.PreparedRequest, proxy: Proxy | None, deadline_at: float
-) -> Answer | Failure:
+) -> HttpResponse | Failure:
     left = max(0.001, deadline_at - time.monotonic())
     response = adapter.send(
         prepared,
@@ -98,8 +100,8 @@ def _exchange(
         while chunk := response.raw.read(_CHUNK, decode_content=False):
             body += chunk
             if len(body) > MAX_BODY:
-                return Failure(Fault.MALFORMED, f"the answer is larger than {MAX_BODY // 1024} KiB")
+                return Failure(Fault.MALFORMED, f"the response is larger than {MAX_BODY // 1024} KiB")
         headers = tuple((name.lower(), value) for name, value in response.raw.headers.iteritems())
-        return Answer(response.status_code, headers, bytes(body))
+        return HttpResponse(response.status_code, headers, bytes(body))
     finally:
         response.close()

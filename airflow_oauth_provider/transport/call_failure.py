@@ -26,7 +26,7 @@ class CallTimeoutError(CallFailedError, requests.Timeout):
 
 
 def call_failed(url: str, failure: Failure) -> OAuthError:
-    """Build the error for a call that brought no answer.
+    """Build the error for a call that brought no response.
 
     :param url: that was called; only its host is shown.
     """
@@ -37,5 +37,5 @@ def call_failed(url: str, failure: Failure) -> OAuthError:
     host = f"{parts.hostname}:{port}"
     kind = CallTimeoutError if failure.fault is Fault.TIMEOUT else CallFailedError
     return kind(
-        f"no answer from the API {host}: {failure.detail}", host=host, retryable=failure.fault.retryable
+        f"no response from the API {host}: {failure.detail}", host=host, retryable=failure.fault.retryable
     )

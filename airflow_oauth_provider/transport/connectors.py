@@ -61,12 +61,12 @@ class Resolver(AbstractResolver):
         """
         try:
             async with asyncio.timeout(LOOKUP_TIMEOUT):
-                found = await _in_thread(host, port, family)
+                addresses = await _in_thread(host, port, family)
         except TimeoutError:
             raise socket.gaierror(socket.EAI_AGAIN, "the name server did not answer in time") from None
         anywhere = self._any_address or host in self.proxies
-        found = [entry for entry in found if acceptable(host, str(entry[4][0]), any_address=anywhere)]
-        if not found:
+        addresses = [entry for entry in addresses if acceptable(host, str(entry[4][0]), any_address=anywhere)]
+        if not addresses:
             raise AddressRefusedError("the host resolves to no address that it may have")
         return [
             ResolveResult(
@@ -77,7 +77,7 @@ class Resolver(AbstractResolver):
                 proto=proto,
                 flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
             )
-            for kind, _, proto, _, address in found
+            for kind, _, proto, _, address in addresses
         ]
 
     async def close(self) -> None:
@@ -88,24 +88,24 @@ async def _in_thread(host: str, port: int, family: int) -> list[Any]:
     loop = asyncio.get_running_loop()
     future: asyncio.Future[list[Any]] = loop.create_future()
 
-    def tell(found: list[Any] | OSError) -> None:
+    def deliver(addresses: list[Any] | OSError) -> None:
         if future.done():
             return
-        if isinstance(found, OSError):
-            future.set_exception(found)
+        if isinstance(addresses, OSError):
+            future.set_exception(addresses)
         else:
-            future.set_result(found)
+            future.set_result(addresses)
 
     def look_up() -> None:
-        found: list[Any] | OSError
+        addresses: list[Any] | OSError
         try:
-            found = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+            addresses = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
         except OSError as error:
-            found = error
+            addresses = error
         except UnicodeError as error:
-            found = socket.gaierror(str(error))
+            addresses = socket.gaierror(str(error))
         try:
-            loop.call_soon_threadsafe(tell, found)
+            loop.call_soon_threadsafe(deliver, addresses)
         except RuntimeError:
             return  # the loop has been closed meanwhile: nobody waits any more
 
@@ -153,8 +153,8 @@ _connectors: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Reach, SharedConn
 def shared_connector(reach: Reach) -> SharedConnector:
     """Return the running loop's connector, begun to be used."""
     connectors = _connectors.setdefault(asyncio.get_running_loop(), {})
-    found = connectors.get(reach)
-    if found is None:
-        found = connectors[reach] = SharedConnector(reach)
-    found.enter()
-    return found
+    connector = connectors.get(reach)
+    if connector is None:
+        connector = connectors[reach] = SharedConnector(reach)
+    connector.enter()
+    return connector

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.effects import AskProvider, Effect, Fetch, Flow, Outcome, Send, Sleep
-from airflow_oauth_provider.protocol.http import Answer, Failure
+from airflow_oauth_provider.protocol.http import Failure, HttpResponse
 from airflow_oauth_provider.protocol.moments import Moment
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.response import Granted
@@ -64,7 +64,7 @@ class Driver:
                 returned: Result = end.value
                 return returned
 
-    def _carry_out(self, effect: Effect) -> Answer | Failure | Granted | OAuthError | None:
+    def _carry_out(self, effect: Effect) -> HttpResponse | Failure | Granted | OAuthError | None:
         if isinstance(effect, Send):
             self.requests += 1
             return authorization_server.post(

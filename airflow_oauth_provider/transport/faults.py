@@ -84,7 +84,7 @@ def _tls_failure(error: ssl.SSLError) -> Failure:
 
 
 def tunnel_failure(status: int, proxy: Proxy | None) -> Failure:
-    """Say what a proxy's answer to CONNECT means.
+    """Say what a proxy's response to CONNECT means.
 
     :param status: its HTTP status.
     """
@@ -128,26 +128,26 @@ _BY_TYPE: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Fai
     (AddressRefusedError, ADDRESS_REFUSED),
     ((NameResolutionError, socket.gaierror), Failure(Fault.DNS, "its name could not be resolved")),
     ((TimeoutError, ReadTimeoutError), Failure(Fault.TIMEOUT, "it did not answer in time")),
-    (http.client.IncompleteRead, Failure(Fault.CUT, "the answer was cut off")),
+    (http.client.IncompleteRead, Failure(Fault.CUT, "the response was cut off")),
     (
         (http.client.LineTooLong, requests.exceptions.InvalidHeader),
-        Failure(Fault.MALFORMED, "its answer has headers out of all measure"),
+        Failure(Fault.MALFORMED, "its response has headers out of all measure"),
     ),
 )
 _BY_TYPE_LAST: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure], ...] = (
     (
         (http.client.RemoteDisconnected, ConnectionError),
-        Failure(Fault.CUT, "the connection was cut before the answer was complete"),
+        Failure(Fault.CUT, "the connection was cut before the response was complete"),
     ),
     (
         (http.client.BadStatusLine, http.client.HTTPException),
-        Failure(Fault.MALFORMED, "its answer is not HTTP/1.1"),
+        Failure(Fault.MALFORMED, "its response is not HTTP/1.1"),
     ),
     (NewConnectionError, Failure(Fault.UNREACHABLE, "it could not be reached")),
-    (ProtocolError, Failure(Fault.CUT, "the connection was cut before the answer was complete")),
+    (ProtocolError, Failure(Fault.CUT, "the connection was cut before the response was complete")),
     # The exceptions of requests are OSErrors too, so this one has to come near the end.
     (OSError, Failure(Fault.UNREACHABLE, "it could not be reached")),
-    (HTTPError, Failure(Fault.MALFORMED, "its answer could not be read")),
+    (HTTPError, Failure(Fault.MALFORMED, "its response could not be read")),
 )
 
 

@@ -39,10 +39,10 @@ class _ChunkSizes(_Lines):
         return line if not line or _CHUNK_SIZE.match(line) else b"-\r\n"
 
 
-class ResponseHead(http.client.HTTPResponse):
-    """The head of an answer, read more carefully than by the standard library.
+class StrictResponse(http.client.HTTPResponse):
+    """The head of a response, read more carefully than by the standard library.
 
-    That one skips no informational answer but 100 (RFC 9110 §15.2), takes a connection that is cut
+    That one skips no informational response but 100 (RFC 9110 §15.2), takes a connection that is cut
     within the headers for their end, and a size of a chunk with a sign, underscore or prefix for a number.
     """
 
@@ -87,8 +87,8 @@ class ResponseHead(http.client.HTTPResponse):
                 self.fp = reader
 
 
-class ResponseBody(HTTPResponse):
-    """The body of an answer: where it is streamed, urllib3 reads its chunks past the standard library."""
+class StrictBody(HTTPResponse):
+    """The body of a response: where it is streamed, urllib3 reads its chunks past the standard library."""
 
     def _update_chunk_length(self) -> None:
         if self.chunk_left is not None:

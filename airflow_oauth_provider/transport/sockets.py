@@ -26,7 +26,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.response import HTTPResponse
 
 from airflow_oauth_provider.protocol.urls import acceptable
-from airflow_oauth_provider.transport.response_parser import ResponseBody, ResponseHead
+from airflow_oauth_provider.transport.response_parser import StrictBody, StrictResponse
 from airflow_oauth_provider.transport.stopping import GLANCE, NEVER, Stop
 
 CONNECT_TIMEOUT = 5.0
@@ -40,7 +40,7 @@ class AddressRefusedError(OSError):
 class TunnelError(OSError):
     """The proxy has not opened a tunnel.
 
-    :param status: of its answer to CONNECT; ``None`` when it gave none.
+    :param status: of its response to CONNECT; ``None`` when it gave none.
     """
 
     def __init__(self, status: int | None) -> None:
@@ -152,13 +152,13 @@ else:
 class _GuardedMixin(_Base):
     """Open the socket ourselves: deadline, address check, one budget over all addresses."""
 
-    response_class: Any = ResponseHead
+    response_class: Any = StrictResponse
     any_address = False
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
-        """Get the answer, with a body that is read more carefully."""
+        """Get the response, with a body that is read more carefully."""
         response = super().getresponse()
-        response.__class__ = ResponseBody
+        response.__class__ = StrictBody
         return response
 
     def _tunnel(self) -> None:
@@ -166,10 +166,10 @@ class _GuardedMixin(_Base):
 
         :raises TunnelError: when there is none; the standard library tells the status by text only.
         """
-        heads: list[ResponseHead] = []
+        heads: list[StrictResponse] = []
 
-        def remembered(*args: Any, **kwargs: Any) -> ResponseHead:
-            heads.append(ResponseHead(*args, **kwargs))
+        def remembered(*args: Any, **kwargs: Any) -> StrictResponse:
+            heads.append(StrictResponse(*args, **kwargs))
             return heads[-1]
 
         self.response_class = remembered
@@ -185,12 +185,12 @@ class _GuardedMixin(_Base):
         port: int = self.port
         timeout = self.timeout if isinstance(self.timeout, int | float) else CONNECT_TIMEOUT
         try:
-            found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+            addresses = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
         except (socket.gaierror, UnicodeError) as error:
             reason = error if isinstance(error, socket.gaierror) else socket.gaierror(str(error))
             raise NameResolutionError(self.host, self, reason) from error
         try:
-            sock = _connect(self._accepted(found), timeout, self.socket_options)
+            sock = _connect(self._accepted(addresses), timeout, self.socket_options)
         except TimeoutError as error:
             raise ConnectTimeoutError(self, f"connecting to {host} took too long") from error
         except AddressRefusedError:
@@ -200,24 +200,24 @@ class _GuardedMixin(_Base):
         sys.audit("http.client.connect", self, host, port)
         return sock
 
-    def _accepted(self, found: list[Any]) -> list[Any]:
+    def _accepted(self, addresses: list[Any]) -> list[Any]:
         # Behind a proxy the peer is the proxy, which the deployment has chosen.
         anywhere = self.any_address or getattr(self, "proxy", None) is not None
         host = self._dns_host.strip("[]")
-        accepted = [entry for entry in found if acceptable(host, str(entry[4][0]), any_address=anywhere)]
+        accepted = [entry for entry in addresses if acceptable(host, str(entry[4][0]), any_address=anywhere)]
         if not accepted:
             raise AddressRefusedError("the host resolves to no address that it may have")
         return accepted
 
 
-def _connect(found: list[Any], timeout: float, options: Any) -> socket.socket:
+def _connect(addresses: list[Any], timeout: float, options: Any) -> socket.socket:
     """Try the addresses in turn, all within *timeout* seconds, each with its fair share."""
     at, stop = _limits()
     ends_at = time.monotonic() + timeout
     last: OSError = OSError("no address")
-    for index, (family, kind, proto, _, address) in enumerate(found):
+    for index, (family, kind, proto, _, address) in enumerate(addresses):
         _left(at)
-        share = time.monotonic() + (ends_at - time.monotonic()) / (len(found) - index)
+        share = time.monotonic() + (ends_at - time.monotonic()) / (len(addresses) - index)
         sock = BoundedSocket(family, kind, proto)
         try:
             for option in options or ():

@@ -112,7 +112,7 @@ class TestProbe:
         "answer, kind, text",
         [
             pytest.param(Text(500, "boom"), ResourceError, "500", id="status"),
-            pytest.param(CloseNow(), TransportError, "no answer from the API", id="no-answer"),
+            pytest.param(CloseNow(), TransportError, "no response from the API", id="no-answer"),
         ],
     )
     def test_a_failure_comes_with_the_token_that_was_granted(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from airflow_oauth_provider.protocol.effects import AskProvider, Outcome, Send, Sleep
-from airflow_oauth_provider.protocol.http import Answer, Failure
+from airflow_oauth_provider.protocol.http import Failure, HttpResponse
 from airflow_oauth_provider.protocol.moments import Budget, Moment
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import (
@@ -46,16 +46,16 @@ def settings(
     return ClientSettings(**values)
 
 
-def answer(body: Any = b"", status: int = 200, **headers: str) -> Answer:
+def answer(body: Any = b"", status: int = 200, **headers: str) -> HttpResponse:
     """Build an answer; anything but bytes becomes JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     names = {"content_type": "application/json", **headers}
-    return Answer(
+    return HttpResponse(
         status, tuple((name.replace("_", "-"), value) for name, value in names.items() if value), data
     )
 
 
-def token_answer(**members: Any) -> Answer:
+def token_answer(**members: Any) -> HttpResponse:
     """Build a token response; a member of ``None`` is sent as null."""
     return answer({"access_token": "tok-1", "token_type": "Bearer", "expires_in": 3600, **members})
 
@@ -71,7 +71,7 @@ class Run:
     def __init__(
         self,
         given: ClientSettings,
-        results: Iterable[Answer | Failure],
+        results: Iterable[HttpResponse | Failure],
         *,
         takes: float = 0.1,
         chance: float = 0.5,
@@ -99,7 +99,7 @@ class Run:
     def finish(self) -> Granted:
         effect = next(self._flow)
         while True:
-            result: Answer | Failure | None = None
+            result: HttpResponse | Failure | None = None
             if isinstance(effect, Send):
                 self.sent.append(effect)
                 result = self._results.pop(0) if len(self._results) > 1 else self._results[0]

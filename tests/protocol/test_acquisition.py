@@ -15,7 +15,7 @@ from airflow_oauth_provider.exceptions import (
     TokenResponseError,
     TransportError,
 )
-from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.secret import Secret
 from tests.protocol.builders import NOW, SECRET, Run, answer, settings, token_answer
 
@@ -26,11 +26,11 @@ def failed(fault: Fault) -> Failure:
     return Failure(fault, "it failed")
 
 
-def error(code: str, status: int = 400, **members: Any) -> Answer:
+def error(code: str, status: int = 400, **members: Any) -> HttpResponse:
     return answer({"error": code, **members}, status)
 
 
-def refused(*results: Answer | Failure, **changes: Any) -> tuple[OAuthError, Run]:
+def refused(*results: HttpResponse | Failure, **changes: Any) -> tuple[OAuthError, Run]:
     """Run to the error."""
     run = Run(settings(**changes), results)
     with pytest.raises(OAuthError) as caught:
@@ -82,7 +82,7 @@ def test_the_lifetime_counts_from_before_the_request() -> None:
         ),
     ],
 )
-def test_passing_failures_are_retried(result: Answer | Failure) -> None:
+def test_passing_failures_are_retried(result: HttpResponse | Failure) -> None:
     run = Run(settings(), [result, token_answer()])
     assert run.finish().token.value == "tok-1"
     assert len(run.sent) == 2
@@ -132,12 +132,12 @@ def test_passing_failures_are_retried(result: Answer | Failure) -> None:
         pytest.param(failed(Fault.MALFORMED), TokenResponseError, id="malformed[N36][N37]"),
     ],
 )
-def test_final_failures_cost_one_request(result: Answer | Failure, kind: type[OAuthError]) -> None:
+def test_final_failures_cost_one_request(result: HttpResponse | Failure, kind: type[OAuthError]) -> None:
     found, run = refused(result)
     assert type(found) is kind
     assert not found.retryable
     assert len(run.sent) == 1
-    if isinstance(found, TokenEndpointError) and isinstance(result, Answer):
+    if isinstance(found, TokenEndpointError) and isinstance(result, HttpResponse):
         assert found.status == result.status
 
 
@@ -273,7 +273,7 @@ class TestClocks:
             pytest.param(answer({"ErrorCode": "invalid"}, 401, date=AHEAD), id="another-shape"),
         ],
     )
-    def test_however_the_server_refuses(self, refusal: Answer) -> None:
+    def test_however_the_server_refuses(self, refusal: HttpResponse) -> None:
         given = settings(auth_method="client_secret_jwt", client_secret=JWT_SECRET, retry={"max_attempts": 0})
         run = Run(given, [refusal, token_answer()])
         assert run.finish().token.value == "tok-1"

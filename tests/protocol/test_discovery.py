@@ -9,7 +9,7 @@ import pytest
 
 from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
 from airflow_oauth_provider.protocol.effects import Outcome
-from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.moments import Moment
 from airflow_oauth_provider.protocol.token.discovery import Metadata, discovery, well_known_urls
 
@@ -21,15 +21,15 @@ DOCUMENT: dict[str, Any] = {
     "grant_types_supported": ["authorization_code", "client_credentials"],
     "scopes_supported": ["read"],
 }
-NOT_FOUND = Answer(404)
+NOT_FOUND = HttpResponse(404)
 
 
-def document(**changes: Any) -> Answer:
+def document(**changes: Any) -> HttpResponse:
     members = {name: value for name, value in {**DOCUMENT, **changes}.items() if value is not None}
-    return Answer(200, (("content-type", "application/json"),), json.dumps(members).encode())
+    return HttpResponse(200, (("content-type", "application/json"),), json.dumps(members).encode())
 
 
-def run(*answers: Answer | Failure, issuer: str = ISSUER, patterns: tuple[str, ...] = ()) -> Metadata:
+def run(*answers: HttpResponse | Failure, issuer: str = ISSUER, patterns: tuple[str, ...] = ()) -> Metadata:
     flow = discovery(issuer, patterns, deadline=20.0)
     next(flow)
     try:
@@ -94,16 +94,18 @@ BAD: list[Any] = [
     pytest.param(document(token_endpoint="http://idp.example/t"), "must be https", id="endpoint-http[H65]"),
     pytest.param(document(token_endpoint="https://169.254.169.254/"), "link-local", id="endpoint-metadata"),
     pytest.param(document(revocation_endpoint="https://a@b/"), "revocation_endpoint", id="other-endpoint"),
-    pytest.param(Answer(302, (("location", "https://evil.example"),)), "HTTP status 302", id="redirect"),
-    pytest.param(Answer(200, (), b"<html>"), "not valid JSON", id="html"),
-    pytest.param(Answer(200, (), b'{"issuer": "a", "issuer": "b"}'), "same name twice", id="twice"),
-    pytest.param(Answer(200, (("content-encoding", "gzip"),), b""), "compressed", id="compressed"),
+    pytest.param(
+        HttpResponse(302, (("location", "https://evil.example"),)), "HTTP status 302", id="redirect"
+    ),
+    pytest.param(HttpResponse(200, (), b"<html>"), "not valid JSON", id="html"),
+    pytest.param(HttpResponse(200, (), b'{"issuer": "a", "issuer": "b"}'), "same name twice", id="twice"),
+    pytest.param(HttpResponse(200, (("content-encoding", "gzip"),), b""), "compressed", id="compressed"),
     pytest.param(Failure(Fault.MALFORMED, "larger than 256 KiB"), "larger than", id="too-large"),
 ]
 
 
 @pytest.mark.parametrize("answer, reason", BAD)
-def test_nothing_of_a_bad_document_is_used(answer: Answer | Failure, reason: str) -> None:
+def test_nothing_of_a_bad_document_is_used(answer: HttpResponse | Failure, reason: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         run(answer, NOT_FOUND)
     assert caught.value.field == "issuer"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 
 
 @pytest.mark.parametrize(
@@ -13,11 +13,11 @@ from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
 def test_a_header_counts_only_when_it_came_once(
     headers: tuple[tuple[str, str], ...], value: str | None
 ) -> None:
-    assert Answer(200, headers).header("date") == value
+    assert HttpResponse(200, headers).header("date") == value
 
 
 def test_what_is_printed_holds_no_body_and_no_header() -> None:
-    assert "secret" not in repr(Answer(200, (("x", "a secret"),), b"a secret"))
+    assert "secret" not in repr(HttpResponse(200, (("x", "a secret"),), b"a secret"))
 
 
 @pytest.mark.parametrize(

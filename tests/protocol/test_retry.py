@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.protocol.http import Answer
+from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.token.retry import cool_down, delay_before_retry, http_date, retry_after
 
 NOW = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT
@@ -14,7 +14,7 @@ DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
 
 
 def asked(*headers: tuple[str, str]) -> float | None:
-    return retry_after(Answer(429, headers), now=NOW)
+    return retry_after(HttpResponse(429, headers), now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_http_date() -> None:
 def test_delay(
     retry: int, remaining: float, wanted: float | None, chance: float, seconds: float | None
 ) -> None:
-    delay = delay_before_retry(retry, remaining=remaining, wanted=wanted, random=lambda: chance)
+    delay = delay_before_retry(retry, remaining=remaining, retry_after=wanted, random=lambda: chance)
     assert delay == pytest.approx(seconds) if seconds is not None else delay is None
 
 
@@ -99,7 +99,7 @@ def test_callers_that_failed_together_do_not_come_back_together() -> None:
     import random
 
     source = random.Random(7)
-    delays = [delay_before_retry(1, remaining=60, wanted=None, random=source.random) for _ in range(500)]
+    delays = [delay_before_retry(1, remaining=60, retry_after=None, random=source.random) for _ in range(500)]
     quarters = [sum(1 for delay in delays if delay is not None and int(delay) == n) for n in range(4)]
     assert min(quarters) > 90, "full jitter: as many in each of the four seconds"
 

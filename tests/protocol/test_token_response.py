@@ -14,7 +14,7 @@ from airflow_oauth_provider.exceptions import (
     TokenResponseError,
 )
 from airflow_oauth_provider.protocol.access_token import TokenState, scopes_text
-from airflow_oauth_provider.protocol.http import Answer
+from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.token.response import Granted, read_token_response
 from tests.protocol.builders import NOW, SECRET, answer, settings, token_answer
 
@@ -31,7 +31,7 @@ NO_TOKENS: list[tuple[str, Any]] = [
 ]
 
 
-def read(given: Answer, **changes: Any) -> Granted:
+def read(given: HttpResponse, **changes: Any) -> Granted:
     return read_token_response(settings(**changes), given, requested_at=NOW)
 
 
@@ -108,7 +108,7 @@ def read(given: Answer, **changes: Any) -> Granted:
         pytest.param(answer(TOKEN + b"}", content_encoding="gzip"), id="gzip[H40][H42]"),
     ],
 )
-def test_no_token(given: Answer) -> None:
+def test_no_token(given: HttpResponse) -> None:
     with pytest.raises(TokenResponseError) as caught:
         read(given)
     assert not caught.value.retryable
@@ -191,7 +191,7 @@ def test_accepted_with_a_warning(members: dict[str, Any], content_type: str, wor
         pytest.param(answer(TOKEN + b',"x":' + b"[" * 31 + b"]" * 31 + b"}"), id="32-deep"),
     ],
 )
-def test_accepted(given: Answer) -> None:
+def test_accepted(given: HttpResponse) -> None:
     granted = read(given)
     assert granted.token.value == "tok-1"
     assert granted.token.token_type == "Bearer"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.transport import authorization_server
@@ -33,7 +33,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 WHOLE = HEAD + b"Content-Length: %d\r\n\r\n" % len(OK) + OK
 
 
-def send(server: ScriptedServer, *, within: float = 5.0, **network: Any) -> Answer | Failure:
+def send(server: ScriptedServer, *, within: float = 5.0, **network: Any) -> HttpResponse | Failure:
     request = TokenRequest(f"{server.url}/token", (("Accept-Encoding", "identity"),), b"grant_type=x")
     return authorization_server.post(
         request, NetworkSettings(**network), deadline_at=time.monotonic() + within
@@ -146,7 +146,7 @@ def test_a_dripping_body_ends_at_the_deadline(scripted: ScriptedServer) -> None:
 def test_answers_are_handed_up_as_they_are(scripted: ScriptedServer, answer: Any, status: int) -> None:
     scripted.script(answer)
     result = send(scripted)
-    assert isinstance(result, Answer)
+    assert isinstance(result, HttpResponse)
     assert result.status == status
     assert len(scripted.requests) == 1, "nothing is followed"
 
@@ -154,7 +154,7 @@ def test_answers_are_handed_up_as_they_are(scripted: ScriptedServer, answer: Any
 def test_a_shorter_content_length_cuts_the_body(scripted: ScriptedServer) -> None:
     scripted.script(raw(HEAD + b"Content-Length: 10\r\n\r\n" + b"0123456789trailing"))
     result = send(scripted)
-    assert isinstance(result, Answer)
+    assert isinstance(result, HttpResponse)
     assert result.body == b"0123456789"
 
 
@@ -171,7 +171,7 @@ def test_a_compressed_body_is_never_decoded(scripted: ScriptedServer, encoding: 
         )
     )
     result = send(scripted)
-    assert isinstance(result, Answer)
+    assert isinstance(result, HttpResponse)
     assert result.body == bomb
     assert scripted.requests[0].header("Accept-Encoding") == "identity"
 
@@ -198,7 +198,7 @@ def test_a_size_of_a_chunk_that_is_none(scripted: ScriptedServer, size: bytes) -
 def test_a_size_of_a_chunk_in_every_form(scripted: ScriptedServer, size: bytes) -> None:
     scripted.script(raw(CHUNKED + size + b"\r\nhello\r\n0\r\n\r\n"))
     result = send(scripted)
-    assert isinstance(result, Answer)
+    assert isinstance(result, HttpResponse)
     assert result.body == b"hello"
 
 
@@ -245,7 +245,7 @@ def test_of_several_addresses_those_of_this_machine_are_used(
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
     request = TokenRequest(f"http://x.localhost:{scripted.port}/token", (), b"")
     result = authorization_server.post(request, NetworkSettings(), deadline_at=time.monotonic() + 5)
-    assert isinstance(result, Answer)
+    assert isinstance(result, HttpResponse)
 
 
 def test_refused(unused_port: int) -> None:
@@ -336,5 +336,5 @@ def test_each_attempt_has_its_own_connection(scripted: ScriptedServer) -> None:
 def test_a_html_page_is_an_answer_like_any(scripted: ScriptedServer) -> None:
     scripted.script(Text(200, "<html>", "text/html"))
     result = send(scripted)
-    assert isinstance(result, Answer)
+    assert isinstance(result, HttpResponse)
     assert result.header("content-type") == "text/html"

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.request import TokenRequest
@@ -43,7 +43,7 @@ def tls_server(tmp_path: Path) -> Iterator[ScriptedServer]:
         yield server
 
 
-def send(url: str, proxy_url: str | None = None) -> Answer | Failure:
+def send(url: str, proxy_url: str | None = None) -> HttpResponse | Failure:
     network = NetworkSettings(
         ca_certificates=CA.certificate, proxy_url=Secret(proxy_url) if proxy_url else None
     )
@@ -55,7 +55,7 @@ def test_the_environments_proxy(
     proxy: Proxy, tls_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-    assert isinstance(send(tls_server.url), Answer)
+    assert isinstance(send(tls_server.url), HttpResponse)
     assert "CONNECT 127.0.0.1" in proxy.log
 
 
@@ -64,13 +64,13 @@ def test_no_proxy_is_honoured(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    assert isinstance(send(tls_server.url), Answer)
+    assert isinstance(send(tls_server.url), HttpResponse)
     assert "CONNECT 127.0.0.1" not in proxy.log
 
 
 @pytest.mark.parametrize("proxy", [CREDENTIALS], indirect=True)
 def test_the_connections_proxy_with_credentials(proxy: Proxy, tls_server: ScriptedServer) -> None:
-    assert isinstance(send(tls_server.url, f"http://{CREDENTIALS}@127.0.0.1:{proxy.port}"), Answer)
+    assert isinstance(send(tls_server.url, f"http://{CREDENTIALS}@127.0.0.1:{proxy.port}"), HttpResponse)
     assert "CONNECT 127.0.0.1" in proxy.log
 
 
@@ -121,7 +121,7 @@ def test_plain_http_never_leaves_this_machine(
     with ScriptedServer() as proxy:
         if name != "proxy_url":
             monkeypatch.setenv(name, proxy.url)
-        assert isinstance(send(scripted.url, proxy.url if name == "proxy_url" else None), Answer)
+        assert isinstance(send(scripted.url, proxy.url if name == "proxy_url" else None), HttpResponse)
         assert proxy.connections == 0
     assert len(scripted.requests) == 1
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 import urllib3
 
-from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.transport import authorization_server
@@ -24,7 +24,7 @@ CA = authority()
 
 def send(
     url: str, *, within: float = 5.0, ca: str | None = CA.certificate, verify: bool = True
-) -> Answer | Failure:
+) -> HttpResponse | Failure:
     network = NetworkSettings(ca_certificates=ca, verify_tls=verify)
     request = TokenRequest(f"{url}/token", (), b"grant_type=client_credentials")
     return authorization_server.post(request, network, deadline_at=time.monotonic() + within)
@@ -37,7 +37,7 @@ def tls_server(folder: Path, issued: Issued | None = None, **options: object) ->
 def test_a_private_authority_of_the_connection(tmp_path: Path) -> None:
     with tls_server(tmp_path) as server:
         result = send(server.url)
-    assert isinstance(result, Answer)
+    assert isinstance(result, HttpResponse)
     assert result.status == 200
 
 
@@ -89,7 +89,7 @@ def test_a_stalled_handshake_ends_at_the_deadline(tmp_path: Path) -> None:
 @pytest.mark.fault("N22")
 def test_a_server_that_only_asks_for_a_client_certificate(tmp_path: Path) -> None:
     with tls_server(tmp_path, ask_for_client_certificate=True) as server:
-        assert isinstance(send(server.url), Answer)
+        assert isinstance(send(server.url), HttpResponse)
 
 
 @pytest.mark.fault("F71")
@@ -116,7 +116,7 @@ def test_the_environments_bundle_is_honoured(
     bundle.write_text(CA.certificate)
     monkeypatch.setenv(name, str(bundle))
     with tls_server(tmp_path) as server:
-        assert isinstance(send(server.url, ca=None), Answer)
+        assert isinstance(send(server.url, ca=None), HttpResponse)
 
 
 @pytest.mark.fault("N24")
@@ -142,7 +142,7 @@ def test_a_session_that_does_not_verify_does_not_loosen_ours(tmp_path: Path) -> 
 
 def test_switched_off_where_airflow_cfg_allows_it(tmp_path: Path) -> None:
     with pytest.warns(urllib3.exceptions.InsecureRequestWarning), tls_server(tmp_path) as server:
-        assert isinstance(send(server.url, ca=None, verify=False), Answer)
+        assert isinstance(send(server.url, ca=None, verify=False), HttpResponse)
 
 
 def test_contexts_are_made_once() -> None:

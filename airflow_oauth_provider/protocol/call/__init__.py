@@ -1,1 +1,1 @@
-"""Calling an API with a token: where it may go, what an answer means."""
+"""Calling an API with a token: where it may go, what a response means."""

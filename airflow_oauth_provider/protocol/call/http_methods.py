@@ -6,7 +6,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110 §9.2.1)."""
 IDEMPOTENT = SAFE | {"PUT", "DELETE"}
 """Methods that may be sent twice (RFC 9110 §9.2.2)."""
-# TRACE is left out: its answer repeats the request, token and all (RFC 9110 §9.3.8).
+# TRACE is left out: its response repeats the request, token and all (RFC 9110 §9.3.8).
 KNOWN = IDEMPOTENT | frozenset(
     {
         *("POST", "PATCH", "QUERY"),

@@ -23,9 +23,9 @@ def resource_error(
     refusal_remembered: bool = False,
     redactor: Redactor = NOTHING,
 ) -> ResourceError:
-    """Build the error for an answer of status 400 and above.
+    """Build the error for a response of status 400 and above.
 
-    :param reason: the answer's reason phrase.
+    :param reason: the response's reason phrase.
     :param refusal_remembered: the token was not renewed, since this API has just refused a new one.
     :param redactor: of what the message may not repeat.
     """

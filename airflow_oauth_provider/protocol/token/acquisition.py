@@ -19,7 +19,7 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.protocol.client.methods import method_of
 from airflow_oauth_provider.protocol.effects import AskProvider, Effect, Flow, Outcome, Send, Sleep
-from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.moments import Budget, Moment
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings
@@ -105,7 +105,7 @@ class _Acquisition:
         result = outcome.result
         if isinstance(result, Granted):
             return result
-        if isinstance(result, Answer):
+        if isinstance(result, HttpResponse):
             return self._read(result, sent, redactor)
         if isinstance(result, Failure):
             return _Refused(self._no_answer(result), result.fault)
@@ -113,21 +113,21 @@ class _Acquisition:
             return _Refused(result, None)
         raise TypeError(f"an attempt cannot end with {type(result).__name__}")
 
-    def _read(self, answer: Answer, sent: Moment, redactor: Redactor) -> Granted | _Refused:
-        """Read an answer; errors come back as values, since most of them may be retried."""
-        skew = self._skew(answer)
+    def _read(self, response: HttpResponse, sent: Moment, redactor: Redactor) -> Granted | _Refused:
+        """Read a response; errors come back as values, since most of them may be retried."""
+        skew = self._skew(response)
         try:
-            if answer.status == 200:
-                return read_token_response(self.settings, answer, requested_at=sent.wall, redactor=redactor)
-            if answer.status < 400:
-                raise _unexpected(answer)
-            wanted = retry_after(answer, now=self.moment.wall)
-            raise read_error(self.settings, answer, retry_after=wanted, redactor=redactor)
+            if response.status == 200:
+                return read_token_response(self.settings, response, requested_at=sent.wall, redactor=redactor)
+            if response.status < 400:
+                raise _unexpected(response)
+            seconds = retry_after(response, now=self.moment.wall)
+            raise read_error(self.settings, response, retry_after=seconds, redactor=redactor)
         except OAuthError as error:
-            return _Refused(error, answer.status, skew)
+            return _Refused(error, response.status, skew)
 
-    def _skew(self, answer: Answer) -> float:
-        server = http_date(answer.header("date") or "")
+    def _skew(self, response: HttpResponse) -> float:
+        server = http_date(response.header("date") or "")
         return 0.0 if server is None else server - self.moment.wall
 
     def _wait_before_retry(self, refused: _Refused) -> float:
@@ -144,11 +144,11 @@ class _Acquisition:
         self.seen.add(refused.kind)
         if not error.retryable or repeated or self.retries >= self.settings.retry.max_attempts:
             self._give_up(error)
-        wanted = error.retry_after if isinstance(error, TokenEndpointError | TransportError) else None
+        seconds = error.retry_after if isinstance(error, TokenEndpointError | TransportError) else None
         wait = delay_before_retry(
             self.retries,
             remaining=self.ends_at - self.moment.monotonic,
-            wanted=wanted,
+            retry_after=seconds,
             random=self.random,
         )
         if wait is None:
@@ -186,7 +186,7 @@ class _Acquisition:
 
     def _no_answer(self, failure: Failure) -> OAuthError:
         host = self.settings.token_url.origin.host_and_port
-        text = f"no answer from the token endpoint {host}: {failure.detail}"
+        text = f"no response from the token endpoint {host}: {failure.detail}"
         if failure.fault in _CONFIGURATION:
             return ConfigurationError(text, field=failure.field or _CONFIGURATION[failure.fault])
         if failure.fault is Fault.MALFORMED:
@@ -207,14 +207,14 @@ class _Refused:
     skew: float = 0.0
 
 
-def _unexpected(answer: Answer) -> TokenResponseError:
-    if 300 <= answer.status < 400:
+def _unexpected(response: HttpResponse) -> TokenResponseError:
+    if 300 <= response.status < 400:
         text = (
-            f"the token endpoint redirects (HTTP status {answer.status}); this is not followed, since "
+            f"the token endpoint redirects (HTTP status {response.status}); this is not followed, since "
             "it could carry the secret elsewhere"
         )
         advice = "configure the final access token URL"
     else:
-        text = f"the token endpoint answered HTTP status {answer.status} instead of 200 (RFC 6749 §5.1)"
+        text = f"the token endpoint answered HTTP status {response.status} instead of 200 (RFC 6749 §5.1)"
         advice = CHECK_URL
-    return TokenResponseError(text, status=answer.status).with_advice(advice)
+    return TokenResponseError(text, status=response.status).with_advice(advice)

@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
 from airflow_oauth_provider.protocol.effects import Fetch, Flow
-from airflow_oauth_provider.protocol.http import Answer, Failure, Fault
+from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.strict_json import JsonError, parse_object
 from airflow_oauth_provider.protocol.texts import clean
 from airflow_oauth_provider.protocol.urls import (
@@ -73,10 +73,12 @@ class Metadata:
 
     def notes(self) -> tuple[str, ...]:
         """Return what deserves a second look."""
-        found = []
+        remarks = []
         if self.grant_types is not None and "client_credentials" not in self.grant_types:
-            found.append("grant_types_supported lacks client_credentials; some servers offer it all the same")
-        return tuple(found)
+            remarks.append(
+                "grant_types_supported lacks client_credentials; some servers offer it all the same"
+            )
+        return tuple(remarks)
 
 
 Discovery = Flow[Metadata]
@@ -101,22 +103,22 @@ def discovery(issuer: str, patterns: Sequence[str], *, deadline: float) -> Disco
     :param patterns: as of :func:`check_issuer`; they hold for every address in the document too.
     :param deadline: monotonic seconds at which to give up.
     :raises ConfigurationError: when there is no document that can be used.
-    :raises TransportError: when the server gives no answer.
+    :raises TransportError: when the server gives no response.
     """
     check_issuer(issuer, patterns)
     refused: list[str] = []
     for url in well_known_urls(issuer):
-        answer = (yield Fetch(url, deadline)).result
-        if isinstance(answer, Failure):
-            if answer.fault is Fault.MALFORMED:
-                refused.append(f"{url}: {answer.detail}")
+        response = (yield Fetch(url, deadline)).result
+        if isinstance(response, Failure):
+            if response.fault is Fault.MALFORMED:
+                refused.append(f"{url}: {response.detail}")
                 continue
-            text = f"no answer from {url}: {answer.detail}"
-            raise TransportError(text, retryable=answer.fault.retryable)
-        if not isinstance(answer, Answer):
-            raise TypeError(f"a fetch cannot end with {type(answer).__name__}")
+            text = f"no response from {url}: {response.detail}"
+            raise TransportError(text, retryable=response.fault.retryable)
+        if not isinstance(response, HttpResponse):
+            raise TypeError(f"a fetch cannot end with {type(response).__name__}")
         try:
-            return _read(answer, issuer, url, patterns)
+            return _read(response, issuer, url, patterns)
         except (_DocumentError, UrlError, JsonError) as error:
             refused.append(f"{url}: {error}")
     raise ConfigurationError(f"there is no usable metadata. {'; '.join(refused)}", field="issuer")
@@ -132,12 +134,12 @@ def well_known_urls(issuer: str) -> tuple[str, str]:
     return f"{origin}{AUTHORIZATION_SERVER}{slash}{path}", f"{origin}{slash}{path}{OPENID_CONFIGURATION}"
 
 
-def _read(answer: Answer, issuer: str, url: str, patterns: Sequence[str]) -> Metadata:
-    if answer.status != 200:
-        raise _DocumentError(f"HTTP status {answer.status}")
-    if answer.header("content-encoding") not in {None, "", "identity"}:
-        raise _DocumentError("the answer is compressed, although that was not asked for")
-    data = parse_object(answer.body)
+def _read(response: HttpResponse, issuer: str, url: str, patterns: Sequence[str]) -> Metadata:
+    if response.status != 200:
+        raise _DocumentError(f"HTTP status {response.status}")
+    if response.header("content-encoding") not in {None, "", "identity"}:
+        raise _DocumentError("the response is compressed, although that was not asked for")
+    data = parse_object(response.body)
     # RFC 8414 §3.3: the issuer value returned MUST be identical to the one used to find the document.
     if data.get("issuer") != issuer:
         named = clean(data.get("issuer")) or "none"
@@ -159,7 +161,7 @@ def _read(answer: Answer, issuer: str, url: str, patterns: Sequence[str]) -> Met
 
 
 def _endpoints(data: dict[str, Any], patterns: Sequence[str]) -> tuple[tuple[str, Url], ...]:
-    found = []
+    endpoints = []
     for name in _ENDPOINTS:
         value = data.get(name)
         if value is None:
@@ -167,10 +169,10 @@ def _endpoints(data: dict[str, Any], patterns: Sequence[str]) -> tuple[tuple[str
         if not isinstance(value, str):
             raise _DocumentError(f"{name} is no string")
         try:
-            found.append((name, _allowed(value, patterns)))
+            endpoints.append((name, _allowed(value, patterns)))
         except (UrlError, _DocumentError) as error:
             raise _DocumentError(f"{name} {error}") from error
-    return tuple(found)
+    return tuple(endpoints)
 
 
 def _allowed(text: str, patterns: Sequence[str], *, query_allowed: bool = True) -> Url:

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_oauth_provider.exceptions import InvalidClientError, TokenEndpointError
 from airflow_oauth_provider.protocol.client.methods import method_of
-from airflow_oauth_provider.protocol.http import Answer
+from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.strict_json import JsonError, parse_object
@@ -45,22 +45,22 @@ _PERHAPS_THE_CLIENT = frozenset({400, 401, 403})
 
 
 def read_error(
-    settings: ClientSettings, answer: Answer, *, retry_after: float | None, redactor: Redactor
+    settings: ClientSettings, response: HttpResponse, *, retry_after: float | None, redactor: Redactor
 ) -> TokenEndpointError:
-    """Turn an answer that is neither 200 nor a redirect into its error.
+    """Turn a response that is neither 200 nor a redirect into its error.
 
     Servers send the error object with any status and Content-Type, or none at all.
     """
     try:
-        data = parse_object(answer.body)
+        data = parse_object(response.body)
     except JsonError:
         data = {}
-    return endpoint_error(settings, answer, data, retry_after=retry_after, redactor=redactor)
+    return endpoint_error(settings, response, data, retry_after=retry_after, redactor=redactor)
 
 
 def endpoint_error(
     settings: ClientSettings,
-    answer: Answer,
+    response: HttpResponse,
     data: dict[str, Any],
     *,
     retry_after: float | None = None,
@@ -69,25 +69,25 @@ def endpoint_error(
     """Build the typed error from the members RFC 6749 §5.2 names, cleaned."""
     code = _code(data.get("error"), redactor)
     description = clean(data.get("error_description"), redactor)
-    retryable = answer.status in RETRYABLE_STATUSES or code in RETRYABLE_ERRORS
+    retryable = response.status in RETRYABLE_STATUSES or code in RETRYABLE_ERRORS
     # A 503 that carries invalid_client is a 503: the client may be fine, its server is not.
-    invalid = code == "invalid_client" and answer.status not in RETRYABLE_STATUSES
+    invalid = code == "invalid_client" and response.status not in RETRYABLE_STATUSES
     text = f"the authorization server {settings.token_url.origin.authority} refused the token request"
-    text += f": {code}" if code else f" with HTTP status {answer.status}"
+    text += f": {code}" if code else f" with HTTP status {response.status}"
     text += f" ({description})" if description else ""
     text += f". It asks to wait {retry_after:.0f} s" if retry_after is not None else ""
     kind = InvalidClientError if invalid else TokenEndpointError
     error = kind(
         f"{text} (RFC 6749 §5.2)",
-        status=answer.status,
+        status=response.status,
         error=code,
         description=description,
         uri=clean_uri(data.get("error_uri"), redactor),
         retry_after=retry_after,
         retryable=retryable,
-        is_page=not data and answer.body.lstrip()[:1] == b"<",
+        is_page=not data and response.body.lstrip()[:1] == b"<",
     )
-    return error.with_advice(_advice(settings, code, answer.status))
+    return error.with_advice(_advice(settings, code, response.status))
 
 
 def _advice(settings: ClientSettings, code: str | None, status: int) -> str | None:

@@ -1,4 +1,4 @@
-"""The token endpoint's answer (RFC 6749 §5.1), read strictly."""
+"""The token endpoint's response (RFC 6749 §5.1), read strictly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_oauth_provider.exceptions import InsufficientScopeError, TokenResponseError
 from airflow_oauth_provider.protocol.access_token import AccessToken
-from airflow_oauth_provider.protocol.http import Answer
+from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.settings import DEFAULT_EXPIRES_IN, ClientSettings
 from airflow_oauth_provider.protocol.strict_json import JsonError, parse_object
@@ -41,22 +41,22 @@ class Granted:
 
 
 def read_token_response(
-    settings: ClientSettings, answer: Answer, *, requested_at: float, redactor: Redactor = NOTHING
+    settings: ClientSettings, response: HttpResponse, *, requested_at: float, redactor: Redactor = NOTHING
 ) -> Granted:
-    """Read an answer of status 200.
+    """Read a response of status 200.
 
     :param requested_at: seconds since the epoch, just before the request was sent: the lifetime
-        counts from there, so that a slow answer cannot lengthen it.
+        counts from there, so that a slow response cannot lengthen it.
     :param redactor: of what an error may not repeat.
-    :raises TokenEndpointError: when the answer carries an ``error``.
+    :raises TokenEndpointError: when the response carries an ``error``.
     :raises TokenResponseError: when it is no token response.
     :raises InsufficientScopeError: when ``require_scopes`` is not met.
     """
-    if answer.header("content-encoding") not in {None, "", "identity"}:
+    if response.header("content-encoding") not in {None, "", "identity"}:
         raise _malformed("it is compressed, although that was not asked for")
-    data = _read_object(answer)
+    data = _read_object(response)
     if not _is_blank(data.get("error")):
-        raise endpoint_error(settings, answer, data, redactor=redactor)
+        raise endpoint_error(settings, response, data, redactor=redactor)
     _check_type(data)
     value = _read_value(settings, data)
     scopes = _read_scope(data)
@@ -71,7 +71,7 @@ def read_token_response(
     )
     require_scopes(settings, token)
     notes = tuple(_notes(settings, token, lifetime_stated=lifetime is not None))
-    return Granted(token, notes, tuple(_warnings(settings, answer, token)))
+    return Granted(token, notes, tuple(_warnings(settings, response, token)))
 
 
 def require_scopes(settings: ClientSettings, token: AccessToken) -> None:
@@ -107,19 +107,19 @@ def _malformed(reason: str, status: int = 200) -> TokenResponseError:
     ).with_advice(CHECK_URL)
 
 
-def _read_object(answer: Answer) -> dict[str, Any]:
-    if not answer.body.strip():
+def _read_object(response: HttpResponse) -> dict[str, Any]:
+    if not response.body.strip():
         raise _malformed("its body is empty")
     try:
-        return parse_object(answer.body)
+        return parse_object(response.body)
     except JsonError as error:
-        reason = f"{error}{_kind_of(answer)}"
+        reason = f"{error}{_kind_of(response)}"
     # Outside of the except block: the error of the parser holds the text, and with it the token.
     raise _malformed(reason)
 
 
-def _kind_of(answer: Answer) -> str:
-    kind = (answer.header("content-type") or "").split(";")[0].strip().lower()
+def _kind_of(response: HttpResponse) -> str:
+    kind = (response.header("content-type") or "").split(";")[0].strip().lower()
     return f" (Content-Type {kind})" if _MEDIA_TYPE.match(kind) else ""
 
 
@@ -192,12 +192,12 @@ def _notes(settings: ClientSettings, token: AccessToken, *, lifetime_stated: boo
     if missing:
         yield f"the server granted less than was asked for: without {cut(' '.join(missing), MAX_SCOPES)}"
     if not lifetime_stated:
-        yield f"the answer has no expires_in: {DEFAULT_EXPIRES_IN:.0f} s are assumed"
+        yield f"the response has no expires_in: {DEFAULT_EXPIRES_IN:.0f} s are assumed"
 
 
-def _warnings(settings: ClientSettings, answer: Answer, token: AccessToken) -> list[str]:
+def _warnings(settings: ClientSettings, response: HttpResponse, token: AccessToken) -> list[str]:
     warnings = []
-    if not (answer.header("content-type") or "").lower().startswith("application/json"):
+    if not (response.header("content-type") or "").lower().startswith("application/json"):
         warnings.append("the token response is JSON, but its Content-Type does not say application/json")
     if not _B64TOKEN.match(token.value):
         warnings.append("the access token has characters that RFC 6750 §2.1 does not foresee")

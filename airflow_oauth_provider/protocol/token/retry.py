@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from email.utils import mktime_tz, parsedate_tz
 
-from airflow_oauth_provider.protocol.http import Answer
+from airflow_oauth_provider.protocol.http import HttpResponse
 
 LONGEST_BACKOFF = 20.0
 LEAST_ATTEMPT = 1.0
@@ -20,13 +20,13 @@ DEFAULT_COOL_DOWN = 5.0
 _SECONDS = re.compile(r"[0-9]{1,9}\Z", re.ASCII)
 
 
-def retry_after(answer: Answer, *, now: float) -> float | None:
-    """Return the seconds that an answer asks to wait.
+def retry_after(response: HttpResponse, *, now: float) -> float | None:
+    """Return the seconds that a response asks to wait.
 
-    :param now: seconds since the epoch; used when the answer has no ``Date`` of its own.
+    :param now: seconds since the epoch; used when the response has no ``Date`` of its own.
     :return: ``None`` when it does not ask, or not intelligibly.
     """
-    value = answer.header("retry-after") or answer.header("x-retry-after")
+    value = response.header("retry-after") or response.header("x-retry-after")
     if value is None:
         return None
     if _SECONDS.match(value.strip()):
@@ -35,7 +35,7 @@ def retry_after(answer: Answer, *, now: float) -> float | None:
     if until is None:
         return None
     # Compared with the server's own clock where it shows it: ours may be off.
-    server_now = http_date(answer.header("date") or "")
+    server_now = http_date(response.header("date") or "")
     return max(0.0, until - (now if server_now is None else server_now))
 
 
@@ -51,25 +51,25 @@ def http_date(value: str) -> float | None:
 
 
 def delay_before_retry(
-    retry: int, *, remaining: float, wanted: float | None, random: Callable[[], float]
+    retry: int, *, remaining: float, retry_after: float | None, random: Callable[[], float]
 ) -> float | None:
     """Seconds to wait before retry number *retry* (0-based).
 
     :param remaining: seconds left of the whole acquisition.
-    :param wanted: seconds the server asked to wait, or ``None``.
+    :param retry_after: seconds the server asked to wait, or ``None``.
     :param random: returns a float in [0, 1).
     :return: ``None`` when the budget does not allow another attempt.
     """
     spare = remaining - LEAST_ATTEMPT
-    if spare < 0 or (wanted is not None and wanted > spare):
+    if spare < 0 or (retry_after is not None and retry_after > spare):
         return None
-    if wanted is not None:
-        return wanted + random() * min(1.0, spare - wanted)
+    if retry_after is not None:
+        return retry_after + random() * min(1.0, spare - retry_after)
     return random() * min(LONGEST_BACKOFF, 4.0**retry, spare)
 
 
-def cool_down(status: int | None, wanted: float | None) -> float:
-    """Seconds for which nobody should ask again after giving up on an answer with *status*."""
-    if wanted is not None:
-        return min(wanted, MAX_COOL_DOWN)
+def cool_down(status: int | None, retry_after: float | None) -> float:
+    """Seconds for which nobody should ask again after giving up on a response with *status*."""
+    if retry_after is not None:
+        return min(retry_after, MAX_COOL_DOWN)
     return DEFAULT_COOL_DOWN if status is not None and (status == 429 or status >= 500) else 0.0
