@@ -51,7 +51,7 @@ format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Write the README's tables anew from the tables in the code.
+# Write the tables of README and docs anew from the tables in the code.
 readme: $(VENV)/.installed
 	$(BIN)/python -m tests.readme
 

@@ -1,14 +1,17 @@
-"""The tables of the README come from the tables in the code: ``make readme`` writes them."""
+"""README and docs: their tables come from the tables in the code, which ``make readme`` writes into them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from airflow_oauth_provider.cli.definition import get_oauth2_cli_commands
 from airflow_oauth_provider.connection.fields import FIELDS, STANDARD_FIELDS, Field, Kind
 from airflow_oauth_provider.deployment.options import OPTIONS
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = (README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
 def _kind(entry: Field) -> str:
@@ -31,10 +34,10 @@ def field_table() -> Iterator[str]:
         yield f"| | **{standard.label}** | `{standard.key}` | {kind.value} | | {standard.description} |"
     section = ""
     for entry in FIELDS:
-        shown = entry.section if entry.section != section else ""
+        name = entry.section if entry.section != section else ""
         section = entry.section
         yield (
-            f"| {shown} | {entry.label} | `{entry.key}` | {_kind(entry)} | {_default(entry.default)} "
+            f"| {name} | {entry.label} | `{entry.key}` | {_kind(entry)} | {_default(entry.default)} "
             f"| {entry.description} |"
         )
 
@@ -47,15 +50,38 @@ def option_table() -> Iterator[str]:
         yield f"| `{name}` | {_default(option['default'])} | {option['description']}{example} |"
 
 
+def command_table() -> Iterator[str]:
+    yield "| command | argument | meaning |"
+    yield "|---|---|---|"
+    (group,) = get_oauth2_cli_commands()
+    for command in group.subcommands:
+        description = f" {command.description}" if command.description else ""
+        yield f"| `{command.name}` | | **{command.help}.**{description} |"
+        for argument in command.args:
+            options = [flag for flag in argument.flags if flag.startswith("-")]
+            name = " ".join([*options, argument.kwargs.get("metavar") or ""]).strip()
+            if "--verbose" not in options:
+                yield f"| | `{name}` | {argument.kwargs['help']} |"
+
+
+TABLES: dict[str, Callable[[], Iterator[str]]] = {
+    "fields": field_table,
+    "options": option_table,
+    "commands": command_table,
+}
+
+
 def rendered(text: str) -> str:
     """Return *text* with its tables as they should be."""
-    for name, table in (("fields", field_table()), ("options", option_table())):
+    for name, table in TABLES.items():
         start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        before, _, rest = text.partition(start)
-        _, _, after = rest.partition(end)
-        text = before + start + "".join(f"{line}\n" for line in table) + end + after
+        before, found, rest = text.partition(start)
+        if found:
+            _, _, after = rest.partition(end)
+            text = before + start + "".join(f"{line}\n" for line in table()) + end + after
     return text
 
 
 if __name__ == "__main__":
-    README.write_text(rendered(README.read_text()))
+    for page in PAGES:
+        page.write_text(rendered(page.read_text()))

@@ -119,7 +119,7 @@ def test_airflows_own_list_agrees() -> None:
         from airflow.sdk.execution_time.secrets_masker import should_hide_value_for_key
     for entry in FIELDS:
         if entry.key == "proxy_url" and VERSION < (3, 1):
-            continue  # Airflow 3.0 does not mask it; the README says so
+            continue  # Airflow 3.0 does not mask it; the docs say so
         assert should_hide_value_for_key(entry.key) == entry.secret, entry.key
 
 

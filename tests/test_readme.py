@@ -1,4 +1,4 @@
-"""The README: its tables are current, its code runs, its commands work."""
+"""README and docs: tables are current, code runs, commands work, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -14,20 +14,29 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.connection.resolving import resolve
+from airflow_oauth_provider.deployment.options import OPTIONS
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.manager import shared
 from tests.demo.dag_runs import ROOT, AirflowHome
 from tests.demo.orders import OrdersServer
-from tests.readme import README, rendered
+from tests.readme import PAGES, README, rendered
 from tests.test_example_dags import needs_dag_test
 from tests.test_provider_info import VERSION
 
 pytestmark = pytest.mark.airflow
-TEXT = README.read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-COMMANDS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """Return page and content of each code block, in order."""
+    found = re.compile(rf"```{language}\n(.*?)```", re.DOTALL)
+    return [(page, block) for page, text in TEXTS.items() for block in found.findall(text)]
+
+
+PYTHON = blocks("python")
+COMMANDS = [block for _, block in blocks("sh")]
 
 
 @pytest.fixture(scope="module")
@@ -39,26 +48,37 @@ def orders() -> Iterator[OrdersServer]:
 
 
 @pytest.fixture(scope="module")
-def names(orders: OrdersServer) -> dict[str, Any]:
-    """What the blocks define and use; they build on each other, as readers do."""
-    return {"BASE_URL": orders.connection()["extra"]["base_url"]}
+def names(orders: OrdersServer) -> dict[str, dict[str, Any]]:
+    """What the blocks of a page define and use; they build on each other, as readers do."""
+    return {page: {"BASE_URL": orders.connection()["extra"]["base_url"]} for page in TEXTS}
 
 
-def test_its_tables_are_those_of_the_code() -> None:
-    assert rendered(TEXT) == TEXT, "run: make readme"
+def test_the_readme_is_short() -> None:
+    assert len(README.read_text().splitlines()) <= 150
 
 
-@pytest.mark.parametrize("number", range(len(BLOCKS)))
+@pytest.mark.parametrize("page", TEXTS)
+def test_its_tables_are_those_of_the_code(page: str) -> None:
+    assert rendered(TEXTS[page]) == TEXTS[page], "run: make readme"
+
+
+@pytest.mark.parametrize(
+    ("page", "code"), PYTHON, ids=[f"{page}-{number}" for number, (page, _) in enumerate(PYTHON)]
+)
 def test_its_python_runs(
-    number: int, names: dict[str, Any], orders: OrdersServer, monkeypatch: pytest.MonkeyPatch
+    page: str,
+    code: str,
+    names: dict[str, dict[str, Any]],
+    orders: OrdersServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_ORDERS_API", json.dumps(orders.connection()))
-    exec(compile(BLOCKS[number], f"README block {number}", "exec"), names)
+    exec(compile(code, page, "exec"), names[page])
 
 
 def test_its_recipe_for_tests_passes(tmp_path: Path) -> None:
     """As a file of its own, in a process of its own, with pytest's own settings."""
-    (recipe,) = [block for block in BLOCKS if "responses.RequestsMock" in block]
+    (recipe,) = [block for _, block in PYTHON if "responses.RequestsMock" in block]
     file = tmp_path / "test_recipe.py"
     file.write_text(recipe + recipe[recipe.index("def test_orders") :].replace("test_orders", "test_again"))
     ended = subprocess.run(
@@ -72,20 +92,23 @@ def test_its_recipe_for_tests_passes(tmp_path: Path) -> None:
     assert "2 passed" in ended.stdout, ended.stdout + ended.stderr
 
 
-def test_what_its_python_did(names: dict[str, Any]) -> None:
-    assert [order["id"] for order in names["orders"]] == [4, 5, 6]
-    assert names["health"].json() == {"status": "ok"}
-    assert len(names["answer"].json()["orders"]) == 3
-    assert names["headers"]["Authorization"] == f"Bearer {names['token'].value}"
-    assert isinstance(names["fetch"](None), AccessToken)
+def test_what_its_python_did(names: dict[str, dict[str, Any]]) -> None:
+    calls, connections = names["docs/calling-apis.md"], names["docs/connections.md"]
+    assert [order["id"] for order in calls["orders"]] == [4, 5, 6]
+    assert calls["health"].json() == {"status": "ok"}
+    assert len(calls["response"].json()["orders"]) == 3
+    assert calls["headers"]["Authorization"] == f"Bearer {calls['token'].value}"
+    assert isinstance(connections["fetch"](None), AccessToken)
 
 
 @needs_dag_test
 def test_the_first_dag_has_twelve_lines_and_works(orders: OrdersServer, tmp_path: Path) -> None:
-    lines = BLOCKS[0].strip().splitlines()
+    page, first = PYTHON[0]
+    assert page == "README.md"
+    lines = first.strip().splitlines()
     assert len(lines) <= 12
     file = tmp_path / "nightly.py"
-    file.write_text(BLOCKS[0])
+    file.write_text(first)
     home = AirflowHome(tmp_path / "home", dags=tmp_path)
     home.migrate()
     (outcome,), log = home.run(file, connections={"orders_api": orders.connection()})
@@ -108,20 +131,47 @@ def settings_of(stored: dict[str, Any]) -> ClientSettings:
     return resolve(given, Policy()).settings
 
 
+OURS = [
+    command
+    for block in COMMANDS
+    for line in block.replace("\\\n", " ").splitlines()
+    for command in line.split(" | ")
+    if command.startswith("airflow oauth2 ")
+]
+
+
 @pytest.mark.skipif(VERSION < (3, 2), reason="providers bring commands since Airflow 3.2")
-def test_its_command_to_create_one_is_accepted() -> None:
-    (block,) = [block for block in COMMANDS if "airflow oauth2 create" in block]
-    _, _, command = block.replace("\\\n", " ").partition("| airflow ")
+def test_its_commands_are_accepted() -> None:
     program = (
-        "import sys, json; from airflow.cli.cli_parser import get_parser;"
-        "print(json.dumps(get_parser().parse_args(sys.argv[1:]).set))"
+        "import sys, json; from airflow.cli.cli_parser import get_parser; parser = get_parser();"
+        "print(json.dumps([parser.parse_args(line)._get_kwargs()[0][0] for line in json.load(sys.stdin)]))"
     )
-    given = shlex.split(command)
+    given = json.dumps([shlex.split(command)[1:] for command in OURS])
     ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program, *given], capture_output=True, text=True, check=False
+        [sys.executable, "-W", "ignore", "-c", program],
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    assert "category=finance" in ended.stdout
+    assert len(OURS) >= 4
+    assert any("create" in command for command in OURS)
+
+
+def test_its_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {name for text in TEXTS.values() for name in re.findall(r"`make ([a-z-]+)", text)}
+    lines = [line for block in COMMANDS for line in block.splitlines()]
+    named |= {line.removeprefix("make ") for line in lines if line.startswith("make ")}
+    assert named >= {"demo", "test", "readme"}
+    assert named <= targets
+
+
+def test_its_options_exist() -> None:
+    named = {name for text in TEXTS.values() for name in re.findall(r"\[oauth2\] ([a-z_]+)", text)}
+    assert named
+    assert named <= set(OPTIONS)
 
 
 @pytest.mark.slow
@@ -153,6 +203,21 @@ def test_its_connection_by_environment_by_command_and_by_file(tmp_path: Path) ->
         assert settings_of(stored) == by_environment, name
 
 
-def test_the_files_it_links_to_exist() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", TEXT):
-        assert (ROOT / target).exists(), target
+def anchors(text: str) -> set[str]:
+    """Return the anchors that GitHub makes of headings."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_its_links_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", TEXTS[page])
+    for target, _, anchor in (link.partition("#") for link in links if "://" not in link):
+        file = (ROOT / page).parent / target if target else ROOT / page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file.read_text()), f"{target}#{anchor}"
+
+
+def test_every_page_is_linked_to_from_the_readme() -> None:
+    linked = set(re.findall(r"\]\(([^)#\s]+)", TEXTS["README.md"]))
+    assert set(TEXTS) - {"README.md"} <= linked

@@ -36,7 +36,7 @@ _SECRET_ENV = Arg(
 )
 _SET = Arg(
     ("--set",),
-    help="Fill in a field of the connection, by the keys of the README's table; lists and name=value "
+    help="Fill in a field of the connection, by the keys of docs/reference.md; lists and name=value "
     "fields take several, or JSON. Example: --set scope=orders.read --set post_params=tenant=emea",
     action="append",
     default=[],
@@ -66,8 +66,8 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
                     func=_command("check"),
                     args=(_CONN_IDS, _ALL, _CATEGORY, _JSON, ARG_VERBOSE),
                     description=(
-                        "A refusal that is remembered is not asked about again; "
-                        "`airflow oauth2 forget CONN_ID` makes it so."
+                        "Get a new token for each connection, and call its probe path. A remembered refusal "
+                        "holds, as for tasks; `airflow oauth2 forget CONN_ID` makes the next check ask."
                     ),
                 ),
                 ActionCommand(
@@ -86,7 +86,10 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
                         _JSON,
                         ARG_VERBOSE,
                     ),
-                    description="No secret is taken from the arguments: others can see those.",
+                    description=(
+                        "Save a connection, then authorize it. Secrets come from standard input or the "
+                        "environment: others can see arguments."
+                    ),
                 ),
                 ActionCommand(
                     name="list",
@@ -96,7 +99,7 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
                 ),
                 ActionCommand(
                     name="token",
-                    help="Tell of the token that tasks would use now",
+                    help="Show the token that tasks would use now; asks the server where there is none",
                     func=_command("token"),
                     args=(_CONN_ID, _REVEAL, _JSON, ARG_VERBOSE),
                 ),

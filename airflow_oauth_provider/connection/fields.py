@@ -1,6 +1,6 @@
 """The one table of the connection's fields.
 
-The form (declarative since Airflow 3.2, by hook methods before), the parsing, the README's table
+The form (declarative since Airflow 3.2, by hook methods before), the parsing, the docs' table
 and the tests all derive from it. Nothing here imports Airflow: every ``airflow`` command and every
 API server reads it through the provider info.
 """

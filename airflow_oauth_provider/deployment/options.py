@@ -1,6 +1,6 @@
 """Section ``[oauth2]`` of ``airflow.cfg``: what a connection's editor must not decide.
 
-One table declares the options; provider info and README derive from it. Nothing here imports
+One table declares the options; provider info and docs derive from it. Nothing here imports
 Airflow: Airflow reads this while its own configuration is being set up.
 """
 

@@ -79,7 +79,7 @@ def _demo(server: OrdersServer, folder: Path) -> None:
 
     say("6. Somebody mistypes the client secret, and the DAG runs again …")
     _wrong_secret(server, home)
-    say("\nDone. Your own server: README.md, from “Configure the connection” on.")
+    say("\nDone. Your own server: README.md, from “Configure a connection” on.")
 
 
 def _three_dags(server: OrdersServer, outcomes: list[Outcome], log: str) -> None:
