@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,10 +22,13 @@ from airflow_oauth_provider.protocol.texts import plain
 from airflow_oauth_provider.tasks.stoppable_task import StoppableTask
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_oauth_provider.authorizations import CheckResult
     from airflow_oauth_provider.deployment.policy import Policy
+    from airflow_oauth_provider.tasks.parameters import TaskParameters
 
 Action = Literal["fail", "warn", "event"]
 _ACTIONS = ("fail", "warn", "event")
@@ -33,8 +36,8 @@ _ID = re.compile(r"[^\s,\[\]'\"]+")
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A result, and what deserves a warning about it."""
+class _Finding:
+    """What the check of one connection has brought, and what deserves a warning about it."""
 
     result: CheckResult
     warnings: tuple[str, ...]
@@ -72,6 +75,8 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
         each connection concerned, on the asset ``oauth2-authorization-<connection id>``, with the
         connection's report as its extra.
     :param oauth2_conn_id: another name for *oauth2_conn_ids*, for one connection.
+    :param kwargs: of Airflow's ``BaseOperator``.
+    :raises ConfigurationError: when an argument cannot be meant; it names the argument.
     """
 
     template_fields: Sequence[str] = ("oauth2_conn_ids",)
@@ -86,7 +91,7 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
         on_failed: Action = "fail",
         on_warning: Action = "warn",
         asset_alias: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[TaskParameters],
     ) -> None:
         if (oauth2_conn_ids is None) == (oauth2_conn_id is None):
             raise ConfigurationError("give either oauth2_conn_ids or oauth2_conn_id", field="oauth2_conn_ids")
@@ -113,19 +118,19 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
         """
         from airflow_oauth_provider.authorizations.summary import markdown
 
-        conn_ids, policy = self._wanted()
-        found = [self._found(result) for result in self._checked(conn_ids)]
-        report = _report(found, policy)
+        conn_ids, policy = self._read_configuration()
+        findings = [self._finding(result) for result in self._checked(conn_ids)]
+        report = _report(findings, policy)
         self.log.info("%s", markdown(report))
-        self._act(found, report, context)
+        self._act(findings, report, context)
         return report
 
-    def _wanted(self) -> tuple[list[str], Policy]:
+    def _read_configuration(self) -> tuple[list[str], Policy]:
         """Read what no check can do without, before any."""
         from airflow_oauth_provider.deployment.policy import read_policy
 
-        conn_ids = _ids(self.oauth2_conn_ids)
         try:
+            conn_ids = _ids(self.oauth2_conn_ids)
             if not conn_ids:
                 raise ConfigurationError("names no connection", field="oauth2_conn_ids")
             return conn_ids, read_policy()
@@ -141,7 +146,7 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
         self.log.info("Checking %d connections", len(targets))
         return check_all(targets, stop=self._stop)
 
-    def _found(self, result: CheckResult) -> _Found:
+    def _finding(self, result: CheckResult) -> _Finding:
         from airflow_oauth_provider.authorizations.times import certificate_warning
 
         warnings = list(result.warnings)
@@ -150,42 +155,43 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
         certificate = certificate_warning(result.certificate_expires_at, self.expires_within_days)
         if certificate:
             warnings.append(certificate)
-        return _Found(result, tuple(warnings))
+        return _Finding(result, tuple(warnings))
 
-    def _act(self, found: list[_Found], report: dict[str, Any], context: Context) -> None:
+    def _act(self, findings: list[_Finding], report: dict[str, Any], context: Context) -> None:
         failing = []
-        for each in found:
-            action = {"failed": self.on_failed, "warning": self.on_warning}.get(each.outcome)
+        for finding in findings:
+            action = {"failed": self.on_failed, "warning": self.on_warning}.get(finding.outcome)
             if action == "fail":
-                failing.append(each)
+                failing.append(finding)
             elif action is not None:
-                self._warn(each)
+                self._warn(finding)
             if action == "event":
-                self._emit(each, context)
+                self._emit(finding, context)
         if failing:
             if self.do_xcom_push:
                 # What a task returns is lost when it fails.
                 context["ti"].xcom_push(key="return_value", value=report)
-            raise _failure(failing, len(found))
+            raise _failure(failing, len(findings))
 
-    def _warn(self, found: _Found) -> None:
-        self.log.warning('Connection "%s": %s', plain(found.result.conn_id), plain(found.text))
+    def _warn(self, finding: _Finding) -> None:
+        self.log.warning('Connection "%s": %s', plain(finding.result.conn_id), plain(finding.text))
 
-    def _emit(self, found: _Found, context: Context) -> None:
-        asset = Asset(f"oauth2-authorization-{found.result.conn_id}")
-        context["outlet_events"][AssetAlias(str(self.asset_alias))].add(asset, extra=_extra(found.report()))
+    def _emit(self, finding: _Finding, context: Context) -> None:
+        asset = Asset(f"oauth2-authorization-{finding.result.conn_id}")
+        events = context["outlet_events"][AssetAlias(str(self.asset_alias))]
+        events.add(asset, extra=_extra(finding.report()))
 
 
-def _report(found: list[_Found], policy: Policy) -> dict[str, Any]:
+def _report(findings: list[_Finding], policy: Policy) -> dict[str, Any]:
     from airflow_oauth_provider.authorizations import deployment_warnings
 
-    outcomes = [each.outcome for each in found]
+    outcomes = [finding.outcome for finding in findings]
     return {
         "ok": "failed" not in outcomes,
-        "checked": len(found),
+        "checked": len(findings),
         "failed": outcomes.count("failed"),
         "with_warnings": outcomes.count("warning"),
-        "connections": [each.report() for each in found],
+        "connections": [finding.report() for finding in findings],
         "notes": list(deployment_warnings(policy)),
     }
 
@@ -201,10 +207,10 @@ def _extra(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _failure(failing: list[_Found], checked: int) -> AirflowException:
-    each = " | ".join(plain(f"{found.result.conn_id}: {found.text}") for found in failing)
-    text = f"{len(failing)} of {checked} authorizations need attention. {each}"
-    errors = [found.result.error for found in failing if found.result.error is not None]
+def _failure(failing: list[_Finding], checked: int) -> AirflowException:
+    reasons = " | ".join(plain(f"{finding.result.conn_id}: {finding.text}") for finding in failing)
+    text = f"{len(failing)} of {checked} authorizations need attention. {reasons}"
+    errors = [finding.result.error for finding in failing if finding.result.error is not None]
     definite = all(is_definite(error) for error in errors)
     failure = AirflowFailException(text) if definite else AirflowException(text)
     if len(errors) == 1:
@@ -212,11 +218,11 @@ def _failure(failing: list[_Found], checked: int) -> AirflowException:
     return failure
 
 
-def _days(given: object) -> float:
+def _days(value: object) -> float:
     from airflow_oauth_provider.connection.parsing import FieldError, number
 
     try:
-        days = number(given)
+        days = number(value)
     except FieldError as error:
         raise ConfigurationError(str(error), field="expires_within_days") from None
     if days < 0:
@@ -224,8 +230,16 @@ def _days(given: object) -> float:
     return days
 
 
-def _ids(given: str | Sequence[str] | None) -> list[str]:
-    """Read ids from a list, or from text: a template that yields a list yields its text."""
-    if isinstance(given, str):
-        return list(dict.fromkeys(_ID.findall(given)))
-    return list(dict.fromkeys(str(each).strip() for each in given or () if str(each).strip()))
+def _ids(value: object) -> list[str]:
+    """Read ids from a list, or from text: a template that yields a list yields its text.
+
+    :raises ConfigurationError: for anything else.
+    """
+    if isinstance(value, str):
+        return list(dict.fromkeys(_ID.findall(value)))
+    conn_ids: list[Any] = list(value) if isinstance(value, Iterable) else [value]
+    if not all(isinstance(conn_id, str) for conn_id in conn_ids):
+        raise ConfigurationError(
+            "must be connection ids: a list, or text with commas", field="oauth2_conn_ids"
+        )
+    return list(dict.fromkeys(conn_id.strip() for conn_id in conn_ids if conn_id.strip()))

@@ -241,6 +241,12 @@ class TestArguments:
         with pytest.raises(AirflowFailException, match="names no connection"):
             check(given)
 
+    @pytest.mark.fault("F48")
+    @pytest.mark.parametrize("given", [7, [7], [None], {"good": 1, 2: 3}])
+    def test_what_is_no_connection_id(self, given: Any) -> None:
+        with pytest.raises(AirflowFailException, match='field "oauth2_conn_ids"'):
+            check(given)
+
     @pytest.mark.parametrize("given", ["{{ params.days }}", None, True, float("nan"), [30], -1])
     def test_days_that_are_none(self, given: Any) -> None:
         with pytest.raises(ConfigurationError) as caught:
