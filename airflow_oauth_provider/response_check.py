@@ -237,22 +237,7 @@ class Inspection:
 
     def names_there(self) -> str:
         """Say what there is instead of a path that there is not; may repeat something confidential."""
-        path = self.check.json_path
-        if self.document is MISSING:
-            return f"the answer has no {path}: its body is no JSON"
-        steps = self.check._steps  # noqa: SLF001
-        depth = next(
-            depth for depth in range(len(steps)) if at_path(self.document, steps[: depth + 1]) is MISSING
-        )
-        there = at_path(self.document, steps[:depth])
-        where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps[:depth])
-        if isinstance(there, dict):
-            names = ", ".join(list(there)[:MAX_NAMES])
-            more = ", …" if len(there) > MAX_NAMES else ""
-            content = f"has {names}{more}" if there else "is empty"
-        else:
-            content = f"is {_kind(there)}"
-        return f"the answer has no {path}: ${where} {content}"[:MAX_TEXT]
+        return names_beside(self.document, self.check.json_path or "$")
 
     def __str__(self) -> str:
         """Return the status, and the value at the path; may repeat something confidential."""
@@ -261,6 +246,24 @@ class Inspection:
         path, value = self.check.json_path, self.value
         content = f"no {path}" if value is MISSING else f"{path} = {_value_text(value)}"
         return f"{self.status}, {content}"
+
+
+def names_beside(document: Any, path: str) -> str:
+    """Say what a document has instead of a path that it does not have; may repeat something confidential.
+
+    :param document: JSON; :data:`MISSING` for a body that is something else.
+    """
+    if document is MISSING:
+        return f"the answer has no {path}: its body is no JSON"
+    steps = parse_path(path)
+    depth = next(depth for depth in range(len(steps)) if at_path(document, steps[: depth + 1]) is MISSING)
+    there = at_path(document, steps[:depth])
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps[:depth])
+    if not isinstance(there, dict):
+        return f"the answer has no {path}: ${where} is {_kind(there)}"
+    names = ", ".join(list(there)[:MAX_NAMES])[:MAX_TEXT]
+    content = f"has {names}{', …' if len(there) > MAX_NAMES else ''}" if there else "is empty"
+    return f"the answer has no {path}: ${where} {content}"
 
 
 def _value_text(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -216,3 +217,48 @@ def test_what_it_does_not_accept(arguments: dict[str, Any], field: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         OAuth2HttpEventTrigger("my_api", endpoint="x", **arguments)
     assert caught.value.field == field
+
+
+@pytest.mark.fault("F41")
+class TestWhatTheLogTells:
+    """Each state once, and a path that is not there at once."""
+
+    def test_states(
+        self, service: Service, logged: Callable[[], str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        service.api = states("a", "a", "done", "done", "b")
+        watch(service, 6, response_check=DONE)
+        log = logged()
+        for line in (
+            'report: first state, HTTP status 200; state = "done": no',
+            'report: new state, HTTP status 200; state = "done": yes',
+            'report: new state, HTTP status 200; state = "done": no',
+        ):
+            assert log.count(f"Watching {line}") in {1, 2}, "once; Airflow 3.0 logs it twice"
+
+    @pytest.mark.parametrize(
+        "arguments, told",
+        [
+            ({"payload_path": "$.stat"}, "the answer has no $.stat: $ has state, Bearer ***"),
+            (
+                {"cursor": {"json_path": "$.next", "param": "since"}},
+                "the answer has no $.next: $ has state, Bearer ***",
+            ),
+            ({"response_check": {"json_path": "$.stat"}}, "the answer has no $.stat"),
+        ],
+        ids=lambda value: str(next(iter(value))) if isinstance(value, dict) else "",
+    )
+    def test_a_path_that_is_not_there(
+        self, service: Service, logged: Callable[[], str], arguments: dict[str, Any], told: str
+    ) -> None:
+        service.api = lambda request: Json({"state": len(service.calls), request.header("Authorization"): 1})
+        watch(service, 4, **arguments)
+        log = logged()
+        assert log.count(f"Watching report: {told}") in {1, 2}, "once; Airflow 3.0 logs it twice"
+        assert "tok-1" not in log
+
+    def test_a_cursor_that_stays_is_no_warning(self, service: Service, logged: Callable[[], str]) -> None:
+        service.api = lambda _: Json({"next": "7"} if len(service.calls) < 2 else {})
+        watch(service, 5, cursor={"json_path": "$.next", "param": "since"})
+        assert "has no $.next" not in logged()

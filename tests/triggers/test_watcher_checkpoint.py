@@ -138,3 +138,19 @@ def test_a_cursor_that_repeats_a_secret_is_sent_and_not_kept(service: Service) -
     assert [event["cursor"] for event in events] == ["Bearer ***"]
     assert service.calls[1].target == "/api/report?since=Bearer+tok-1"
     assert "tok-1" not in repr(store.held)
+
+
+@pytest.mark.fault("F86")
+@pytest.mark.parametrize(
+    "state",
+    ["text", 7, [], {}, {"identity": 7}, {"identity": "x", "cursor": {"a": 1}}, {"seen": "x"}],
+    ids=str,
+)
+def test_a_checkpoint_of_another_version_is_none(service: Service, state: Any) -> None:
+    store = Store()
+    service.api = versions(('"1"', "a"))
+    watch(service, 3, store)
+    (key,) = store.held
+    store.held[key] = json.dumps(state)
+    assert watch(service, len(service.calls) + 3, store) == []
+    assert set(json.loads(store.held[key])) == {"identity", "cursor"}

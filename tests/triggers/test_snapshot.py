@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.response_check import ResponseCheck
-from airflow_oauth_provider.triggers import observation as observing
-from airflow_oauth_provider.triggers import watcher as watching
+from airflow_oauth_provider.triggers import snapshot, watcher
 from tests.servers.scripted import Answer, Json, Raw, Text
 from tests.service import RecordedRequest, Service
 from tests.triggers.watched import versions, watch
@@ -76,8 +75,8 @@ def test_what_cannot_be_read_is_logged_and_polled_less_often(
     told: str,
 ) -> None:
     if "1000" in told:
-        monkeypatch.setattr(watching, "MAX_BODY", 1000)
-        monkeypatch.setattr(observing, "MAX_BODY", 1000)
+        monkeypatch.setattr(watcher, "MAX_BODY", 1000)
+        monkeypatch.setattr(snapshot, "MAX_BODY", 1000)
     service.api = lambda _: Text(200, body)
     assert watch(service, 3, **arguments) == []
     assert told in logged()
@@ -87,13 +86,13 @@ def test_what_cannot_be_read_is_logged_and_polled_less_often(
 def test_a_body_of_any_size_will_do_where_validators_are_enough(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "MAX_BODY", 1000)
+    monkeypatch.setattr(watcher, "MAX_BODY", 1000)
     service.api = versions(('"1"', "x" * 2000), ('"2"', "x" * 2000))
     assert [event["etag"] for event in watch(service, 4)] == ['"2"']
 
 
 def test_head_is_told_of_a_body_of_any_size(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "MAX_BODY", 1000)
+    monkeypatch.setattr(watcher, "MAX_BODY", 1000)
     statuses = [404, 404, 200]
 
     def serve(_: RecordedRequest) -> Answer:
