@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import os
+import ssl
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_oauth_provider.transport.adapter import OAuth2Adapter
+from tests.servers.scripted import ScriptedServer, Text
+
+
+def session(**options: object) -> requests.Session:
+    made = requests.Session()
+    made.trust_env = False
+    adapter = OAuth2Adapter(ssl.create_default_context(), **options)  # type: ignore[arg-type]
+    made.mount("https://", adapter)
+    made.mount("http://", adapter)
+    return made
+
+
+def test_one_connection_serves_many_calls(scripted: ScriptedServer) -> None:
+    scripted.script(Text(body="x"))
+    with session() as client:
+        for _ in range(3):
+            assert client.get(scripted.url).text == "x"
+    assert scripted.connections == 1
+
+
+@pytest.mark.parametrize("verify", [True, False, "/no/such/file"])
+def test_verify_changes_nothing(scripted: ScriptedServer, verify: bool | str) -> None:
+    """Neither what a caller says nor another pool: the context decides alone."""
+    scripted.script(Text(body="x"))
+    with session() as client:
+        client.get(scripted.url)
+        assert client.get(scripted.url, verify=verify).text == "x"
+    assert scripted.connections == 1
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_child_uses_no_connection_of_its_parent(scripted: ScriptedServer) -> None:
+    scripted.script(Text(body="x"))
+    with session() as client:
+        client.get(scripted.url)
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                code = 0 if client.get(scripted.url, timeout=30).text == "x" else 1
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        client.get(scripted.url)
+    assert [request.connection for request in scripted.requests] == [1, 2, 1]
+
+
+def test_socket_options_reach_the_socket(scripted: ScriptedServer) -> None:
+    import socket
+
+    scripted.script(Text(body="x"))
+    with session(socket_options=[(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]) as client:
+        answer = client.get(scripted.url, stream=True)
+        connection: Any = answer.raw.connection
+        sock = connection.sock
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0, "instead of urllib3's own"
+        answer.close()

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import requests
+
+from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
+from airflow_oauth_provider.protocol.http import Failure, Fault
+from airflow_oauth_provider.transport.call_failure import CallFailedError, CallTimeoutError, call_failed
+
+URL = "https://api.example/v1/x?key=the-secret"
+
+
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.ADDRESS_REFUSED])
+def test_it_is_caught_as_ours_and_as_that_of_requests(fault: Fault) -> None:
+    error = call_failed(URL, Failure(fault, "so it was"))
+    assert isinstance(error, TransportError)
+    assert isinstance(error, requests.ConnectionError)
+    assert isinstance(error, requests.Timeout) is (fault is Fault.TIMEOUT)
+    assert error.retryable is fault.retryable
+    assert str(error) == "no answer from the API api.example:443: so it was"
+    assert (error.request, error.response) == (None, None), "they would hold the token"
+
+
+def test_an_address_that_is_refused_is_a_setting_to_change() -> None:
+    error = call_failed(URL, Failure(Fault.ADDRESS_REFUSED, "no"))
+    assert isinstance(error, ConfigurationError)
+    assert error.field == "base_url"
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://127.0.0.1:8080/x", "127.0.0.1:8080"),
+        ("http://localhost/x", "localhost:80"),
+        ("https://user:pass@api.example/", "api.example:443"),
+    ],
+)
+def test_only_the_host_is_shown(url: str, host: str) -> None:
+    error = call_failed(url, Failure(Fault.CUT, "x"))
+    assert isinstance(error, CallFailedError)
+    assert error.host == host
+    assert "pass" not in str(error)
+
+
+def test_it_survives_pickle() -> None:
+    error = call_failed(URL, Failure(Fault.TIMEOUT, "x"))
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is CallTimeoutError
+    assert str(again) == str(error)
+    assert again.retryable

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.transport import connectors
+from airflow_oauth_provider.transport.connectors import Reach, Resolver, shared_connector
+from airflow_oauth_provider.transport.sockets import AddressRefusedError
+
+REACH = Reach(ssl.create_default_context())
+
+
+def test_equal_reaches_share_a_connector_while_somebody_uses_it() -> None:
+    async def main() -> None:
+        one, two = shared_connector(REACH), shared_connector(Reach(REACH.context))
+        assert one is two
+        assert shared_connector(Reach(REACH.context, any_address=True)) is not one
+        await one.leave()
+        assert not one.connector.closed
+        await two.leave()
+        assert one.connector.closed
+        assert shared_connector(REACH) is not one
+
+    asyncio.run(main())
+
+
+def test_each_loop_has_its_own() -> None:
+    async def made() -> Any:
+        connector = shared_connector(REACH)
+        await connector.leave()
+        return connector
+
+    assert asyncio.run(made()) is not asyncio.run(made())
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    def look_up(*_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+
+@pytest.mark.fault("F23")
+def test_addresses_that_no_server_has_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, "169.254.169.254", "192.0.2.7")
+
+    async def resolved(resolver: Resolver) -> list[str]:
+        return [entry["host"] for entry in await resolver.resolve("api.example", 443)]
+
+    assert asyncio.run(resolved(Resolver(any_address=False))) == ["192.0.2.7"]
+    assert asyncio.run(resolved(Resolver(any_address=True))) == ["169.254.169.254", "192.0.2.7"]
+    for_proxy = Resolver(any_address=False)
+    for_proxy.proxies.add("api.example")
+    assert len(asyncio.run(resolved(for_proxy))) == 2
+    answering(monkeypatch, "169.254.169.254")
+    with pytest.raises(AddressRefusedError):
+        asyncio.run(resolved(Resolver(any_address=False)))
+
+
+def test_a_name_that_cannot_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise UnicodeError("label too long")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(socket.gaierror):
+        asyncio.run(Resolver(any_address=False).resolve("x" * 70 + ".example"))
+
+
+def test_a_name_server_that_hangs_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    ended = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: ended.wait(60))
+    monkeypatch.setattr(connectors, "LOOKUP_TIMEOUT", 0.1)
+
+    async def main() -> None:
+        with pytest.raises(socket.gaierror, match="in time"):
+            await Resolver(any_address=False).resolve("api.example")
+
+    try:
+        asyncio.run(main())
+    finally:
+        ended.set()

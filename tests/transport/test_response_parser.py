@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import http.client
+import io
+from typing import Any
+
+import pytest
+from urllib3.exceptions import ProtocolError
+
+from airflow_oauth_provider.transport.response_parser import ResponseBody, ResponseHead
+
+
+class Received:
+    """A socket that has received so many bytes, and then its end."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def makefile(self, *_: object, **__: object) -> io.BytesIO:
+        return io.BytesIO(self._data)
+
+
+def head(data: bytes) -> ResponseHead:
+    received: Any = Received(data)
+    response = ResponseHead(received)
+    response.begin()
+    return response
+
+
+OK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("informational", [b"", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"])
+def test_informational_answers_are_skipped(informational: bytes) -> None:
+    response = head(informational * 3 + b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert (response.status, response.answered) == (204, 204)
+
+
+def test_switching_protocols_is_an_answer() -> None:
+    assert head(b"HTTP/1.1 101 Switching\r\n\r\n").status == 101
+
+
+@pytest.mark.parametrize("cut", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"])
+def test_headers_that_are_cut_off_are_no_answer(cut: bytes) -> None:
+    with pytest.raises(http.client.IncompleteRead):
+        head(cut)
+
+
+@pytest.mark.parametrize("size", [pytest.param(b"3", id="digits"), pytest.param(b"003;x=y", id="extension")])
+def test_chunks(size: bytes) -> None:
+    assert head(OK + size + b"\r\nabc\r\n0\r\n\r\n").read() == b"abc"
+
+
+@pytest.mark.fault("F64")
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"+3", b"0x3", b"1_0", b" 3", b"", b"g", b"1" * 17])
+def test_sizes_that_are_none(size: bytes) -> None:
+    data = OK + size + b"\r\n" + b"x" * 300_000
+    with pytest.raises((http.client.HTTPException, ValueError)):
+        head(data).read()
+    streamed = ResponseBody(
+        head(data),
+        headers={"Transfer-Encoding": "chunked"},
+        preload_content=False,
+    )
+    with pytest.raises(ProtocolError):
+        list(streamed.stream(1024))

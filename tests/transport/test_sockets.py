@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_oauth_provider.transport.sockets import BoundedSocket, bounded, pool_classes
+from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
+from tests.support.stopwatch import Stopwatch
+
+
+@pytest.fixture
+def silent() -> Iterator[BoundedSocket]:
+    """A socket whose peer says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server, BoundedSocket() as sock:
+        sock.connect(server.getsockname())
+        yield sock
+
+
+@pytest.mark.parametrize("operation", ["recv", "recv_into"])
+def test_a_read_ends_with_the_bound(silent: BoundedSocket, operation: str) -> None:
+    watch = Stopwatch()
+    with bounded(time.monotonic() + 0.2), pytest.raises(TimeoutError):
+        getattr(silent, operation)(1 if operation == "recv" else bytearray(1))
+    assert watch.wall >= 0.2
+    assert watch.seconds < 0.7
+    assert silent.gettimeout() is None, "the socket's own timeout is as before"
+
+
+def test_a_bound_that_is_past_sends_nothing(silent: BoundedSocket) -> None:
+    with bounded(time.monotonic() - 1), pytest.raises(TimeoutError):
+        silent.sendall(b"x")
+
+
+def test_a_bound_is_the_threads_own_and_ends(silent: BoundedSocket) -> None:
+    with bounded(time.monotonic() - 1):
+        with bounded(None):
+            silent.sendall(b"x")
+        with pytest.raises(TimeoutError):
+            silent.sendall(b"x")
+        elsewhere = threading.Thread(target=silent.sendall, args=(b"x",))
+        elsewhere.start()
+        elsewhere.join(30)
+    silent.sendall(b"x")
+
+
+def test_a_stop_ends_a_read(silent: BoundedSocket) -> None:
+    stop = Stop()
+    threading.Timer(0.1, stop.stop).start()
+    watch = Stopwatch()
+    with bounded(None, stop), pytest.raises(TaskStoppedError):
+        silent.recv(1)
+    assert watch.seconds < 2
+
+
+def test_the_earlier_of_bound_and_timeout_counts(silent: BoundedSocket) -> None:
+    silent.settimeout(0.1)
+    watch = Stopwatch()
+    with bounded(time.monotonic() + 60), pytest.raises(TimeoutError):
+        silent.recv(1)
+    assert watch.seconds < 2
+
+
+def test_allow_listed_hosts_have_pools_of_their_own() -> None:
+    strict, trusting = pool_classes(any_address=False), pool_classes(any_address=True)
+    assert strict.keys() == trusting.keys() == {"http", "https"}
+    for scheme in strict:
+        assert strict[scheme].ConnectionCls.any_address is False  # type: ignore[attr-defined]
+        assert trusting[scheme].ConnectionCls.any_address is True  # type: ignore[attr-defined]
