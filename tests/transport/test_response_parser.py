@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from urllib3.exceptions import ProtocolError
 
-from airflow_oauth_provider.transport.response_parser import ResponseBody, ResponseHead
+from airflow_oauth_provider.transport.response_parser import StrictBody, StrictResponse
 
 
 class Received:
@@ -20,9 +20,9 @@ class Received:
         return io.BytesIO(self._data)
 
 
-def head(data: bytes) -> ResponseHead:
+def head(data: bytes) -> StrictResponse:
     received: Any = Received(data)
-    response = ResponseHead(received)
+    response = StrictResponse(received)
     response.begin()
     return response
 
@@ -57,7 +57,7 @@ def test_sizes_that_are_none(size: bytes) -> None:
     data = OK + size + b"\r\n" + b"x" * 300_000
     with pytest.raises((http.client.HTTPException, ValueError)):
         head(data).read()
-    streamed = ResponseBody(
+    streamed = StrictBody(
         head(data),
         headers={"Transfer-Encoding": "chunked"},
         preload_content=False,
