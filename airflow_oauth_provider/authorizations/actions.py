@@ -78,7 +78,7 @@ class ConnectionCheck:
         facts = CheckResult(
             values.conn_id,
             category=settings.category,
-            token_host=settings.token_url.origin.authority,
+            token_host=settings.server.origin.authority,
             certificate_expires_at=certificate_expires_at(settings),
             warnings=client.warnings,
         )

@@ -106,7 +106,7 @@ class Report:
         """Return the log line: a few words, then name=value, as logfmt has it."""
         values: dict[str, Any] = {
             "connection": self._conn_id,
-            "host": self._settings.token_url.origin.authority,
+            "host": self._settings.server.origin.authority,
             "client": self._settings.client_id,
             "requests": self.cost.requests,
             "retries": self.cost.retries,
@@ -197,7 +197,7 @@ def report_memory_hits(conn_id: str, settings: ClientSettings, hits: int) -> Non
 
 def metric_tags(conn_id: str, settings: ClientSettings) -> dict[str, str]:
     """Return what distinguishes metrics; no secret, and no character that StatsD gives a meaning."""
-    return {"connection": _tag(conn_id), "host": _tag(settings.token_url.origin.host)}
+    return {"connection": _tag(conn_id), "host": _tag(settings.server.origin.host)}
 
 
 def error_code(error: OAuthError | None) -> str:

@@ -52,7 +52,7 @@ def _bad_audience(settings: ClientSettings, policy: Policy) -> Problems:
     """See the module."""
     if settings.assertion.audience is None:
         return
-    own = settings.token_url.origin
+    own = settings.server.origin
     try:
         named = named_origin(settings.assertion.audience)
     except UrlError as error:

@@ -113,7 +113,7 @@ class _Resolver:
         token_url = self._token_url()
         method = self.value("auth_method")
         settings = s.ClientSettings(
-            token_url=token_url,
+            server=s.TokenEndpoint(token_url),
             client_id=self._client_id(),
             auth_method=method,
             client_secret=self._password(),
@@ -302,7 +302,7 @@ class _Resolver:
         others = [self._api_url("allowed_origins", text) for text in self.value("allowed_origins") or ()]
         origins = tuple(dict.fromkeys(url.origin for url in (base_url, *others) if url))
         api = s.ApiSettings(
-            base_url=None if base_url is None else str(base_url),
+            base_url=base_url,
             origins=origins,
             headers=self._headers("api_headers"),
             probe_path=self.value("probe_path"),

@@ -26,7 +26,7 @@ from airflow_oauth_provider.protocol.call.refusal import resource_error
 from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.token.retry import retry_after
-from airflow_oauth_provider.protocol.urls import host_allowed, parse_url
+from airflow_oauth_provider.protocol.urls import host_allowed
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.transport.adapter import OAuth2Adapter
@@ -409,9 +409,9 @@ class OAuth2Hook(HttpHook):
         :raises ResourceError: when the API refuses.
         """
         api = self._client.settings.api
-        if api.probe_path is None:
+        if api.probe_path is None or api.base_url is None:
             return None
-        origin = parse_url(api.base_url or "").origin
+        origin = api.base_url.origin
         if listed_only and (not api.listed_hosts or not host_allowed(origin, api.listed_hosts)):
             return (
                 "The probe was skipped: [oauth2] allowed_api_hosts in airflow.cfg does not list "

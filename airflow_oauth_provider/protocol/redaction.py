@@ -218,7 +218,7 @@ def confidential_values(settings: ClientSettings) -> tuple[str, ...]:
 
 def public_values(settings: ClientSettings) -> tuple[str, ...]:
     """Return what anybody may read of a client, though its secret may be made of it."""
-    return settings.client_id, str(settings.token_url), *settings.request.scope
+    return settings.client_id, str(settings.server), *settings.request.scope
 
 
 def _credentials_in(url: str) -> tuple[str, ...]:

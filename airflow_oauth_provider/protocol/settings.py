@@ -82,7 +82,7 @@ class ApiSettings:
     :param listed_hosts: the allow-list entries (``allowed_api_hosts``) in force.
     """
 
-    base_url: str | None = field(default=None, metadata=NO_KEY)
+    base_url: Url | None = field(default=None, metadata=NO_KEY)
     origins: tuple[Origin, ...] = field(default=(), metadata=NO_KEY)
     headers: Pairs = field(default=(), metadata=NO_KEY)
     probe_path: str | None = field(default=None, metadata=NO_KEY)
@@ -108,6 +108,29 @@ class NetworkSettings:
 
 
 @dataclass(frozen=True)
+class TokenEndpoint:
+    """An authorization server that is known by its token endpoint.
+
+    :param url: where token requests go.
+    """
+
+    url: Url
+
+    def __str__(self) -> str:
+        return str(self.url)
+
+    @property
+    def origin(self) -> Origin:
+        """Its origin, by which people and allow-lists know it."""
+        return self.url.origin
+
+    @property
+    def audience(self) -> str:
+        """Whom an assertion is meant for, unless the connection says otherwise (RFC 7523 §3)."""
+        return str(self.url)
+
+
+@dataclass(frozen=True)
 class CustomProvider:
     """A token callable that ``airflow.cfg`` allow-lists under *name*."""
 
@@ -120,12 +143,13 @@ class CustomProvider:
 class ClientSettings:
     """One OAuth client: a connection, resolved and checked.
 
-    :param token_url: of the token endpoint.
+    :param server: the authorization server. A token request asks it for an address; all others only for
+        its origin.
     :param auth_method: name of the client authentication method.
     :param team: Airflow team that owns the connection, where Airflow tells.
     """
 
-    token_url: Url = field(metadata=CREDENTIAL)
+    server: TokenEndpoint = field(metadata=CREDENTIAL)
     client_id: str = field(metadata=CREDENTIAL)
     auth_method: str = field(default="client_secret_basic", metadata=CREDENTIAL)
     client_secret: Secret | None = field(default=None, repr=False, metadata=CREDENTIAL)

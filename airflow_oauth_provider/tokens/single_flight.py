@@ -143,7 +143,7 @@ class Flight:
         return self.token
 
     def _out_of_time(self) -> TransportError:
-        origin = self.settings.token_url.origin
+        origin = self.settings.server.origin
         return TransportError(
             f"no token from {origin.host_and_port} within {self.settings.retry.max_wait:g} s (max_wait)",
             host=origin.host_and_port,
@@ -207,7 +207,7 @@ class Flight:
         log.warning("%s. Trying again in %.1f s", sleep.reason.message, sleep.seconds)
 
     def _report(self, granted: Granted, seconds: float) -> None:
-        token, host = granted.token, self.settings.token_url.origin.authority
+        token, host = granted.token, self.settings.server.origin.authority
         # The line for everybody is the caller's, who knows which connection it is.
         log.debug(
             "Access token acquired from %s for client %s: valid for %.0f s, scopes: %s (%.2f s)",

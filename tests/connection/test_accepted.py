@@ -119,7 +119,7 @@ def test_the_algorithm_of_a_secret_written_or_absent() -> None:
 def test_settings_and_table_have_the_same_defaults(method: str) -> None:
     """Settings that somebody makes without a connection mean what an empty form means."""
     resolved = with_method(method)
-    bare = ClientSettings(resolved.token_url, resolved.client_id, method)
+    bare = ClientSettings(resolved.server, resolved.client_id, method)
     for group in ("request", "retry", "api", "network"):
         assert repr(getattr(resolved, group)) == repr(getattr(bare, group))
     if not method_of(resolved).signs:
@@ -251,7 +251,7 @@ def test_numbers_as_text(value: Any) -> None:
     ],
 )
 def test_the_access_token_url(host: str, expected: str) -> None:
-    assert str(settings_of(host=host).token_url) == expected
+    assert str(settings_of(host=host).server) == expected
 
 
 @pytest.mark.parametrize(
@@ -267,12 +267,9 @@ def test_one_host_has_one_key(first: str, second: str) -> None:
 
 
 def test_a_port_of_its_own_field() -> None:
+    assert str(settings_of(host="http://127.0.0.1/token", port=8080).server) == "http://127.0.0.1:8080/token"
     assert (
-        str(settings_of(host="http://127.0.0.1/token", port=8080).token_url) == "http://127.0.0.1:8080/token"
-    )
-    assert (
-        str(settings_of(host="https://idp.example:8443/t", port=8443).token_url)
-        == "https://idp.example:8443/t"
+        str(settings_of(host="https://idp.example:8443/t", port=8443).server) == "https://idp.example:8443/t"
     )
 
 

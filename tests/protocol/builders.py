@@ -16,6 +16,7 @@ from airflow_oauth_provider.protocol.settings import (
     ClientSettings,
     RequestSettings,
     RetrySettings,
+    TokenEndpoint,
 )
 from airflow_oauth_provider.protocol.token.acquisition import acquisition
 from airflow_oauth_provider.protocol.token.response import Granted
@@ -34,7 +35,7 @@ def settings(
     **changes: Any,
 ) -> ClientSettings:
     values: dict[str, Any] = {
-        "token_url": parse_url("https://idp.example/token"),
+        "server": TokenEndpoint(parse_url("https://idp.example/token")),
         "client_id": "my-client",
         "client_secret": Secret(SECRET),
         "request": RequestSettings(**(request or {})),

@@ -15,7 +15,7 @@ from airflow_oauth_provider.protocol.settings import ApiSettings
 from airflow_oauth_provider.protocol.urls import parse_url
 
 BASE = "https://api.example/v1"
-API = ApiSettings(base_url=BASE, origins=(parse_url(BASE).origin,))
+API = ApiSettings(base_url=parse_url(BASE), origins=(parse_url(BASE).origin,))
 WHERE = destination(API, None)
 
 

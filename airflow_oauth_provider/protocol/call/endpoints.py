@@ -45,7 +45,7 @@ def destination(api: ApiSettings, chosen_base_url: str | None) -> Destination:
     :raises ConfigurationError: when the chosen one lies outside the connection's origins.
     """
     if chosen_base_url is None:
-        return Destination(api.base_url, api.origins)
+        return Destination(None if api.base_url is None else str(api.base_url), api.origins)
     try:
         url = parse_url(chosen_base_url, query_allowed=False)
     except UrlError as error:

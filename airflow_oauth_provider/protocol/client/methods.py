@@ -184,7 +184,7 @@ def _assertion(settings: ClientSettings, key: SigningKey, now: float, entropy: E
         **parse_value(options.claims),
         "iss": settings.client_id,
         "sub": settings.client_id,
-        "aud": options.audience or str(settings.token_url),
+        "aud": options.audience or settings.server.audience,
         "jti": entropy(_JTI_BYTES).hex(),
         "iat": int(now),
         "exp": int(now + options.lifetime),

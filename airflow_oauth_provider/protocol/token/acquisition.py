@@ -185,7 +185,7 @@ class _Acquisition:
         raise error from None
 
     def _no_answer(self, failure: Failure) -> OAuthError:
-        host = self.settings.token_url.origin.host_and_port
+        host = self.settings.server.origin.host_and_port
         text = f"no response from the token endpoint {host}: {failure.detail}"
         if failure.fault in _CONFIGURATION:
             return ConfigurationError(text, field=failure.field or _CONFIGURATION[failure.fault])

@@ -72,7 +72,7 @@ def endpoint_error(
     retryable = response.status in RETRYABLE_STATUSES or code in RETRYABLE_ERRORS
     # A 503 that carries invalid_client is a 503: the client may be fine, its server is not.
     invalid = code == "invalid_client" and response.status not in RETRYABLE_STATUSES
-    text = f"the authorization server {settings.token_url.origin.authority} refused the token request"
+    text = f"the authorization server {settings.server.origin.authority} refused the token request"
     text += f": {code}" if code else f" with HTTP status {response.status}"
     text += f" ({description})" if description else ""
     text += f". It asks to wait {retry_after:.0f} s" if retry_after is not None else ""

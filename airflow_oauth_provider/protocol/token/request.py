@@ -93,11 +93,11 @@ def _replaced(headers: list[tuple[str, str]], own: Pairs | list[tuple[str, str]]
 
 def _with_query(settings: ClientSettings) -> str:
     """Add ``query_params`` to the query that the token URL has itself (RFC 6749 §3.2)."""
-    url = str(settings.token_url)
+    url = settings.server.url
     extra = urlencode([(name, value) for name, value in settings.request.query_params if value])
     if not extra:
-        return url
-    return f"{url}{'&' if settings.token_url.query else '?'}{extra}"
+        return str(url)
+    return f"{url}{'&' if url.query else '?'}{extra}"
 
 
 def _redactor(settings: ClientSettings, proof: Proof) -> Redactor:

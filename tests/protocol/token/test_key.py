@@ -32,7 +32,7 @@ NOT_IN_THE_KEY = {
     "category",
 }
 OF_THE_CLIENT = {
-    "token_url",
+    "server.url",
     "client_id",
     "auth_method",
     "client_secret",
@@ -46,7 +46,7 @@ OF_THE_CLIENT = {
 def full_settings() -> s.ClientSettings:
     """Return settings in which no leaf has its default."""
     return s.ClientSettings(
-        token_url=parse_url("https://idp.example/token"),
+        server=s.TokenEndpoint(parse_url("https://idp.example/token")),
         client_id="client",
         auth_method="private_key_jwt",
         client_secret=Secret("the-client-secret"),
@@ -73,7 +73,7 @@ def full_settings() -> s.ClientSettings:
             private_key_passphrase=Secret("key-passphrase"),
         ),
         api=s.ApiSettings(
-            base_url="https://api.example/",
+            base_url=parse_url("https://api.example/"),
             origins=(Origin("https", "api.example", 443),),
             headers=(("F", "6"),),
             probe_path="/health",
@@ -163,7 +163,8 @@ def test_every_secret_leaf_is_masked(path: str) -> None:
 @pytest.mark.fault("F09")
 @pytest.mark.parametrize("written", [60, 60.0])
 def test_a_default_that_is_written_is_the_default(written: float) -> None:
-    plain = s.ClientSettings(parse_url("https://idp.example/token"), "client", client_secret=Secret("s" * 32))
+    server = s.TokenEndpoint(parse_url("https://idp.example/token"))
+    plain = s.ClientSettings(server, "client", client_secret=Secret("s" * 32))
     settings = dataclasses.replace(plain, assertion=s.AssertionSettings(lifetime=written))
     assert token_key(settings) == token_key(plain)
     assert list(leaves(plain)) == list(leaves(settings))

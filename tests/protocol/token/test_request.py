@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.settings import TokenEndpoint
 from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
 from airflow_oauth_provider.protocol.urls import parse_url
 from tests.protocol.builders import NOW, SECRET, settings
@@ -60,7 +61,7 @@ def test_scope_may_be_left_out() -> None:
 
 def test_the_token_urls_own_query_stays() -> None:
     url = parse_url("https://idp.example/token?p=policy")
-    request = built(token_url=url, request={"query_params": (("tenant", "x"),)})
+    request = built(server=TokenEndpoint(url), request={"query_params": (("tenant", "x"),)})
     assert request.url == "https://idp.example/token?p=policy&tenant=x"
 
 
