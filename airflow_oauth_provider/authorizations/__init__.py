@@ -5,15 +5,15 @@
 """
 
 from airflow_oauth_provider.authorizations.actions import authorize, forget
-from airflow_oauth_provider.authorizations.checking import AT_ONCE, Target, check_all
-from airflow_oauth_provider.authorizations.deployment import deployment_warnings, store_note
-from airflow_oauth_provider.authorizations.description import (
+from airflow_oauth_provider.authorizations.authorization import (
+    LABELS,
     Authorization,
     AuthorizationStatus,
     Refusal,
-    describe,
-    named_category,
 )
+from airflow_oauth_provider.authorizations.checking import AT_ONCE, Target, check_all
+from airflow_oauth_provider.authorizations.deployment import deployment_warnings, store_note
+from airflow_oauth_provider.authorizations.description import describe, named_category
 from airflow_oauth_provider.authorizations.remedies import remedy
 from airflow_oauth_provider.authorizations.results import CheckResult, error_report
 from airflow_oauth_provider.authorizations.settings import display_settings
@@ -21,6 +21,7 @@ from airflow_oauth_provider.authorizations.values import ConnectionValues
 
 __all__ = [
     "AT_ONCE",
+    "LABELS",
     "Authorization",
     "AuthorizationStatus",
     "CheckResult",

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
-from airflow_oauth_provider.authorizations.clamping import LONGEST_REASON, clamp
+from airflow_oauth_provider.authorizations.authorization import (
+    Authorization,
+    AuthorizationStatus,
+    Refusal,
+)
 from airflow_oauth_provider.authorizations.remedies import reason, remedy
 from airflow_oauth_provider.authorizations.settings import displayable
-from airflow_oauth_provider.authorizations.times import iso, utc
 from airflow_oauth_provider.authorizations.unforeseen import unforeseen
 from airflow_oauth_provider.authorizations.values import ConnectionValues, team_of, value_of
 from airflow_oauth_provider.connection.parsing import FieldError, parse_extra
 from airflow_oauth_provider.connection.resolving import Resolved, resolve
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
-from airflow_oauth_provider.protocol.access_token import AS_ASKED
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.display_index import DisplayIndex, IndexEntry
@@ -25,128 +25,10 @@ from airflow_oauth_provider.tokens.entries import DISABLED_AFTER, Entries
 from airflow_oauth_provider.tokens.records import Status
 from airflow_oauth_provider.tokens.sharing import Sharing
 
-
-class AuthorizationStatus(Enum):
-    """The state of an authorization; the value is its name in JSON and in filters."""
-
-    AUTHORIZED = "authorized"
-    REFUSED = "refused"
-    EDITED = "edited"
-    DISABLED = "disabled"
-    NOT_YET = "not_yet"
-    WRONG = "wrong_configuration"
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why the last try failed.
-
-    :param at: seconds since the epoch.
-    :param reason: what went wrong; *text* the same at length; *remedy* what to do about it.
-    :param error: the OAuth error code, *description* and HTTP *status*, where the server gave them.
-    """
-
-    at: float
-    reason: str
-    remedy: str
-    text: str
-    error: str | None = None
-    status: int | None = None
-    description: str | None = None
-
-
-@dataclass(frozen=True)
-class Authorization:
-    """What there is to say of one connection; times are seconds since the epoch, ``None`` for never.
-
-    :param reason: why, where *status* is refused, disabled or a wrong configuration; *in_a_row* how often
-        since the last token, where it is disabled for that.
-    :param scope: scopes of the connection, *granted* those of the last token; *scopes_stated* whether the
-        server named them, else they are as asked.
-    :param authorized_at: when the last token was granted; *expires_at* when it ends.
-    :param used_at: when the connection was last used with other settings, where it was edited since.
-    :param refusal: the last one, also where a token is held all the same.
-    :param certificate_expires_at: of the certificate that came with the private key, if one did.
-    :param requests: token requests made for this connection since *counted_since*; *refusals* those
-        that brought no token; *hits* tokens served without one; ``None`` where the store does not know.
-    :param verified: nobody but a holder of the client's credential, or of ``store_key``, can have
-        written in the store what the status says.
-    """
-
-    conn_id: str
-    status: AuthorizationStatus
-    reason: str | None = None
-    in_a_row: int | None = None
-    team: str | None = None
-    description: str | None = None
-    category: str | None = None
-    token_url: str | None = None
-    token_host: str | None = None
-    client_id: str | None = None
-    auth_method: str | None = None
-    scope: tuple[str, ...] = ()
-    granted: tuple[str, ...] = ()
-    scopes_stated: bool = True
-    authorized_at: float | None = None
-    expires_at: float | None = None
-    used_at: float | None = None
-    refusal: Refusal | None = None
-    certificate_expires_at: float | None = None
-    requests: int | None = None
-    refusals: int | None = None
-    hits: int | None = None
-    counted_since: float | None = None
-    verified: bool = True
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def missing_scopes(self) -> tuple[str, ...]:
-        """Scopes that were asked for and not granted."""
-        if self.authorized_at is None:
-            return ()
-        return tuple(scope for scope in self.scope if scope not in self.granted)
-
-    @property
-    def text(self) -> str:
-        """The status in words, on one line of a table; *refusal* has all that the server said."""
-        return self._words() if self.verified else f"{self._words()} (unverified)"
-
-    def _words(self) -> str:
-        if self.status is AuthorizationStatus.AUTHORIZED:
-            over = self.expires_at is not None and self.expires_at <= time.time()
-            more = " (over; a new token is fetched when one is needed)" if over else ""
-            asked = f" (scopes {AS_ASKED})" if self.granted and not self.scopes_stated else ""
-            return f"Authorized until {utc(self.expires_at)}{more}{asked}"
-        if self.status is AuthorizationStatus.EDITED:
-            return f"Edited since it was last used{f' ({utc(self.used_at)})' if self.used_at else ''}"
-        word = _WORDS[self.status]
-        times = f", {self.in_a_row} times in a row" if self.in_a_row else ""
-        return f"{word}: {clamp(self.reason, LONGEST_REASON)}{times}" if self.reason else word
-
-    def report(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
-        times = ("authorized_at", "expires_at", "used_at", "certificate_expires_at", "counted_since")
-        refusal = vars(self.refusal) | {"at": iso(self.refusal.at)} if self.refusal else None
-        return {
-            **vars(self),
-            **{name: iso(getattr(self, name)) for name in times},
-            "status": self.status.value,
-            "text": self.text,
-            "missing_scopes": self.missing_scopes,
-            "refusal": refusal,
-        }
-
-
 UNVERIFIED = (
     "the status is unverified: this client has no credential of its own, and without [oauth2] store_key "
     "whoever can write to the token store can write its status"
 )
-_WORDS = {
-    AuthorizationStatus.REFUSED: "Refused",
-    AuthorizationStatus.DISABLED: "Disabled",
-    AuthorizationStatus.NOT_YET: "Not yet",
-    AuthorizationStatus.WRONG: "Wrong configuration",
-}
 
 
 def describe(connection: Any, policy: Policy | None = None) -> Authorization:

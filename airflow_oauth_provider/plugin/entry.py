@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from airflow_oauth_provider.plugin import NAME, PREFIX
+
 try:
     from airflow.sdk.plugins_manager import AirflowPlugin
 except ImportError:  # before Airflow 3.2
     from airflow.plugins_manager import AirflowPlugin
 
-NAME = "OAuth 2.0 servers"
-PREFIX = "/oauth2-servers"
+__all__ = ["NAME", "PREFIX", "OAuth2ServersPlugin", "PageApp"]
 
 
 class PageApp:

@@ -13,12 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from airflow_oauth_provider.authorizations import (
-    Authorization,
-    AuthorizationStatus,
-    describe,
-    named_category,
-)
+from airflow_oauth_provider.authorizations import LABELS, Authorization, describe, named_category
 from airflow_oauth_provider.deployment.policy import Policy
 
 PAGE = 100
@@ -26,23 +21,13 @@ PAGE = 100
 MAX_KNOWN = 10_000
 """Extras whose category is remembered."""
 
-STATUSES = {
-    AuthorizationStatus.AUTHORIZED: "Authorized",
-    AuthorizationStatus.REFUSED: "Refused",
-    AuthorizationStatus.EDITED: "Edited since",
-    AuthorizationStatus.DISABLED: "Disabled",
-    AuthorizationStatus.NOT_YET: "Not yet",
-    AuthorizationStatus.WRONG: "Wrong configuration",
-}
-"""In words, as the filter offers them."""
-
 _ORDERS: dict[str, Callable[[Authorization], Any]] = {
     "name": lambda row: row.conn_id,
     "category": lambda row: (row.category or "").casefold(),
     "host": lambda row: row.token_host or "",
     "method": lambda row: row.auth_method or "",
     "scope": lambda row: row.scope,
-    "status": lambda row: (list(STATUSES).index(row.status), row.reason or ""),
+    "status": lambda row: (list(LABELS).index(row.status), row.reason or ""),
     "authorized": lambda row: row.authorized_at or 0.0,
 }
 

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.plugin.entry import PREFIX
+from airflow_oauth_provider.plugin import PREFIX
 from airflow_oauth_provider.plugin.rendering import Link, render
 
 

@@ -13,11 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from airflow_oauth_provider import __version__
+from airflow_oauth_provider.authorizations.authorization import LABELS
 from airflow_oauth_provider.authorizations.clamping import clamp
 from airflow_oauth_provider.authorizations.times import iso, utc
 from airflow_oauth_provider.connection.fields import HOOK_NAME
-from airflow_oauth_provider.plugin.entry import PREFIX
-from airflow_oauth_provider.plugin.listing import STATUSES
+from airflow_oauth_provider.plugin import PREFIX
 from airflow_oauth_provider.protocol.access_token import AS_ASKED
 
 SOON = 30 * 86_400.0
@@ -79,7 +79,7 @@ def render(template: str, root: str, **values: Any) -> str:
             root=root,
             airflow_root=root.removesuffix(PREFIX),
             version=__version__,
-            words=STATUSES,
+            words=LABELS,
             hook_name=HOOK_NAME,
             as_asked=AS_ASKED,
             now=now,
