@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from airflow_oauth_provider.authorizations import (
+    LABELS,
     AuthorizationStatus,
     ConnectionValues,
     authorize,
@@ -21,7 +22,7 @@ from airflow_oauth_provider.connection.fields import FIELDS
 from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.plugin.listing import STATUSES, Query, listing
+from airflow_oauth_provider.plugin.listing import Query, listing
 from airflow_oauth_provider.plugin.rendering import Obstacles, render
 from tests.protocol.test_client_authentication import pem
 
@@ -99,7 +100,7 @@ def show(given: ConnectionValues) -> AuthorizationStatus:
     shared = {"obstacles": Obstacles(), "store_note": None}
     render("connection.html", "/x", authorization=found, settings=settings, **shared).encode()
     json.dumps(found.report())
-    assert found.status in STATUSES
+    assert found.status in LABELS
     return found.status
 
 
