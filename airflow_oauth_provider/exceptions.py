@@ -13,7 +13,7 @@
     │   └── InsufficientScopeError       … because the token lacks a scope (RFC 6750 §3.1)
     └── UnexpectedError                  a defect: something raised that should not have
 
-An error holds plain values only (no client, session, response or body), so it can be pickled,
+An error holds plain values only (no client, session, request or response), so it can be pickled,
 copied, logged and shown. Nothing secret ever enters one.
 """
 
@@ -182,13 +182,16 @@ class ResourceError(OAuthError, AirflowException):
     Also an ``AirflowException``, so that ``except`` clauses and ``retry_args`` written for
     Airflow's HTTP provider go on working.
 
-    :param status: HTTP status of the API's answer; ``None`` when no call was made.
-    :param challenge: the ``WWW-Authenticate`` schemes of the answer, e.g. ``"Bearer"``.
+    :param status: HTTP status of the API's response; ``None`` when no call was made.
+    :param challenge: the ``WWW-Authenticate`` schemes of the response, e.g. ``"Bearer"``.
     :param retryable: true for 408, 425, 429 and 5xx.
-    :param retry_after: seconds the API asked callers to stay away, if it did.
+    :param retry_after: seconds the API asked callers to stay away, if it did; 3,600 at the most.
+    :param method: HTTP method of the call.
+    :param url: that was called, without the values of its query.
+    :param body: beginning of what the API said, 2 KiB at the most, redacted; of a page its title.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what there is to tell of a call)
         self,
         message: str,
         *,
@@ -196,6 +199,9 @@ class ResourceError(OAuthError, AirflowException):
         challenge: str | None = None,
         retryable: bool = False,
         retry_after: float | None = None,
+        method: str | None = None,
+        url: str | None = None,
+        body: str | None = None,
         conn_id: str | None = None,
     ) -> None:
         super().__init__(message, conn_id=conn_id)
@@ -203,6 +209,9 @@ class ResourceError(OAuthError, AirflowException):
         self.challenge = challenge
         self.retryable = retryable
         self.retry_after = retry_after
+        self.method = method
+        self.url = url
+        self.body = body
 
 
 class InsufficientScopeError(ResourceError):
@@ -218,9 +227,14 @@ class InsufficientScopeError(ResourceError):
         scope: str | None = None,
         status: int | None = None,
         challenge: str | None = None,
+        method: str | None = None,
+        url: str | None = None,
+        body: str | None = None,
         conn_id: str | None = None,
     ) -> None:
-        super().__init__(message, status=status, challenge=challenge, conn_id=conn_id)
+        super().__init__(
+            message, status=status, challenge=challenge, method=method, url=url, body=body, conn_id=conn_id
+        )
         self.scope = scope
 
 

@@ -150,14 +150,14 @@ def _of_requests(error: BaseException) -> tuple[bool, float | None]:
 
 
 def _of_answer(response: Any) -> tuple[bool, float | None]:
-    from airflow_oauth_provider.protocol.call.refusal import resource_error
+    from airflow_oauth_provider.protocol.call.refusal import passes
     from airflow_oauth_provider.protocol.http import HttpResponse
     from airflow_oauth_provider.protocol.token.retry import retry_after
     from airflow_oauth_provider.tokens.clocks import this_moment
 
     headers = tuple((name.lower(), value) for name, value in response.headers.items())
     wanted = retry_after(HttpResponse(response.status_code, headers), now=this_moment().wall)
-    return resource_error(response.status_code, "", ()).retryable, wanted
+    return passes(response.status_code), wanted
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,96 +1,222 @@
-"""A call on its way to aiohttp, encoded as ``requests`` does it: the same bytes on both sides."""
+"""A request on its way to aiohttp, encoded as ``requests`` does it: the same bytes on both sides."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
 from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
 
-from airflow_oauth_provider.calls.body import can_replay, rewind
-from airflow_oauth_provider.calls.session import DEFAULT_TIMEOUT
+from airflow_oauth_provider.calls.access import BearerAuth
+from airflow_oauth_provider.calls.arguments import (
+    Timeouts,
+    check_headers,
+    encoded,
+    refused_argument,
+    require_known,
+    require_method,
+    timeouts,
+)
+from airflow_oauth_provider.calls.body import CHUNK, GuardedBody, can_replay, rewind
+from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.protocol.call.endpoints import Destination, resolve_endpoint
+from airflow_oauth_provider.transport.async_responses import HeadTimer
 
-_CHUNK = 64 * 1024
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+ARGUMENTS = frozenset(
+    {
+        "params",
+        "data",
+        "json",
+        "files",
+        "headers",
+        "cookies",
+        "timeout",
+        "total_timeout",
+        "allow_redirects",
+    }
+)
+_REMEMBERED = 64
+"""Endpoints of a session that are resolved once."""
 
 
-class Outgoing:
-    """A call, encoded as ``requests`` does it.
+class AsyncRequest:
+    """One request; it may be sent several times, if its body can be.
 
-    :param headers: of this call.
+    :param headers: of this request, without its token.
     """
 
-    __slots__ = ("_encoded", "_stream", "headers", "options", "url")
+    __slots__ = ("_encoded", "_stream", "cookies", "headers", "method", "names_no_type", "timeouts", "url")
 
-    def __init__(self, url: str, headers: dict[str, Any], timeout: aiohttp.ClientTimeout) -> None:
+    def __init__(self, method: str, url: str, headers: dict[str, str], limits: Timeouts) -> None:
+        self.method = method
         self.url = url
         self.headers = headers
-        self.options: dict[str, Any] = {"timeout": timeout}
+        self.timeouts = limits
+        self.cookies: dict[str, str] | None = None
+        self.names_no_type = method in _WITH_BODY
+        """Whether aiohttp is to make up no type for the body."""
         self._encoded: PreparedRequest | None = None
         self._stream: Any = None
 
-    def encode_params(self, params: Any) -> None:
-        """Add query parameters."""
-        self.url = encoded(self.url, params)
-
     def encode_body(self, data: Any, json: Any, files: Any) -> None:
-        """Set the body, and the headers that tell of it."""
+        """Set the body, and the headers that describe it."""
         if hasattr(data, "__aiter__"):
             self._stream = data
             return
-        encoder = self._encoded = PreparedRequest()
-        encoder.headers = CaseInsensitiveDict(self.headers)
-        encoder.prepare_body(data, files, json)
-        self.headers = dict(encoder.headers)
+        prepared = self._encoded = PreparedRequest()
+        prepared.headers = CaseInsensitiveDict(self.headers)
+        name = "files" if files else "data" if data else "json"
+        encoded(name, prepared.prepare_body, data, files, json)
+        self.headers = dict(prepared.headers)
         # aiohttp divides into chunks by itself.
         self.headers.pop("Transfer-Encoding", None)
-        self.name_no_type()
-
-    def name_no_type(self) -> None:
-        """Leave out the type that aiohttp would make up; said where it would only, since it costs."""
-        self.options["skip_auto_headers"] = ("Content-Type",)
+        self.names_no_type = True
 
     @property
     def replayable(self) -> bool:
         """Whether the body can be sent again."""
         return self._stream is None and (self._encoded is None or can_replay(self._encoded))
 
-    def body(self, *, again: bool) -> Any:
+    def body(self, timer: HeadTimer, *, again: bool) -> Any:
         """Return the body in a form that aiohttp sends as it is.
 
+        :param timer: is told of each piece.
         :param again: it has been sent before.
         """
         if self._encoded is None:
-            return self._stream
+            return None if self._stream is None else _guarded_pieces(self._stream, timer)
         if again:
             rewind(self._encoded)
         body: Any = self._encoded.body
         if isinstance(body, str):
-            return body.encode()
-        return body if body is None or isinstance(body, bytes) else _pieces(body)
+            body = body.encode()
+        if body is None or (isinstance(body, bytes) and len(body) <= CHUNK):
+            return body
+        return _pieces(body, timer)
 
 
-def encoded(url: str, params: Any = None) -> str:
+class RequestBuilder:
+    """Builds the requests of one session; an endpoint is resolved once.
+
+    :param auth: where the token may go.
+    :param headers: of all its requests, beside those of the connection.
+    """
+
+    def __init__(self, auth: BearerAuth, headers: dict[str, Any] | None) -> None:
+        self.auth = auth
+        self._own_headers = headers
+        self._headers: dict[str, str] = {}
+        self._urls: dict[str | None, str] = {}
+        self._where: Destination | None = None
+
+    def build(self, method: str, endpoint: str | None, arguments: dict[str, Any]) -> AsyncRequest:
+        """Return a request that may be sent.
+
+        :param arguments: as of ``OAuth2AsyncSession.request``.
+        :raises ConfigurationError: when it cannot be sent, or the token may not go there.
+        """
+        try:
+            return self._built(method, endpoint, arguments)
+        except OAuthError as error:
+            refused = error.for_connection(self.auth.client.conn_id)
+        raise refused
+
+    def _built(self, method: str, endpoint: str | None, arguments: dict[str, Any]) -> AsyncRequest:
+        where = self.auth.destination
+        if where is not self._where:  # the connection has been read again, and may be another one
+            self._begin(where)
+        require_method(method)
+        url = self._urls.get(endpoint) or self._resolved(endpoint)
+        if not arguments:
+            return AsyncRequest(method, url, self._headers, timeouts())
+        if not arguments.keys() <= ARGUMENTS:
+            self._refuse(arguments)
+        limits = timeouts(arguments.get("timeout"), arguments.get("total_timeout"))
+        params = arguments.get("params")
+        if params:
+            url = encoded("params", _encoded_url, url, params)
+        request = AsyncRequest(method, url, self._with_headers(arguments.get("headers")), limits)
+        data, json, files = arguments.get("data"), arguments.get("json"), arguments.get("files")
+        if data or json is not None or files:
+            request.encode_body(data, json, files)
+        if arguments.get("cookies"):
+            request.cookies = encoded("cookies", dict, arguments["cookies"])
+        return request
+
+    def _begin(self, where: Destination) -> None:
+        self._where, self._urls = where, {}
+        api = dict(self.auth.client.settings.api.headers)
+        self._headers = {**api, **encoded("headers", check_headers, self._own_headers)}
+
+    def _refuse(self, arguments: dict[str, Any]) -> None:
+        if arguments.get("auth") is not None:
+            self.auth.require_no_other({"Authorization": "of the caller"})
+        require_known(arguments.keys() - {"auth"}, ARGUMENTS)
+
+    def _resolved(self, endpoint: str | None) -> str:
+        url = encoded("endpoint", _encoded_url, resolve_endpoint(self.auth.destination, endpoint))
+        if len(self._urls) < _REMEMBERED:
+            self._urls[endpoint] = url
+        return url
+
+    def _with_headers(self, headers: Any) -> dict[str, str]:
+        if not headers:
+            return self._headers
+        checked = encoded("headers", check_headers, headers)
+        self.auth.require_no_other(CaseInsensitiveDict(checked))
+        merged = CaseInsensitiveDict(self._headers)
+        merged.update(checked)
+        for name, value in headers.items():
+            if value is None:
+                merged.pop(name, None)
+        return dict(merged.items())
+
+
+def _encoded_url(url: str, params: Any = None) -> str:
     """Return *url* with *params*, encoded as ``requests`` does it."""
-    encoder = PreparedRequest()
-    encoder.prepare_url(url, params)
-    return encoder.url or url
+    prepared = PreparedRequest()
+    prepared.prepare_url(url, params)
+    return prepared.url or url
 
 
-def read_timeout(value: Any) -> aiohttp.ClientTimeout:
-    """Read a timeout as ``requests`` does: for connecting, and between two received bytes."""
-    if value is None:
-        return _DEFAULT_TIMEOUT
-    connect, read = value if isinstance(value, tuple) else (value, value)
-    return aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read)
+@lru_cache(64)
+def client_timeout(limits: Timeouts, *, body: bool) -> aiohttp.ClientTimeout:
+    """Return the limits that aiohttp keeps.
+
+    :param body: whether it is aiohttp that reads the body.
+    """
+    read = limits.read if body else None
+    return aiohttp.ClientTimeout(total=limits.total, sock_connect=limits.connect, sock_read=read)
 
 
-_DEFAULT_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=DEFAULT_TIMEOUT, sock_read=DEFAULT_TIMEOUT)
+async def _pieces(body: Any, timer: HeadTimer) -> AsyncIterator[bytes]:
+    """Yield a body piece by piece; reading a local file holds the loop up for moments only."""
+    for piece in _slices(body) if isinstance(body, bytes) else GuardedBody(body).chunks():
+        timer.sending()
+        yield piece
+    timer.sending()
 
 
-async def _pieces(body: Any) -> AsyncIterator[bytes]:
-    """Yield a file or an iterable piece by piece; reading a local file holds the loop up for moments only."""
-    pieces = iter(lambda: body.read(_CHUNK), body.read(0)) if hasattr(body, "read") else body
-    for piece in pieces:
-        yield piece.encode() if isinstance(piece, str) else piece
+def _slices(body: bytes) -> Iterator[bytes]:
+    return (body[start : start + CHUNK] for start in range(0, len(body), CHUNK))
+
+
+async def _guarded_pieces(stream: Any, timer: HeadTimer) -> AsyncIterator[bytes]:
+    """Yield the pieces of an asynchronous iterable; what it raises is an error of that argument."""
+    pieces = encoded("data", aiter, stream)
+    while True:
+        try:
+            piece = await anext(pieces, None)
+        except Exception as error:  # code of the caller's own
+            refused = refused_argument("data", error)
+        else:
+            timer.sending()
+            if piece is None:
+                return
+            yield piece
+            continue
+        raise refused

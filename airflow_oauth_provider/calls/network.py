@@ -1,4 +1,4 @@
-"""How the API is reached: TLS, addresses and sockets, for ``requests`` and aiohttp alike."""
+"""Which network options a call has: those of its connection, and those that DAG code chooses."""
 
 from __future__ import annotations
 
@@ -7,34 +7,44 @@ import ssl
 from typing import Any
 
 from airflow_oauth_provider.calls.access import BearerAuth
+from airflow_oauth_provider.calls.options import SESSION_OPTIONS
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.settings import NetworkSettings
-from airflow_oauth_provider.protocol.urls import host_allowed
+from airflow_oauth_provider.transport.network_options import NetworkOptions, SocketOptions
 from airflow_oauth_provider.transport.tls import client_context, context_for_redirects, tls_context
 
-SocketOptions = tuple[tuple[int, int, int], ...]
-Reached = tuple[ssl.SSLContext, bool, SocketOptions]
-"""TLS context, whether any address is meant, socket options."""
+
+def own_network(extra_options: dict[Any, Any] | None) -> dict[str, Any]:
+    """Return those ``extra_options`` that make a session of its own necessary."""
+    if not extra_options:
+        return {}
+    own = {name: extra_options.get(name) for name in SESSION_OPTIONS}
+    return {name: value for name, value in own.items() if value is not None}
 
 
-def reach(auth: BearerAuth, options: dict[str, Any], keep_alive: tuple[int, int, int] | None) -> Reached:
-    """Tell how an API is reached.
+def own_proxies(own: dict[str, Any]) -> dict[str, str] | None:
+    """Return the proxies that DAG code chooses; ``None`` for those of connection and environment."""
+    return own.get("proxies") or own.get("proxy")
 
-    :param options: ``extra_options`` of the caller.
+
+def network_options(
+    auth: BearerAuth, own: dict[str, Any], keep_alive: tuple[int, int, int] | None
+) -> NetworkOptions:
+    """Return how the API of a connection is reached.
+
+    :param own: options that DAG code chooses.
     :param keep_alive: of TCP: seconds of silence, seconds between probes, number of probes.
     :raises ConfigurationError: for options that cannot be meant.
     """
-    settings = auth.client.settings
-    origins, listed = auth.destination.origins, settings.api.listed_hosts
-    any_address = bool(origins) and all(host_allowed(origin, listed) for origin in origins)
+    settings, origins = auth.client.settings, auth.destination.origins
     encrypted = not origins or any(origin.scheme == "https" for origin in origins)
-    context = _tls_context(settings.network, options, needed=encrypted)
-    return context, any_address, _socket_options(keep_alive)
+    context = _tls_context(settings.network, own, needed=encrypted)
+    return NetworkOptions(context, settings.api.listed_hosts, _socket_options(keep_alive))
 
 
-def _tls_context(network: NetworkSettings, options: dict[str, Any], *, needed: bool) -> ssl.SSLContext:
+def _tls_context(network: NetworkSettings, own: dict[str, Any], *, needed: bool) -> ssl.SSLContext:
     """Return the context; where only plain http is foreseen, one without authorities will do."""
-    verify, cert = options.get("verify", options.get("verify_ssl")), options.get("cert")
+    verify, cert = own.get("verify", own.get("verify_ssl")), own.get("cert")
     if verify is False:
         raise ConfigurationError(
             "TLS verification cannot be switched off for a call that carries a token: give the path of "

@@ -6,5 +6,5 @@ SESSION_OPTIONS = ("verify", "verify_ssl", "cert", "proxies", "proxy")
 """Those that make a session of its own necessary."""
 FLAGS = ("check_response", "allow_redirects", "stream")
 """Those that are true or false."""
-OPTIONS = frozenset({"timeout", *FLAGS, *SESSION_OPTIONS})
+OPTIONS = frozenset({"timeout", "total_timeout", *FLAGS, *SESSION_OPTIONS})
 """All."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 from collections.abc import Iterable
 from datetime import timedelta
@@ -17,9 +18,12 @@ from urllib3.exceptions import HTTPError
 from airflow_oauth_provider.calls.call_flow import Credential
 from airflow_oauth_provider.protocol.call.effects import ResponseHead
 from airflow_oauth_provider.transport.async_faults import NO_ANSWER
+from airflow_oauth_provider.transport.async_responses import read_body
 
 MAX_INTERMEDIATE = 64 * 1024
 """Bytes of a response on the way to the last one (a 401, a redirect) that are read."""
+DRAIN_TIME = 5.0
+"""Seconds for which one is read: a new connection takes less."""
 _CHUNK = 16 * 1024
 
 
@@ -29,9 +33,16 @@ class ReadResponse(Response):
     What few ask for (headers, encoding, cookies) is made when somebody does: making all of it would
     cost a call of a coroutine a tenth of its time.
 
+    :param method: of the request; ``None`` where it is not known.
     :param headers: a name that comes several times is joined by commas (RFC 9110 §5.3).
     :param content: ``None`` for a body that was not kept.
     """
+
+    # In place of the base class's constructor, which makes all of it.
+    _content_consumed = True
+    _next = None
+    raw = request = connection = None  # type: ignore[assignment]
+    elapsed = timedelta(0)
 
     def __init__(
         self,
@@ -40,26 +51,27 @@ class ReadResponse(Response):
         url: str,
         headers: Iterable[tuple[str, str]],
         content: bytes | None,
+        method: str | None = None,
     ) -> None:
-        # In place of the base class's constructor, which makes all of it.
         self._content = content
-        self._content_consumed = True
-        self._next = None
         self.status_code = status
         self.reason = reason or ""
         self.url = url
-        self.history = []
-        self.elapsed = timedelta(0)
-        self.raw = self.request = self.connection = None  # type: ignore[assignment]
+        self.method = method
         self._pairs = headers
+
+    @cached_property
+    def history(self) -> list[Response]:  # type: ignore[override]
+        """The responses before, oldest first."""
+        return []
 
     @cached_property
     def headers(self) -> CaseInsensitiveDict[str]:  # type: ignore[override]
         """The headers."""
-        found: CaseInsensitiveDict[str] = CaseInsensitiveDict()
+        joined: CaseInsensitiveDict[str] = CaseInsensitiveDict()
         for name, value in self._pairs:
-            found[name] = f"{found[name]}, {value}" if name in found else value
-        return found
+            joined[name] = f"{joined[name]}, {value}" if name in joined else value
+        return joined
 
     @cached_property
     def encoding(self) -> str | None:  # type: ignore[override]
@@ -72,13 +84,14 @@ class ReadResponse(Response):
         return RequestsCookieJar()
 
 
-def answer_of(response: Any, url: str, content: bytes | None) -> ReadResponse:
+def response_of(response: Any, method: str, url: str, content: bytes | None) -> ReadResponse:
     """Return an aiohttp response as one of ``requests``.
 
+    :param method: of the request.
     :param url: that was called.
     :param content: its body; ``None`` when it was not kept.
     """
-    return ReadResponse(response.status, response.reason, url, response.headers.items(), content)
+    return ReadResponse(response.status, response.reason, url, response.headers.items(), content, method)
 
 
 def note_credential(response: Response, credential: Credential) -> None:
@@ -95,11 +108,16 @@ def head_of(response: Response) -> ResponseHead:
     """Reduce a response of ``requests`` to what the flow of a call needs."""
     if response.status_code < 300:
         return ResponseHead(response.status_code)
+    return ResponseHead(response.status_code, response.headers.get("Location"), challenges_of(response))
+
+
+def challenges_of(response: Response) -> tuple[str, ...]:
+    """Return the ``WWW-Authenticate`` headers of a response of ``requests``."""
     raw: Any = getattr(response.raw, "headers", None)
     lines = raw.getlist("WWW-Authenticate") if hasattr(raw, "getlist") else []
     if not lines and "WWW-Authenticate" in response.headers:
         lines = [response.headers["WWW-Authenticate"]]
-    return ResponseHead(response.status_code, response.headers.get("Location"), tuple(lines))
+    return tuple(lines)
 
 
 def async_head_of(response: Any) -> ResponseHead:
@@ -110,20 +128,6 @@ def async_head_of(response: Any) -> ResponseHead:
     return ResponseHead(response.status, response.headers.get("Location"), challenges)
 
 
-async def read_within(response: Any, limit: int) -> bytes | None:
-    """Return the body; ``None`` when it is larger than *limit*."""
-    found = bytearray()
-    if (response.content_length or 0) <= limit or response.method == "HEAD":
-        async for piece in response.content.iter_chunked(_CHUNK):
-            found += piece
-            if len(found) > limit:
-                break
-        else:
-            return bytes(found)
-    response.close()
-    return None
-
-
 def drain(response: Response) -> None:
     """Read what is left of an intermediate response, so that its connection can be used again.
 
@@ -131,7 +135,7 @@ def drain(response: Response) -> None:
     compressed: what a few bytes of it may grow to nobody knows.
     """
     raw, state = response.raw, vars(response)
-    if not state["_content_consumed"] and raw is not None:
+    if state["_content"] is False and raw is not None:  # not read yet
         body = _whole(raw)
         if body is None:
             raw.close()
@@ -154,9 +158,10 @@ def _whole(raw: Any) -> bytes | None:
 
 
 async def adrain(response: Any) -> bytes:
-    """Read an aiohttp response likewise; return its body, of a large one nothing."""
+    """Read an aiohttp response likewise; return its body, of a large or slow one nothing."""
     try:
-        return await read_within(response, MAX_INTERMEDIATE) or b""
+        async with asyncio.timeout(DRAIN_TIME):
+            return await read_body(response, limit=MAX_INTERMEDIATE, seconds=None) or b""
     except NO_ANSWER:
         response.close()
         return b""

@@ -7,41 +7,49 @@ the token goes to allowed origins only, a refused token is renewed once, redirec
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import requests
-from requests import PreparedRequest, Response
+from airflow.providers.common.compat.sdk import AirflowException
+from requests import PreparedRequest, Request, Response
 from requests.adapters import BaseAdapter
 from requests.cookies import RequestsCookieJar, merge_cookies
 
 from airflow_oauth_provider.calls.access import BearerAuth
-from airflow_oauth_provider.calls.body import can_replay, rewind
+from airflow_oauth_provider.calls.arguments import (
+    check_headers,
+    culprit,
+    encoded,
+    refused_argument,
+    require_known,
+    require_method,
+    timeouts,
+)
+from airflow_oauth_provider.calls.body import GuardedBody, can_replay, is_stream, rewind
 from airflow_oauth_provider.calls.call_flow import CallFlow
-from airflow_oauth_provider.calls.response import drain, head_of, note_credential
-from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.calls.response import DRAIN_TIME, drain, head_of, note_credential
+from airflow_oauth_provider.exceptions import OAuthError, unexpected
 from airflow_oauth_provider.protocol.call.credentials import headers_for
 from airflow_oauth_provider.protocol.call.effects import SendCall
 from airflow_oauth_provider.protocol.call.protected_call import MAX_REDIRECTS
 from airflow_oauth_provider.protocol.call.redirects import hop_headers
 from airflow_oauth_provider.tokens import AccessToken
-from airflow_oauth_provider.transport.call_failure import call_failed
+from airflow_oauth_provider.transport.call_failure import call_failed, error_of_ours
+from airflow_oauth_provider.transport.deadlines import bounded, earlier
 from airflow_oauth_provider.transport.faults import classify
 from airflow_oauth_provider.transport.proxies import Proxy, proxy_for
-from airflow_oauth_provider.transport.sockets import bounded
 
-DEFAULT_TIMEOUT = 60.0
-"""Seconds for connecting and between two received bytes, where the caller does not say."""
-_NO_ANSWER = (
-    requests.ConnectionError,
-    requests.Timeout,
-    requests.exceptions.ChunkedEncodingError,
-    requests.exceptions.ContentDecodingError,
-)
+_T = TypeVar("_T")
+_ARGUMENTS = frozenset({"params", "data", "json", "files", "headers", "cookies", "auth", "hooks"})
 
 
 class OAuth2Session(requests.Session):
     """See the module.
+
+    What a call raises is of this package's, and holds neither request nor response.
 
     :param auth: whose token is used.
     :param adapter: under all calls.
@@ -62,42 +70,100 @@ class OAuth2Session(requests.Session):
         self.until: float | None = None
         """Monotonic seconds from which everything times out; ``None`` for no such time."""
 
+    def new_request(self, method: str, url: str, arguments: dict[str, Any]) -> Request:
+        """Return a request that has not been prepared.
+
+        :param arguments: further ones of ``requests.Request``.
+        :raises ConfigurationError: for arguments that it does not have.
+        """
+        try:
+            require_known(arguments, _ARGUMENTS)
+            return encoded("hooks", partial(Request, method, url, **arguments))
+        except OAuthError as error:
+            refused = error.for_connection(self.auth.client.conn_id)
+        raise refused
+
+    def prepare_request(self, request: Request) -> PreparedRequest:
+        """Prepare a request; the token is put on it when it is sent.
+
+        :raises ConfigurationError: naming the argument that cannot be sent.
+        """
+        try:
+            require_method(request.method)
+            if request.headers:
+                encoded("headers", check_headers, request.headers)
+            prepared = super().prepare_request(request)
+        except OAuthError as error:
+            refused: OAuthError = error
+        except Exception as error:  # code of the caller's own may run in it
+            refused = refused_argument(culprit(request), error)
+        else:
+            if is_stream(prepared.body):
+                prepared.body = GuardedBody(prepared.body)  # type: ignore[assignment]
+            for event, hooks in prepared.hooks.items():
+                prepared.hooks[event] = [_guarded(hook) for hook in hooks]
+            return prepared
+        raise refused.for_connection(self.auth.client.conn_id)
+
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """Send a prepared request.
 
-        :param kwargs: as of ``requests.Session.send``; without ``timeout`` it is 60 s.
+        :param kwargs: as of ``requests.Session.send``; without ``timeout`` it is 60 s. ``total_timeout`` are
+            the seconds for the whole call, but for what the caller reads of a ``stream``.
         :raises ResourceError: when the call must not go on.
         :raises OAuthError: when there is no token to be had.
         """
-        follow = kwargs.pop("allow_redirects", True)
-        if kwargs.get("timeout") is None:
-            kwargs["timeout"] = DEFAULT_TIMEOUT
-        kwargs["verify"], kwargs["cert"] = True, None  # the adapter's TLS context decides
+        try:
+            return self._called(request, kwargs)
+        except OAuthError as error:
+            failure = error.for_connection(self.auth.client.conn_id)
+        raise failure
+
+    def get_redirect_target(self, resp: Response) -> str | None:
+        """Return nothing: the flow of the call follows redirects, and ``requests`` would read them whole."""
+        return None
+
+    def _called(self, request: PreparedRequest, kwargs: dict[str, Any]) -> Response:
+        follow, stream = kwargs.pop("allow_redirects", True), kwargs.pop("stream", self.stream)
+        limits = timeouts(kwargs.pop("timeout", None), kwargs.pop("total_timeout", None))
         call = SendCall(request.method or "GET", request.url or "")
         started = time.monotonic()
-        try:
-            token = self.auth.token_for(call.url, request.headers)
-            request.headers.update(headers_for(token, call))
-            response = self._exchange(request, call, kwargs)
-            if response.status_code < 300:
-                self.auth.note_accepted(token, call.url)
-                return response
+        until = None if limits.total is None else started + limits.total
+        token = self.auth.token_for(call.url, request.headers)
+        request.headers.update(headers_for(token, call))
+        # The body is read later: that of a response on the way is nobody's business. The adapter's TLS
+        # context decides, not verify and cert.
+        kwargs.update(timeout=(limits.connect, limits.read), stream=True, verify=True, cert=None)
+        response = self._within(until, self._transmit, request, call, kwargs)
+        if response.status_code < 300:
+            self.auth.note_accepted(token, call.url)
+        else:
             flow = CallFlow(self.auth, call, token, replayable=can_replay(request), follow_redirects=follow)
-            response = self._last_response(flow, request, response, kwargs)
-        except OAuthError as error:
-            raise error.for_connection(self.auth.client.conn_id) from None
-        note_credential(response, flow.credential(started))
+            response = self._followed(flow, request, response, kwargs, until)
+            note_credential(response, flow.credential(started))
+        if not stream:
+            self._within(until, _read, response)
         return response
 
-    def _last_response(
-        self, flow: CallFlow, request: PreparedRequest, response: Response, kwargs: dict[str, Any]
+    def _followed(
+        self,
+        flow: CallFlow,
+        request: PreparedRequest,
+        response: Response,
+        kwargs: dict[str, Any],
+        until: float | None,
     ) -> Response:
         """Do what *flow* says after the first response: renew, replay, follow redirects."""
         history: list[Response] = []
-        while (call := flow.next_call(head_of(response))) is not None:
-            drain(response)
-            history.append(response)
-            response = self._exchange(self._prepared(request, call, flow.token), call, kwargs)
+        try:
+            while (call := flow.next_call(head_of(response))) is not None:
+                self._within(earlier(until, time.monotonic() + DRAIN_TIME), drain, response)
+                history.append(response)
+                again = self._prepared(request, call, flow.token)
+                response = self._within(until, self._transmit, again, call, kwargs)
+        except BaseException:
+            response.close()
+            raise
         response.history = history
         return response
 
@@ -118,34 +184,66 @@ class OAuth2Session(requests.Session):
         again.headers.update(headers_for(token, call))
         return again
 
-    def _exchange(self, request: PreparedRequest, call: SendCall, kwargs: dict[str, Any]) -> Response:
+    def _within(self, until: float | None, work: Callable[..., _T], *arguments: Any) -> _T:
+        """Do *work* on the network within its limits; what it raises becomes an error of this package.
+
+        :param until: monotonic seconds; ``None`` for no such limit.
+        """
         try:
-            with bounded(self.until, self.auth.client.stop):
-                return self._transmit(request, call, kwargs)
-        except _NO_ANSWER as error:
-            failure = classify(error, self._proxy_to(request.url or ""))
-            if failure is None:
-                raise
-            raise call_failed(request.url or "", failure) from None
+            with bounded(earlier(self.until, until), self.auth.client.stop):
+                return work(*arguments)
+        except Exception as error:  # the caller's own code runs meanwhile, too
+            failure = self._failure(error, arguments[0])
+        raise failure
 
     def _transmit(self, request: PreparedRequest, call: SendCall, kwargs: dict[str, Any]) -> Response:
-        proxy = self._proxy_to(request.url or "")
+        proxy = self._proxy_for(call.url)
         proxies = proxy.mapping() if proxy else {}
         if call.trusted:
             return super().send(request, **{**kwargs, "allow_redirects": False, "proxies": proxies})
         # Past the session, so that it neither sends nor keeps cookies here.
         started = time.perf_counter()
-        options = {key: kwargs[key] for key in ("timeout", "stream") if key in kwargs}
-        response = self.get_adapter(request.url or "").send(request, proxies=proxies, **options)
+        adapter = self.get_adapter(call.url)
+        response = adapter.send(request, timeout=kwargs["timeout"], stream=True, proxies=proxies)
         response.elapsed = timedelta(seconds=time.perf_counter() - started)
-        if not kwargs.get("stream"):
-            response.content  # noqa: B018  (read it now, as a session does)
         return response
 
-    def _proxy_to(self, url: str) -> Proxy | None:
-        """Return the proxy for *url*, looked up once per origin."""
-        scheme, _, rest = url.partition("://")
-        origin = f"{scheme}://{rest.partition('/')[0]}"
+    def _proxy_for(self, url: str) -> Proxy | None:
+        origin = url[: url.find("/", 8)]
         if origin not in self._proxies:
-            self._proxies[origin] = proxy_for(url, self.auth.client.settings.network, self.proxies)
+            network = self.auth.client.settings.network
+            self._proxies[origin] = proxy_for(url, network, dict(self.proxies))
         return self._proxies[origin]
+
+    def _failure(self, error: Exception, exchanged: PreparedRequest | Response) -> Exception:
+        """Return what is raised for an error that came up while a request was sent or a response read."""
+        request: Any = getattr(exchanged, "request", exchanged)
+        url = request.url or ""
+        failure: Exception | None = error_of_ours(error)
+        if isinstance(error, AirflowException):
+            failure = error  # of a response hook
+        network = classify(error, self._proxies.get(url[: url.find("/", 8)])) if failure is None else None
+        if network is not None:
+            return call_failed(url, network)
+        if failure is None and isinstance(error, UnicodeError):
+            return refused_argument("headers", error)
+        return failure or unexpected(error, "the call")
+
+
+def _read(response: Response) -> None:
+    response.content  # noqa: B018  (read now, as a session does)
+
+
+def _guarded(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a response hook of the caller's; what it raises is an error of that argument."""
+
+    def guarded(*arguments: Any, **kwargs: Any) -> Any:
+        try:
+            return hook(*arguments, **kwargs)
+        except AirflowException:  # it may steer its task
+            raise
+        except Exception as error:
+            refused = refused_argument("hooks", error)
+        raise refused
+
+    return guarded

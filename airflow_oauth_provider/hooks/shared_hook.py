@@ -1,4 +1,4 @@
-"""Hooks that the coroutines of one event loop have in common.
+"""Hooks that the coroutines of one event loop share.
 
 A triggerer runs a thousand deferred tasks in one loop, each with a trigger of its own. With a hook each,
 the connection would be read through the one channel to the supervisor, checked and masked a thousand
@@ -14,6 +14,8 @@ from weakref import WeakKeyDictionary
 
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 
+TOTAL_TIMEOUT = 600.0
+"""Seconds for a whole call of a trigger, where it does not say: no server holds a triggerer up for ever."""
 _Key = tuple[str, str, str | None]
 # Touched only from within its own loop, so it needs no lock. A triggerer serves one team, so within it
 # a connection id means one connection.
@@ -29,14 +31,15 @@ class _Shared:
         conn_id, method, base_url = key
         self.hook = OAuth2Hook(conn_id, method, base_url=base_url)
         self.hook.keeps_cookies = False  # what one task is told is no other task's business
+        self.hook.total_timeout = TOTAL_TIMEOUT
         self.users = 0
 
 
 @asynccontextmanager
-async def hook_in_common(conn_id: str, method: str, base_url: str | None) -> AsyncIterator[OAuth2Hook]:
+async def shared_hook(conn_id: str, method: str, base_url: str | None) -> AsyncIterator[OAuth2Hook]:
     """Use the running loop's hook for a connection; the last one to leave closes it.
 
-    Whoever comes finds the connection as it was a second ago at the most.
+    The connection is read again where that was done more than a second ago.
 
     :param base_url: of the API, as of :class:`OAuth2Hook`.
     :raises ConfigurationError: when the connection is wrong; as :meth:`OAuth2Hook.get_token` does.

@@ -11,7 +11,7 @@ from typing import Any
 from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
 
-from airflow_oauth_provider.transport.sockets import pool_classes
+from airflow_oauth_provider.transport.sockets import AnyAddress, pool_classes
 
 _alive: weakref.WeakSet[OAuth2Adapter] = weakref.WeakSet()
 _inherited: list[Any] = []
@@ -25,7 +25,7 @@ class OAuth2Adapter(HTTPAdapter):
     process can loosen it.
 
     :param context: shared TLS context.
-    :param any_address: see :func:`pool_classes`.
+    :param any_address: whether any address of a host and port is meant.
     :param socket_options: as for ``socket.setsockopt``; ``None`` for urllib3's defaults.
     """
 
@@ -33,10 +33,10 @@ class OAuth2Adapter(HTTPAdapter):
         self,
         context: ssl.SSLContext,
         *,
-        any_address: bool = False,
+        any_address: AnyAddress = lambda _host, _port: False,
         socket_options: Sequence[tuple[int, int, int]] | None = None,
     ) -> None:
-        self._any_address = any_address
+        self._pool_classes = pool_classes(any_address)
         self._pool_options: dict[str, Any] = {
             "ssl_context": context,
             "cert_reqs": "CERT_REQUIRED" if context.verify_mode == ssl.CERT_REQUIRED else "CERT_NONE",
@@ -50,14 +50,14 @@ class OAuth2Adapter(HTTPAdapter):
         """Create the pool manager with our context and connection classes."""
         self._pool_sizes = args, kwargs
         super().init_poolmanager(*args, **{**kwargs, **self._pool_options})
-        self.poolmanager.pool_classes_by_scheme = pool_classes(any_address=self._any_address)
+        self.poolmanager.pool_classes_by_scheme = self._pool_classes
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Create a proxy manager likewise; ``requests`` would forget the context here."""
         manager = super().proxy_manager_for(
             proxy, **{**kwargs, **self._pool_options, "proxy_ssl_context": self._pool_options["ssl_context"]}
         )
-        manager.pool_classes_by_scheme = pool_classes(any_address=self._any_address)
+        manager.pool_classes_by_scheme = self._pool_classes
         return manager
 
     def build_connection_pool_key_attributes(

@@ -13,9 +13,10 @@ from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.transport.adapter import OAuth2Adapter
+from airflow_oauth_provider.transport.deadlines import bounded
 from airflow_oauth_provider.transport.faults import classify
 from airflow_oauth_provider.transport.proxies import Proxy, proxy_for
-from airflow_oauth_provider.transport.sockets import CONNECT_TIMEOUT, bounded
+from airflow_oauth_provider.transport.sockets import CONNECT_TIMEOUT
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
 from airflow_oauth_provider.transport.tls import bare_context, tls_context
 
@@ -68,7 +69,7 @@ def _transmit(
     proxy = proxy_for(request.url, network)
     encrypted = urlsplit(request.url).scheme == "https"
     context = tls_context(network) if encrypted else bare_context()
-    adapter = OAuth2Adapter(context, any_address=network.token_host_listed)
+    adapter = OAuth2Adapter(context, any_address=lambda _host, _port: network.token_host_listed)
     prepared: requests.PreparedRequest | None = None
     try:
         prepared = request.prepare()

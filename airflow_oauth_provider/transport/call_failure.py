@@ -33,9 +33,19 @@ def call_failed(url: str, failure: Failure) -> OAuthError:
     if failure.fault is Fault.ADDRESS_REFUSED:
         return ConfigurationError(failure.detail, field="base_url")
     parts = urlsplit(url)
+    name = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    host = f"{parts.hostname}:{port}"
+    host = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
     kind = CallTimeoutError if failure.fault is Fault.TIMEOUT else CallFailedError
     return kind(
         f"no response from the API {host}: {failure.detail}", host=host, retryable=failure.fault.retryable
     )
+
+
+def error_of_ours(error: BaseException | None) -> OAuthError | None:
+    """Return the error of this package that an HTTP library has wrapped: what reading the body raised."""
+    while error is not None:
+        if isinstance(error, OAuthError):
+            return error
+        error = error.__cause__
+    return None

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,6 +19,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from airflow_oauth_provider.protocol.urls import acceptable
+from airflow_oauth_provider.transport.network_options import NetworkOptions
 from airflow_oauth_provider.transport.sockets import AddressRefusedError
 
 LOOKUP_TIMEOUT = 20.0
@@ -27,27 +27,13 @@ LOOKUP_TIMEOUT = 20.0
 CONNECTIONS_PER_HOST = 100
 
 
-@dataclass(frozen=True)
-class Reach:
-    """How an API is reached; equal ones share their connections.
-
-    :param context: TLS context.
-    :param any_address: the hosts are allow-listed, so that link-local addresses are meant.
-    :param socket_options: as for ``socket.setsockopt``.
-    """
-
-    context: ssl.SSLContext
-    any_address: bool = False
-    socket_options: tuple[tuple[int, int, int], ...] = ()
-
-
 class Resolver(AbstractResolver):
     """Looks names up, and leaves addresses out that a token must not reach.
 
-    :param any_address: see :class:`Reach`.
+    :param any_address: whether any address of a host and port is meant.
     """
 
-    def __init__(self, *, any_address: bool) -> None:
+    def __init__(self, any_address: Callable[[str, int], bool]) -> None:
         self._any_address = any_address
         self.proxies: set[str] = set()
         """Hosts that the deployment has chosen: any address of theirs is meant."""
@@ -64,7 +50,7 @@ class Resolver(AbstractResolver):
                 addresses = await _in_thread(host, port, family)
         except TimeoutError:
             raise socket.gaierror(socket.EAI_AGAIN, "the name server did not answer in time") from None
-        anywhere = self._any_address or host in self.proxies
+        anywhere = host in self.proxies or self._any_address(host, port)
         addresses = [entry for entry in addresses if acceptable(host, str(entry[4][0]), any_address=anywhere)]
         if not addresses:
             raise AddressRefusedError("the host resolves to no address that it may have")
@@ -116,12 +102,12 @@ async def _in_thread(host: str, port: int, family: int) -> list[Any]:
 class SharedConnector:
     """A connector of one event loop, open while somebody uses it."""
 
-    def __init__(self, reach: Reach) -> None:
-        self.reach = reach
+    def __init__(self, options: NetworkOptions) -> None:
+        self.options = options
         self._users = 0
-        self.resolver = Resolver(any_address=reach.any_address)
+        self.resolver = Resolver(options.any_address)
         self.connector = aiohttp.TCPConnector(
-            ssl=reach.context,
+            ssl=options.context,
             resolver=self.resolver,
             limit=0,
             limit_per_host=CONNECTIONS_PER_HOST,
@@ -136,25 +122,27 @@ class SharedConnector:
         """Stop using it; the last user closes it."""
         self._users -= 1
         if not self._users:
-            _connectors[asyncio.get_running_loop()].pop(self.reach, None)
+            _connectors[asyncio.get_running_loop()].pop(self.options, None)
             await self.connector.close()
 
     def _socket(self, address: Any) -> socket.socket:
         sock = socket.socket(*address[:3])
-        for option in self.reach.socket_options:
+        for option in self.options.socket_options:
             sock.setsockopt(*option)
         return sock
 
 
 # Touched only from within its own loop, so it needs no lock.
-_connectors: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Reach, SharedConnector]] = WeakKeyDictionary()
+_connectors: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[NetworkOptions, SharedConnector]] = (
+    WeakKeyDictionary()
+)
 
 
-def shared_connector(reach: Reach) -> SharedConnector:
+def shared_connector(options: NetworkOptions) -> SharedConnector:
     """Return the running loop's connector, begun to be used."""
     connectors = _connectors.setdefault(asyncio.get_running_loop(), {})
-    connector = connectors.get(reach)
+    connector = connectors.get(options)
     if connector is None:
-        connector = connectors[reach] = SharedConnector(reach)
+        connector = connectors[options] = SharedConnector(options)
     connector.enter()
     return connector

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
 from typing import Any
 
 from urllib3.exceptions import ProtocolError
 from urllib3.response import HTTPResponse
 
+from airflow_oauth_provider.transport.deadlines import within
+
+MAX_TRAILER = 64 * 1024
+"""Bytes of what follows the last chunk of a body."""
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}[ \t]*[;\r\n]")
 
 
@@ -49,8 +54,12 @@ class StrictResponse(http.client.HTTPResponse):
     answered: int | None = None
     """The status, once it has been read."""
 
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self._seconds = sock.gettimeout()
+
     def begin(self) -> None:
-        """Read status line and headers.
+        """Read status line and headers, all within the seconds that a single byte may take.
 
         :raises http.client.IncompleteRead: when the connection ends before the headers do.
         """
@@ -58,7 +67,8 @@ class StrictResponse(http.client.HTTPResponse):
         lines: Any = _Lines(reader)
         self.fp = lines
         try:
-            super().begin()
+            with within(self._seconds):
+                super().begin()
         finally:
             if self.fp is lines:
                 self.fp = reader
@@ -81,10 +91,40 @@ class StrictResponse(http.client.HTTPResponse):
         lines: Any = _ChunkSizes(self.fp)
         self.fp, reader = lines, self.fp
         try:
-            return int(super()._read_next_chunk_size())  # type: ignore[misc]
+            with within(self._seconds):
+                return int(super()._read_next_chunk_size())  # type: ignore[misc]
         finally:
             if self.fp is lines:
                 self.fp = reader
+
+    def end(self) -> None:
+        """Read what follows the last chunk (RFC 9112 §7.1.2), within the seconds that a single byte may take.
+
+        :raises http.client.LineTooLong: when it is longer than what stands before a body may be.
+        """
+        size = 0
+        with within(self._seconds):
+            while line := self.fp.readline(MAX_TRAILER):
+                size += len(line)
+                if size >= MAX_TRAILER:
+                    raise http.client.LineTooLong("trailer section")
+                if line in {b"\r\n", b"\n"}:
+                    return
+
+    _read_and_discard_trailer = end
+
+
+class _End:
+    """The last line of a body whose end has been read."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def readline(self, _limit: int = -1) -> bytes:
+        return b"\r\n"
+
+    def close(self) -> None:
+        self._reader.close()
 
 
 class StrictBody(HTTPResponse):
@@ -96,6 +136,9 @@ class StrictBody(HTTPResponse):
         head: Any = self._fp
         try:
             self.chunk_left = head._read_next_chunk_size()  # noqa: SLF001
+            if self.chunk_left == 0:
+                head.end()
+                head.fp = _End(head.fp)  # urllib3 would read on without a limit
         except ValueError:
             self.close()
             raise ProtocolError("the size of a chunk is malformed") from None

@@ -15,9 +15,9 @@ import select
 import socket
 import ssl
 import sys
-import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -26,11 +26,11 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.response import HTTPResponse
 
 from airflow_oauth_provider.protocol.urls import acceptable
+from airflow_oauth_provider.transport.deadlines import earlier, left, limits
 from airflow_oauth_provider.transport.response_parser import StrictBody, StrictResponse
-from airflow_oauth_provider.transport.stopping import GLANCE, NEVER, Stop
+from airflow_oauth_provider.transport.stopping import GLANCE, Stop
 
 CONNECT_TIMEOUT = 5.0
-_local = threading.local()
 
 
 class AddressRefusedError(OSError):
@@ -48,65 +48,20 @@ class TunnelError(OSError):
         self.status = status
 
 
-class bounded:  # noqa: N801  (used like a function)
-    """Bound all socket operations of this thread.
-
-    :param at: monotonic seconds from which each raises ``TimeoutError``; ``None`` for no such time.
-    :param stop: soon after it is set, each raises ``TaskStoppedError``.
-    """
-
-    __slots__ = ("_before", "_limits")
-
-    def __init__(self, at: float | None, stop: Stop = NEVER) -> None:
-        self._limits = at, stop
-
-    def __enter__(self) -> None:
-        self._before = getattr(_local, "limits", _UNBOUNDED)
-        _local.limits = self._limits
-
-    def __exit__(self, *_: object) -> None:
-        _local.limits = self._before
-
-
-_UNBOUNDED: tuple[float | None, Stop] = None, NEVER
-
-
-def _limits() -> tuple[float | None, Stop]:
-    limits: tuple[float | None, Stop] = getattr(_local, "limits", _UNBOUNDED)
-    return limits
-
-
-def _left(until: float | None) -> float | None:
-    """Seconds until then; ``None`` for ever.
-
-    :raises TimeoutError: when it is past.
-    """
-    if until is None:
-        return None
-    left = until - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("deadline reached")
-    return left
-
-
-def _earlier(one: float | None, other: float | None) -> float | None:
-    return min((at for at in (one, other) if at is not None), default=None)
-
-
 class _BoundedMixin:
     """Give each operation only what is left of the call, and look now and then whether to stop."""
 
     def _patiently(self, operation: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Carry out an operation that can be repeated after it has timed out."""
         sock: Any = self
-        at, stop = _limits()
+        at, stop = limits()
         own = sock.gettimeout()
-        until = _earlier(at, None if own is None else time.monotonic() + own)
+        until = earlier(at, None if own is None else time.monotonic() + own)
         try:
             while True:
                 stop.check()
-                left = _left(until)
-                sock.settimeout(GLANCE if left is None else min(left, GLANCE))
+                remaining = left(until)
+                sock.settimeout(GLANCE if remaining is None else min(remaining, GLANCE))
                 try:
                     return operation(*args, **kwargs)
                 except TimeoutError:
@@ -123,11 +78,11 @@ class _BoundedMixin:
 
     def sendall(self, *args: Any, **kwargs: Any) -> Any:
         """Send; cannot be repeated, since part of it may have gone."""
-        at, stop = _limits()
+        at, stop = limits()
         stop.check()
-        left = _left(at)
-        if left is not None:
-            self.settimeout(left)  # type: ignore[attr-defined]
+        remaining = left(at)
+        if remaining is not None:
+            self.settimeout(remaining)  # type: ignore[attr-defined]
         return super().sendall(*args, **kwargs)  # type: ignore[misc]
 
 
@@ -212,17 +167,17 @@ class _GuardedMixin(_Base):
 
 def _connect(addresses: list[Any], timeout: float, options: Any) -> socket.socket:
     """Try the addresses in turn, all within *timeout* seconds, each with its fair share."""
-    at, stop = _limits()
+    at, stop = limits()
     ends_at = time.monotonic() + timeout
     last: OSError = OSError("no address")
     for index, (family, kind, proto, _, address) in enumerate(addresses):
-        _left(at)
+        left(at)
         share = time.monotonic() + (ends_at - time.monotonic()) / (len(addresses) - index)
         sock = BoundedSocket(family, kind, proto)
         try:
             for option in options or ():
                 sock.setsockopt(*option)
-            _connect_one(sock, address, _earlier(at, share), stop)
+            _connect_one(sock, address, earlier(at, share), stop)
             # For what follows, first of all the handshake of TLS.
             sock.settimeout(timeout if at is None else max(0.001, at - time.monotonic()))
         except OSError as error:
@@ -243,8 +198,8 @@ def _connect_one(sock: socket.socket, address: Any, until: float | None, stop: S
     poll.register(sock, select.POLLOUT)
     while code in {errno.EINPROGRESS, errno.EWOULDBLOCK}:
         stop.check()
-        left = _left(until)
-        if poll.poll(1000 * (GLANCE if left is None else min(left, GLANCE))):
+        remaining = left(until)
+        if poll.poll(1000 * (GLANCE if remaining is None else min(remaining, GLANCE))):
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))
@@ -266,27 +221,24 @@ class _TrustingHTTPSConnection(GuardedHTTPSConnection):
     any_address = True
 
 
+AnyAddress = Callable[[str, int], bool]
+"""Whether any address of a host and port is meant, since just that host is allow-listed."""
+
+
 class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = GuardedHTTPConnection
+    def __init__(self, any_address: AnyAddress, host: str, port: int | None = None, **options: Any) -> None:
+        super().__init__(host, port, **options)
+        trusted = any_address(self.host, self.port or 80)
+        self.ConnectionCls = _TrustingHTTPConnection if trusted else GuardedHTTPConnection
 
 
 class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = GuardedHTTPSConnection
+    def __init__(self, any_address: AnyAddress, host: str, port: int | None = None, **options: Any) -> None:
+        super().__init__(host, port, **options)
+        trusted = any_address(self.host, self.port or 443)
+        self.ConnectionCls = _TrustingHTTPSConnection if trusted else GuardedHTTPSConnection
 
 
-class _TrustingHTTPPool(HTTPConnectionPool):
-    ConnectionCls = _TrustingHTTPConnection
-
-
-class _TrustingHTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _TrustingHTTPSConnection
-
-
-def pool_classes(*, any_address: bool) -> dict[str, type[HTTPConnectionPool]]:
-    """Return the pool class of each scheme.
-
-    :param any_address: the host is allow-listed, so link-local addresses are meant.
-    """
-    if any_address:
-        return {"http": _TrustingHTTPPool, "https": _TrustingHTTPSPool}
-    return {"http": _HTTPPool, "https": _HTTPSPool}
+def pool_classes(any_address: AnyAddress) -> dict[str, Callable[..., HTTPConnectionPool]]:
+    """Return what makes the pool of one host and port, for each scheme."""
+    return {"http": partial(_HTTPPool, any_address), "https": partial(_HTTPSPool, any_address)}

@@ -85,9 +85,9 @@ class Call:
 
     def hook(self) -> AbstractAsyncContextManager[Any]:
         """Use a hook for it, the one of all triggers of the running loop that call this API."""
-        from airflow_oauth_provider.hooks.shared_hook import hook_in_common
+        from airflow_oauth_provider.hooks.shared_hook import shared_hook
 
-        return hook_in_common(self.oauth2_conn_id, self.method, self.base_url)
+        return shared_hook(self.oauth2_conn_id, self.method, self.base_url)
 
     async def make(self, hook: Any, *, limit: int | None = None) -> Response:
         """Make it.

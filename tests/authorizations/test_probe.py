@@ -95,7 +95,7 @@ def test_an_echo_of_the_token_is_not_shown(service: Service, act: Act) -> None:
 def test_an_api_that_drips_holds_nobody_for_long(
     service: Service, act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_oauth_provider.hooks.oauth2.PROBE_TIMEOUT", 1.0)
+    monkeypatch.setattr("airflow_oauth_provider.hooks.connection_test.PROBE_TIMEOUT", 1.0)
     service.api = lambda _: Drip(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 10_000, 0.1)
     watch = Stopwatch()
     ok, message = act(service.connection(probe_path="/health"))

@@ -242,7 +242,7 @@ def test_check_response_false_concerns_one_call(side: Side, service: Service) ->
 
 
 @pytest.mark.fault("R31")
-def test_the_body_of_a_refusal_is_not_logged(
+def test_the_body_of_a_refusal_is_redacted_and_not_logged(
     side: Side, service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.api = lambda request: Text(500, f"you sent {request.header('Authorization')}")
@@ -250,7 +250,8 @@ def test_the_body_of_a_refusal_is_not_logged(
         side.run(hook_of(service), "/x")
     assert "tok-1" not in caplog.text
     assert SECRET not in caplog.text
-    assert "you sent" not in str(caught.value)
+    assert "you sent" not in caplog.text
+    assert str(caught.value).endswith("you sent Bearer ***")
 
 
 class TestAnApiThatRefusesEverything:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.calls import keep_alive as kept_session
+from airflow_oauth_provider.calls import keep_alive
 from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.transport import connectors
@@ -87,7 +87,7 @@ def test_one_that_is_cancelled_leaves_the_others_alone(service: Service) -> None
 
 
 def test_it_closes_itself_when_nobody_calls(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_session, "IDLE", 0.1)
+    monkeypatch.setattr(keep_alive, "IDLE", 0.1)
 
     async def idle() -> None:
         hook = hook_of(service)
@@ -123,8 +123,9 @@ def test_a_session_is_used_like_aiohttps(service: Service) -> None:
             assert (await answer.json())["body"] == '{"d": 1}'
             refused = await session.request("GET", "a", headers={"X-One": "1"})
             assert refused.status == 200
-            with pytest.raises(TypeError):
+            with pytest.raises(ConfigurationError) as caught:
                 await session.get("a", stream=True)
+            assert caught.value.field == "stream"
 
     asyncio.run(use())
     assert {call.header("X-All") for call in service.calls} == {"1"}

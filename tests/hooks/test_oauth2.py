@@ -55,7 +55,7 @@ def test_the_default_timeout_reaches_the_adapter(service: Service, monkeypatch: 
     monkeypatch.setattr(requests.Session, "send", watched)
     hook.run("/x")
     hook.get_conn().get(f"{service.base_url}/x")
-    assert seen == [60.0, 60.0]
+    assert seen == [(60.0, 60.0), (60.0, 60.0)]
 
 
 def test_two_connection_ids_must_agree() -> None:

@@ -10,7 +10,7 @@ from airflow_oauth_provider.exceptions import InsufficientScopeError, ResourceEr
 from airflow_oauth_provider.protocol.call.effects import RenewToken, ReportRefusal, ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination
 from airflow_oauth_provider.protocol.call.protected_call import protected_call
-from airflow_oauth_provider.protocol.call.refusal import resource_error
+from airflow_oauth_provider.protocol.call.refusal import RefusedCall, resource_error
 from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.urls import parse_url
 
@@ -185,32 +185,34 @@ class TestErrors:
         "status, retryable", [(400, False), (404, False), (408, True), (429, True), (500, True), (503, True)]
     )
     def test_what_a_repetition_may_mend(self, status: int, retryable: bool) -> None:
-        error = resource_error(status, "Reason", ())
+        error = resource_error(RefusedCall(status, "Reason"))
         assert (error.status, error.retryable) == (status, retryable)
 
     @pytest.mark.fault("R08")
     def test_the_missing_scope_is_named(self) -> None:
-        error = resource_error(403, "", ['Bearer error="insufficient_scope", scope="orders.write admin"'])
+        challenge = 'Bearer error="insufficient_scope", scope="orders.write admin"'
+        error = resource_error(RefusedCall(403, challenges=(challenge,)))
         assert isinstance(error, InsufficientScopeError)
         assert error.scope == "orders.write admin"
         assert "orders.write admin" in str(error)
 
     @pytest.mark.fault("R04")
     def test_another_scheme_is_named(self) -> None:
-        error = resource_error(401, "Unauthorized", ["Negotiate", 'Basic realm="x"'])
+        error = resource_error(RefusedCall(401, "Unauthorized", challenges=("Negotiate", 'Basic realm="x"')))
         assert "Negotiate, Basic, not a Bearer token" in str(error)
         assert error.challenge == "Negotiate, Basic"
 
     @pytest.mark.fault("F71")
     @pytest.mark.parametrize("status", [400, 401])
     def test_a_proof_of_possession_is_named(self, status: int) -> None:
-        error = resource_error(status, "", ['DPoP algs="ES256"'])
-        assert "it wants DPoP, not a Bearer token" in str(error)
+        error = resource_error(RefusedCall(status, challenges=('DPoP algs="ES256"',)))
+        assert "(DPoP, RFC 9449)" in str(error)
         assert error.challenge == "DPoP"
 
     def test_texts_of_the_server_are_cleaned(self) -> None:
         challenge = 'Bearer error="invalid_token", error_description="expired <b>tok-secret</b>"'
-        error = resource_error(401, "\x1b[31mNo", [challenge], redactor=Redactor(["tok-secret"]))
+        refused = RefusedCall(401, "\x1b[31mNo", challenges=(challenge,))
+        error = resource_error(refused, Redactor(["tok-secret"]))
         assert "tok-secret" not in str(error)
         assert "\x1b" not in str(error)
         assert "(b)***(/b)" in str(error)

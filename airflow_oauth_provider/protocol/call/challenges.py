@@ -15,24 +15,23 @@ _PARAMETER = re.compile(rf'\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN})
 _SCHEME = re.compile(rf"\s*({_TOKEN})(?:\s+|(?=,)|\Z)")
 _TOKEN68 = re.compile(r"[A-Za-z0-9\-._~+/]+=*\s*(?=,|\Z)")
 _MAX_LENGTH = 8192
-_NAMES = {"dpop": "DPoP", "hoba": "HOBA", "oauth": "OAuth", "vapid": "vapid"}
 
 
 @dataclass(frozen=True)
 class Challenge:
     """One challenge.
 
-    :param scheme: in lower case.
+    :param name: of the scheme, as the server has written it.
     :param parameters: names in lower case.
     """
 
-    scheme: str
+    name: str
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def name(self) -> str:
-        """The scheme as its RFC spells it."""
-        return _NAMES.get(self.scheme, self.scheme.title())
+    def scheme(self) -> str:
+        """The scheme, whose case does not matter (RFC 9110 §11.1), in lower case."""
+        return self.name.lower()
 
 
 def parse_challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
@@ -40,9 +39,12 @@ def parse_challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
     return tuple(challenge for value in values for challenge in _parse(value[:_MAX_LENGTH]))
 
 
-def bearer(challenges: Iterable[Challenge]) -> Challenge | None:
-    """Return the first Bearer challenge."""
-    return next((challenge for challenge in challenges if challenge.scheme == "bearer"), None)
+def of_scheme(challenges: Iterable[Challenge], scheme: str) -> Challenge | None:
+    """Return the first challenge of a scheme.
+
+    :param scheme: in lower case.
+    """
+    return next((challenge for challenge in challenges if challenge.scheme == scheme), None)
 
 
 def _parse(text: str) -> list[Challenge]:
@@ -64,12 +66,12 @@ def _parse(text: str) -> list[Challenge]:
         scheme = _SCHEME.match(text, position)
         if not scheme:
             return []
-        found.append((scheme.group(1).lower(), {}))
+        found.append((scheme.group(1), {}))
         position = scheme.end()
         credentials = _TOKEN68.match(text, position)
         if credentials and not _PARAMETER.match(text, position) and _looks_like_token68(text, position):
             position = credentials.end()
-    return [Challenge(scheme, parameters) for scheme, parameters in found]
+    return [Challenge(name, parameters) for name, parameters in found]
 
 
 def _looks_like_token68(text: str, position: int) -> bool:

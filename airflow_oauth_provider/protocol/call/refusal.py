@@ -1,66 +1,119 @@
-"""What the error for an API's refusal says (RFC 6750 §3)."""
+"""What the error for an API's refusal says (RFC 6750 §3).
+
+``GET https://api.example/v1/orders?page=… answered 404 NOT FOUND: {"message": "…"}``: what was called, what
+the API said, and what to do about it. Texts of the API are redacted before they are cut.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from airflow_oauth_provider.exceptions import InsufficientScopeError, ResourceError
-from airflow_oauth_provider.protocol.call.challenges import bearer, parse_challenges
+from airflow_oauth_provider.protocol.call.challenges import Challenge, of_scheme, parse_challenges
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
-from airflow_oauth_provider.protocol.texts import clean
+from airflow_oauth_provider.protocol.texts import clean, cut
 
+MAX_TEXT = 200
+"""Characters of a text that stands in a header: reason, scheme, error, description."""
+MAX_BODY_IN_TEXT = 1000
+"""Characters of the body that the error's text repeats."""
 _RETRYABLE = frozenset({408, 425, 429})
 # Some APIs say 400 where a proof of possession is missing (RFC 9449 §7.1 says 401).
 _CHALLENGES = frozenset({400, 401})
+_SAID_OF_DEAD_TOKENS = frozenset({403, 419})
+"""Statuses beside 401 by which some APIs refuse a token that has ended."""
 
 
-def resource_error(
-    status: int,
-    reason: str,
-    challenges: Iterable[str],
-    *,
-    retry_after: float | None = None,
-    refusal_remembered: bool = False,
-    redactor: Redactor = NOTHING,
-) -> ResourceError:
+@dataclass(frozen=True)
+class RefusedCall:
+    """A call that an API has refused.
+
+    :param method: ``None`` where it is not known, as with ``url``.
+    :param url: without the values of its query.
+    :param challenges: the ``WWW-Authenticate`` headers.
+    :param body: its beginning, fit to be shown; ``None`` where there is none.
+    :param token_was_new: the token was granted for this very call; ``None`` where that is not known.
+    :param refusal_remembered: the token was not renewed, since this API has just refused a new one.
+    :param renews: whether this status renews the token.
+    """
+
+    status: int
+    reason: str = ""
+    method: str | None = None
+    url: str | None = None
+    challenges: tuple[str, ...] = ()
+    body: str | None = field(default=None, repr=False)
+    retry_after: float | None = None
+    token_was_new: bool | None = None
+    refusal_remembered: bool = False
+    renews: bool = False
+
+
+def passes(status: int) -> bool:
+    """Whether the same call may succeed later, by what its status means."""
+    return status in _RETRYABLE or status >= 500
+
+
+def resource_error(call: RefusedCall, redactor: Redactor = NOTHING) -> ResourceError:
     """Build the error for a response of status 400 and above.
 
-    :param reason: the response's reason phrase.
-    :param refusal_remembered: the token was not renewed, since this API has just refused a new one.
-    :param redactor: of what the message may not repeat.
+    :param redactor: of what the error may not repeat.
     """
-    found = parse_challenges(challenges)
-    schemes = ", ".join(clean(challenge.name) or "?" for challenge in found) or None
-    said = bearer(found)
-    text = f"the API answered HTTP status {status}"
-    text += f" {shown}" if (shown := clean(reason, redactor)) else ""
-    parameters = said.parameters if said else {}
-    code = clean(parameters.get("error"), redactor)
-    description = clean(parameters.get("error_description"), redactor)
-    text += f": {code}" if code else ""
-    text += f" ({description})" if description else ""
-    if parameters.get("error") == "insufficient_scope":
-        scope = clean(parameters.get("scope"), redactor)
+    challenges = parse_challenges(call.challenges)
+    schemes = cut(", ".join(_clean(challenge.name, redactor) or "?" for challenge in challenges), MAX_TEXT)
+    said = of_scheme(challenges, "bearer") or of_scheme(challenges, "dpop")
+    parts = [text for text in (_said(said, redactor), cut(call.body or "", MAX_BODY_IN_TEXT)) if text]
+    text = "; ".join((": ".join((_head(call, redactor), *parts[:1])), *parts[1:]))
+    shown = {"status": call.status, "challenge": schemes or None, "method": call.method, "url": call.url}
+    if said is not None and said.parameters.get("error") == "insufficient_scope":
+        scope = clean(said.parameters.get("scope"), redactor)
         needed = f"it needs the scope {scope}" if scope else "it needs a scope that it does not name"
-        return InsufficientScopeError(
-            f"{text}; {needed}. Add it to the connection's scope and have it granted (RFC 6750 §3.1)",
-            scope=scope,
-            status=status,
-            challenge=schemes,
-        )
-    if refusal_remembered:
-        text += (
+        text += f"; {needed}. Add it to the connection's scope and have it granted (RFC 6750 §3.1)"
+        return InsufficientScopeError(text, scope=scope, body=call.body, **shown)  # type: ignore[arg-type]
+    return ResourceError(
+        text + _advice(call, challenges, schemes),
+        retryable=call.refusal_remembered or passes(call.status),
+        retry_after=call.retry_after,
+        body=call.body,
+        **shown,  # type: ignore[arg-type]
+    )
+
+
+def _head(call: RefusedCall, redactor: Redactor) -> str:
+    reason = _clean(call.reason, redactor)
+    answered = f"answered {call.status}" + (f" {reason}" if reason else "")
+    return f"{call.method} {call.url} {answered}" if call.method and call.url else f"the API {answered}"
+
+
+def _said(challenge: Challenge | None, redactor: Redactor) -> str:
+    """Return what the challenge says of the token."""
+    if challenge is None:
+        return ""
+    code = _clean(challenge.parameters.get("error"), redactor)
+    description = _clean(challenge.parameters.get("error_description"), redactor)
+    return " ".join(text for text in (code, description and f"({description})") if text)
+
+
+def _advice(call: RefusedCall, challenges: tuple[Challenge, ...], schemes: str) -> str:
+    """Return what to do, where that is known."""
+    if call.refusal_remembered:
+        return (
             "; within the last minute it refused a token that had only just been granted, so this one was "
             "not renewed. Check audience, scope and base URL, or wait for the API"
         )
-    elif found and not said and status in _CHALLENGES:
-        text += f"; it wants {schemes}, not a Bearer token"
-    elif status == 401:
-        text += "; a new token did not help"
-    return ResourceError(
-        text,
-        status=status,
-        challenge=schemes,
-        retryable=refusal_remembered or status in _RETRYABLE or status >= 500,
-        retry_after=retry_after,
-    )
+    if call.status in _CHALLENGES and of_scheme(challenges, "dpop"):
+        return "; it asks for a proof of possession (DPoP, RFC 9449), and this connection's tokens have none"
+    if call.status in _CHALLENGES and challenges and not of_scheme(challenges, "bearer"):
+        return f"; it wants {schemes}, not a Bearer token"
+    if call.status == 401 and call.renews:
+        return "; a new token did not help"
+    if call.status in _SAID_OF_DEAD_TOKENS and call.token_was_new is False and not call.renews:
+        return (
+            f"; its token was not new: if this API answers {call.status} to a token that has ended, add "
+            f"{call.status} to the connection's refresh_on_status"
+        )
+    return ""
+
+
+def _clean(text: str | None, redactor: Redactor) -> str:
+    return clean(text, redactor, most=MAX_TEXT) or ""

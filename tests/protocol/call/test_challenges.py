@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_oauth_provider.protocol.call.challenges import Challenge, bearer, parse_challenges
+from airflow_oauth_provider.protocol.call.challenges import of_scheme, parse_challenges
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,17 @@ from airflow_oauth_provider.protocol.call.challenges import Challenge, bearer, p
     ],
 )
 def test_what_is_read(values: list[str], challenges: list[tuple[str, dict[str, str]]]) -> None:
-    assert parse_challenges(values) == tuple(Challenge(*each) for each in challenges)
+    parsed = parse_challenges(values)
+    assert [(challenge.scheme, challenge.parameters) for challenge in parsed] == challenges
+
+
+@pytest.mark.fault("F71")
+def test_a_scheme_is_shown_as_the_server_has_written_it() -> None:
+    assert [challenge.name for challenge in parse_challenges(["DPoP, BEARER, hoba"])] == [
+        "DPoP",
+        "BEARER",
+        "hoba",
+    ]
 
 
 def test_an_endless_header_is_read_to_8_kib() -> None:
@@ -42,7 +52,7 @@ def test_an_endless_header_is_read_to_8_kib() -> None:
 
 
 def test_the_first_bearer_counts() -> None:
-    found = bearer(parse_challenges(["Basic", 'Bearer realm="1"', 'Bearer realm="2"']))
+    found = of_scheme(parse_challenges(["Basic", 'Bearer realm="1"', 'Bearer realm="2"']), "bearer")
     assert found is not None
     assert found.parameters == {"realm": "1"}
-    assert bearer(parse_challenges(["Basic"])) is None
+    assert of_scheme(parse_challenges(["Basic"]), "bearer") is None

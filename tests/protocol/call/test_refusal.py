@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import copy
+import pickle
+from typing import Any
+
 import pytest
 
 from airflow_oauth_provider.exceptions import InsufficientScopeError, ResourceError
-from airflow_oauth_provider.protocol.call.refusal import resource_error
+from airflow_oauth_provider.protocol.call.refusal import RefusedCall, resource_error
+from airflow_oauth_provider.protocol.error_record import from_dict, to_dict
 
 
 @pytest.mark.parametrize(
@@ -12,15 +17,14 @@ from airflow_oauth_provider.protocol.call.refusal import resource_error
     + [(status, True) for status in (500, 502, 503, 504, 599)],
 )
 def test_whether_the_same_call_may_succeed_later(status: int, retryable: bool) -> None:
-    error = resource_error(status, "Reason", [])
+    error = resource_error(RefusedCall(status, "Reason"))
     assert (error.status, error.retryable) == (status, retryable)
-    assert f"HTTP status {status}" in str(error)
-    assert "Reason" in str(error)
+    assert str(error).startswith(f"the API answered {status} Reason")
 
 
 def test_what_the_challenge_says_is_in_the_message() -> None:
     challenge = 'Bearer error="invalid_token", error_description="it has ended"'
-    error = resource_error(401, "", [challenge], retry_after=7.0)
+    error = resource_error(RefusedCall(401, challenges=(challenge,), retry_after=7.0, renews=True))
     assert "invalid_token (it has ended)" in str(error)
     assert "a new token did not help" in str(error)
     assert (error.challenge, error.retry_after) == ("Bearer", 7.0)
@@ -28,7 +32,7 @@ def test_what_the_challenge_says_is_in_the_message() -> None:
 
 def test_another_scheme_is_named() -> None:
     assert "it wants Negotiate, Basic, not a Bearer token" in str(
-        resource_error(401, "", ["Negotiate", "Basic"])
+        resource_error(RefusedCall(401, challenges=("Negotiate", "Basic")))
     )
 
 
@@ -40,7 +44,7 @@ def test_another_scheme_is_named() -> None:
     ],
 )
 def test_a_missing_scope_has_an_error_of_its_own(challenge: str, scope: str | None) -> None:
-    error = resource_error(403, "", [challenge])
+    error = resource_error(RefusedCall(403, challenges=(challenge,)))
     assert isinstance(error, InsufficientScopeError)
     assert error.scope == scope
     assert not error.retryable
@@ -49,7 +53,59 @@ def test_a_missing_scope_has_an_error_of_its_own(challenge: str, scope: str | No
 
 @pytest.mark.fault("F10")
 def test_a_refusal_that_is_remembered_may_pass() -> None:
-    error = resource_error(401, "", ["Bearer"], refusal_remembered=True)
+    error = resource_error(RefusedCall(401, challenges=("Bearer",), refusal_remembered=True))
     assert type(error) is ResourceError
     assert error.retryable
     assert "was not renewed" in str(error)
+
+
+class TestWhatItReads:
+    """What was called, what the API said, what to do."""
+
+    @pytest.mark.fault("F40")
+    def test_method_address_status_and_body(self) -> None:
+        call = RefusedCall(
+            404,
+            "NOT FOUND",
+            "GET",
+            "https://api.example/v1/ordrs?page=\u2026",
+            body='{"message": "no ordrs"}',
+        )
+        error = resource_error(call)
+        assert str(error) == (
+            'GET https://api.example/v1/ordrs?page=\u2026 answered 404 NOT FOUND: {"message": "no ordrs"}'
+        )
+        assert (error.method, error.url, error.body) == (call.method, call.url, call.body)
+
+    @pytest.mark.fault("F40")
+    def test_challenge_and_body_stand_beside_each_other(self) -> None:
+        challenge = 'Bearer error="invalid_token"'
+        error = resource_error(RefusedCall(400, challenges=(challenge,), body="ended"))
+        assert str(error) == "the API answered 400: invalid_token; ended"
+
+    @pytest.mark.fault("F40")
+    def test_it_survives_pickle_copy_and_events(self) -> None:
+        call = RefusedCall(404, "NOT FOUND", "GET", "https://api.example/", body="no")
+        scope = RefusedCall(
+            403, "", "POST", "https://api.example/", ('Bearer error="insufficient_scope"',), "no"
+        )
+        for error in (resource_error(call), resource_error(scope)):
+            for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), from_dict(to_dict(error))):
+                assert type(again) is type(error)
+                assert vars(again) == vars(error)
+
+    @pytest.mark.fault("F70")
+    @pytest.mark.parametrize(
+        ("changes", "advised"),
+        [
+            ({"token_was_new": False}, True),
+            ({"token_was_new": True}, False),
+            ({"token_was_new": None}, False),
+            ({"token_was_new": False, "renews": True}, False),
+            ({"token_was_new": False, "status": 404}, False),
+        ],
+        ids=["old", "new", "unknown", "renewed-anyway", "another-status"],
+    )
+    def test_a_refusal_that_may_mean_a_dead_token(self, changes: dict[str, Any], advised: bool) -> None:
+        error = resource_error(RefusedCall(**{"status": 403, **changes}))
+        assert ("refresh_on_status" in str(error)) is advised

@@ -1,0 +1,32 @@
+"""One line of the log for each call."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from requests import Response
+
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.protocol.call.excerpts import shown_url
+from airflow_oauth_provider.protocol.texts import clean
+
+log = logging.getLogger(__name__)
+
+
+def log_call(client: OAuth2Client, method: str, response: Response, started: float) -> None:
+    """Log method, address without the values of its query, status and seconds of a call.
+
+    :param started: monotonic seconds at which it began.
+    """
+    if not log.isEnabledFor(logging.INFO):
+        return
+    redactor = client.redactor
+    log.info(
+        "%s %s answered %d %s in %.3f s",
+        method,
+        shown_url(response.url, redactor),
+        response.status_code,
+        clean(response.reason, redactor, most=100) or "",
+        time.monotonic() - started,
+    )

@@ -1,0 +1,89 @@
+"""What a person who presses Test is told, and the probe behind it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from requests import Request
+
+from airflow_oauth_provider.calls.access import OneTokenAuth
+from airflow_oauth_provider.calls.refusals import refusal_of
+from airflow_oauth_provider.calls.session import OAuth2Session
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.protocol.access_token import scopes_text
+from airflow_oauth_provider.protocol.call.endpoints import destination, resolve_endpoint
+from airflow_oauth_provider.protocol.texts import cut
+from airflow_oauth_provider.protocol.urls import host_allowed
+from airflow_oauth_provider.tokens import AccessToken
+
+MAX_TEST_MESSAGE = 500
+PROBE_TIMEOUT = 10.0
+NewSession = Callable[[], OAuth2Session]
+
+
+def tested(client: OAuth2Client, new_session: NewSession) -> tuple[bool, str]:
+    """Get a new token and, where that is safe, call ``probe_path``.
+
+    :return: whether it worked, and a message for the person testing.
+    """
+    try:
+        token = client.authorize()
+        probed = probe(client, token, new_session, listed_only=True)
+        worked, message = True, f"{describe(token, client.settings.request.scope)} {probed or ''}"
+    except OAuthError as error:
+        # Airflow tests under a random connection id, which would only puzzle.
+        worked, message = False, str(error.for_connection(""))
+    except Exception as error:  # the caller shows whatever it is
+        worked, message = False, f"{type(error).__name__}: {error}"
+    return worked, cut(" ".join(client.redactor.text(message).split()), MAX_TEST_MESSAGE)
+
+
+def probe(
+    client: OAuth2Client, token: AccessToken, new_session: NewSession, *, listed_only: bool
+) -> str | None:
+    """GET ``probe_path`` with a token: at most 10 s, and no other token is asked for.
+
+    :param token: that was just granted.
+    :param listed_only: as of ``OAuth2Hook.probe``.
+    :return: what came of it; ``None`` where the connection has no ``probe_path``.
+    :raises ResourceError: when the API refuses.
+    """
+    api = client.settings.api
+    if api.probe_path is None or api.base_url is None:
+        return None
+    origin = api.base_url.origin
+    if listed_only and (not api.listed_hosts or not host_allowed(origin, api.listed_hosts)):
+        return (
+            "The probe was skipped: [oauth2] allowed_api_hosts in airflow.cfg does not list "
+            f"{origin.authority}."
+        )
+    url = resolve_endpoint(destination(api, None), api.probe_path)
+    with new_session() as session:
+        session.auth = OneTokenAuth(client, token)
+        session.until = time.monotonic() + PROBE_TIMEOUT
+        # Of the body nothing is needed but the beginning of a refusal, and it may be without end.
+        response = session.send(
+            session.prepare_request(Request("GET", url)), timeout=PROBE_TIMEOUT, stream=True
+        )
+        try:
+            if response.status_code >= 400:
+                raise refusal_of(response, client, token.value)
+        finally:
+            response.close()
+    return f"The probe answered HTTP status {response.status_code}."
+
+
+def describe(token: AccessToken, wanted: tuple[str, ...] = ()) -> str:
+    """Say what was granted and until when, for people.
+
+    :param wanted: the scopes that were asked for.
+    """
+    from datetime import UTC, datetime
+
+    until = datetime.fromtimestamp(token.expires_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    scopes = f"scopes: {scopes_text(token)}" if token.scopes else "no scopes named"
+    missing = " ".join(scope for scope in wanted if scope not in token.scopes)
+    less = f" Asked for, but not granted: {missing}." if missing else ""
+    return f"Authorized until {until} ({token.lifetime:.0f} s; {scopes}).{less}"
