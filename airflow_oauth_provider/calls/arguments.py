@@ -138,13 +138,14 @@ def _is_limit(value: Any) -> bool:
 _DEFAULT = Timeouts()
 
 
-def require_method(method: str) -> None:
+def require_method(method: object, conn_id: str | None = None) -> None:
     """Refuse what is no HTTP method (RFC 9110 §9.1).
 
     :raises ConfigurationError: then.
     """
     if method not in _USUAL_METHODS and not (isinstance(method, str) and _METHOD.fullmatch(method)):
-        raise refused_argument("method")
+        refused = refused_argument("method")
+        raise refused.for_connection(conn_id) if conn_id else refused
 
 
 def require_known(given: Iterable[str], known: frozenset[str]) -> None:

@@ -65,9 +65,9 @@ class AsyncCall:
         self._request = request = build(method, endpoint, arguments)
         # None when the request could not be built a moment ago: the connection has changed meanwhile.
         token = token or await client.aget_token()
-        self._call = call = SendCall(method, request.url)
+        self._call = SendCall(method, request.url)
         started = monotonic()
-        response = await self._sent({**request.headers, **headers_for(token, call)})
+        response = await self._sent(token, request.headers)
         if response.status < 300:
             auth.note_accepted(token, request.url)
         else:
@@ -98,8 +98,7 @@ class AsyncCall:
             while (call := await flow.anext_call(async_head_of(response))) is not None:
                 await self._put_by(response)
                 self._call = call
-                headers = hop_headers(request.headers, call)
-                response = await self._sent({**headers, **headers_for(flow.token, call)})
+                response = await self._sent(flow.token, hop_headers(request.headers, call))
         except OAuthError as error:
             failure = error.for_connection(auth.client.conn_id)
         else:
@@ -116,8 +115,11 @@ class AsyncCall:
             self._jar = self._jar or aiohttp.CookieJar(unsafe=True)
             self._jar.update_cookies(response.cookies, response.url)
 
-    async def _sent(self, headers: dict[str, str]) -> aiohttp.ClientResponse:
-        """Send the request of the current call; return its response, with the body yet unread."""
+    async def _sent(self, token: AccessToken, headers: dict[str, str]) -> aiohttp.ClientResponse:
+        """Send the request of the current call; return its response, with the body yet unread.
+
+        :param headers: beside those that put the token on it, which no frame of an error may hold.
+        """
         session, call, request = self._session, self._call, self._request
         again = self._flow is not None
         timer = HeadTimer(request.timeouts.read)
@@ -132,7 +134,7 @@ class AsyncCall:
                 # As requests has encoded it: aiohttp would decode what it thinks need not be encoded, and
                 # with it the signature over an address.
                 URL(call.url, encoded=True),
-                headers=headers,
+                headers={**headers, **headers_for(token, call)},
                 data=body,
                 proxy=proxy.url if proxy else None,
                 allow_redirects=False,

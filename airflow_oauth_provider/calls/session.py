@@ -237,12 +237,14 @@ def _read(response: Response) -> None:
 def _guarded(hook: Callable[..., Any]) -> Callable[..., Any]:
     """Return a response hook of the caller's; what it raises is an error of that argument."""
 
-    def guarded(*arguments: Any, **kwargs: Any) -> Any:
+    def guarded(response: Response, **kwargs: Any) -> Any:
         try:
-            return hook(*arguments, **kwargs)
+            return hook(response, **kwargs)
         except AirflowException:  # it may steer its task
+            response.close()
             raise
         except Exception as error:
+            response.close()
             refused = refused_argument("hooks", error)
         raise refused
 

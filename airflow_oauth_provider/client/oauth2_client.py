@@ -6,6 +6,7 @@ Everything here runs on the caller's side; what threads and coroutines have to d
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from functools import partial
 from time import monotonic
 from time import time as wall_time
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.reading import ConnectionReader
@@ -66,6 +68,10 @@ class OAuth2Client:
         self._read_is_used = False  # by an acquisition: the next one reads the connection anew
         self._acquiring: AsyncSingleFlight[AccessToken | None] = AsyncSingleFlight()
         self._beginning: AsyncSingleFlight[AccessToken | None] = AsyncSingleFlight()
+        # Of each event loop, those of the callers that wait for the first token.
+        self._checks: WeakKeyDictionary[asyncio.AbstractEventLoop, deque[Callable[[], object]]] = (
+            WeakKeyDictionary()
+        )
         self._handed_out: deque[AccessToken] = deque(maxlen=HANDED_OUT)
         self._last: AccessToken | None = None
         self._redactor: tuple[ClientSettings, dict[str, None], Redactor] | None = None
@@ -134,19 +140,26 @@ class OAuth2Client:
     def afirst_token(self, check: Callable[[], object]) -> Awaitable[AccessToken | None]:
         """Read the connection and get a token, for a thousand callers in one wait.
 
-        :param check: whether the caller's own call may be made; nothing is sent before.
-        :return: ``None`` when that check fails, which the caller will find itself.
+        No token is asked for before the check of one of them has passed; that of each decides about its own
+        call only, when it is made.
+
+        :param check: whether the caller's own call can be made; it may raise whatever it likes.
+        :return: ``None`` when no caller's call can be made.
         :raises OAuthError: when there is no token to be had.
         """
-        return self._beginning.do("first", partial(self._afirst_token, check))
+        checks = self._checks.setdefault(asyncio.get_running_loop(), deque())
+        checks.append(check)
+        return self._beginning.do("first", partial(self._afirst_token, checks))
 
-    async def _afirst_token(self, check: Callable[[], object]) -> AccessToken | None:
-        await self.asettings()
+    async def _afirst_token(self, checks: deque[Callable[[], object]]) -> AccessToken | None:
         try:
-            check()
-        except OAuthError:
+            await self.asettings()
+            while checks:
+                if _passes(checks.popleft()):
+                    return await self.aget_token()
             return None
-        return await self.aget_token()
+        finally:
+            checks.clear()
 
     def renew(self, refused: AccessToken, origin: Origin | None = None) -> AccessToken | None:
         """Return another token than *refused*, which an API did not accept.
@@ -346,3 +359,11 @@ def _required(token: AccessToken | None) -> AccessToken:
     if token is None:
         raise AssertionError("only a renewal may end without a token")
     return token
+
+
+def _passes(check: Callable[[], object]) -> bool:
+    try:
+        check()
+    except Exception:  # its caller will find out
+        return False
+    return True

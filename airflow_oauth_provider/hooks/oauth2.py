@@ -11,7 +11,7 @@ from requests import PreparedRequest, Response
 
 from airflow_oauth_provider.auth import OAuth2Auth
 from airflow_oauth_provider.calls.access import BearerAuth
-from airflow_oauth_provider.calls.arguments import call_arguments
+from airflow_oauth_provider.calls.arguments import call_arguments, require_method
 from airflow_oauth_provider.calls.call_log import log_call
 from airflow_oauth_provider.calls.network import own_network, own_proxies
 from airflow_oauth_provider.calls.refusals import refusal_of
@@ -70,6 +70,7 @@ class OAuth2Hook(AsyncCalls, HttpHook):
     ) -> None:
         conn_id = one_conn_id(oauth2_conn_id, http_conn_id, getattr(connection, "conn_id", None))
         require_no_auth_type(auth_type, conn_id)
+        require_method(method, conn_id)
         super().__init__(
             method=method,
             http_conn_id=conn_id,

@@ -254,3 +254,80 @@ def test_a_cancellation_while_connections_are_closed_is_not_lost(service: Servic
         assert task.cancelled()
 
     asyncio.run(work())
+
+
+class TestNothingStaysOpen:
+    """A session is closed whenever hook or loop end. One left open would warn, and warnings are errors."""
+
+    @pytest.mark.fault("F13")
+    def test_closed_before_the_first_call_has_begun(self, service: Service) -> None:
+        async def work() -> None:
+            hook = hook_of(service)
+            task = asyncio.create_task(hook.arun("x"))
+            await asyncio.sleep(0)
+            await hook.aclose()  # what would close the session when idle has not begun
+            assert (await task).status_code == 200
+            assert connectors._connectors[asyncio.get_running_loop()] == {}
+
+        asyncio.run(work())
+        gc.collect()
+
+    @pytest.mark.fault("F13")
+    def test_closed_at_any_moment_of_a_call(self, service: Service) -> None:
+        async def work(steps: int) -> None:
+            hook = hook_of(service)
+            await hook.aget_token()
+            task = asyncio.create_task(hook.arun("x"))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await hook.aclose()
+            await asyncio.wait([task])
+            assert connectors._connectors[asyncio.get_running_loop()] == {}
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+        for steps in range(1, 12):  # with none the call comes after
+            asyncio.run(work(steps))
+            gc.collect()
+
+    @pytest.mark.fault("F13")
+    def test_the_loop_ends_at_any_moment_of_a_call(self, service: Service) -> None:
+        async def work(steps: int) -> None:
+            hook = hook_of(service)
+            await hook.aget_token()
+            hooks.append(hook)
+            task = asyncio.create_task(hook.arun("x"))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            assert not task.done() or steps
+
+        hooks: list[OAuth2Hook] = []
+        for steps in range(12):
+            asyncio.run(work(steps))
+            gc.collect()
+
+    @pytest.mark.fault("F13")
+    def test_a_call_that_fails_before_anything_is_sent(self, service: Service) -> None:
+        async def work() -> None:
+            hook = hook_of(service)
+            await hook.aget_token()
+            with pytest.raises(ConfigurationError):
+                await hook.arun("x", headers={"X": 1})
+            await hook.aclose()
+
+        asyncio.run(work())
+        gc.collect()
+
+    def test_idle_sessions_do_not_pile_up(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(keep_alive, "IDLE", 0.01)
+
+        async def work() -> None:
+            hook = hook_of(service)
+            for _ in range(5):
+                await hook.arun("x")
+                await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+            (kept,) = hook._open_sessions.values()
+            assert kept._before is None
+            await hook.aclose()
+
+        asyncio.run(work())
+        gc.collect()

@@ -8,29 +8,34 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.transport import connectors
-from airflow_oauth_provider.transport.connectors import Reach, Resolver, shared_connector
+from airflow_oauth_provider.transport.connectors import Resolver, shared_connector
+from airflow_oauth_provider.transport.network_options import NetworkOptions
 from airflow_oauth_provider.transport.sockets import AddressRefusedError
 
-REACH = Reach(ssl.create_default_context())
+OPTIONS = NetworkOptions(ssl.create_default_context())
 
 
-def test_equal_reaches_share_a_connector_while_somebody_uses_it() -> None:
+def nowhere(_host: str, _port: int) -> bool:
+    return False
+
+
+def test_equal_options_share_a_connector_while_somebody_uses_it() -> None:
     async def main() -> None:
-        one, two = shared_connector(REACH), shared_connector(Reach(REACH.context))
+        one, two = shared_connector(OPTIONS), shared_connector(NetworkOptions(OPTIONS.context))
         assert one is two
-        assert shared_connector(Reach(REACH.context, any_address=True)) is not one
+        assert shared_connector(NetworkOptions(OPTIONS.context, ("api.example",))) is not one
         await one.leave()
         assert not one.connector.closed
         await two.leave()
         assert one.connector.closed
-        assert shared_connector(REACH) is not one
+        assert shared_connector(OPTIONS) is not one
 
     asyncio.run(main())
 
 
 def test_each_loop_has_its_own() -> None:
     async def made() -> Any:
-        connector = shared_connector(REACH)
+        connector = shared_connector(OPTIONS)
         await connector.leave()
         return connector
 
@@ -51,14 +56,18 @@ def test_addresses_that_no_server_has_are_left_out(monkeypatch: pytest.MonkeyPat
     async def resolved(resolver: Resolver) -> list[str]:
         return [entry["host"] for entry in await resolver.resolve("api.example", 443)]
 
-    assert asyncio.run(resolved(Resolver(any_address=False))) == ["192.0.2.7"]
-    assert asyncio.run(resolved(Resolver(any_address=True))) == ["169.254.169.254", "192.0.2.7"]
-    for_proxy = Resolver(any_address=False)
+    assert asyncio.run(resolved(Resolver(nowhere))) == ["192.0.2.7"]
+    assert asyncio.run(resolved(Resolver(lambda *_: True))) == ["169.254.169.254", "192.0.2.7"]
+    own = Resolver(lambda host, port: (host, port) == ("api.example", 443))
+    assert len(asyncio.run(resolved(own))) == 2
+    others = Resolver(lambda host, port: (host, port) in {("api.example", 8443), ("example", 443)})
+    assert asyncio.run(resolved(others)) == ["192.0.2.7"]
+    for_proxy = Resolver(nowhere)
     for_proxy.proxies.add("api.example")
     assert len(asyncio.run(resolved(for_proxy))) == 2
     answering(monkeypatch, "169.254.169.254")
     with pytest.raises(AddressRefusedError):
-        asyncio.run(resolved(Resolver(any_address=False)))
+        asyncio.run(resolved(Resolver(nowhere)))
 
 
 def test_a_name_that_cannot_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +76,7 @@ def test_a_name_that_cannot_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     with pytest.raises(socket.gaierror):
-        asyncio.run(Resolver(any_address=False).resolve("x" * 70 + ".example"))
+        asyncio.run(Resolver(nowhere).resolve("x" * 70 + ".example"))
 
 
 def test_a_name_server_that_hangs_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +88,7 @@ def test_a_name_server_that_hangs_holds_nobody(monkeypatch: pytest.MonkeyPatch) 
 
     async def main() -> None:
         with pytest.raises(socket.gaierror, match="in time"):
-            await Resolver(any_address=False).resolve("api.example")
+            await Resolver(nowhere).resolve("api.example")
 
     try:
         asyncio.run(main())

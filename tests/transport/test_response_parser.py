@@ -16,6 +16,9 @@ class Received:
     def __init__(self, data: bytes) -> None:
         self._data = data
 
+    def gettimeout(self) -> None:
+        """Without a limit."""
+
     def makefile(self, *_: object, **__: object) -> io.BytesIO:
         return io.BytesIO(self._data)
 

@@ -4,10 +4,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.transport.sockets import BoundedSocket, bounded, pool_classes
+from airflow_oauth_provider.transport.deadlines import bounded
+from airflow_oauth_provider.transport.sockets import BoundedSocket, pool_classes
 from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
 from tests.support.stopwatch import Stopwatch
 
@@ -64,9 +66,11 @@ def test_the_earlier_of_bound_and_timeout_counts(silent: BoundedSocket) -> None:
     assert watch.seconds < 2
 
 
-def test_allow_listed_hosts_have_pools_of_their_own() -> None:
-    strict, trusting = pool_classes(any_address=False), pool_classes(any_address=True)
-    assert strict.keys() == trusting.keys() == {"http", "https"}
-    for scheme in strict:
-        assert strict[scheme].ConnectionCls.any_address is False  # type: ignore[attr-defined]
-        assert trusting[scheme].ConnectionCls.any_address is True  # type: ignore[attr-defined]
+@pytest.mark.fault("F23")
+def test_an_allow_listed_host_opens_its_own_pool_and_no_other() -> None:
+    pools = pool_classes(lambda host, port: (host, port) == ("listed.example", 443))
+    at = (("listed.example",), ("listed.example", 8443), ("other.example", 443))
+    made: list[Any] = [pools["https"](*arguments) for arguments in at]
+    assert [pool.ConnectionCls.any_address for pool in made] == [True, False, False]
+    plain: Any = pools["http"]("listed.example")
+    assert plain.ConnectionCls.any_address is False

@@ -1,0 +1,316 @@
+"""What code of the caller's, or a library, raises while a call is prepared or made."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, NoReturn
+
+import aiohttp
+import pytest
+import requests
+from airflow.providers.common.compat.sdk import AirflowException
+
+from airflow_oauth_provider.auth import OAuth2Auth
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TransportError, UnexpectedError
+from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from tests.hooks.sides import Side, Threads
+from tests.leaks import leaks
+from tests.servers.scripted import CloseNow, Json, Redirect, Silent, Text
+from tests.service import Service
+
+SECRET = "a-client-secret"
+PRIVATE = "a-text-of-the-callers-own"
+
+
+class _Broken:
+    """Raises in every way in which an argument can be looked at."""
+
+    def __iter__(self) -> NoReturn:
+        raise KeyError(PRIVATE)
+
+    def items(self) -> NoReturn:
+        raise KeyError(PRIVATE)
+
+    def __str__(self) -> NoReturn:
+        raise KeyError(PRIVATE)
+
+    def __len__(self) -> int:
+        return 1
+
+
+class _BrokenFile(io.BytesIO):
+    def read(self, *_: Any) -> NoReturn:
+        raise OSError(PRIVATE)
+
+
+class _BrokenIterable:
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"first"
+        raise OSError(PRIVATE)
+
+
+ARGUMENTS = [
+    pytest.param({"headers": {"X-Page": 1}}, "headers", id="headers-number[F01]"),
+    pytest.param({"headers": {"X-Page": " leading"}}, "headers", id="headers-blank[F61]"),
+    pytest.param({"headers": {"X-Page": f"{PRIVATE}\r\nX: y"}}, "headers", id="headers-CRLF"),
+    pytest.param({"headers": {"X-Page": f"{PRIVATE}\u20ac"}}, "headers", id="headers-euro"),
+    pytest.param({"headers": [("X-Page", PRIVATE)]}, "headers", id="headers-list"),
+    pytest.param({"headers": _Broken()}, "headers", id="headers-raise"),
+    pytest.param({"json": {"a": object()}}, "json", id="json-object[F01]"),
+    pytest.param({"json": {PRIVATE: float("nan")}}, "json", id="json-NaN[F01]"),
+    pytest.param({"data": _Broken()}, "data", id="data-raise"),
+    pytest.param({"data": {"a": _Broken()}}, "data", id="data-value-raises"),
+    pytest.param({"data": 3}, "data", id="data-number"),
+    pytest.param({"data": _BrokenIterable()}, "data", id="data-iterable"),
+    pytest.param({"data": _BrokenFile(b"x" * 10)}, "data", id="data-file"),
+    pytest.param({"files": {"a": object()}}, "files", id="files-object"),
+    pytest.param({"files": 3}, "files", id="files-number"),
+    pytest.param({"params": _Broken()}, "params", id="params-raise"),
+    pytest.param({"params": 3}, "params", id="params-number"),
+    pytest.param({"cookies": 3}, "cookies", id="cookies-number"),
+    pytest.param({"stream": True}, "stream", id="unknown-argument"),
+    pytest.param({"extra_options": {"timeout": PRIVATE}}, "timeout", id="timeout-text"),
+    pytest.param({"extra_options": {"timeout": (1, 2, 3)}}, "timeout", id="timeout-triple"),
+    pytest.param({"extra_options": {"timeout": -1}}, "timeout", id="timeout-negative"),
+    pytest.param({"extra_options": {"total_timeout": 0}}, "total_timeout", id="total-zero"),
+]
+
+
+def hook_of(service: Service, method: str = "POST", **extra: Any) -> OAuth2Hook:
+    return OAuth2Hook(method=method, connection=service.connection(**extra))
+
+
+def require_clean(error: BaseException, *more: str) -> None:
+    assert leaks(error, SECRET, "tok-1", "tok-2", *more) == []
+    assert error.__cause__ is error.__context__ is None
+
+
+@pytest.mark.parametrize("arguments, field", ARGUMENTS)
+def test_an_argument_that_cannot_be_sent_is_named(
+    side: Side, service: Service, arguments: dict[str, Any], field: str
+) -> None:
+    hook = hook_of(service)
+    with pytest.raises(ConfigurationError) as caught:
+        side.run(hook, "/x", **arguments)
+    assert (caught.value.field, caught.value.conn_id) == (field, "my_api")
+    assert PRIVATE not in str(caught.value)
+    require_clean(caught.value)
+    assert side.run(hook, "/x").status_code == 200, "and the next call is made"
+
+
+@pytest.mark.parametrize("method", ["GET\r\nX: y", "G T", "", 3])
+def test_what_is_no_method_is_refused(side: Side, service: Service, method: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        side.run(hook_of(service, method), "/x")
+    assert caught.value.field == "method"
+    assert caught.value.__context__ is None
+    assert service.server.requests == []
+
+
+@pytest.mark.fault("F01")
+def test_a_bad_argument_costs_no_token(side: Side, service: Service) -> None:
+    for arguments in ({"headers": {"X-Page": 1}}, {"json": object()}, {"params": 3}):
+        with pytest.raises(ConfigurationError):
+            side.run(hook_of(service), "/x", **arguments)
+    assert service.server.requests == []
+
+
+@pytest.mark.fault("F01")
+@pytest.mark.parametrize(
+    "argument",
+    [
+        {"headers": {"X-Page": 1}},
+        {"json": float("nan")},
+        {"json": object()},
+        {"stream": True},
+        {"endpoint": "https://elsewhere.example/"},
+    ],
+    ids=["InvalidHeader", "InvalidJSONError", "TypeError", "argument", "endpoint"],
+)
+def test_one_bad_argument_fails_its_own_call_only(service: Service, argument: dict[str, Any]) -> None:
+    """Whoever comes first: the others wait for the same first token."""
+
+    async def all_at_once(order: slice) -> None:
+        hook = hook_of(service)
+        calls: list[dict[str, Any]] = [argument, {}, {}, {}]
+        results = await asyncio.gather(
+            *(hook.arun(**{"endpoint": "x", **call}) for call in calls[order]), return_exceptions=True
+        )
+        await hook.aclose()
+        bad, *good = results[order]
+        assert isinstance(bad, ConfigurationError)
+        assert [getattr(response, "status_code", response) for response in good] == [200, 200, 200]
+
+    asyncio.run(all_at_once(slice(None, None, 1)))
+    asyncio.run(all_at_once(slice(None, None, -1)))
+    assert len(service.calls) == 6
+
+
+@pytest.mark.fault("F01")
+def test_when_all_are_bad_no_token_is_asked_for(service: Service) -> None:
+    async def all_at_once() -> None:
+        hook = hook_of(service)
+        calls = (hook.arun("x", headers={"X-Page": number}) for number in range(5))
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        assert [getattr(result, "field", result) for result in results] == ["headers"] * 5
+        await hook.aclose()
+
+    asyncio.run(all_at_once())
+    assert service.server.requests == []
+
+
+def test_an_asynchronous_body_that_raises(service: Service) -> None:
+    async def pieces() -> Any:
+        yield b"first"
+        raise KeyError(PRIVATE)
+
+    async def call() -> None:
+        hook = hook_of(service)
+        with pytest.raises(ConfigurationError) as caught:
+            await hook.arun("x", pieces())
+        assert caught.value.field == "data"
+        require_clean(caught.value)
+        await hook.aclose()
+
+    asyncio.run(call())
+
+
+def test_a_file_in_text_mode_is_sent(side: Side, service: Service) -> None:
+    side.run(hook_of(service), "/x", io.StringIO("five"))
+    assert service.calls[0].body == b"five"
+
+
+class TestHooks:
+    """Response hooks of the caller's; ``requests`` has them only."""
+
+    def raising(self, error: Exception) -> dict[str, Any]:
+        def hook(response: requests.Response, **_: Any) -> NoReturn:
+            raise error
+
+        return {"hooks": {"response": hook}}
+
+    def test_what_one_raises_names_the_argument(self, service: Service) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            hook_of(service).run("/x", **self.raising(KeyError(PRIVATE)))
+        assert caught.value.field == "hooks"
+        require_clean(caught.value, PRIVATE)
+
+    def test_an_http_error_leaves_its_request_behind(self, service: Service) -> None:
+        service.api = lambda _: Json({}, 500)
+
+        def check(response: requests.Response, **_: Any) -> None:
+            response.raise_for_status()
+
+        with pytest.raises(ConfigurationError, match="HTTPError") as caught:
+            hook_of(service).run("/x", hooks={"response": check})
+        require_clean(caught.value)
+
+    def test_what_steers_a_task_passes(self, service: Service) -> None:
+        error = AirflowException("skip it")
+        with pytest.raises(AirflowException) as caught:
+            hook_of(service).run("/x", **self.raising(error))
+        assert caught.value is error
+
+    def test_an_event_that_requests_does_not_have(self, service: Service) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            hook_of(service).run("/x", hooks={PRIVATE: print})
+        assert caught.value.field == "hooks"
+        require_clean(caught.value)
+
+
+class TestDefects:
+    """Whatever else a library raises: a defect of somebody's, which must not show what it holds."""
+
+    def break_(self, side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(*_: Any, **__: Any) -> NoReturn:
+            raise ZeroDivisionError(PRIVATE)
+
+        if isinstance(side, Threads):
+            monkeypatch.setattr(requests.Session, "send", broken)
+        else:
+            monkeypatch.setattr(aiohttp.ClientSession, "request", broken)
+
+    def test_in_a_call(self, side: Side, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+        hook = hook_of(service)
+        side.token(hook)
+        self.break_(side, monkeypatch)
+        with pytest.raises(UnexpectedError, match="ZeroDivisionError") as caught:
+            side.run(hook, "/x")
+        require_clean(caught.value, PRIVATE)
+
+
+def refused(service: Service) -> None:
+    service.api = lambda request: Json({"you sent": request.header("Authorization")}, 400)
+
+
+def refused_as_invalid(service: Service) -> None:
+    service.api = lambda _: service.refuse()
+
+
+def redirected(service: Service) -> None:
+    service.api = lambda _: Redirect("https://elsewhere.example/x", 307)
+
+
+def cut(service: Service) -> None:
+    service.api = lambda _: CloseNow()
+
+
+def cut_in_the_body(service: Service) -> None:
+    service.api = lambda _: _Cut()
+
+
+def silent(service: Service) -> None:
+    service.api = lambda _: Silent()
+
+
+def without_a_token(service: Service) -> None:
+    service.token = lambda request: Json(
+        {"error": "invalid_client", "error_description": request.header("Authorization")}, 401
+    )
+
+
+class _Cut(Text):
+    def play(self, connection: Any, stopped: Any) -> bool:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes.")
+        return False
+
+
+@pytest.mark.fault("F27")
+@pytest.mark.parametrize(
+    "happens",
+    [refused, refused_as_invalid, redirected, cut, cut_in_the_body, silent, without_a_token],
+    ids=lambda happens: happens.__name__,
+)
+class TestNothingComesAlong:
+    """No error carries a request, a token or a secret, in whatever part of it."""
+
+    def test_out_of_a_hook(self, side: Side, service: Service, happens: Callable[[Service], None]) -> None:
+        happens(service)
+        with pytest.raises(OAuthError) as caught:
+            side.run(hook_of(service), "/x", "body", extra_options={"timeout": 0.5})
+        require_clean(caught.value)
+        if isinstance(caught.value, TransportError):
+            assert vars(caught.value).get("request") is vars(caught.value).get("response") is None
+
+    def test_out_of_requests_own_code(self, service: Service, happens: Callable[[Service], None]) -> None:
+        happens(service)
+        auth = OAuth2Auth("my_api", connection=service.connection())
+        with suppress(requests.RequestException):  # of requests itself, whose errors hold its request
+            try:
+                requests.post(f"{service.base_url}/x", data="body", auth=auth, timeout=0.5)
+            except OAuthError as error:
+                failure: OAuthError | None = error
+            else:
+                failure = None
+            assert failure is None or leaks(failure, SECRET, "tok-1", "tok-2") == []
+
+
+@pytest.mark.fault("F18")
+def test_an_ipv6_address_stands_in_brackets(side: Side, service: Service, unused_port: int) -> None:
+    with pytest.raises(TransportError) as caught:
+        side.run(hook_of(service, base_url=f"http://[::1]:{unused_port}"), "/x")
+    assert caught.value.host == f"[::1]:{unused_port}"
+    assert f"the API [::1]:{unused_port}" in str(caught.value)

@@ -1,0 +1,276 @@
+"""What a server cannot do to a caller: fill its memory, or hold it up."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.exceptions import OAuthError, ResourceError
+from airflow_oauth_provider.hooks import shared_hook as shared_hooks
+from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.protocol.call.excerpts import MAX_BODY
+from airflow_oauth_provider.transport.call_failure import CallFailedError, CallTimeoutError
+from airflow_oauth_provider.transport.stopping import TaskStoppedError
+from tests.hooks.sides import Side
+from tests.servers.scripted import Drip, Endless, Json, Raw, Text
+from tests.service import Service, echo
+
+CHUNK = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
+
+
+def hook_of(service: Service, method: str = "GET", **extra: Any) -> OAuth2Hook:
+    return OAuth2Hook(method=method, connection=service.connection(**extra))
+
+
+@dataclass
+class Flood:
+    """A body of chunks without end; counts the bytes that the client has let in."""
+
+    head: bytes
+    sent: int = 0
+
+    def play(self, connection: socket.socket, stopped: threading.Event) -> bool:
+        connection.sendall(self.head + b"Transfer-Encoding: chunked\r\n\r\n")
+        while not stopped.is_set():
+            connection.sendall(CHUNK)
+            self.sent += len(CHUNK)
+        return False
+
+
+REFUSED = b"HTTP/1.1 401 No\r\n"
+MOVED = b"HTTP/1.1 302 Moved\r\nLocation: /api/new\r\n"
+
+
+class TestResponsesOnTheWay:
+    """A 401 and a redirect are read to 64 KiB at the most; else the connection is closed."""
+
+    @pytest.mark.fault("F03")
+    @pytest.mark.parametrize("head", [REFUSED, MOVED], ids=["401", "302"])
+    def test_a_body_without_end_is_left_unread(self, side: Side, service: Service, head: bytes) -> None:
+        flood = Flood(head)
+        first = iter([flood])
+        service.api = lambda request: next(first, None) or echo(request)
+        response = side.run(hook_of(service), "/x")
+        assert response.json()["authorization"] in {"Bearer tok-1", "Bearer tok-2"}
+        assert [earlier.status_code for earlier in response.history] == [int(head[9:12])]
+        assert response.history[0].content == b""
+        assert service.calls[0].connection != service.calls[1].connection
+        # The kernels of both ends hold some more, which nobody has read.
+        assert flood.sent < 16 * 1024 * 1024
+
+    @pytest.mark.fault("F03")
+    @pytest.mark.parametrize("head", [REFUSED, MOVED], ids=["401", "302"])
+    def test_nor_where_the_caller_streams(self, service: Service, head: bytes) -> None:
+        first = iter([Flood(head)])
+        service.api = lambda request: next(first, None) or echo(request)
+        response = hook_of(service).run("/x", extra_options={"stream": True})
+        assert response.json()["target"] in {"/api/x", "/api/new"}
+
+    @pytest.mark.fault("F03")
+    def test_a_body_that_is_announced_too_large_is_not_begun(self, side: Side, service: Service) -> None:
+        head = REFUSED + b"Content-Length: 400000000\r\n\r\n"
+        first = iter([Endless(head, b"x" * 65536)])
+        service.api = lambda request: next(first, None) or echo(request)
+        assert side.run(hook_of(service), "/x").status_code == 200
+
+    @pytest.mark.fault("F03")
+    def test_a_small_one_keeps_its_connection_and_its_body(self, side: Side, service: Service) -> None:
+        service.dead.add("tok-1")
+        service.refuse = lambda: Text(401, "x" * 60_000)
+        response = side.run(hook_of(service), "/x")
+        assert response.history[0].content == b"x" * 60_000
+        assert service.calls[0].connection == service.calls[1].connection
+
+    @pytest.mark.fault("F03")
+    def test_the_length_of_a_head_response_is_not_that_of_a_body(self, side: Side, service: Service) -> None:
+        first = iter([Raw(REFUSED + b"Content-Length: 400000000\r\n\r\n", keep_open=True)])
+        service.api = lambda _: next(first, None) or Text(200)
+        assert side.run(hook_of(service, "HEAD"), "/x").status_code == 200
+        assert service.calls[0].connection == service.calls[1].connection
+
+    @pytest.mark.fault("F03")
+    def test_one_that_drips_is_given_up(
+        self, side: Side, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("airflow_oauth_provider.calls.response.DRAIN_TIME", 0.3)
+        monkeypatch.setattr("airflow_oauth_provider.calls.session.DRAIN_TIME", 0.3)
+        first = iter([Drip(REFUSED + b"Content-Length: 60000\r\n\r\n" + b"x" * 60_000, 0.01)])
+        service.api = lambda request: next(first, None) or echo(request)
+        assert side.run(hook_of(service), "/x").status_code == 200
+
+    @pytest.mark.fault("F14")
+    @pytest.mark.parametrize("stream", [False, True], ids=["read", "stream"])
+    def test_a_kill_ends_a_dripping_refusal(self, service: Service, stream: bool) -> None:
+        hook = hook_of(service)
+        service.api = lambda _: Drip(REFUSED + b"Content-Length: 60000\r\n\r\n" + b"x" * 60_000, 0.01)
+        ended: list[BaseException | float] = []
+
+        def work() -> None:
+            try:
+                hook.run("/x", extra_options={"stream": stream})
+            except OAuthError as error:
+                ended.extend((error, time.monotonic()))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        while (
+            len(service.token_requests) < 2
+        ):  # the token has been renewed: what follows is the rest of the 401
+            time.sleep(0.01)
+        killed_at = time.monotonic()
+        hook.stop()
+        thread.join(10)
+        error, ended_at = ended
+        assert isinstance(error, TaskStoppedError)
+        assert isinstance(ended_at, float)
+        assert ended_at - killed_at < 2
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+ENDED = CHUNKED + b"2\r\n{}\r\n0\r\n"
+HOLD_UPS = [
+    pytest.param(Endless(b"", b"HTTP/1.1 102 Processing\r\n\r\n"), id="informational"),
+    pytest.param(Endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), id="continue"),
+    pytest.param(Drip(HEAD + b"X-Header: " + b"x" * 10_000, 0.05), id="dripped-head"),
+    pytest.param(Drip(b"HTTP/1.1 103 Early Hints\r\n" * 500, 0.05), id="dripped-informational"),
+    pytest.param(Endless(ENDED, b"X-Trailer: x\r\n"), id="trailers"),
+    pytest.param(
+        Drip(CHUNKED + b"2\r\n{}\r\n0\r\n" + b"X-Trailer: x\r\n" * 500, 0.05), id="dripped-trailers"
+    ),
+    pytest.param(Drip(CHUNKED + b"2;" + b"x" * 10_000, 0.05), id="dripped-chunk-size"),
+]
+
+
+@pytest.mark.fault("F15")
+class TestTime:
+    """``timeout`` bounds what has no end without a byte of the body; ``total_timeout`` the whole call."""
+
+    @pytest.mark.parametrize("answer", HOLD_UPS)
+    def test_a_server_that_never_comes_to_the_point(self, side: Side, service: Service, answer: Any) -> None:
+        service.api = lambda _: answer
+        began = time.monotonic()
+        with pytest.raises(OAuthError) as caught:
+            side.run(hook_of(service), "/x", extra_options={"timeout": 1})
+        assert time.monotonic() - began < 10
+        assert isinstance(caught.value, CallFailedError)
+
+    def test_a_body_that_drips_on_and_on(self, side: Side, service: Service) -> None:
+        service.api = lambda _: Drip(HEAD + b"Content-Length: 60000\r\n\r\n" + b"x" * 60_000, 0.02)
+        with pytest.raises(CallTimeoutError):
+            side.run(hook_of(service), "/x", extra_options={"timeout": 5, "total_timeout": 1})
+
+    def test_redirects_and_replays_count_as_one_call(self, side: Side, service: Service) -> None:
+        service.dead.add("tok-1")
+        service.api = lambda _: Drip(HEAD + b"Content-Length: 60000\r\n\r\n" + b"x" * 60_000, 0.02)
+        began = time.monotonic()
+        with pytest.raises(CallTimeoutError):
+            side.run(hook_of(service), "/x", extra_options={"total_timeout": 1})
+        assert time.monotonic() - began < 10
+
+    def test_a_slow_upload_is_no_fault(self, side: Side, service: Service) -> None:
+        class Slow:
+            def __iter__(self) -> Any:
+                for _ in range(4):
+                    time.sleep(0.15)
+                    yield b"piece"
+
+        response = side.run(hook_of(service, "POST"), "/x", Slow(), extra_options={"timeout": 0.4})
+        assert response.json()["body"] == "piece" * 4
+
+    def test_a_large_body_arrives_whole(self, side: Side, service: Service) -> None:
+        body = b"0123456789abcdef" * 65536
+        side.run(hook_of(service, "POST"), "/x", body)
+        assert service.calls[0].body == body
+        assert service.calls[0].header("Content-Length") == str(len(body))
+        assert service.calls[0].header("Transfer-Encoding") is None
+
+    def test_a_server_that_stops_reading(self, side: Side, service: Service) -> None:
+        class Deaf(threading.Thread):
+            def __init__(self) -> None:
+                super().__init__(daemon=True)
+                self.listener = socket.create_server(("127.0.0.1", 0))
+                self.port: int = self.listener.getsockname()[1]
+                self.peers: list[socket.socket] = []
+
+            def run(self) -> None:
+                while True:
+                    try:
+                        self.peers.append(self.listener.accept()[0])
+                    except OSError:
+                        return
+
+        deaf = Deaf()
+        deaf.start()
+        try:
+            hook = hook_of(service, "POST", base_url=f"http://127.0.0.1:{deaf.port}")
+            with pytest.raises(CallTimeoutError):
+                side.run(hook, "/x", b"x" * 50_000_000, extra_options={"timeout": 1})
+        finally:
+            deaf.listener.shutdown(socket.SHUT_RDWR)
+            deaf.listener.close()
+            for peer in deaf.peers:
+                peer.close()
+
+    def test_a_trigger_has_ten_minutes(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert shared_hooks.TOTAL_TIMEOUT == 600
+        monkeypatch.setattr(shared_hooks, "TOTAL_TIMEOUT", 0.5)
+        monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+        service.api = lambda _: Drip(HEAD + b"Content-Length: 60000\r\n\r\n" + b"x" * 60_000, 0.02)
+
+        async def call(options: dict[str, Any] | None) -> None:
+            async with shared_hooks.shared_hook("my_api", "GET", None) as hook:
+                await hook.arun("x", extra_options=options)
+
+        with pytest.raises(CallTimeoutError):
+            asyncio.run(call(None))
+        monkeypatch.setattr(shared_hooks, "TOTAL_TIMEOUT", 600)
+        with pytest.raises(CallTimeoutError):
+            asyncio.run(call({"total_timeout": 0.5}))
+
+    @pytest.mark.parametrize(
+        "value, seconds",
+        [("999999999", 3600.0), ("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0), ("7", 7.0), ("soon", None)],
+    )
+    def test_an_hour_is_the_longest_that_an_api_can_ask_for(
+        self, side: Side, service: Service, value: str, seconds: float | None
+    ) -> None:
+        service.api = lambda _: Json({}, 503, [("Retry-After", value)])
+        with pytest.raises(ResourceError) as caught:
+            side.run(hook_of(service), "/x")
+        assert caught.value.retry_after == seconds
+
+
+@pytest.mark.fault("F28")
+class TestTexts:
+    """What a server says is cut where it stands in an error."""
+
+    def refused(self, side: Side, service: Service, answer: Any) -> ResourceError:
+        service.api = lambda _: answer
+        with pytest.raises(ResourceError) as caught:
+            side.run(hook_of(service), "/x")
+        return caught.value
+
+    def test_reason_type_and_challenges(self, side: Side, service: Service) -> None:
+        long = "x" * 5000
+        head = (
+            f"HTTP/1.1 400 {long}\r\nContent-Type: {long}/{long}\r\nContent-Length: 5\r\n"
+            f'WWW-Authenticate: {long} realm="a", Bearer error="{long}", error_description="{long}"\r\n\r\n'
+        )
+        error = self.refused(side, service, Raw(head.encode() + b"\0bad\0"))
+        assert len(error.challenge or "") <= 200
+        assert len(error.body or "") < 250
+        assert len(str(error)) < 1500
+
+    def test_a_body_of_two_kibibytes(self, side: Side, service: Service) -> None:
+        error = self.refused(side, service, Text(400, "\u00e4" * 100_000))
+        assert error.body is not None
+        assert len(error.body.encode()) <= MAX_BODY
+        assert error.body.endswith("\u2026")
+        assert len(str(error)) < 1500
