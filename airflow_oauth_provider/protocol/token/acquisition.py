@@ -6,35 +6,18 @@ It yields what is to be done (:mod:`airflow_oauth_provider.protocol.effects`), a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import NoReturn
+from collections.abc import Callable
 
-from airflow_oauth_provider.exceptions import (
-    ConfigurationError,
-    OAuthError,
-    TokenEndpointError,
-    TokenResponseError,
-    TransportError,
-)
 from airflow_oauth_provider.protocol.client.methods import method_of
-from airflow_oauth_provider.protocol.effects import AskProvider, Effect, Flow, Outcome, Send, Sleep
-from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
+from airflow_oauth_provider.protocol.effects import Flow
+from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.moments import Budget, Moment
-from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
+from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings
-from airflow_oauth_provider.protocol.token.errors import read_error
-from airflow_oauth_provider.protocol.token.request import build_token_request
-from airflow_oauth_provider.protocol.token.response import CHECK_URL, Granted, read_token_response
-from airflow_oauth_provider.protocol.token.retry import delay_before_retry, http_date, retry_after
-
-CLOCK_SKEW = 30.0
-"""Seconds between the server's Date and our clock from which a refused assertion is re-signed."""
-# Repeating these more often has never helped: once is for the case of a stale record or route.
-_ONCE: frozenset[object] = frozenset({Fault.DNS, 421})
-# Faults that only a change of the configuration mends, with the field to change.
-_CONFIGURATION = {Fault.PROXY_REFUSED: "proxy_url", Fault.ADDRESS_REFUSED: "host"}
-
+from airflow_oauth_provider.protocol.token.endpoint import TOKEN
+from airflow_oauth_provider.protocol.token.exchange import Exchange, Message
+from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
+from airflow_oauth_provider.protocol.token.response import Granted, read_token_response
 
 Acquisition = Flow[Granted]
 
@@ -55,166 +38,13 @@ def acquisition(
     :param entropy: returns that many random bytes.
     :raises OAuthError: the last error, when there is nothing left to try.
     """
-    return _Acquisition(settings, began, budget, random, entropy).run()
 
+    def build(now: float) -> TokenRequest | None:
+        if method_of(settings).function is None:
+            return None
+        return build_token_request(settings, now=now, entropy=entropy)
 
-class _Acquisition:
-    def __init__(
-        self,
-        settings: ClientSettings,
-        began: Moment,
-        budget: Budget,
-        random: Callable[[], float],
-        entropy: Callable[[int], bytes],
-    ) -> None:
-        self.settings = settings
-        self.started = began
-        self.moment = began
-        self.random = random
-        self.entropy = entropy
-        self.ends_at = budget.until
-        self.requests = 0
-        self.retries = 0
-        self.server_ahead = 0.0
-        self.resigned = False
-        self.seen: set[object] = set()
+    def read(response: HttpResponse, sent: Moment, redactor: Redactor) -> Granted:
+        return read_token_response(settings, response, requested_at=sent.wall, redactor=redactor)
 
-    def run(self) -> Acquisition:
-        while True:
-            result = yield from self._attempt()
-            if isinstance(result, Granted):
-                return result
-            wait = self._wait_before_retry(result)
-            if wait > 0:
-                self.moment = (yield Sleep(wait, result.error)).moment
-
-    def _attempt(self) -> Generator[Effect, Outcome, Granted | _Refused]:
-        sent = self.moment
-        self.requests += 1
-        if method_of(self.settings).function is None:
-            outcome = yield AskProvider()
-            redactor = NOTHING
-        else:
-            request = build_token_request(
-                self.settings, now=sent.wall + self.server_ahead, entropy=self.entropy
-            )
-            redactor = request.redactor
-            deadline = min(sent.monotonic + self.settings.network.request_timeout, self.ends_at)
-            outcome = yield Send(request, deadline)
-        self.moment = outcome.moment
-        result = outcome.result
-        if isinstance(result, Granted):
-            return result
-        if isinstance(result, HttpResponse):
-            return self._read(result, sent, redactor)
-        if isinstance(result, Failure):
-            return _Refused(self._no_answer(result), result.fault)
-        if isinstance(result, OAuthError):
-            return _Refused(result, None)
-        raise TypeError(f"an attempt cannot end with {type(result).__name__}")
-
-    def _read(self, response: HttpResponse, sent: Moment, redactor: Redactor) -> Granted | _Refused:
-        """Read a response; errors come back as values, since most of them may be retried."""
-        skew = self._skew(response)
-        try:
-            if response.status == 200:
-                return read_token_response(self.settings, response, requested_at=sent.wall, redactor=redactor)
-            if response.status < 400:
-                raise _unexpected(response)
-            seconds = retry_after(response, now=self.moment.wall)
-            raise read_error(self.settings, response, retry_after=seconds, redactor=redactor)
-        except OAuthError as error:
-            return _Refused(error, response.status, skew)
-
-    def _skew(self, response: HttpResponse) -> float:
-        server = http_date(response.header("date") or "")
-        return 0.0 if server is None else server - self.moment.wall
-
-    def _wait_before_retry(self, refused: _Refused) -> float:
-        """Return the seconds to wait before trying again.
-
-        :raises OAuthError: the refusal itself, when it is final.
-        """
-        error = refused.error
-        if self._clock_explains(refused):
-            self.resigned = True
-            self.server_ahead = refused.skew
-            return 0.0
-        repeated = refused.kind in _ONCE and refused.kind in self.seen
-        self.seen.add(refused.kind)
-        if not error.retryable or repeated or self.retries >= self.settings.retry.max_attempts:
-            self._give_up(error)
-        seconds = error.retry_after if isinstance(error, TokenEndpointError | TransportError) else None
-        wait = delay_before_retry(
-            self.retries,
-            remaining=self.ends_at - self.moment.monotonic,
-            retry_after=seconds,
-            random=self.random,
-        )
-        if wait is None:
-            self._give_up(error)
-        self.retries += 1
-        return wait
-
-    def _clock_explains(self, refused: _Refused) -> bool:
-        """Whether a refused assertion may only have carried the wrong time (one extra attempt).
-
-        Not all servers say so: some answer any error, or 403 and nothing else.
-        """
-        return (
-            isinstance(refused.error, TokenEndpointError)
-            and not refused.error.retryable
-            and method_of(self.settings).signs
-            and not self.resigned
-            and abs(refused.skew) > CLOCK_SKEW
-            and self.moment.monotonic < self.ends_at
-        )
-
-    def _give_up(self, error: OAuthError) -> NoReturn:
-        if isinstance(error, TransportError):
-            elapsed = self.moment.monotonic - self.started.monotonic
-            attempts = "1 attempt" if self.requests == 1 else f"{self.requests} attempts"
-            raise TransportError(
-                f"{error.message} ({attempts}, {elapsed:.1f} s)",
-                host=error.host,
-                attempts=self.requests,
-                elapsed=elapsed,
-                retryable=error.retryable,
-                retry_after=error.retry_after,
-            ) from None
-        raise error from None
-
-    def _no_answer(self, failure: Failure) -> OAuthError:
-        host = self.settings.server.origin.host_and_port
-        text = f"no response from the token endpoint {host}: {failure.detail}"
-        if failure.fault in _CONFIGURATION:
-            return ConfigurationError(text, field=failure.field or _CONFIGURATION[failure.fault])
-        if failure.fault is Fault.MALFORMED:
-            return TokenResponseError(text)
-        return TransportError(text, host=host, retryable=failure.fault.retryable)
-
-
-@dataclass(frozen=True)
-class _Refused:
-    """An attempt that brought no token.
-
-    :param kind: its HTTP status or :class:`Fault`.
-    :param skew: seconds by which the server's clock is ahead of ours.
-    """
-
-    error: OAuthError
-    kind: object
-    skew: float = 0.0
-
-
-def _unexpected(response: HttpResponse) -> TokenResponseError:
-    if 300 <= response.status < 400:
-        text = (
-            f"the token endpoint redirects (HTTP status {response.status}); this is not followed, since "
-            "it could carry the secret elsewhere"
-        )
-        advice = "configure the final access token URL"
-    else:
-        text = f"the token endpoint answered HTTP status {response.status} instead of 200 (RFC 6749 §5.1)"
-        advice = CHECK_URL
-    return TokenResponseError(text, status=response.status).with_advice(advice)
+    return Exchange(settings, Message(TOKEN, build, read), began, budget, random).run()

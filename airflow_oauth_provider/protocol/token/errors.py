@@ -1,4 +1,4 @@
-"""The token endpoint's refusals (RFC 6749 §5.2)."""
+"""Refusals of the authorization server (RFC 6749 §5.2, which RFC 7662 §2.3 and RFC 7009 §2.2.1 take over)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.strict_json import JsonError, parse_object
 from airflow_oauth_provider.protocol.texts import clean, clean_uri
+from airflow_oauth_provider.protocol.token.endpoint import TOKEN, Endpoint
 
 RETRYABLE_STATUSES = frozenset({408, 421, 425, 429, 500, 502, 503, 504, *range(520, 528)})
 RETRYABLE_ERRORS = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 
 _CHECK_CLIENT = "check client id and secret (or key), and the authentication method"
-_CHECK_URL = "check the access token URL"
 _NO_DPOP = "the server wants DPoP, which this connection does not use: switch it off for this client"
 _ADVICE = {
     "invalid_client": _CHECK_CLIENT,
@@ -34,18 +34,20 @@ _ADVICE_BY_STATUS = {
     400: f"the server does not say why: {_CHECK_CLIENT}, and the parameters of the request",
     401: _CHECK_CLIENT,
     403: f"{_CHECK_CLIENT}; else a gateway or policy in front of the server refuses this client",
-    404: _CHECK_URL,
-    405: _CHECK_URL,
-    410: _CHECK_URL,
-    415: _CHECK_URL,
     429: "the server limits the rate of requests",
 }
+_NOT_THERE = frozenset({404, 405, 410, 415})
 _REFUSED_CLIENT = frozenset({"invalid_client", "unauthorized_client"})
 _PERHAPS_THE_CLIENT = frozenset({400, 401, 403})
 
 
 def read_error(
-    settings: ClientSettings, response: HttpResponse, *, retry_after: float | None, redactor: Redactor
+    settings: ClientSettings,
+    response: HttpResponse,
+    *,
+    retry_after: float | None,
+    redactor: Redactor,
+    endpoint: Endpoint = TOKEN,
 ) -> TokenEndpointError:
     """Turn a response that is neither 200 nor a redirect into its error.
 
@@ -55,7 +57,9 @@ def read_error(
         data = parse_object(response.body)
     except JsonError:
         data = {}
-    return endpoint_error(settings, response, data, retry_after=retry_after, redactor=redactor)
+    return endpoint_error(
+        settings, response, data, retry_after=retry_after, redactor=redactor, endpoint=endpoint
+    )
 
 
 def endpoint_error(
@@ -65,6 +69,7 @@ def endpoint_error(
     *,
     retry_after: float | None = None,
     redactor: Redactor = NOTHING,
+    endpoint: Endpoint = TOKEN,
 ) -> TokenEndpointError:
     """Build the typed error from the members RFC 6749 §5.2 names, cleaned."""
     code = _code(data.get("error"), redactor)
@@ -72,13 +77,13 @@ def endpoint_error(
     retryable = response.status in RETRYABLE_STATUSES or code in RETRYABLE_ERRORS
     # A 503 that carries invalid_client is a 503: the client may be fine, its server is not.
     invalid = code == "invalid_client" and response.status not in RETRYABLE_STATUSES
-    text = f"the authorization server {settings.server.origin.authority} refused the token request"
+    text = f"the authorization server {endpoint.origin_of(settings).authority} refused {endpoint.request}"
     text += f": {code}" if code else f" with HTTP status {response.status}"
     text += f" ({description})" if description else ""
     text += f". It asks to wait {retry_after:.0f} s" if retry_after is not None else ""
     kind = InvalidClientError if invalid else TokenEndpointError
     error = kind(
-        f"{text} (RFC 6749 §5.2)",
+        f"{text} ({endpoint.error_rule})",
         status=response.status,
         error=code,
         description=description,
@@ -87,12 +92,16 @@ def endpoint_error(
         retryable=retryable,
         is_page=not data and response.body.lstrip()[:1] == b"<",
     )
-    return error.with_advice(_advice(settings, code, response.status))
+    return error.with_advice(_advice(settings, endpoint, code, response.status))
 
 
-def _advice(settings: ClientSettings, code: str | None, status: int) -> str | None:
+def _advice(settings: ClientSettings, endpoint: Endpoint, code: str | None, status: int) -> str | None:
     """Return what to do about an error code, else about a status; ``None`` when there is no saying."""
-    general = _ADVICE.get(code or "") or _ADVICE_BY_STATUS.get(status)
+    general = (
+        endpoint.advice.get(code or status)
+        or _ADVICE.get(code or "")
+        or (f"check {endpoint.address}" if status in _NOT_THERE else _ADVICE_BY_STATUS.get(status))
+    )
     concerns_client = code in _REFUSED_CLIENT if code else status in _PERHAPS_THE_CLIENT
     particular = method_of(settings).advice(settings) if concerns_client else ()
     return "; ".join(text for text in (general, *particular) if text) or None

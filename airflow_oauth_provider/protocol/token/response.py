@@ -13,11 +13,10 @@ from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.settings import DEFAULT_EXPIRES_IN, ClientSettings
-from airflow_oauth_provider.protocol.strict_json import JsonError, parse_object
 from airflow_oauth_provider.protocol.texts import MAX_SCOPES, cut
+from airflow_oauth_provider.protocol.token.endpoint import TOKEN, is_blank
 from airflow_oauth_provider.protocol.token.errors import endpoint_error
 
-CHECK_URL = "check that the access token URL is the token endpoint"
 MAX_EXPIRES_IN = 24 * 3600
 LARGE_TOKEN = 8 * 1024
 MAX_TOKEN = 16 * 1024
@@ -28,7 +27,6 @@ _VSCHAR = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+\Z")
 _B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*\Z")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: +[\x21\x23-\x5b\x5d-\x7e]+)*\Z")
 _DECIMAL = re.compile(r"0*([0-9]+)(?:\.[0-9]*)?\Z", re.ASCII)
-_MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,64}/[a-z0-9.+-]{1,127}\Z")
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,8 @@ def read_token_response(
     :raises TokenResponseError: when it is no token response.
     :raises InsufficientScopeError: when ``require_scopes`` is not met.
     """
-    if response.header("content-encoding") not in {None, "", "identity"}:
-        raise _malformed("it is compressed, although that was not asked for")
-    data = _read_object(response)
-    if not _is_blank(data.get("error")):
+    data = TOKEN.read_object(response)
+    if not is_blank(data.get("error")):
         raise endpoint_error(settings, response, data, redactor=redactor)
     _check_type(data)
     value = _read_value(settings, data)
@@ -101,31 +97,7 @@ def check_custom_token(settings: ClientSettings, token: object) -> AccessToken:
     return token
 
 
-def _malformed(reason: str, status: int = 200) -> TokenResponseError:
-    return TokenResponseError(
-        f"the token endpoint did not answer with a token: {reason} (RFC 6749 §5.1)", status=status
-    ).with_advice(CHECK_URL)
-
-
-def _read_object(response: HttpResponse) -> dict[str, Any]:
-    if not response.body.strip():
-        raise _malformed("its body is empty")
-    try:
-        return parse_object(response.body)
-    except JsonError as error:
-        reason = f"{error}{_kind_of(response)}"
-    # Outside of the except block: the error of the parser holds the text, and with it the token.
-    raise _malformed(reason)
-
-
-def _kind_of(response: HttpResponse) -> str:
-    kind = (response.header("content-type") or "").split(";")[0].strip().lower()
-    return f" (Content-Type {kind})" if _MEDIA_TYPE.match(kind) else ""
-
-
-def _is_blank(value: object) -> bool:
-    """Whether a member says nothing: servers send null or an empty text for what they do not say."""
-    return value is None or (isinstance(value, str) and not value.strip(" "))
+_malformed = TOKEN.malformed
 
 
 def _check_type(data: dict[str, Any]) -> None:
@@ -157,7 +129,7 @@ def _read_lifetime(data: dict[str, Any]) -> float | None:
     A number is clamped before it becomes a float: Python has integers that no float can hold.
     """
     value = data.get("expires_in")
-    if _is_blank(value):
+    if is_blank(value):
         return None
     if isinstance(value, str):
         value = _decimal(value)

@@ -1,0 +1,214 @@
+"""One request to the authorization server, repeated while that may help, as a generator.
+
+The rules are those of one acquisition, whatever is asked: so many attempts within one budget, pauses between
+them (:mod:`airflow_oauth_provider.protocol.token.retry`), and one attempt more where the server's clock
+explains the refusal of an assertion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Generic, NoReturn, TypeVar, cast
+
+from airflow_oauth_provider.exceptions import (
+    ConfigurationError,
+    OAuthError,
+    TokenEndpointError,
+    TokenResponseError,
+    TransportError,
+)
+from airflow_oauth_provider.protocol.client.methods import method_of
+from airflow_oauth_provider.protocol.effects import AskProvider, Effect, Flow, Outcome, Send, Sleep
+from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
+from airflow_oauth_provider.protocol.moments import Budget, Moment
+from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
+from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.token.endpoint import Endpoint
+from airflow_oauth_provider.protocol.token.errors import read_error
+from airflow_oauth_provider.protocol.token.request import TokenRequest
+from airflow_oauth_provider.protocol.token.retry import delay_before_retry, http_date, retry_after
+
+Result = TypeVar("Result")
+
+CLOCK_SKEW = 30.0
+"""Seconds between the server's Date and our clock from which a refused assertion is re-signed."""
+# Repeating these more often has never helped: once is for the case of a stale record or route.
+_ONCE: frozenset[object] = frozenset({Fault.DNS, 421})
+# Faults that only a change of the configuration mends.
+_CONFIGURATION = frozenset({Fault.PROXY_REFUSED, Fault.ADDRESS_REFUSED})
+
+
+@dataclass(frozen=True)
+class Message(Generic[Result]):
+    """What is asked, and how the response is read.
+
+    :param build: returns the request as it is sent at a time (seconds since the epoch, as the server is
+        believed to count them); ``None`` where the ``custom`` provider is called instead.
+    :param read: returns what a response of status 200 says, or raises the typed error. It is given the
+        moment at which the request was sent, and the redactor of what an error may not repeat.
+    """
+
+    endpoint: Endpoint
+    build: Callable[[float], TokenRequest | None]
+    read: Callable[[HttpResponse, Moment, Redactor], Result]
+
+
+class Exchange(Generic[Result]):
+    """See the module.
+
+    :param began: now.
+    :param budget: of the caller, who may have waited for others before.
+    :param random: returns a float in [0, 1).
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        message: Message[Result],
+        began: Moment,
+        budget: Budget,
+        random: Callable[[], float],
+    ) -> None:
+        self.settings = settings
+        self.message = message
+        self.endpoint = message.endpoint
+        self.started = began
+        self.moment = began
+        self.random = random
+        self.ends_at = budget.until
+        self.requests = 0
+        self.retries = 0
+        self.server_ahead = 0.0
+        self.resigned = False
+        self.seen: set[object] = set()
+
+    def run(self) -> Flow[Result]:
+        """Carry it out.
+
+        :raises OAuthError: the last error, when there is nothing left to try.
+        """
+        while True:
+            result = yield from self._attempt()
+            if not isinstance(result, _Refused):
+                return result
+            wait = self._wait_before_retry(result)
+            if wait > 0:
+                self.moment = (yield Sleep(wait, result.error)).moment
+
+    def _attempt(self) -> Generator[Effect, Outcome, Result | _Refused]:
+        sent = self.moment
+        self.requests += 1
+        request = self.message.build(sent.wall + self.server_ahead)
+        if request is None:
+            outcome = yield AskProvider()
+        else:
+            deadline = min(sent.monotonic + self.settings.network.request_timeout, self.ends_at)
+            outcome = yield Send(request, deadline)
+        self.moment = outcome.moment
+        result = outcome.result
+        if isinstance(result, HttpResponse):
+            return self._read(result, sent, request.redactor if request else NOTHING)
+        if isinstance(result, Failure):
+            return _Refused(self._no_answer(result), result.fault)
+        if isinstance(result, OAuthError):
+            return _Refused(result, None)
+        if request is not None or result is None:
+            raise TypeError(f"an attempt cannot end with {type(result).__name__}")
+        return cast("Result", result)  # what the provider returned
+
+    def _read(self, response: HttpResponse, sent: Moment, redactor: Redactor) -> Result | _Refused:
+        """Read a response; errors come back as values, since most of them may be retried."""
+        skew = self._skew(response)
+        try:
+            if response.status == 200:
+                return self.message.read(response, sent, redactor)
+            if response.status < 400:
+                raise self.endpoint.unexpected_status(response)
+            seconds = retry_after(response, now=self.moment.wall)
+            raise read_error(
+                self.settings, response, retry_after=seconds, redactor=redactor, endpoint=self.endpoint
+            )
+        except OAuthError as error:
+            return _Refused(error, response.status, skew)
+
+    def _skew(self, response: HttpResponse) -> float:
+        server = http_date(response.header("date") or "")
+        return 0.0 if server is None else server - self.moment.wall
+
+    def _wait_before_retry(self, refused: _Refused) -> float:
+        """Return the seconds to wait before trying again.
+
+        :raises OAuthError: the refusal itself, when it is final.
+        """
+        error = refused.error
+        if self._clock_explains(refused):
+            self.resigned = True
+            self.server_ahead = refused.skew
+            return 0.0
+        repeated = refused.kind in _ONCE and refused.kind in self.seen
+        self.seen.add(refused.kind)
+        if not error.retryable or repeated or self.retries >= self.settings.retry.max_attempts:
+            self._give_up(error)
+        seconds = error.retry_after if isinstance(error, TokenEndpointError | TransportError) else None
+        wait = delay_before_retry(
+            self.retries,
+            remaining=self.ends_at - self.moment.monotonic,
+            retry_after=seconds,
+            random=self.random,
+        )
+        if wait is None:
+            self._give_up(error)
+        self.retries += 1
+        return wait
+
+    def _clock_explains(self, refused: _Refused) -> bool:
+        """Whether a refused assertion may only have carried the wrong time (one extra attempt).
+
+        Not all servers say so: some answer any error, or 403 and nothing else.
+        """
+        return (
+            isinstance(refused.error, TokenEndpointError)
+            and not refused.error.retryable
+            and method_of(self.settings).signs
+            and not self.resigned
+            and abs(refused.skew) > CLOCK_SKEW
+            and self.moment.monotonic < self.ends_at
+        )
+
+    def _give_up(self, error: OAuthError) -> NoReturn:
+        if isinstance(error, TransportError):
+            elapsed = self.moment.monotonic - self.started.monotonic
+            attempts = "1 attempt" if self.requests == 1 else f"{self.requests} attempts"
+            raise TransportError(
+                f"{error.message} ({attempts}, {elapsed:.1f} s)",
+                host=error.host,
+                attempts=self.requests,
+                elapsed=elapsed,
+                retryable=error.retryable,
+                retry_after=error.retry_after,
+            ) from None
+        raise error from None
+
+    def _no_answer(self, failure: Failure) -> OAuthError:
+        host = self.endpoint.origin_of(self.settings).host_and_port
+        text = f"no response from the {self.endpoint.name} {host}: {failure.detail}"
+        if failure.fault in _CONFIGURATION:
+            concerned = "proxy_url" if failure.fault is Fault.PROXY_REFUSED else self.endpoint.setting
+            return ConfigurationError(text, field=failure.field or concerned)
+        if failure.fault is Fault.MALFORMED:
+            return TokenResponseError(text)
+        return TransportError(text, host=host, retryable=failure.fault.retryable)
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """An attempt that brought no token.
+
+    :param kind: its HTTP status or :class:`Fault`.
+    :param skew: seconds by which the server's clock is ahead of ours.
+    """
+
+    error: OAuthError
+    kind: object
+    skew: float = 0.0
