@@ -84,7 +84,9 @@ def shortest_masked() -> int:
 def _text(option: str) -> str:
     from airflow.providers.common.compat.sdk import conf
 
-    return str(conf.get(SECTION, option, fallback="") or "").strip()
+    with suppress(Exception):  # of the configuration's own syntax, which repeats the value
+        return str(conf.get(SECTION, option, fallback="") or "").strip()
+    raise _bad(option, "cannot be read: is each % in it written as %%?")
 
 
 def _boolean(option: str) -> bool:

@@ -268,6 +268,8 @@ def split_pattern(pattern: str) -> tuple[str, int | None]:
     if not match:
         raise UrlError("must list hosts like idp.example, *.example or idp.example:8443")
     wildcard, host, port = match.groups()
+    if port is not None and not 1 <= int(port) <= 65535:
+        raise UrlError("has a port that is none: a port is 1 to 65535")
     return (wildcard or "") + canonical_host(host.strip("[]")), int(port) if port else None
 
 

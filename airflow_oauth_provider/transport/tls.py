@@ -18,6 +18,7 @@ from airflow_oauth_provider.transport.sockets import BoundedSSLSocket
 # What requests and OpenSSL programs obey, in the order in which requests looks.
 _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _LONGEST_PATH = 300
+_LARGEST_BUNDLE = 16 * 2**20
 
 
 class Bundle(NamedTuple):
@@ -116,10 +117,14 @@ def _bundle(path: str, source: str) -> Bundle:
 def _why_unreadable(path: str) -> str | None:
     """Return why a file or folder cannot be read; reading a pipe might never end."""
     try:
-        mode = Path(path).stat().st_mode
+        status = Path(path).stat()
     except (OSError, ValueError, TypeError) as error:
         return type(error).__name__
-    return None if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else "neither file nor folder"
+    if stat.S_ISDIR(status.st_mode):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return "neither file nor folder"
+    return f"larger than {_LARGEST_BUNDLE // 2**20} MiB" if status.st_size > _LARGEST_BUNDLE else None
 
 
 def _unusable(path: str, source: str, reason: str) -> ConfigurationError:

@@ -511,6 +511,8 @@ def test_a_short_secret_in_a_foreign_database(
         ("store_key", "c2hvcnQ="),
         ("custom_providers", '{"corp": the-password}'),
         ("allow_unverified_tls", "the-password"),
+        ("allowed_token_hosts", "idp.example:99999"),
+        ("allowed_api_hosts", "https://the-password@x"),
     ],
 )
 @pytest.mark.fault("F18", "F27")

@@ -96,7 +96,11 @@ class TestAuthorities:
             side.run(hook, "x", extra_options={"verify": False})
         assert caught.value.field == "extra_options"
 
-    def test_a_callers_client_certificate(self, side: Side, service: Service, tmp_path: Path) -> None:
+    @pytest.mark.fault("F71")
+    @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+    def test_a_callers_client_certificate(
+        self, side: Side, service: Service, tmp_path: Path, version: ssl.TLSVersion
+    ) -> None:
         mine = issue(CA, "client.example")
         certificate, key = tmp_path / "mine.pem", tmp_path / "mine.key"
         certificate.write_text(mine.certificate)
@@ -104,13 +108,15 @@ class TestAuthorities:
         context = server_context(issue(CA), tmp_path)
         context.load_verify_locations(cadata=CA.certificate)
         context.verify_mode = ssl.CERT_REQUIRED
+        context.maximum_version = context.minimum_version = version
         with ScriptedServer(context) as server:
             server.script(echo)
             hook = hook_of(service, server.url, ca_certificates=CA.certificate)
             options = {"cert": (str(certificate), str(key))}
             assert side.run(hook, "x", extra_options=options).status_code == 200
-            with pytest.raises(TransportError):
+            with pytest.raises(TransportError, match="client certificate") as caught:
                 side.run(hook, "x")
+            assert not caught.value.retryable
 
 
 class TestProxies:
@@ -235,12 +241,15 @@ class TestProxies:
 class TestBundlesOfTheEnvironment:
     """``REQUESTS_CA_BUNDLE`` and its kin, as companies set them."""
 
-    @pytest.fixture(params=["missing", "empty", "no-PEM", "pipe", "unreadable-name"])
+    @pytest.fixture(params=["missing", "empty", "no-PEM", "pipe", "unreadable-name", "huge"])
     def broken(self, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         path = tmp_path / "bundle.pem"
         if request.param == "unreadable-name":
             return tmp_path / ("x" * 300)
-        if request.param == "pipe":
+        if request.param == "huge":
+            with path.open("wb") as file:
+                file.truncate(2**34)
+        elif request.param == "pipe":
             os.mkfifo(path)
         elif request.param != "missing":
             path.write_text("" if request.param == "empty" else "no certificate")
