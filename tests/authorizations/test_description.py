@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -17,15 +16,13 @@ from airflow_oauth_provider.authorizations import (
     Authorization,
     AuthorizationStatus,
     authorize,
-    deployment_warnings,
     describe,
     display_settings,
     forget,
-    store_note,
 )
 from airflow_oauth_provider.authorizations.checking import Target, check_all
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
-from airflow_oauth_provider.deployment.policy import Policy, read_policy
+from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.tokens.entries import DISABLED_AFTER
 from tests.servers.certificates import pkcs12
@@ -272,63 +269,10 @@ class TestDetails:
         for secret in ("a-client-secret", "hidden-pin", "tok-1"):
             assert secret not in shown
 
-    def test_settings_tell_of_a_secret_only_that_it_is_there(self, service: Service) -> None:
-        shown = dict(
-            display_settings(service.connection(secret_params="pin=1234", post_params=["a=b", "c=d"]))
-        )
-        assert shown["Client secret"] == "set"
-        assert shown["Secret post parameters"] == "set"
-        assert shown["Post parameters"] == "a=b\nc=d"
-        assert "Audience" not in shown
-
-    @pytest.mark.parametrize("form", ["lines", "list", "object", "json"])
-    @pytest.mark.parametrize(
-        ("field", "label"),
-        [
-            ("post_params", "Post parameters"),
-            ("query_params", "Query parameters"),
-            ("request_headers", "Request headers"),
-            ("api_headers", "API headers"),
-            ("jwt_claims", "Additional JWT claims"),
-        ],
-    )
-    def test_what_airflow_hides_by_its_name_is_hidden(
-        self, service: Service, field: str, label: str, form: str
-    ) -> None:
-        names = ("password", "api_key", "X-Auth-Token", "X-Api-Key", "my_Secret", "Authorization")
-        lines = [*(f"{name}=hunter-2" for name in names), "tenant=emea"]
-        pairs = dict(line.split("=") for line in lines)
-        forms = {"lines": "\n".join(lines), "list": lines, "object": pairs, "json": json.dumps(pairs)}
-        connection = service.connection(**{field: forms[form]})
-        shown = dict(display_settings(connection))[label]
-        assert "hunter" not in shown
-        assert shown.splitlines() == [*(f"{name}=***" for name in names), "tenant=emea"]
-        assert "hunter" not in json.dumps(describe(connection).report())
-
-    def test_claims_are_hidden_at_any_depth(self, service: Service) -> None:
-        claims = {"ctx": {"tenant": "emea", "keys": [{"password": "hunter-2"}]}, "tokens": ["hunter-3"]}
-        shown = dict(display_settings(service.connection(jwt_claims=claims)))["Additional JWT claims"]
-        assert shown.splitlines() == ['ctx={"tenant": "emea", "keys": [{"password": "***"}]}', "tokens=***"]
-
-    def test_pairs_that_are_none_are_not_repeated(self, service: Service) -> None:
-        shown = dict(display_settings(service.connection(post_params=["password: hunter-2"])))
-        assert "hunter" not in shown["Post parameters"]
-        assert "line 1" in shown["Post parameters"]
-
     def test_a_long_name_and_an_unknown_key_are_warned_about(self, service: Service) -> None:
         warnings = describe(service.connection(conn_id="n" * 51, scopes="read")).warnings
         assert any("longer than 50" in warning for warning in warnings)
         assert any('"scopes"' in warning for warning in warnings)
-
-    @pytest.mark.parametrize("kind", ["file", "memory"])
-    def test_the_store_says_whose_use_it_knows(self, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", kind)
-        note = store_note(read_policy()) or ""
-        assert (socket.gethostname() if kind == "file" else "this process") in note
-
-    def test_empty_allow_lists_are_warned_about(self) -> None:
-        assert len(deployment_warnings(Policy())) == 2
-        assert deployment_warnings(Policy(token_hosts=("a",), api_hosts=("b",))) == ()
 
     def test_the_certificate_behind_a_private_key(self, service: Service) -> None:
         ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=12)

@@ -1,53 +1,58 @@
+"""Settings as displays show them."""
+
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
-from airflow.sdk import Connection
 
-from airflow_oauth_provider.authorizations.settings import display_settings, displayable
-
-
-def shown(extra: Any, **standard: Any) -> dict[str, str]:
-    values = {"host": "https://idp.example/token", "login": "me", "password": "the-password", **standard}
-    text = extra if isinstance(extra, str) else json.dumps(extra)
-    return dict(display_settings(Connection(conn_id="x", conn_type="x", extra=text, **values)))
+from airflow_oauth_provider.authorizations import (
+    describe,
+    display_settings,
+)
+from tests.service import Service
 
 
-def test_what_is_filled_in_and_of_secrets_only_that_they_are() -> None:
-    rows = shown(
-        {
-            "scope": "read",
-            "include_scope": False,
-            "resource": ["https://a.example", "https://b.example"],
-            "secret_params": "pin=12345",
-            "private_key": "-----BEGIN",
-            "audience": "",
-            "category": None,
-        }
-    )
-    assert rows["Scope"] == "read"
-    assert rows["Client secret"] == "set"
-    assert "https://a.example\nhttps://b.example" in rows.values()
-    assert "false" in rows.values()
-    assert list(rows.values()).count("set") == 3
-    assert not [value for value in rows.values() if "12345" in value or "BEGIN" in value or value == ""]
+def test_settings_tell_of_a_secret_only_that_it_is_there(service: Service) -> None:
+    shown = dict(display_settings(service.connection(secret_params="pin=1234", post_params=["a=b", "c=d"])))
+    assert shown["Client secret"] == "set"
+    assert shown["Secret post parameters"] == "set"
+    assert shown["Post parameters"] == "a=b\nc=d"
+    assert "Audience" not in shown
 
 
-def test_named_values_are_hidden_where_airflow_hides_them() -> None:
-    rows = shown({"post_params": "realm=blue\napi_key=abcdef", "jwt_claims": {"a": {"password": "abcdef"}}})
-    text = "\n".join(rows.values())
-    assert "realm=blue" in text
-    assert "api_key=***" in text
-    assert "abcdef" not in text
+@pytest.mark.parametrize("form", ["lines", "list", "object", "json"])
+@pytest.mark.parametrize(
+    ("field", "label"),
+    [
+        ("post_params", "Post parameters"),
+        ("query_params", "Query parameters"),
+        ("request_headers", "Request headers"),
+        ("api_headers", "API headers"),
+        ("jwt_claims", "Additional JWT claims"),
+    ],
+)
+def test_what_airflow_hides_by_its_name_is_hidden(
+    service: Service, field: str, label: str, form: str
+) -> None:
+    names = ("password", "api_key", "X-Auth-Token", "X-Api-Key", "my_Secret", "Authorization")
+    lines = [*(f"{name}=hunter-2" for name in names), "tenant=emea"]
+    pairs = dict(line.split("=") for line in lines)
+    forms = {"lines": "\n".join(lines), "list": lines, "object": pairs, "json": json.dumps(pairs)}
+    connection = service.connection(**{field: forms[form]})
+    shown = dict(display_settings(connection))[label]
+    assert "hunter" not in shown
+    assert shown.splitlines() == [*(f"{name}=***" for name in names), "tenant=emea"]
+    assert "hunter" not in json.dumps(describe(connection).report())
 
 
-@pytest.mark.parametrize("extra", ["no json", "[]", '{"a": 1, "a": 2'])
-def test_what_cannot_be_read_shows_nothing(extra: str) -> None:
-    assert shown(extra) == {}
+def test_claims_are_hidden_at_any_depth(service: Service) -> None:
+    claims = {"ctx": {"tenant": "emea", "keys": [{"password": "hunter-2"}]}, "tokens": ["hunter-3"]}
+    shown = dict(display_settings(service.connection(jwt_claims=claims)))["Additional JWT claims"]
+    assert shown.splitlines() == ['ctx={"tenant": "emea", "keys": [{"password": "***"}]}', "tokens=***"]
 
 
-def test_halves_of_characters_are_replaced() -> None:
-    assert displayable("a\ud800b") == "a?b"
-    assert displayable(None) is None
+def test_pairs_that_are_none_are_not_repeated(service: Service) -> None:
+    shown = dict(display_settings(service.connection(post_params=["password: hunter-2"])))
+    assert "hunter" not in shown["Post parameters"]
+    assert "line 1" in shown["Post parameters"]

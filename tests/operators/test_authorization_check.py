@@ -17,7 +17,6 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AssetAlias
 
 from airflow_oauth_provider.authorizations.actions import ConnectionCheck
-from airflow_oauth_provider.authorizations.summary import markdown
 from airflow_oauth_provider.client import report
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError
 from airflow_oauth_provider.operators.oauth2 import OAuth2AuthorizationCheckOperator
@@ -275,24 +274,6 @@ def test_the_report_holds_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     for shown in (json.dumps(task.pushed), str(caught.value), repr(caught.value.__cause__), caplog.text):
         assert "a-client-secret" not in shown
         assert "tok-" not in shown
-
-
-def test_the_summary_keeps_its_table_whole() -> None:
-    found = {
-        "conn_id": "a|b",
-        "category": "x\ny",
-        "outcome": "failed",
-        "ok": False,
-        "message": "line\n| break",
-        "error": {"remedy": "Do\n| this."},
-        "expires_at": None,
-        "token_host": "h",
-        "warnings": ["w\nx"],
-    }
-    text = markdown({"checked": 1, "failed": 1, "with_warnings": 0, "connections": [found], "notes": []})
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert rows[-1] == r"| a\|b | x y | **failed** |  | h |"
-    assert r"- a\|b: line \| break. Do \| this." in text.splitlines()
 
 
 def test_a_kill_ends_it(service: Service) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.exceptions import TokenEndpointError, TransportError
+from airflow_oauth_provider.exceptions import TransportError
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
@@ -307,20 +307,6 @@ def test_a_record_that_is_not_what_it_should_be_is_not_known(written: bytes) -> 
 
 def test_a_record_of_a_later_version_may_say_more() -> None:
     assert LastUse.load(record(more=1, status=status(more=1))) is not None
-
-
-@pytest.mark.fault("F22")
-def test_texts_are_cleaned_again() -> None:
-    refused = TokenEndpointError(
-        "a\x1b[31m\u202eb" + "x" * 10_000, status=401, error="e\n", uri="javascript:1"
-    )
-    read = Status.load(Status(refused_at=time.time(), error=refused, scopes=("a\x07b",)).dump())
-    assert read is not None
-    assert isinstance(read.error, TokenEndpointError)
-    assert read.error.message.startswith("a [31m b")
-    assert len(read.error.message) <= 8192
-    assert (read.error.error, read.error.uri) == ("e ", None)
-    assert read.scopes == ("a b",)
 
 
 @pytest.mark.parametrize("lifetime", [float("inf"), 10.0**12])

@@ -1,0 +1,32 @@
+"""Connections as commands find them."""
+
+from __future__ import annotations
+
+from tests.cli.arrangement import MARKS, create
+from tests.cli.commands import CommandLine
+from tests.service import Service
+
+pytestmark = MARKS
+
+
+def test_one_under_another_fernet_key(cli: CommandLine, service: Service, sealed: str) -> None:
+    create(cli, service, "one")
+    rows = cli("oauth2", "list", "--json").json
+    assert [(row["conn_id"], row["status"]) for row in rows] == [
+        ("one", "authorized"),
+        (sealed, "wrong_configuration"),
+    ]
+    assert "Fernet key" in rows[1]["text"]
+    for arguments in (("--all",), (sealed, "one")):
+        ended = cli("oauth2", "check", *arguments, "--json")
+        found = {each["conn_id"]: each for each in ended.json}
+        assert (ended.code, found["one"]["ok"], found[sealed]["ok"]) == (1, True, False)
+        assert found[sealed]["error"]["field"] == "password"
+        assert "Fernet key" in found[sealed]["message"]
+    assert "exists already" in create(cli, service, sealed).err
+    assert "Traceback" not in cli("oauth2", "forget", sealed).err
+
+
+def test_of_the_environment(cli: CommandLine, service: Service) -> None:
+    ended = cli("oauth2", "check", "mine", env={"AIRFLOW_CONN_MINE": service.environment()})
+    assert ended.code == 0, ended.out

@@ -1,0 +1,159 @@
+"""``airflow oauth2 create``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.connection.fields import FIELDS
+from tests.cli.arrangement import MARKS, SECRET, create, stored
+from tests.cli.commands import CommandLine
+from tests.servers.scripted import (
+    Json,
+)
+from tests.service import Service
+
+pytestmark = MARKS
+
+
+class TestCreate:
+    """Saves, then authorizes."""
+
+    def test_it_writes_every_declared_key(self, cli: CommandLine, service: Service) -> None:
+        given = ["scope=read write", "post_params=tenant=emea", "post_params=a=b", "include_scope=false"]
+        given += ["max_retry_attempts=1", "category=finance"]
+        more = [argument for each in given for argument in ("--set", each)]
+        ended = create(cli, service, "orders", *more, "--description", "of the orders")
+        assert ended.code == 0, ended.err
+        assert "Authorized until  20" in ended.out
+        found = stored(cli, "orders")
+        extra = json.loads(found["extra"])
+        assert list(extra) == [entry.key for entry in FIELDS], "or Airflow's form would hide the others"
+        assert (extra["post_params"], extra["include_scope"]) == (["tenant=emea", "a=b"], False)
+        assert (extra["max_retry_attempts"], extra["max_wait"], extra["audience"]) == (1, 60, None)
+        assert found["password"] == SECRET
+        assert found["description"] == "of the orders"
+        (request,) = service.token_requests
+        assert request.form["tenant"] == ["emea"]
+        assert "scope" not in request.form
+
+    @pytest.mark.parametrize(
+        "given, key, found",
+        [
+            pytest.param(('post_params={"tenant": "emea"}',), "post_params", ["tenant=emea"], id="object"),
+            pytest.param(('post_params=["tenant=emea"]',), "post_params", ["tenant=emea"], id="lines"),
+            pytest.param(('post_params={"a": "b=c"}', "d=e"), "post_params", ["a=b=c", "d=e"], id="both"),
+            pytest.param(('post_params={"a": " b"}',), "post_params", {"a": " b"}, id="spaces-that-count"),
+            pytest.param(('post_params={"a": "b\\nc=d"}',), "post_params", {"a": "b\nc=d"}, id="line-break"),
+            pytest.param(('jwt_claims={"a": "b=c"}',), "jwt_claims", ["a=b=c"], id="claims"),
+            pytest.param(
+                ('jwt_claims={"roles": ["a"]}',), "jwt_claims", {"roles": ["a"]}, id="claims-of-any-kind"
+            ),
+            pytest.param(('jwt_claims={"n": 1}', "a=b"), "jwt_claims", {"n": 1, "a": "b"}, id="claims-both"),
+            pytest.param(('resource=["https://a.example"]',), "resource", ["https://a.example"], id="list"),
+            pytest.param(("category= x ",), "category", "x", id="spaces"),
+            pytest.param(("audience=",), "audience", None, id="empty"),
+        ],
+    )
+    def test_values_as_json(
+        self, given: tuple[str, ...], key: str, found: Any, cli: CommandLine, service: Service
+    ) -> None:
+        given = (given[0], *(f"{key}={value}" for value in given[1:]))
+        more = [argument for each in given for argument in ("--set", each)]
+        ended = create(cli, service, "orders", *more)
+        assert ended.code == 0, ended.err
+        assert json.loads(stored(cli, "orders")["extra"])[key] == found
+
+    def test_secret_values_as_json(self, cli: CommandLine, service: Service) -> None:
+        more = ("--set-env", "secret_params=ONE", "--set-env", "secret_params=TWO")
+        url = f"{service.server.url}/token"
+        arguments = ("x", "--token-url", url, "--client-id", "c", "--secret-env", "GIVEN", *more)
+        for two, as_stored in (
+            ('{"b": "c=d"}', "pin=1234\nb=c=d"),
+            ('{"b": " c"}', '{"pin": "1234", "b": " c"}'),
+        ):
+            environment = {"GIVEN": SECRET, "ONE": "pin=1234", "TWO": two}
+            ended = cli("oauth2", "create", *arguments, env=environment)
+            assert ended.code == 0, ended.err
+            assert json.loads(stored(cli, "x")["extra"])["secret_params"] == as_stored
+            cli("connections", "delete", "x")
+        assert service.token_requests[-1].form["b"] == [" c"]
+
+    def test_a_refused_one_stays_saved(self, cli: CommandLine, service: Service) -> None:
+        service.token = lambda _: Json({"error": "invalid_client", "error_description": "unknown"}, 401)
+        ended = create(cli, service, "orders")
+        assert ended.code == 1
+        assert "invalid_client (unknown)" in ended.err
+        assert "stays saved" in ended.err
+        assert ended.out == ""
+        assert stored(cli, "orders")["login"] == "my-client"
+        (row,) = cli("oauth2", "list", "--json").json
+        assert row["text"] == "Refused: invalid_client (unknown)"
+        assert SECRET not in ended.err
+
+    def test_as_json(self, cli: CommandLine, service: Service) -> None:
+        found = create(cli, service, "orders", "--json").json
+        assert (found["ok"], found["saved"], found["lifetime"]) == (True, True, 3600)
+
+    @pytest.mark.parametrize(
+        "name, more, says",
+        [
+            pytest.param("n" * 51, (), "at most 50 characters", id="long-name"),
+            pytest.param("a b", (), "letters, digits", id="space-in-name"),
+            pytest.param("..", (), "for a folder", id="dots-as-name"),
+            pytest.param("x", ("--set", 'post_params={"a": '), "not valid JSON", id="broken-json"),
+            pytest.param("x", ("--set", "resource={}"), "wrong kind", id="json-of-another-kind"),
+            pytest.param("x", ("--set", "post_params=tenant"), "name=value", id="no-pair"),
+            pytest.param(
+                "x",
+                ("--set", "jwt_claims=a=b", "--set", 'jwt_claims={"a": ["c"]}'),
+                "a name twice",
+                id="name-twice",
+            ),
+            pytest.param("x", ("--set", "scopes=read"), "does not know this key", id="unknown-key"),
+            pytest.param("x", ("--set", "scope"), "KEY=VALUE", id="no-value"),
+            pytest.param("x", ("--set", "max_wait=soon"), 'field "max_wait"', id="no-number"),
+            pytest.param("x", ("--set", "scope=a", "--set", "scope=b"), "given twice", id="twice"),
+            pytest.param("x", ("--set", "secret_params=pin=1"), "--set-env secret_params", id="secret"),
+            pytest.param("x", ("--set-env", "private_key=NOT_SET_AT_ALL"), "not set", id="no-variable"),
+            pytest.param("x", ("--set", "auth_method=private_key_jwt"), "private_key", id="no-key"),
+            pytest.param("x", ("--secret-env", "HOME"), "together", id="two-secrets"),
+        ],
+    )
+    def test_bad_input_is_neither_saved_nor_sent(
+        self, name: str, more: tuple[str, ...], says: str, cli: CommandLine, service: Service
+    ) -> None:
+        ended = create(cli, service, name, *more)
+        assert ended.code == 1
+        assert says in ended.err
+        assert SECRET not in ended.err
+        assert service.server.requests == []
+        assert cli("oauth2", "list", "--json").json == []
+
+    def test_a_name_that_is_taken(self, cli: CommandLine, service: Service) -> None:
+        create(cli, service, "orders")
+        ended = create(cli, service, "orders", "--set", "scope=other", "--json")
+        assert ended.code == 1
+        assert "exists already" in ended.json["error"]["message"]
+        assert len(service.token_requests) == 1
+
+    def test_without_a_secret(self, cli: CommandLine) -> None:
+        ended = cli("oauth2", "create", "x", "--token-url", "https://a.example", "--client-id", "b")
+        assert ended.code == 1
+        assert "--secret-stdin" in ended.err
+
+    def test_secrets_from_the_environment(self, cli: CommandLine, service: Service) -> None:
+        url = f"{service.server.url}/token"
+        more = ("--client-id", "c", "--secret-env", "GIVEN", "--set-env", "secret_params=PIN")
+        ended = cli(
+            "oauth2", "create", "x", "--token-url", url, *more, env={"GIVEN": SECRET, "PIN": "pin=1234"}
+        )
+        assert ended.code == 0, ended.err
+        assert service.token_requests[0].form["pin"] == ["1234"]
+        assert stored(cli, "x")["password"] == SECRET
+
+    def test_there_is_no_argument_for_a_secret(self, cli: CommandLine) -> None:
+        ended = cli("oauth2", "create", "x", "--secret", "y")
+        assert ended.code == 2

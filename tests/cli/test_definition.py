@@ -1,0 +1,23 @@
+"""What every ``airflow`` command imports of ours."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.cli.arrangement import MARKS
+
+pytestmark = MARKS
+
+
+def test_the_definitions_import_nothing_of_ours_but_themselves() -> None:
+    program = (
+        "import sys, airflow.cli.cli_config, airflow_oauth_provider; before = set(sys.modules);"
+        "from airflow_oauth_provider.cli.definition import get_oauth2_cli_commands as commands; commands();"
+        "print(sorted(set(sys.modules) - before))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True
+    )
+    definition = ("airflow_oauth_provider.cli", "airflow_oauth_provider.cli.definition")
+    assert printed.stdout.strip().splitlines()[-1] == str(sorted(definition))

@@ -1,0 +1,63 @@
+"""What commands print, and where."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import threading
+from contextlib import suppress
+
+import pytest
+
+from tests.cli.arrangement import MARKS, SECRET, VERSION, create
+from tests.cli.commands import CommandLine
+from tests.servers.scripted import (
+    Delay,
+    token_json,
+)
+from tests.service import Service
+
+pytestmark = MARKS
+
+
+def test_json_is_all_there_is_on_standard_output_however_much_is_logged(
+    airflow_cli: CommandLine, service: Service
+) -> None:
+    create(airflow_cli, service, "one")
+    ended = airflow_cli.alone("oauth2", "check", "one", "--json", "--verbose")
+    assert ended.code == 0, ended.err
+    start = 0 if VERSION >= (3, 3) else ended.out.index("[\n")
+    assert [each["ok"] for each in json.loads(ended.out[start:])] == [True]
+    assert "DEBUG" in ended.err.upper(), "it is still logged"
+    assert SECRET not in ended.out + ended.err
+    airflow_cli("oauth2", "forget", "one")
+    airflow_cli("connections", "delete", "one")
+
+
+@pytest.mark.slow
+def test_progress_on_a_terminal(cli: CommandLine, service: Service) -> None:
+    for number in range(8):
+        create(cli, service, f"api_{number}", "--set", f"scope=scope-{number}")
+    service.token = lambda _: Delay(0.5, token_json())
+    ours, theirs = pty.openpty()
+    shown = bytearray()
+    with cli.started("oauth2", "check", "--all", "--json", stderr=theirs) as process:
+        os.close(theirs)
+        reader = threading.Thread(target=_read_all, args=(ours, shown))
+        reader.start()
+        out, _ = process.communicate(timeout=60)
+        reader.join(10)
+    os.close(ours)
+    assert process.returncode == 0
+    assert "Checking" in shown.decode()
+    percents = {int(found) for found in re.findall(rb"(\d+)%", shown)}
+    assert len(percents) > 2, "it moves"
+    assert len(json.loads(out[0 if VERSION >= (3, 3) else out.index("[\n") :])) == 8
+
+
+def _read_all(terminal: int, shown: bytearray) -> None:
+    with suppress(OSError):  # the other side is closed
+        while got := os.read(terminal, 4096):
+            shown += got

@@ -1,0 +1,117 @@
+"""Who may do what: with Airflow's own authorization, by roles and teams."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from tests.plugin.visiting import AUTHORIZED, MARKS, ROUTES, Visitor
+from tests.service import Service
+
+pytestmark = MARKS
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+@pytest.mark.parametrize(
+    ("role", "status"), [(None, 401), ("viewer", 403), ("user", 403), ("op", 200), ("admin", 200)]
+)
+def test_a_route_obeys_the_role(
+    orders: Service, method: str, path: str, role: str | None, status: int
+) -> None:
+    visitor = Visitor(role)
+    answer = visitor.get(path) if method == "GET" else visitor.post(path)
+    assert answer.status_code == status
+    assert bool(orders.token_requests) == (path.startswith("/authorize") and status == 200)
+
+
+def test_these_are_all_routes_there_are() -> None:
+    from airflow_oauth_provider.plugin.app import create_app
+
+    app: Any = create_app()
+    found = {(method, route.path) for route in app.routes for method in getattr(route, "methods", ())}
+    assert found == {(method, path.replace("orders", "{connection_id:path}")) for method, path in ROUTES}
+
+
+@pytest.mark.parametrize("role", [None, "viewer"])
+def test_who_may_not_reads_a_message_and_no_json(orders: Service, role: str | None) -> None:
+    answer = Visitor(role).get("/")
+    assert answer.headers["content-type"].startswith("text/html")
+    expected = "Please sign in" if role is None else "Your role may not read connections"
+    assert expected in answer.text
+    assert "orders" not in answer.text
+
+
+def test_who_may_only_read_sees_greyed_buttons_that_say_why(orders: Service) -> None:
+    def reading(self: Any, *, method: str, **_: Any) -> bool:
+        return method == "GET"
+
+    with mock.patch(AUTHORIZED, autospec=True, side_effect=reading):
+        visitor = Visitor("user")
+        shown = visitor.get("/connections/orders").text
+        assert shown.count('aria-disabled="true"') == 2
+        assert "permission to edit connections" in shown
+        refused = [visitor.post(path) for path in ("/authorize/orders", "/forget/orders")]
+    assert [answer.status_code for answer in refused] == [403, 403]
+    assert "Your role may not edit connections" in refused[0].json()["message"]
+    assert orders.token_requests == []
+
+
+def test_a_team_sees_and_authorizes_its_own(
+    service: Service, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.models.connection import Connection
+
+    if not hasattr(Connection, "team_name"):
+        pytest.skip("connections name their team from Airflow 3.2 on")
+    from airflow.models.team import Team
+    from airflow.utils.session import create_session
+
+    monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+    with create_session(scoped=False) as session:
+        session.merge(Team(name="red"))
+        session.merge(Team(name="blue"))
+    for team in ("red", "blue"):
+        store(service.connection(conn_id=f"of_{team}"), team_name=team)
+    visitor = Visitor("op", ["red"])
+    page = visitor.get("/").text
+    assert "of_red" in page
+    assert "of_blue" not in page
+    assert visitor.get("/connections/of_blue").status_code == 403
+    assert visitor.post("/authorize/of_blue").status_code == 403
+    assert service.token_requests == []
+    assert visitor.post("/authorize/of_red").json()["ok"] is True
+
+
+def test_it_is_written_to_the_audit_log_who_did_what(orders: Service, admin: Visitor) -> None:
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    admin.post("/authorize/orders")
+    admin.post("/forget/orders")
+    with create_session(scoped=False) as session:
+        found = [
+            (log.event, log.owner, log.extra)
+            for log in session.scalars(select(Log).order_by(Log.id.desc()).limit(2))
+        ]
+    assert [(event, owner) for event, owner, _ in found] == [
+        ("oauth2_forget", "admin"),
+        ("oauth2_authorize", "admin"),
+    ]
+    assert json.loads(found[0][2])["connection_id"] == "orders"
+
+
+@pytest.mark.fault("F18")
+@pytest.mark.parametrize("detail", ["Forbidden", "Verboten", None])
+def test_no_access_is_decided_by_type(orders: Service, detail: str | None) -> None:
+    """Airflow's words for it may be any."""
+    from fastapi import HTTPException
+
+    visitor = Visitor("admin")
+    with mock.patch(AUTHORIZED, autospec=True, side_effect=HTTPException(403, detail)):
+        refused = visitor.get("/")
+    assert refused.status_code == 403
+    assert "Your role may not read connections" in refused.text

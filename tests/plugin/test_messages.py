@@ -1,0 +1,58 @@
+"""What is in the way, as people and the page's script read it."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+
+from tests.plugin.visiting import MARKS, Visitor
+from tests.service import Service
+
+pytestmark = MARKS
+
+
+@pytest.mark.fault("F18")
+def test_a_session_that_is_not_valid_asks_to_sign_in(orders: Service) -> None:
+    visitor = Visitor(None)
+    visitor.client.headers["Authorization"] = "Bearer not.a.token"
+    response = visitor.get("/")
+    assert response.status_code == 401
+    assert "Please sign in" in response.text
+
+
+def test_what_was_deleted_meanwhile_says_so(orders: Service, admin: Visitor) -> None:
+    for path in ("/authorize/gone", "/forget/gone"):
+        answer = admin.post(path)
+        assert answer.status_code == 404
+        assert "“gone”" in answer.json()["message"]
+    page = admin.get("/connections/gone")
+    assert page.status_code == 404
+    assert "may have been deleted" in page.text
+
+
+@pytest.mark.parametrize(
+    "query", ["page=one", "page=", "sort=__init__", "status=x&category=y", "page=99999999999999999999"]
+)
+def test_an_address_typed_wrong_ends_in_a_page(orders: Service, admin: Visitor, query: str) -> None:
+    answer = admin.get(f"/?{query}")
+    assert answer.status_code == (400 if "page=one" in query or query == "page=" else 200)
+    assert "<html" in answer.text
+
+
+def test_a_wrong_section_of_airflow_cfg_is_told(
+    orders: Service, admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__OAUTH2__ALLOWED_TOKEN_HOSTS", "a b c/")
+    answer = admin.get("/")
+    assert answer.status_code == 500
+    assert "allowed_token_hosts" in answer.text
+
+
+def test_when_the_database_fails_the_page_says_where_to_look(orders: Service, admin: Visitor) -> None:
+    with mock.patch(
+        "airflow_oauth_provider.plugin.airflow_access.find_connections", autospec=True, side_effect=OSError
+    ):
+        answer = admin.get("/")
+    assert answer.status_code == 500
+    assert "log of its API server" in answer.text

@@ -1,0 +1,38 @@
+"""Waiting for token servers holds up nobody."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.plugin import waiting
+from tests.plugin.visiting import MARKS, Visitor
+from tests.servers.scripted import Silent
+from tests.service import Service
+
+pytestmark = MARKS
+
+
+def test_a_slow_server_holds_up_nobody_and_few_are_asked_at_once(
+    service: Service, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "MAX_WAITING", 2)
+    service.token = lambda _: Silent()
+    names = [f"slow{number}" for number in range(8)]
+    for name in names:
+        store(service.connection(conn_id=name, login=name, max_wait=3))
+    visitor = Visitor("admin")
+    with visitor.client, ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(visitor.post, f"/authorize/{name}") for name in names]
+        arrived = threading.Event()
+        while len(service.token_requests) < waiting.AT_ONCE and not arrived.wait(0.05):
+            pass
+        page = visitor.get("/")
+        while_waiting = len(service.token_requests)
+        statuses = sorted(answer.result().status_code for answer in answers)
+    assert page.status_code == 200
+    assert while_waiting == waiting.AT_ONCE
+    assert statuses == [200] * 6 + [503] * 2
