@@ -153,3 +153,14 @@ def test_its_metadata_lead_to_its_token_endpoint(oidc: OidcServer) -> None:
     assert "client_secret_basic" in (found.auth_methods or ())
     with pytest.raises(ConfigurationError, match="another issuer"):
         metadata_of(f"{oidc.issuer}/", Policy())
+
+
+@pytest.mark.parametrize("name", ["basic", "post", "jwt", *ALGORITHMS])
+def test_a_token_by_discovery(oidc: OidcServer, name: str) -> None:
+    """The connection names the issuer; a JWT is meant for it, whatever its endpoints are called."""
+    client = oidc.clients[name]
+    hook = hook_of(oidc, client, host=oidc.issuer, discovery=True, jwt_audience=None)
+    token = hook.get_token()
+    assert oidc.introspect(token.value)["active"] is True
+    hook.get_token(force=True)
+    assert len(oidc.requests()) == 2

@@ -35,6 +35,7 @@ def connection_from(args: Any) -> ConnectionValues:
     conn_id = _name(args.conn_id)
     try:
         given = _fields(args.set, args.set_env)
+        host = _host(args, given)
         needs = METHODS[given.get("auth_method", DEFAULT_METHOD)].needs
         secret = _secret(args, needed=needs is not Needs.NOTHING and "private_key" not in given)
         if secret is not None and needs is Needs.KEY:
@@ -44,13 +45,22 @@ def connection_from(args: Any) -> ConnectionValues:
             conn_id,
             conn_type=CONNECTION_TYPE,
             description=args.description,
-            host=args.token_url,
+            host=host,
             login=args.client_id,
             password=secret,
             extra=json.dumps(default_extra() | given),
         )
     except ConfigurationError as error:
         raise error.for_connection(conn_id) from None
+
+
+def _host(args: Any, given: dict[str, Any]) -> str:
+    """Return the access token URL or, for discovery, the issuer."""
+    if (args.token_url is None) == (args.discovery is None):
+        raise ConfigurationError("or --discovery ISSUER: give one of the two", field="--token-url")
+    if args.discovery is not None:
+        given["discovery"] = True
+    return str(args.discovery or args.token_url)
 
 
 def _name(name: str) -> str:

@@ -24,7 +24,12 @@ _REVEAL = Arg(("--reveal",), help="Print the token itself", action="store_true")
 _ISSUER = Arg(("issuer",), help="Issuer, for example https://idp.example", metavar="ISSUER")
 
 _NAME = Arg(("conn_id",), help="Connection id: at most 50 characters", metavar="NAME")
-_TOKEN_URL = Arg(("--token-url",), help="Access token URL", required=True, metavar="URL")
+_TOKEN_URL = Arg(("--token-url",), help="Access token URL", metavar="URL")
+_DISCOVERY = Arg(
+    ("--discovery",),
+    help="Issuer, instead of the access token URL: its metadata names the token endpoint (RFC 8414)",
+    metavar="ISSUER",
+)
 _CLIENT_ID = Arg(("--client-id",), help="Client ID", required=True, metavar="ID")
 _SECRET_STDIN = Arg(
     ("--secret-stdin",),
@@ -77,6 +82,7 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
                     args=(
                         _NAME,
                         _TOKEN_URL,
+                        _DISCOVERY,
                         _CLIENT_ID,
                         _SECRET_STDIN,
                         _SECRET_ENV,

@@ -8,7 +8,8 @@ import time
 from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol.settings import NetworkSettings
-from airflow_oauth_provider.protocol.token.discovery import Metadata, check_issuer, discovery
+from airflow_oauth_provider.protocol.token.discovery import check_issuer, discovery
+from airflow_oauth_provider.protocol.token.metadata import Metadata
 from airflow_oauth_provider.protocol.urls import host_allowed
 from airflow_oauth_provider.transport.driver import Driver
 
@@ -38,5 +39,5 @@ def creation_of(metadata: Metadata) -> str:
     offered = metadata.auth_methods or (str(known.default),)
     method = next((choice for choice in known.choices if choice in offered), known.default)
     chosen = "" if method == known.default else f" --set auth_method={method}"
-    url = shlex.quote(str(metadata.token_endpoint))
-    return f"airflow oauth2 create NAME --token-url {url} --client-id ID --secret-stdin{chosen}"
+    issuer = shlex.quote(metadata.issuer)
+    return f"airflow oauth2 create NAME --discovery {issuer} --client-id ID --secret-stdin{chosen}"

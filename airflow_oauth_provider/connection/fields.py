@@ -85,7 +85,7 @@ STANDARD_FIELDS = (
     StandardField(
         "host",
         "Access token URL",
-        "The token endpoint, whole; https is assumed",
+        "The token endpoint, whole (with discovery on, the issuer); https is assumed",
         "https://idp.example/oauth2/token",
     ),
     StandardField("login", "Client ID", "As registered with the authorization server", "my-client"),
@@ -185,6 +185,14 @@ FIELDS: tuple[Field, ...] = (
         MappingProxyType(
             {"rfc6749": "Form-encoded, as RFC 6749 demands (rfc6749)", "raw": "As they are (raw)"}
         ),
+    ),
+    Field(
+        "discovery",
+        _TOKEN,
+        "Discovery",
+        "The access token URL above is the issuer: its metadata names the token endpoint (RFC 8414).",
+        Kind.BOOLEAN,
+        False,
     ),
     Field(
         "max_retry_attempts",

@@ -110,10 +110,11 @@ class _Resolver:
     def resolve(self, *, thorough: bool) -> Resolved:
         self._check_names()
         self._check_texts()
-        token_url = self._token_url()
+        server = self._server()
+        token_url = server.url
         method = self.value("auth_method")
         settings = s.ClientSettings(
-            server=s.TokenEndpoint(token_url),
+            server=server,
             client_id=self._client_id(),
             auth_method=method,
             client_secret=self._password(),
@@ -182,15 +183,19 @@ class _Resolver:
             except FieldError as error:
                 self.fail(name, str(error))
 
-    def _token_url(self) -> Url:
+    def _server(self) -> s.TokenEndpoint | s.Issuer:
+        named = "issuer" if self.value("discovery") else "access token URL"
         try:
-            url = parse_url(checks.token_url_text(self.connection))
+            text = checks.token_url_text(self.connection)
+            url = parse_url(text, query_allowed=named != "issuer")
         except checks.PortError as error:
             self.fail("port", str(error))
         except UrlError as error:
-            self.fail("host", f"the access token URL {error}")
+            self.fail("host", f"the {named} {error}")
         self.require_host("host", url, self.policy.token_hosts, "allowed_token_hosts")
-        return url
+        if named == "issuer":
+            return s.Issuer(url, text, self.policy.token_hosts)
+        return s.TokenEndpoint(url)
 
     def require_host(self, field: str, url: Url, patterns: tuple[str, ...], option: str) -> None:
         """Hold an address against an allow-list and the addresses nobody means."""

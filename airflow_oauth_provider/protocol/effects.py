@@ -15,6 +15,7 @@ from typing import TypeVar
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.http import Failure, HttpResponse
 from airflow_oauth_provider.protocol.moments import Moment
+from airflow_oauth_provider.protocol.token.metadata import KnownMetadata
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.protocol.token.response import Granted
 
@@ -52,7 +53,14 @@ class Sleep:
     reason: OAuthError
 
 
-Effect = Send | Fetch | AskProvider | Sleep
+@dataclass(frozen=True)
+class Remember:
+    """Keep metadata that was just fetched, for those who come later."""
+
+    metadata: KnownMetadata
+
+
+Effect = Send | Fetch | Remember | AskProvider | Sleep
 
 
 @dataclass(frozen=True)

@@ -76,9 +76,10 @@ def _plain(value: Any) -> Any:
         return value.reveal()
     if isinstance(value, tuple | frozenset):
         return [_plain(item) for item in value]
-    if isinstance(value, bool) or value is None:
+    if isinstance(value, bool | str) or value is None:
         return value
-    return float(value) if isinstance(value, int | float) else str(value)
+    # An issuer and a token endpoint may have the same address.
+    return float(value) if isinstance(value, int | float) else f"{type(value).__name__} {value}"
 
 
 def _is_group(value: Any) -> bool:

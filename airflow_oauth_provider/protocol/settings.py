@@ -131,6 +131,32 @@ class TokenEndpoint:
 
 
 @dataclass(frozen=True)
+class Issuer:
+    """An authorization server that is known by its issuer; its metadata names the endpoints (RFC 8414).
+
+    :param identifier: as it is configured: metadata must name exactly this one (RFC 8414 §3.3).
+    :param allowed_hosts: patterns of hosts that an endpoint may have; empty for any.
+    """
+
+    url: Url
+    identifier: str
+    allowed_hosts: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.identifier
+
+    @property
+    def origin(self) -> Origin:
+        """Its origin, by which people and allow-lists know it."""
+        return self.url.origin
+
+    @property
+    def audience(self) -> str:
+        """Whom an assertion is meant for: the server itself, whichever its endpoints are."""
+        return self.identifier
+
+
+@dataclass(frozen=True)
 class CustomProvider:
     """A token callable that ``airflow.cfg`` allow-lists under *name*."""
 
@@ -149,7 +175,7 @@ class ClientSettings:
     :param team: Airflow team that owns the connection, where Airflow tells.
     """
 
-    server: TokenEndpoint = field(metadata=CREDENTIAL)
+    server: TokenEndpoint | Issuer = field(metadata=CREDENTIAL)
     client_id: str = field(metadata=CREDENTIAL)
     auth_method: str = field(default="client_secret_basic", metadata=CREDENTIAL)
     client_secret: Secret | None = field(default=None, repr=False, metadata=CREDENTIAL)

@@ -18,8 +18,9 @@ from airflow_oauth_provider.exceptions import (
     TransportError,
 )
 from airflow_oauth_provider.protocol.access_token import CLOCK_TOLERANCE, AccessToken, TokenState
-from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer
 from airflow_oauth_provider.protocol.token.key import credential_key, token_key
+from airflow_oauth_provider.protocol.token.metadata import KEPT, KnownMetadata
 from airflow_oauth_provider.protocol.token.retry import cool_down
 from airflow_oauth_provider.protocol.urls import Origin
 from airflow_oauth_provider.tokens.cached_token import token_digest
@@ -36,7 +37,7 @@ DISABLED_AFTER = 5
 PROBE_INTERVAL = 900.0
 """Seconds after which even a disabled client is tried once: a mended server needs no human."""
 STATUS_KEPT = 7 * 86_400.0
-TOKEN, STATUS, CLIENT, BAD_TOKEN = "token", "status", "client", "bad-token"
+TOKEN, STATUS, CLIENT, BAD_TOKEN, METADATA = "token", "status", "client", "bad-token", "metadata"
 """Purposes of entries."""
 refusals = MemoryStore()
 """Sealed copies of what was refused, for a store that loses them."""
@@ -184,12 +185,23 @@ class Entries:
                 return True
         return False
 
+    def metadata(self, server: Issuer) -> KnownMetadata | None:
+        """Return the issuer's metadata, if anybody of this client has fetched it."""
+        content = self._read(METADATA, self._credential_key)
+        return KnownMetadata.load(content, server.identifier, server.allowed_hosts) if content else None
+
+    def remember_metadata(self, metadata: KnownMetadata) -> None:
+        """Keep metadata that was just fetched."""
+        until = metadata.fetched_at + KEPT
+        self._write(METADATA, self._credential_key, metadata.dump(), until=until)
+
     def forget(self) -> None:
         """Remove the token and what is known of it."""
         for store in (self._store, refusals):
             self._delete(TOKEN, self._token_key, store)
             self._delete(STATUS, self._token_key, store)
             self._delete(CLIENT, self._credential_key, store)
+        self._delete(METADATA, self._credential_key)
 
     def _read(self, purpose: str, key: str, store: Store | None = None) -> bytes | None:
         for sealer in self._sealers:

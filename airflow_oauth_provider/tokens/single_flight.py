@@ -28,7 +28,7 @@ from airflow_oauth_provider.protocol.access_token import AccessToken, scopes_tex
 from airflow_oauth_provider.protocol.effects import Sleep
 from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.protocol.redaction import redactor_of
-from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
+from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer, RetrySettings
 from airflow_oauth_provider.protocol.token.acquisition import acquisition
 from airflow_oauth_provider.protocol.token.response import Granted, check_custom_token
 from airflow_oauth_provider.tokens.clocks import this_moment
@@ -183,11 +183,21 @@ class Flight:
         :raises OAuthError: when it does not grant a token in time.
         """
         began = this_moment()
-        flow = acquisition(self.settings, began, self.budget, random=random.random, entropy=os.urandom)
+        entries = Entries(self.settings, self._sharing)
+        server = self.settings.server
+        flow = acquisition(
+            self.settings,
+            began,
+            self.budget,
+            random=random.random,
+            entropy=os.urandom,
+            known=entries.metadata(server) if isinstance(server, Issuer) else None,
+        )
         driver = self._driver = Driver(
             self.settings.network,
             ask_provider=partial(_ask_provider, self.settings),
             on_sleep=self._before_sleep,
+            remember=entries.remember_metadata,
             stop=self._stop,
         )
         try:

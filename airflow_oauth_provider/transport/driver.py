@@ -7,10 +7,20 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from airflow_oauth_provider.exceptions import OAuthError
-from airflow_oauth_provider.protocol.effects import AskProvider, Effect, Fetch, Flow, Outcome, Send, Sleep
+from airflow_oauth_provider.protocol.effects import (
+    AskProvider,
+    Effect,
+    Fetch,
+    Flow,
+    Outcome,
+    Remember,
+    Send,
+    Sleep,
+)
 from airflow_oauth_provider.protocol.http import Failure, HttpResponse
 from airflow_oauth_provider.protocol.moments import Moment
 from airflow_oauth_provider.protocol.settings import NetworkSettings
+from airflow_oauth_provider.protocol.token.metadata import KnownMetadata
 from airflow_oauth_provider.protocol.token.response import Granted
 from airflow_oauth_provider.transport import authorization_server
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
@@ -28,7 +38,8 @@ class Driver:
 
     :param network: how servers are reached.
     :param ask_provider: calls the ``custom`` provider.
-    :param on_sleep: is told of each pause before it begins.
+    :param on_sleep: is called with each pause before it begins.
+    :param remember: keeps metadata for those who come later.
     :param stop: ends every wait soon.
 
     ``requests`` counts the token requests made so far, those of a provider included.
@@ -40,12 +51,14 @@ class Driver:
         *,
         ask_provider: Callable[[], Granted | OAuthError] = no_provider,
         on_sleep: Callable[[Sleep], object] = lambda _: None,
+        remember: Callable[[KnownMetadata], object] = lambda _: None,
         stop: Stop = NEVER,
     ) -> None:
         self.requests = 0
         self._network = network
         self._ask_provider = ask_provider
         self._on_sleep = on_sleep
+        self._remember = remember
         self._stop = stop
 
     def run(self, flow: Flow[Result]) -> Result:
@@ -77,6 +90,9 @@ class Driver:
         if isinstance(effect, AskProvider):
             self.requests += 1
             return self._ask_provider()
+        if isinstance(effect, Remember):
+            self._remember(effect.metadata)
+            return None
         self._on_sleep(effect)
         self._stop.sleep(max(0.0, effect.seconds))
         return None

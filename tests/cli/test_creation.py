@@ -12,6 +12,7 @@ from tests.cli.arrangement import MARKS, SECRET, create, stored
 from tests.cli.commands import CommandLine
 from tests.servers.scripted import (
     Json,
+    token_json,
 )
 from tests.service import Service
 
@@ -153,6 +154,24 @@ class TestCreate:
         assert ended.code == 0, ended.err
         assert service.token_requests[0].form["pin"] == ["1234"]
         assert stored(cli, "x")["password"] == SECRET
+
+    def test_by_discovery(self, cli: CommandLine, service: Service) -> None:
+        url = service.server.url
+        metadata = Json({"issuer": url, "token_endpoint": f"{url}/t"})
+        service.server.script(lambda request: token_json() if request.method == "POST" else metadata)
+        more = ("--client-id", "c", "--secret-env", "GIVEN")
+        ended = cli("oauth2", "create", "x", "--discovery", url, *more, env={"GIVEN": SECRET})
+        assert ended.code == 0, ended.err
+        assert [request.target for request in service.server.requests if request.method == "POST"] == ["/t"]
+        assert stored(cli, "x")["host"] == url
+
+    @pytest.mark.parametrize(
+        "more", [(), ("--token-url", "https://a.example", "--discovery", "https://b.example")]
+    )
+    def test_either_a_token_url_or_an_issuer(self, cli: CommandLine, more: tuple[str, ...]) -> None:
+        ended = cli("oauth2", "create", "x", "--client-id", "c", *more)
+        assert ended.code == 1
+        assert "--discovery ISSUER" in ended.err
 
     def test_there_is_no_argument_for_a_secret(self, cli: CommandLine) -> None:
         ended = cli("oauth2", "create", "x", "--secret", "y")

@@ -32,7 +32,7 @@ class TestDiscover:
         assert ended.code == 0, ended.err
         assert f"{scripted.url}/token" in ended.out
         assert "lacks client_credentials" in ended.err
-        assert f"--token-url {scripted.url}/token" in ended.err
+        assert f"--discovery {scripted.url}" in ended.err
         assert "--set auth_method=private_key_jwt" in ended.err
         assert [request.target for request in scripted.requests] == [
             "/.well-known/oauth-authorization-server",

@@ -60,7 +60,7 @@ def thumbprint(certificate: x509.Certificate) -> str:
 
 
 def build(given: ClientSettings, entropy: int = 1) -> TokenRequest:
-    return build_token_request(given, now=NOW, entropy=lambda size: bytes([entropy]) * size)
+    return build_token_request(given, given.server.url, now=NOW, entropy=lambda size: bytes([entropy]) * size)
 
 
 def form(request: TokenRequest) -> dict[str, list[str]]:

@@ -11,7 +11,8 @@ from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
 from airflow_oauth_provider.protocol.effects import Outcome
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.moments import Moment
-from airflow_oauth_provider.protocol.token.discovery import Metadata, discovery, well_known_urls
+from airflow_oauth_provider.protocol.token.discovery import discovery, well_known_urls
+from airflow_oauth_provider.protocol.token.metadata import Metadata
 
 ISSUER = "https://idp.example"
 DOCUMENT: dict[str, Any] = {

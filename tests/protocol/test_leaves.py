@@ -72,7 +72,9 @@ def test_secrets_are_found_however_deep(value: Any, count: int) -> None:
         pytest.param(True, {}, True, id="bool-is-no-number"),
         pytest.param(None, {}, None, id="nothing"),
         pytest.param(Secret("s"), {}, "s", id="a-secret-as-it-is"),
-        pytest.param(parse_url("https://a.example/x"), {}, "https://a.example/x", id="a-url-as-text"),
+        pytest.param(
+            parse_url("https://a.example/x"), {}, "Url https://a.example/x", id="a-url-with-its-kind"
+        ),
     ],
 )
 def test_one_spelling_for_all_that_mean_the_same(value: Any, metadata: Any, result: Any) -> None:

@@ -7,6 +7,7 @@ It yields what is to be done (:mod:`airflow_oauth_provider.protocol.effects`), a
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from airflow_oauth_provider.protocol.client.methods import method_of
 from airflow_oauth_provider.protocol.effects import Flow
@@ -16,8 +17,10 @@ from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.endpoint import TOKEN
 from airflow_oauth_provider.protocol.token.exchange import Exchange, Message
+from airflow_oauth_provider.protocol.token.metadata import KnownMetadata
 from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
 from airflow_oauth_provider.protocol.token.response import Granted, read_token_response
+from airflow_oauth_provider.protocol.token.server import ServerLookup
 
 Acquisition = Flow[Granted]
 
@@ -29,22 +32,26 @@ def acquisition(
     *,
     random: Callable[[], float],
     entropy: Callable[[int], bytes],
+    known: KnownMetadata | None = None,
 ) -> Acquisition:
     """Acquire a token.
 
     :param began: now.
     :param budget: of the caller, who may have waited for others before.
+    :param known: metadata of the server's issuer, as somebody has fetched it before.
     :param random: returns a float in [0, 1).
     :param entropy: returns that many random bytes.
     :raises OAuthError: the last error, when there is nothing left to try.
     """
+    lookup = None if method_of(settings).function is None else ServerLookup(settings, known)
 
     def build(now: float) -> TokenRequest | None:
-        if method_of(settings).function is None:
+        if lookup is None or lookup.url is None:
             return None
-        return build_token_request(settings, now=now, entropy=entropy)
+        return build_token_request(settings, lookup.url, now=now, entropy=entropy)
 
     def read(response: HttpResponse, sent: Moment, redactor: Redactor) -> Granted:
         return read_token_response(settings, response, requested_at=sent.wall, redactor=redactor)
 
-    return Exchange(settings, Message(TOKEN, build, read), began, budget, random).run()
+    granted = yield from Exchange(settings, Message(TOKEN, build, read, lookup), began, budget, random).run()
+    return replace(granted, warnings=(*granted.warnings, *lookup.warnings)) if lookup else granted

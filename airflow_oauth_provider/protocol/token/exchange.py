@@ -28,6 +28,7 @@ from airflow_oauth_provider.protocol.token.endpoint import Endpoint
 from airflow_oauth_provider.protocol.token.errors import read_error
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.protocol.token.retry import delay_before_retry, http_date, retry_after
+from airflow_oauth_provider.protocol.token.server import ServerLookup
 
 Result = TypeVar("Result")
 
@@ -47,11 +48,13 @@ class Message(Generic[Result]):
         believed to count them); ``None`` where the ``custom`` provider is called instead.
     :param read: returns what a response of status 200 says, or raises the typed error. It is given the
         moment at which the request was sent, and the redactor of what an error may not repeat.
+    :param lookup: finds the endpoint's address before each attempt; ``None`` where it is known.
     """
 
     endpoint: Endpoint
     build: Callable[[float], TokenRequest | None]
     read: Callable[[HttpResponse, Moment, Redactor], Result]
+    lookup: ServerLookup | None = None
 
 
 class Exchange(Generic[Result]):
@@ -92,11 +95,19 @@ class Exchange(Generic[Result]):
             result = yield from self._attempt()
             if not isinstance(result, _Refused):
                 return result
+            if self.message.lookup is not None and self.message.lookup.has_moved(result.kind):
+                continue
             wait = self._wait_before_retry(result)
             if wait > 0:
                 self.moment = (yield Sleep(wait, result.error)).moment
 
     def _attempt(self) -> Generator[Effect, Outcome, Result | _Refused]:
+        if self.message.lookup is not None:
+            try:
+                url, self.moment = yield from self.message.lookup.endpoint(self.moment, self.ends_at)
+            except OAuthError as error:
+                return _Refused(error, None)
+            self.endpoint = self.endpoint.at(url)
         sent = self.moment
         self.requests += 1
         request = self.message.build(sent.wall + self.server_ahead)

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from airflow_oauth_provider.protocol.client.methods import Proof, authenticate
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor, redactor_of
 from airflow_oauth_provider.protocol.settings import ClientSettings, Pairs
+from airflow_oauth_provider.protocol.urls import Url
 
 RESERVED_PARAMETERS = frozenset(
     {
@@ -51,10 +52,11 @@ class TokenRequest:
 
 
 def build_token_request(
-    settings: ClientSettings, *, now: float, entropy: Callable[[int], bytes]
+    settings: ClientSettings, endpoint: Url, *, now: float, entropy: Callable[[int], bytes]
 ) -> TokenRequest:
     """Build the request; renewing a token uses the same builder, so no parameter can get lost.
 
+    :param endpoint: where it goes.
     :param now: seconds since the epoch, as the server is believed to count them.
     :param entropy: returns that many random bytes.
     """
@@ -79,7 +81,7 @@ def build_token_request(
     headers = _replaced(headers, request.headers)
     headers = _replaced(headers, [(name, value.reveal()) for name, value in request.secret_headers])
     return TokenRequest(
-        url=_with_query(settings),
+        url=_with_query(endpoint, settings),
         headers=(*headers, *proof.headers),
         body=urlencode([(name, value) for name, value in form if value]).encode(),
         redactor=_redactor(settings, proof),
@@ -91,9 +93,8 @@ def _replaced(headers: list[tuple[str, str]], own: Pairs | list[tuple[str, str]]
     return [*(header for header in headers if header[0].lower() not in names), *own]
 
 
-def _with_query(settings: ClientSettings) -> str:
+def _with_query(url: Url, settings: ClientSettings) -> str:
     """Add ``query_params`` to the query that the token URL has itself (RFC 6749 §3.2)."""
-    url = settings.server.url
     extra = urlencode([(name, value) for name, value in settings.request.query_params if value])
     if not extra:
         return str(url)

@@ -170,6 +170,15 @@ def test_a_default_that_is_written_is_the_default(written: float) -> None:
     assert list(leaves(plain)) == list(leaves(settings))
 
 
+def test_an_issuer_is_no_token_endpoint() -> None:
+    url = parse_url("https://idp.example/token")
+    one = dataclasses.replace(full_settings(), server=s.TokenEndpoint(url))
+    other = dataclasses.replace(full_settings(), server=s.Issuer(url, str(url)))
+    listed = dataclasses.replace(full_settings(), server=s.Issuer(url, str(url), ("idp.example",)))
+    assert token_key(one) != token_key(other)
+    assert token_key(other) == token_key(listed), "an allow-list shapes no token"
+
+
 def test_the_order_of_scopes_and_resources_makes_no_difference() -> None:
     settings = full_settings()
     request = settings.request

@@ -13,7 +13,8 @@ from tests.protocol.builders import NOW, SECRET, settings
 
 
 def built(**changes: Any) -> TokenRequest:
-    return build_token_request(settings(**changes), now=NOW, entropy=bytes)
+    given = settings(**changes)
+    return build_token_request(given, given.server.url, now=NOW, entropy=bytes)
 
 
 def form(request: TokenRequest) -> list[tuple[str, str]]:

@@ -1,0 +1,86 @@
+"""Where token requests of a client go: a token endpoint that is configured, or found by discovery.
+
+Metadata that is less than a day old is used as it is. Older metadata serves while discovery fails for a
+temporary reason. Metadata that leads to an endpoint that is not there any more is fetched anew, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from airflow_oauth_provider.exceptions import TransportError
+from airflow_oauth_provider.protocol.effects import Effect, Outcome, Remember
+from airflow_oauth_provider.protocol.http import Fault
+from airflow_oauth_provider.protocol.moments import Moment
+from airflow_oauth_provider.protocol.settings import ClientSettings, TokenEndpoint
+from airflow_oauth_provider.protocol.token.discovery import discovery
+from airflow_oauth_provider.protocol.token.metadata import KEPT, KnownMetadata
+from airflow_oauth_provider.protocol.urls import Url
+
+# What a token endpoint that has moved away comes to: a status, or no connection to it.
+_MOVED: frozenset[object] = frozenset(
+    {301, 302, 303, 307, 308, 404, 405, 410, Fault.DNS, Fault.UNREACHABLE, Fault.TLS_CERTIFICATE}
+)
+
+
+class ServerLookup:
+    """The endpoint of one acquisition.
+
+    :param known: metadata of the issuer as somebody has fetched it before, if anybody has.
+
+    ``url`` is the endpoint that was found last; ``warnings`` deserve a log line each.
+    """
+
+    def __init__(self, settings: ClientSettings, known: KnownMetadata | None) -> None:
+        self.url: Url | None = None
+        self.warnings: list[str] = []
+        self._settings = settings
+        self._known = known
+        self._fetched = False
+
+    def endpoint(self, moment: Moment, ends_at: float) -> Generator[Effect, Outcome, tuple[Url, Moment]]:
+        """Return the token endpoint, and now.
+
+        :param moment: now.
+        :param ends_at: monotonic seconds at which to give up.
+        :raises ConfigurationError: when the issuer has no metadata that can be used.
+        :raises TransportError: when it cannot be reached, and nothing is known of it.
+        """
+        self.url, moment = yield from self._located(moment, ends_at)
+        return self.url, moment
+
+    def _located(self, moment: Moment, ends_at: float) -> Generator[Effect, Outcome, tuple[Url, Moment]]:
+        server = self._settings.server
+        if isinstance(server, TokenEndpoint):
+            return server.url, moment
+        known = self._known
+        if known is not None and known.is_fresh(moment.wall):
+            return known.metadata.token_endpoint, moment
+        deadline = min(moment.monotonic + self._settings.network.request_timeout, ends_at)
+        self._fetched = True
+        try:
+            metadata = yield from discovery(server.identifier, server.allowed_hosts, deadline=deadline)
+        except TransportError as error:
+            if known is None or not error.retryable or not 0 <= moment.wall - known.fetched_at < KEPT:
+                raise
+            self.warnings.append(f"the issuer's metadata of last time is used: {error.message}")
+            return known.metadata.token_endpoint, moment
+        offered = metadata.auth_methods
+        if offered is not None and self._settings.auth_method not in offered:
+            # The request is made all the same: such documents are wrong as often as right.
+            self.warnings.append(
+                f"the issuer's metadata does not offer {self._settings.auth_method}, but {', '.join(offered)}"
+            )
+        self._known = KnownMetadata(metadata, moment.wall)
+        moment = (yield Remember(self._known)).moment
+        return metadata.token_endpoint, moment
+
+    def has_moved(self, kind: object) -> bool:
+        """Whether metadata is to be fetched anew after a failed request; true once.
+
+        :param kind: HTTP status or fault that the request ended with.
+        """
+        if self._known is None or self._fetched or kind not in _MOVED:
+            return False
+        self._known = None
+        return True

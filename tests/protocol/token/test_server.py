@@ -1,0 +1,165 @@
+"""Where token requests go: configured, discovered, remembered, and moved away."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
+from airflow_oauth_provider.protocol.effects import Fetch, Outcome, Remember, Send
+from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
+from airflow_oauth_provider.protocol.moments import Budget, Moment
+from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer
+from airflow_oauth_provider.protocol.token.acquisition import acquisition
+from airflow_oauth_provider.protocol.token.metadata import FRESH, KEPT, KnownMetadata, read_document
+from airflow_oauth_provider.protocol.token.response import Granted
+from airflow_oauth_provider.protocol.urls import parse_url
+from tests.protocol.builders import NOW, settings
+
+ISSUER = "https://idp.example"
+
+
+def document(**changes: Any) -> bytes:
+    members = {"issuer": ISSUER, "token_endpoint": f"{ISSUER}/token", **changes}
+    return json.dumps(members).encode()
+
+
+def given(*allowed_hosts: str, **changes: Any) -> ClientSettings:
+    return replace(settings(**changes), server=Issuer(parse_url(ISSUER), ISSUER, allowed_hosts))
+
+
+def known(age: float, **changes: Any) -> KnownMetadata:
+    return KnownMetadata(read_document(document(**changes), ISSUER, f"{ISSUER}/x", ()), NOW - age)
+
+
+TOKEN = HttpResponse(200, (), b'{"access_token": "tok", "token_type": "Bearer", "expires_in": 60}')
+GONE = HttpResponse(404, (), b"")
+UNREACHABLE = Failure(Fault.UNREACHABLE, "refused")
+
+
+@dataclass
+class Run:
+    """Carries a flow out with responses by the path that is called."""
+
+    responses: dict[str, Any]
+    called: list[str] = field(default_factory=list)
+    remembered: list[KnownMetadata] = field(default_factory=list)
+
+    def of(self, client: ClientSettings, before: KnownMetadata | None = None) -> Granted:
+        moment = Moment(NOW, 1000.0)
+        flow = acquisition(
+            client, moment, Budget.of(moment, 60), random=lambda: 0.5, entropy=bytes, known=before
+        )
+        effect = next(flow)
+        while True:
+            result: Any = None
+            if isinstance(effect, Send | Fetch):
+                url = effect.request.url if isinstance(effect, Send) else effect.url
+                self.called.append(url.removeprefix("https://"))
+                result = self.responses[self.called[-1]]
+            elif isinstance(effect, Remember):
+                self.remembered.append(effect.metadata)
+            try:
+                effect = flow.send(Outcome(moment, result))
+            except StopIteration as end:
+                granted: Granted = end.value
+                return granted
+
+
+WELL_KNOWN = "idp.example/.well-known/oauth-authorization-server"
+OPENID = "idp.example/.well-known/openid-configuration"
+
+
+def test_the_endpoint_is_found_and_remembered() -> None:
+    run = Run({WELL_KNOWN: HttpResponse(200, (), document()), "idp.example/token": TOKEN})
+    assert run.of(given()).token.value == "tok"
+    assert run.called == [WELL_KNOWN, "idp.example/token"]
+    assert [metadata.fetched_at for metadata in run.remembered] == [NOW]
+    again = KnownMetadata.load(run.remembered[0].dump(), ISSUER, ())
+    assert again == run.remembered[0]
+
+
+def test_fresh_metadata_is_not_fetched_again() -> None:
+    run = Run({"idp.example/token": TOKEN})
+    assert run.of(given(), known(FRESH - 1)).token.value == "tok"
+    assert run.remembered == []
+
+
+def test_metadata_of_yesterday_is_fetched_again() -> None:
+    moved = HttpResponse(200, (), document(token_endpoint=f"{ISSUER}/new"))
+    run = Run({WELL_KNOWN: moved, "idp.example/new": TOKEN})
+    assert run.of(given(), known(FRESH + 1)).token.value == "tok"
+
+
+@pytest.mark.fault("H67")
+@pytest.mark.parametrize("down", [UNREACHABLE, HttpResponse(503, (), b"")], ids=["unreachable", "503"])
+def test_old_metadata_serves_while_discovery_is_down(down: Any) -> None:
+    run = Run({WELL_KNOWN: down, "idp.example/token": TOKEN})
+    granted = run.of(given(), known(FRESH + 1))
+    assert granted.token.value == "tok"
+    assert "metadata of last time" in granted.warnings[-1]
+    with pytest.raises(TransportError):
+        Run({WELL_KNOWN: down}).of(given(retry={"max_attempts": 0}), known(KEPT + 1))
+    with pytest.raises(TransportError):
+        Run({WELL_KNOWN: down}).of(given(retry={"max_attempts": 0}))
+
+
+def test_an_issuer_that_moves_its_endpoint() -> None:
+    moved = HttpResponse(200, (), document(token_endpoint=f"{ISSUER}/new"))
+    run = Run({"idp.example/token": GONE, WELL_KNOWN: moved, "idp.example/new": TOKEN})
+    assert run.of(given(), known(60)).token.value == "tok"
+    assert run.called == ["idp.example/token", WELL_KNOWN, "idp.example/new"]
+
+
+def test_an_endpoint_that_is_gone_is_looked_up_once() -> None:
+    run = Run({"idp.example/token": GONE, WELL_KNOWN: HttpResponse(200, (), document())})
+    with pytest.raises(Exception, match="404"):
+        run.of(given(), known(60))
+    assert run.called == ["idp.example/token", WELL_KNOWN, "idp.example/token"]
+
+
+@pytest.mark.fault("H65")
+@pytest.mark.parametrize(
+    "endpoint",
+    ["http://idp.example/token", "https://169.254.169.254/token", "https://elsewhere.example/token"],
+)
+def test_an_endpoint_that_is_not_meant(endpoint: str) -> None:
+    allowed = ("idp.example",) if "elsewhere" in endpoint else ()
+    odd = HttpResponse(200, (), document(token_endpoint=endpoint))
+    run = Run({WELL_KNOWN: odd, OPENID: GONE})
+    with pytest.raises(ConfigurationError, match="usable metadata"):
+        run.of(given(*allowed))
+    remembered = known(60, token_endpoint="https://elsewhere.example/token").dump()
+    assert KnownMetadata.load(remembered, ISSUER, ("idp.example",)) is None, "allow-lists hold today"
+
+
+@pytest.mark.fault("H69")
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param(Failure(Fault.MALFORMED, "the response is larger than 256 KiB"), id="5-MB"),
+        pytest.param(HttpResponse(200, (), b'{"a":' * 5000 + b"1" + b"}" * 5000), id="recursive"),
+        pytest.param(HttpResponse(200, (), document(issuer="https://idp.example/")), id="another-issuer"),
+        pytest.param(HttpResponse(200, (), b"<html>"), id="page"),
+    ],
+)
+def test_a_document_that_is_none(odd: Any) -> None:
+    with pytest.raises(ConfigurationError, match="usable metadata"):
+        Run({WELL_KNOWN: odd, OPENID: GONE}).of(given())
+
+
+@pytest.mark.fault("H70")
+def test_a_document_that_does_not_offer_the_method_is_warned_of() -> None:
+    listed = HttpResponse(200, (), document(token_endpoint_auth_methods_supported=["private_key_jwt"]))
+    granted = Run({WELL_KNOWN: listed, "idp.example/token": TOKEN}).of(given())
+    assert "does not offer client_secret_basic, but private_key_jwt" in granted.warnings[-1]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b'{"fetched_at": "x", "url": 1, "document": 2}', b"\xff"]
+)
+def test_an_entry_that_is_none(data: bytes) -> None:
+    assert KnownMetadata.load(data, ISSUER, ()) is None
