@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_oauth_provider.authorizations.remedies import reason, remedy
+from airflow_oauth_provider.authorizations.remedies import code, reason, remedy
 from airflow_oauth_provider.exceptions import (
+    MAX_DESCRIPTION,
     ConfigurationError,
     InsufficientScopeError,
     InvalidClientError,
@@ -15,6 +16,38 @@ from airflow_oauth_provider.exceptions import (
     TokenResponseError,
     TransportError,
 )
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ConfigurationError("x", field="scope"), "Correct the field"),
+        (ConfigurationError("x"), "Create the connection"),
+        (TokenEndpointError("x", status=503, retryable=True), "Wait"),
+        (TokenEndpointError("x", status=400), "administrator"),
+        (TransportError("x"), "network, firewall and proxy"),
+        (TransportError("x", retryable=False), "certificate"),
+        (TokenResponseError("x"), "token endpoint itself"),
+        (InsufficientScopeError("x", status=403), "have the scope granted".capitalize()),
+        (ResourceError("x", status=401), "even a new token"),
+        (ResourceError("x", status=404), "probe_path"),
+        (OAuthError("x"), "task log"),
+    ],
+)
+def test_what_to_do_follows_from_type_and_attributes(error: OAuthError, says: str) -> None:
+    assert says in remedy(error)
+    assert remedy(error)[0].isupper()
+    assert remedy(error).endswith(".")
+    assert remedy(error.with_advice("do this first")) == "Do this first."
+
+
+def test_the_reason_is_what_the_server_said_without_advice() -> None:
+    refused = TokenEndpointError("long", status=401, error="invalid_client", description="no such client")
+    assert reason(refused) == "invalid_client (no such client)"
+    assert code(TokenEndpointError("long", status=502)) == "HTTP status 502"
+    assert reason(TransportError("gone").with_advice("wait")) == "gone"
+    assert len(reason(TransportError("x" * 5000))) <= MAX_DESCRIPTION
+
 
 ERRORS = [
     OAuthError("m"),
@@ -47,10 +80,3 @@ def test_an_error_s_own_advice_comes_first_and_stays_out_of_the_reason(error: OA
     assert remedy(advised) == "Restart the server."
     assert "estart" not in reason(advised)
     assert str(advised).count("Restart the server") == 1
-
-
-def test_a_refusal_is_what_the_server_said() -> None:
-    refused = TokenEndpointError("m", status=401, error="invalid_client", description="locked")
-    assert reason(refused) == "invalid_client (locked)"
-    assert reason(TokenEndpointError("m", status=418)) == "HTTP status 418"
-    assert reason(TransportError("no response", conn_id="orders")) == "no response"

@@ -7,18 +7,63 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from cryptography.fernet import Fernet, InvalidToken
 
+from airflow_oauth_provider.authorizations import stored
+from airflow_oauth_provider.authorizations.stored import StoredConnection
 from tests.service import Service
 
-pytestmark = [
-    pytest.mark.airflow,
-    pytest.mark.xdist_group("page"),  # one database
-    pytest.mark.filterwarnings("ignore:The ..noload.. loader strategy"),  # Airflow 3.1's models
-]
+KEY = Fernet(Fernet.generate_key())
+
+
+def connection(**changes: object) -> StoredConnection:
+    values: dict[str, object] = {
+        "conn_id": "orders",
+        "conn_type": "oauth2_client_credentials",
+        **dict.fromkeys(("description", "host", "schema", "login", "port", "team_name")),
+        "stored_password": KEY.encrypt(b"the-password").decode(),
+        "stored_extra": '{"scope": "the-scope"}',
+        "is_encrypted": True,
+        "is_extra_encrypted": False,
+        **changes,
+    }
+    return StoredConnection(**values)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def _fernet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored, "get_fernet", lambda: KEY)
+
+
+def test_secrets_are_decrypted_when_they_are_read() -> None:
+    given = connection()
+    assert given.password == "the-password"
+    assert given.extra == '{"scope": "the-scope"}'
+    encrypted = connection(stored_extra=KEY.encrypt(b"{}").decode(), is_extra_encrypted=True)
+    assert encrypted.extra == "{}"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_what_is_empty_is_not_decrypted(value: str | None) -> None:
+    assert connection(stored_password=value).password == value
+
+
+def test_another_key_raises_only_when_it_is_read() -> None:
+    given = connection(stored_password=Fernet(Fernet.generate_key()).encrypt(b"x").decode())
+    assert given.conn_id == "orders"
+    with pytest.raises(InvalidToken):
+        _ = given.password
+
+
+def test_printing_shows_neither() -> None:
+    given = connection(is_encrypted=False, stored_password="the-password")
+    assert given.password == "the-password"
+    assert "the-password" not in repr(given)
+    assert "the-scope" not in repr(given)
 
 
 @pytest.fixture
-def stored(service: Service) -> Iterator[None]:
+def rows(service: Service) -> Iterator[None]:
     """Two connections of ours, and one of another type."""
     subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], capture_output=True, check=True)
     from airflow.models.connection import Connection
@@ -38,12 +83,15 @@ def stored(service: Service) -> Iterator[None]:
         session.execute(delete(Connection))
 
 
-def test_those_of_our_type_by_name_with_their_secrets_decrypted(stored: None) -> None:
+@pytest.mark.airflow
+@pytest.mark.xdist_group("page")  # one database
+@pytest.mark.filterwarnings("ignore:The ..noload.. loader strategy")  # Airflow 3.1's models
+def test_those_of_our_type_by_name(rows: None) -> None:
     from airflow_oauth_provider.authorizations.stored import find_connection, find_connections
 
     found = find_connections()
     assert [connection.conn_id for connection in found] == ["a", "b"]
-    assert found[0].password == "a-client-secret"
+    assert found[0].login == "my-client"
     assert "a-client-secret" not in repr(found)
     assert find_connection("a") == found[0]
     assert find_connection("other") is None

@@ -9,16 +9,23 @@ import pytest
 from airflow_oauth_provider.authorizations.times import DAY, certificate_warning, iso, utc
 
 
-def test_the_same_moment_for_people_and_for_machines() -> None:
-    assert utc(1_764_028_800) == "2025-11-25 00:00:00 UTC"
-    assert iso(1_764_028_800) == "2025-11-25T00:00:00+00:00"
+def test_one_moment_for_people_and_for_machines() -> None:
+    assert utc(1_800_000_000.9) == "2027-01-15 08:00:00 UTC"
+    assert iso(1_800_000_000.9) == "2027-01-15T08:00:00+00:00"
     assert (utc(None), iso(None)) == ("never", None)
 
 
 @pytest.mark.parametrize(
-    ("days", "says"),
-    [(None, None), (31, None), (29.9, "ends in 30 days"), (0.2, "ends in 0 days"), (-1, "no longer valid")],
+    ("days", "within", "says"),
+    [
+        (-0.1, 30, "no longer valid"),
+        (0.2, 30, "in 0 days"),
+        (29.9, 30, "in 30 days"),
+        (30.1, 30, None),
+        (45, 60, "in 45 days"),
+    ],
 )
-def test_the_end_of_a_certificate(days: float | None, says: str | None) -> None:
-    warning = certificate_warning(None if days is None else time.time() + days * DAY)
-    assert warning is None if says is None else says in (warning or "")
+def test_a_certificate_that_ends(days: float, within: float, says: str | None) -> None:
+    warning = certificate_warning(time.time() + days * DAY, within)
+    assert (says in warning) if says and warning else warning is None
+    assert certificate_warning(None) is None
