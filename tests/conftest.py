@@ -125,6 +125,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items.sort(key=lambda item: -weights[_group(item)])
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name times by their argument: all processes of pytest-xdist have to list the same tests."""
+    return argname if isinstance(val, float) and abs(val) > 1e9 else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Show the ids of the marker ``fault`` in the test's id, so that coverage can be counted by it."""
     ids = [fault for marker in metafunc.definition.iter_markers("fault") for fault in marker.args]
