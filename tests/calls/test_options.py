@@ -9,8 +9,9 @@ from airflow_oauth_provider.calls.options import FLAGS, OPTIONS, SESSION_OPTIONS
 
 
 def test_each_option_is_of_one_kind() -> None:
-    assert frozenset({"timeout"}) | set(FLAGS) | set(SESSION_OPTIONS) == OPTIONS
-    assert len(OPTIONS) == 1 + len(FLAGS) + len(SESSION_OPTIONS)
+    limits = {"timeout", "total_timeout"}
+    assert limits | set(FLAGS) | set(SESSION_OPTIONS) == OPTIONS
+    assert len(OPTIONS) == len(limits) + len(FLAGS) + len(SESSION_OPTIONS)
 
 
 @pytest.mark.parametrize("option", ["timeout", "verify", "cert", "proxies", "stream", "check_response"])
