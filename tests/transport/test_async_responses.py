@@ -13,10 +13,9 @@ from tests.servers.scripted import Endless, ScriptedServer, Text
 
 def read(server: ScriptedServer, *, limit: int | None, seconds: float | None = None) -> Any:
     async def main() -> tuple[bytes | None, bool]:
-        async with aiohttp.ClientSession() as session:
-            async with session.get(server.url) as response:
-                body = await read_body(response, limit=limit, seconds=seconds)
-                return body, response.closed
+        async with aiohttp.ClientSession() as session, session.get(server.url) as response:
+            body = await read_body(response, limit=limit, seconds=seconds)
+            return body, response.closed
 
     return asyncio.run(main())
 
