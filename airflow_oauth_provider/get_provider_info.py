@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow_oauth_provider import __version__
 from airflow_oauth_provider.connection import fields
+from airflow_oauth_provider.connection.provider_form import connection_fields, field_behaviour
 from airflow_oauth_provider.deployment import options as configuration
 
 _INTEGRATION = "OAuth 2.0"
@@ -46,8 +47,8 @@ def get_provider_info() -> dict[str, Any]:
                 "connection-type": fields.CONNECTION_TYPE,
                 "hook-class-name": fields.HOOK_CLASS,
                 "hook-name": fields.HOOK_NAME,
-                "conn-fields": fields.connection_fields(),
-                "ui-field-behaviour": fields.field_behaviour(),
+                "conn-fields": connection_fields(),
+                "ui-field-behaviour": field_behaviour(),
             }
         ],
         "config": configuration.provider_config(),

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from airflow_oauth_provider.cli.definition import get_oauth2_cli_commands
-from airflow_oauth_provider.connection.fields import FIELDS, STANDARD_FIELDS, Field, Kind
+from airflow_oauth_provider.connection.field_kinds import Field, Kind
+from airflow_oauth_provider.connection.fields import FIELDS, STANDARD_FIELDS
 from airflow_oauth_provider.deployment.options import OPTIONS
 
 ROOT = Path(__file__).parents[1]

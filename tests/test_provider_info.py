@@ -21,7 +21,9 @@ except ImportError:  # before Airflow 3.2
     HooksManager = ProvidersManager
 
 from airflow_oauth_provider.connection import fields
-from airflow_oauth_provider.connection.fields import FIELDS, HIDDEN_STANDARD_FIELDS, STANDARD_FIELDS, Kind
+from airflow_oauth_provider.connection.field_kinds import Kind
+from airflow_oauth_provider.connection.fields import FIELDS, HIDDEN_STANDARD_FIELDS, STANDARD_FIELDS
+from airflow_oauth_provider.connection.provider_form import connection_fields, form_schema
 from airflow_oauth_provider.deployment import options as configuration
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.get_provider_info import get_provider_info
@@ -127,7 +129,7 @@ class TestForm:
     """Both forms come from the one table."""
 
     def test_every_field_may_be_left_empty(self) -> None:
-        for key, given in fields.connection_fields().items():
+        for key, given in connection_fields().items():
             assert given["schema"]["type"][1] == "null", key
             assert "pattern" not in given["schema"], "the form does not obey it"
             assert given["label"]
@@ -135,7 +137,7 @@ class TestForm:
 
     def test_enumerations_have_labels(self) -> None:
         for entry in FIELDS:
-            schema = fields.form_schema(entry)
+            schema = form_schema(entry)
             if entry.kind is Kind.ENUM:
                 assert schema["enum"] == list(schema["values_display"])
                 assert entry.default is None or entry.default in schema["enum"]

@@ -7,7 +7,8 @@ from typing import Any
 
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 from airflow_oauth_provider.client.masking import hides_value_of
-from airflow_oauth_provider.connection.fields import FIELDS, STANDARD_FIELDS, Field, Kind
+from airflow_oauth_provider.connection.field_kinds import Field, Kind
+from airflow_oauth_provider.connection.fields import FIELDS, STANDARD_FIELDS
 from airflow_oauth_provider.connection.parsing import FieldError, parse_claims, parse_extra
 from airflow_oauth_provider.exceptions import ConfigurationError
 

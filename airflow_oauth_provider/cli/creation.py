@@ -11,14 +11,10 @@ from functools import partial
 from typing import Any
 
 from airflow_oauth_provider.authorizations import ConnectionValues
-from airflow_oauth_provider.connection.fields import (
-    CONNECTION_TYPE,
-    FIELDS_BY_KEY,
-    Field,
-    Kind,
-    default_extra,
-)
+from airflow_oauth_provider.connection.field_kinds import Field, Kind
+from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, FIELDS_BY_KEY
 from airflow_oauth_provider.connection.parsing import FieldError, parse, parse_claims
+from airflow_oauth_provider.connection.provider_form import default_extra
 from airflow_oauth_provider.connection.resolving import MAX_NAME
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.client.methods import DEFAULT_METHOD, METHODS, Needs

@@ -8,70 +8,14 @@ API server reads it through the provider info.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
 from types import MappingProxyType
-from typing import Any
 
+from airflow_oauth_provider.connection.field_kinds import Field, Kind, StandardField
 from airflow_oauth_provider.protocol.client.methods import DEFAULT_METHOD, METHODS, Needs
 
 CONNECTION_TYPE = "oauth2_client_credentials"
 HOOK_NAME = "OAuth 2.0 (client credentials)"
 HOOK_CLASS = "airflow_oauth_provider.hooks.oauth2.OAuth2Hook"
-
-
-class Kind(Enum):
-    """How a field is shown and parsed."""
-
-    STRING = "text"
-    WORDS = "space-delimited words"
-    TEXT = "several lines of text"
-    SECRET = "secret text"
-    SECRET_TEXT = "secret, several lines"
-    BOOLEAN = "true or false"
-    INTEGER = "whole number"
-    SECONDS = "seconds"
-    ENUM = "one of"
-    PAIRS = "name=value lines"
-    SECRET_PAIRS = "secret name=value lines"
-    LIST = "list, one a line"
-
-
-@dataclass(frozen=True)
-class Field:
-    """One extra field.
-
-    :param key: its name in the connection's extra.
-    :param description: help text; says what to enter, with an example.
-    :param choices: value → label, for ``Kind.ENUM``.
-    :param above: exclusive lower bound; ``minimum`` and ``maximum`` are inclusive.
-    """
-
-    key: str
-    section: str
-    label: str
-    description: str
-    kind: Kind = Kind.STRING
-    default: str | bool | int | None = None
-    choices: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    minimum: float | None = None
-    maximum: float | None = None
-    above: float | None = None
-
-    @property
-    def secret(self) -> bool:
-        """Whether its value is a secret."""
-        return self.kind in {Kind.SECRET, Kind.SECRET_TEXT, Kind.SECRET_PAIRS}
-
-
-@dataclass(frozen=True)
-class StandardField:
-    """One of the fields every Airflow connection has, under the name it has here."""
-
-    key: str
-    label: str
-    description: str
-    placeholder: str = ""
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -367,68 +311,3 @@ FIELDS: tuple[Field, ...] = (
 )
 
 FIELDS_BY_KEY: Mapping[str, Field] = MappingProxyType({entry.key: entry for entry in FIELDS})
-
-_JSON_TYPES = {
-    Kind.BOOLEAN: "boolean",
-    Kind.INTEGER: "integer",
-    Kind.SECONDS: "number",
-    Kind.PAIRS: "array",
-    Kind.LIST: "array",
-}
-_FORMATS = {
-    Kind.SECRET: "password",
-    Kind.SECRET_TEXT: "multiline",
-    Kind.SECRET_PAIRS: "multiline",
-    Kind.TEXT: "multiline",
-}
-
-
-def form_schema(entry: Field) -> dict[str, Any]:
-    """Return the JSON schema Airflow's form builds a field from; every field may be left empty."""
-    schema: dict[str, Any] = {
-        "type": [_JSON_TYPES.get(entry.kind, "string"), "null"],
-        "section": entry.section,
-    }
-    if schema["type"][0] == "array":
-        schema["items"] = {"type": "string"}
-    if entry.kind in _FORMATS:
-        schema["format"] = _FORMATS[entry.kind]
-    if entry.default is not None:
-        schema["default"] = entry.default
-    if entry.choices:
-        schema["enum"] = list(entry.choices)
-        schema["values_display"] = dict(entry.choices)
-    if entry.kind in {Kind.INTEGER, Kind.SECONDS}:
-        # JSON schema's exclusiveMinimum is not obeyed by the form; a second is the least anyone means.
-        schema["minimum"] = entry.minimum if entry.minimum is not None else 1
-        schema["maximum"] = entry.maximum
-    return schema
-
-
-def connection_fields() -> dict[str, dict[str, Any]]:
-    """Return ``conn-fields`` for the provider info."""
-    return {
-        entry.key: {
-            "label": entry.label,
-            "description": entry.description,
-            "schema": form_schema(entry),
-        }
-        for entry in FIELDS
-    }
-
-
-def field_behaviour() -> dict[str, Any]:
-    """Return ``ui-field-behaviour`` for the provider info."""
-    return {
-        "hidden-fields": list(HIDDEN_STANDARD_FIELDS),
-        "relabeling": {entry.key: entry.label for entry in STANDARD_FIELDS},
-        "placeholders": {entry.key: entry.placeholder for entry in STANDARD_FIELDS if entry.placeholder},
-    }
-
-
-def default_extra() -> dict[str, Any]:
-    """Return every declared key with its default, as a created connection must hold them all.
-
-    Airflow's Edit form hides declared fields that a non-empty extra lacks.
-    """
-    return {entry.key: entry.default for entry in FIELDS}

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_oauth_provider.connection import fields
-from airflow_oauth_provider.connection.fields import Field, Kind
+from airflow_oauth_provider.connection.field_kinds import Field, Kind
+from airflow_oauth_provider.connection.fields import FIELDS
+from airflow_oauth_provider.connection.provider_form import field_behaviour
 
 
 def connection_form_widgets() -> dict[str, Any]:
@@ -31,12 +32,12 @@ def connection_form_widgets() -> dict[str, Any]:
         common["default"] = None if entry.default is None else str(entry.default)
         return StringField(entry.label, **common)
 
-    return {entry.key: widget(entry) for entry in fields.FIELDS}
+    return {entry.key: widget(entry) for entry in FIELDS}
 
 
 def ui_field_behaviour() -> dict[str, Any]:
     """Return which standard fields are hidden and how the others are called."""
-    behaviour = fields.field_behaviour()
+    behaviour = field_behaviour()
     return {
         "hidden_fields": behaviour["hidden-fields"],
         "relabeling": behaviour["relabeling"],

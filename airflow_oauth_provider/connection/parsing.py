@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from airflow_oauth_provider.connection.fields import Field, Kind
+from airflow_oauth_provider.connection.field_kinds import Field, Kind
 from airflow_oauth_provider.protocol.strict_json import JsonError, parse_value
 
 _HUGE = 1e18

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from airflow_oauth_provider.connection import authentication, checks
+from airflow_oauth_provider.connection.extra import CONTROL, Extra
 from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, FIELDS_BY_KEY
 from airflow_oauth_provider.connection.parsing import (
     FieldError,
-    parse,
     parse_claims,
-    parse_extra,
     require_characters,
 )
 from airflow_oauth_provider.deployment.policy import Policy
@@ -26,17 +24,14 @@ from airflow_oauth_provider.protocol import settings as s
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError
 from airflow_oauth_provider.protocol.client.methods import METHODS, Method
 from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.settings import SecretPairs
 from airflow_oauth_provider.protocol.urls import Url, UrlError, host_allowed, parse_url, with_scheme
 
 log = logging.getLogger(__name__)
 
 MAX_NAME = 50
-MAX_SECRET = 8 * 1024
 MAX_CLIENT_ID = 1024
 SHORTEST_SEALING = 16
 """Characters of a secret from which entries in a foreign database are sealed well enough."""
-MASKED = "***"
 
 # Where a secret would be stored and shown in clear, and the field that is masked instead.
 _MISPLACED = {
@@ -50,7 +45,6 @@ _MISPLACED = {
     "token_url": "host",
     "client_assertion": "private_key",
 }
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -102,73 +96,41 @@ class _Resolver:
         self.conn_id = str(connection.conn_id)
         self.policy = policy
         self.warnings: list[str] = []
-        try:
-            self.extra = parse_extra(connection.extra)
-        except FieldError as error:
-            self.fail("extra", str(error))
+        self.extra = Extra(self.conn_id, connection.extra)
 
     def resolve(self, *, thorough: bool) -> Resolved:
         self._check_names()
         self._check_texts()
         server = self._server()
         token_url = server.url
-        method = self.value("auth_method")
+        method = self.extra.value("auth_method")
         settings = s.ClientSettings(
             server=server,
             client_id=self._client_id(),
             auth_method=method,
             client_secret=self._password(),
             request=self._request(token_url),
-            retry=s.RetrySettings(self.value("max_retry_attempts"), self.value("max_wait")),
+            retry=s.RetrySettings(self.extra.value("max_retry_attempts"), self.extra.value("max_wait")),
             assertion=self._assertion(),
             api=self._api(),
             network=self._network(token_url),
             custom=self._custom(METHODS[method]),
-            category=self.value("category") or self.policy.default_category,
+            category=self.extra.value("category") or self.policy.default_category,
             team=getattr(self.connection, "team_name", None),
         )
         for field, message in authentication.bad_authentication(settings, self.policy):
-            self.fail(field, message)
+            self.extra.fail(field, message)
         settings = authentication.without_unused(settings)
         try:
             settings = authentication.with_algorithm(settings, thorough=thorough)
         except KeyMaterialError as error:
-            self.fail(error.field, str(error))
+            self.extra.fail(error.field, str(error))
         return Resolved(settings, tuple(self.warnings))
 
-    def fail(self, field: str, message: str) -> NoReturn:
-        raise ConfigurationError(message, field=field, conn_id=self.conn_id)
-
-    def value(self, key: str) -> Any:
-        """Return an extra field's parsed value, or its default."""
-        entry = FIELDS_BY_KEY[key]
-        try:
-            parsed = parse(entry, self.extra.get(key))
-        except FieldError as error:
-            self.fail(key, str(error))
-        return parse(entry, entry.default) if parsed is None else parsed
-
-    def secret(self, key: str) -> Secret | None:
-        """Return a secret extra field."""
-        value = self.value(key)
-        return None if value is None else self._secret(key, value, multiline=True)
-
-    def _secret(self, field: str, value: str, *, multiline: bool) -> Secret:
-        if value.strip() == MASKED:
-            self.fail(field, f"is the placeholder {MASKED} and not the secret: enter the secret again")
-        if not multiline and _CONTROL.search(value):
-            self.fail(
-                field,
-                "contains control characters (perhaps a line break from pasting): enter it without them",
-            )
-        if len(value.encode(errors="replace")) > MAX_SECRET * (4 if multiline else 1):
-            self.fail(field, f"is longer than {MAX_SECRET // 1024 * (4 if multiline else 1)} KiB")
-        return Secret(value)
-
     def _check_names(self) -> None:
-        for key in self.extra:
+        for key in self.extra.content:
             if key in _MISPLACED:
-                self.fail(key, f'has no place in the extra: use the field "{_MISPLACED[key]}"')
+                self.extra.fail(key, f'has no place in the extra: use the field "{_MISPLACED[key]}"')
             if key not in FIELDS_BY_KEY:
                 self.warnings.append(
                     f'unknown extra field "{checks.printable(str(key))}" is ignored: check its spelling'
@@ -181,17 +143,17 @@ class _Resolver:
             try:
                 require_characters(getattr(self.connection, name))
             except FieldError as error:
-                self.fail(name, str(error))
+                self.extra.fail(name, str(error))
 
     def _server(self) -> s.TokenEndpoint | s.Issuer:
-        named = "issuer" if self.value("discovery") else "access token URL"
+        named = "issuer" if self.extra.value("discovery") else "access token URL"
         try:
             text = checks.token_url_text(self.connection)
             url = parse_url(text, query_allowed=named != "issuer")
         except checks.PortError as error:
-            self.fail("port", str(error))
+            self.extra.fail("port", str(error))
         except UrlError as error:
-            self.fail("host", f"the {named} {error}")
+            self.extra.fail("host", f"the {named} {error}")
         self.require_host("host", url, self.policy.token_hosts, "allowed_token_hosts")
         if named == "issuer":
             return s.Issuer(url, text, self.policy.token_hosts)
@@ -210,28 +172,29 @@ class _Resolver:
                 host,
                 option,
             )
-            self.fail(field, f"the host {host} is not in [oauth2] {option} of airflow.cfg")
+            self.extra.fail(field, f"the host {host} is not in [oauth2] {option} of airflow.cfg")
         if checks.forbidden(url):
-            self.fail(
+            self.extra.fail(
                 field,
-                f"the host {host} is a link-local or metadata address; list it in [oauth2] {option} if meant",
+                f"no server has the address {host} (link-local, metadata, reserved); if it is meant, list it "
+                f"in [oauth2] {option}",
             )
 
     def _client_id(self) -> str:
         client_id = self.connection.login
         if not client_id:
-            self.fail("login", "the client ID is missing")
-        if _CONTROL.search(client_id):
-            self.fail("login", "the client ID contains control characters")
+            self.extra.fail("login", "the client ID is missing")
+        if CONTROL.search(client_id):
+            self.extra.fail("login", "the client ID contains control characters")
         if len(client_id.encode(errors="replace")) > MAX_CLIENT_ID:
-            self.fail("login", "the client ID is longer than 1 KiB")
+            self.extra.fail("login", "the client ID is longer than 1 KiB")
         return str(client_id)
 
     def _password(self) -> Secret | None:
         value = self.connection.password
         if not value:
             return None
-        secret = self._secret("password", str(value), multiline=False)
+        secret = self.extra.secret_of("password", str(value), multiline=False)
         if value != value.strip():
             self.warnings.append("the client secret begins or ends with a space: is that meant?")
         if len(value) < self.policy.shortest_masked:
@@ -245,78 +208,52 @@ class _Resolver:
 
     def _request(self, token_url: Url) -> s.RequestSettings:
         request = s.RequestSettings(
-            scope=self._scopes("scope"),
-            include_scope=self.value("include_scope"),
-            audience=self.value("audience"),
-            resources=self.value("resource") or (),
-            query_params=self.value("query_params") or (),
-            post_params=self.value("post_params") or (),
-            secret_params=self._secret_pairs("secret_params"),
-            headers=self._headers("request_headers"),
-            secret_headers=tuple(
-                (name, self._secret("secret_headers", value, multiline=False))
-                for name, value in self._headers("secret_headers")
-            ),
-            basic_encoding=self.value("basic_encoding"),
+            scope=self.extra.scopes("scope"),
+            include_scope=self.extra.value("include_scope"),
+            audience=self.extra.value("audience"),
+            resources=self.extra.value("resource") or (),
+            query_params=self.extra.value("query_params") or (),
+            post_params=self.extra.value("post_params") or (),
+            secret_params=self.extra.secret_pairs("secret_params"),
+            headers=self.extra.headers("request_headers"),
+            secret_headers=self.extra.secret_headers("secret_headers"),
+            basic_encoding=self.extra.value("basic_encoding"),
         )
         for field, message in checks.bad_request(request, token_url):
-            self.fail(field, message)
+            self.extra.fail(field, message)
         return request
-
-    def _scopes(self, key: str) -> tuple[str, ...]:
-        scopes = tuple(dict.fromkeys((self.value(key) or "").split(" ")))
-        scopes = tuple(scope for scope in scopes if scope)
-        if not all(checks.is_scope_token(scope) for scope in scopes):
-            self.fail(
-                key, 'must be space-delimited words of printable ASCII without " and \\ (RFC 6749 §3.3)'
-            )
-        return scopes
-
-    def _headers(self, key: str) -> tuple[tuple[str, str], ...]:
-        """Return headers without the blanks around their values, which are none of theirs (RFC 9110 §5.5)."""
-        self._require_no_placeholder(key)
-        return tuple((name, value.strip(" \t")) for name, value in self.value(key) or ())
-
-    def _secret_pairs(self, key: str) -> SecretPairs:
-        self._require_no_placeholder(key)
-        pairs = self.value(key) or ()
-        return tuple((name, self._secret(key, value, multiline=False)) for name, value in pairs)
-
-    def _require_no_placeholder(self, key: str) -> None:
-        raw = self.extra.get(key)
-        if isinstance(raw, str) and raw.strip() == MASKED:
-            self.fail(key, f"is the placeholder {MASKED} and not the secrets: enter them again")
 
     def _assertion(self) -> s.AssertionSettings:
         try:
-            claims = parse_claims(self.extra.get("jwt_claims"))
+            claims = parse_claims(self.extra.content.get("jwt_claims"))
         except FieldError as error:
-            self.fail("jwt_claims", str(error))
+            self.extra.fail("jwt_claims", str(error))
         return s.AssertionSettings(
-            algorithm=self.value("jwt_algorithm"),
-            key_id=self.value("key_id"),
-            lifetime=self.value("jwt_lifetime"),
-            audience=self.value("jwt_audience"),
+            algorithm=self.extra.value("jwt_algorithm"),
+            key_id=self.extra.value("key_id"),
+            lifetime=self.extra.value("jwt_lifetime"),
+            audience=self.extra.value("jwt_audience"),
             claims=json.dumps(claims, sort_keys=True),
-            private_key=self.secret("private_key"),
-            private_key_passphrase=self.secret("private_key_passphrase"),
+            private_key=self.extra.secret("private_key"),
+            private_key_passphrase=self.extra.secret("private_key_passphrase"),
         )
 
     def _api(self) -> s.ApiSettings:
-        base_url = self._api_url("base_url", self.value("base_url"))
-        others = [self._api_url("allowed_origins", text) for text in self.value("allowed_origins") or ()]
+        base_url = self._api_url("base_url", self.extra.value("base_url"))
+        texts = self.extra.value("allowed_origins") or ()
+        others = [self._api_url("allowed_origins", text) for text in texts]
         origins = tuple(dict.fromkeys(url.origin for url in (base_url, *others) if url))
         api = s.ApiSettings(
             base_url=base_url,
             origins=origins,
-            headers=self._headers("api_headers"),
-            probe_path=self.value("probe_path"),
-            require_scopes=self._scopes("require_scopes"),
-            refresh_on_status=self._statuses(),
+            headers=self.extra.headers("api_headers"),
+            probe_path=self.extra.value("probe_path"),
+            require_scopes=self.extra.scopes("require_scopes"),
+            refresh_on_status=self.extra.statuses(),
             listed_hosts=self.policy.api_hosts,
         )
         for field, message in checks.bad_api(api):
-            self.fail(field, message)
+            self.extra.fail(field, message)
         return api
 
     def _api_url(self, field: str, text: str | None) -> Url | None:
@@ -325,31 +262,20 @@ class _Resolver:
         try:
             url = parse_url(with_scheme(text), query_allowed=False)
         except UrlError as error:
-            self.fail(field, str(error))
+            self.extra.fail(field, str(error))
         self.require_host(field, url, self.policy.api_hosts, "allowed_api_hosts")
         return url
 
-    def _statuses(self) -> frozenset[int]:
-        texts = self.value("refresh_on_status")
-        if texts is None:
-            return s.ApiSettings().refresh_on_status
-        entry = FIELDS_BY_KEY["refresh_on_status"]
-        if not all(re.fullmatch(r"[45][0-9]{2}", text) for text in texts) or any(
-            int(text) > (entry.maximum or 0) for text in texts
-        ):
-            self.fail("refresh_on_status", "must list HTTP statuses from 400 to 499, one a line")
-        return frozenset(int(text) for text in texts)
-
     def _network(self, token_url: Url) -> s.NetworkSettings:
         network = s.NetworkSettings(
-            ca_certificates=self.value("ca_certificates"),
-            verify_tls=self.value("verify_tls"),
-            request_timeout=self.value("request_timeout"),
-            proxy_url=self.secret("proxy_url"),
+            ca_certificates=self.extra.value("ca_certificates"),
+            verify_tls=self.extra.value("verify_tls"),
+            request_timeout=self.extra.value("request_timeout"),
+            proxy_url=self.extra.secret("proxy_url"),
             token_host_listed=host_allowed(token_url.origin, self.policy.token_hosts),
         )
         for field, message in checks.bad_network(network, self.policy):
-            self.fail(field, message)
+            self.extra.fail(field, message)
         if not network.verify_tls:
             self.warnings.append(
                 "TLS certificates are not verified (verify_tls is off): anyone between may read the secret"
@@ -357,7 +283,7 @@ class _Resolver:
         return network
 
     def _custom(self, method: Method) -> s.CustomProvider | None:
-        name = self.value("custom_provider")
+        name = self.extra.value("custom_provider")
         if method.function is not None:
             if name:
                 self.warnings.append(f"custom_provider is ignored: auth_method is {method.name}")
@@ -365,4 +291,4 @@ class _Resolver:
         try:
             return checks.load_custom_provider(name, self.policy)
         except FieldError as error:
-            self.fail("custom_provider", str(error))
+            self.extra.fail("custom_provider", str(error))

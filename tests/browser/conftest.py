@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, default_extra
+from airflow_oauth_provider.connection.fields import CONNECTION_TYPE
+from airflow_oauth_provider.connection.provider_form import default_extra
 from tests.browser.airflow_server import AirflowServer
 from tests.browser.servers_page import Add
 from tests.conftest import require_server

@@ -17,16 +17,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from airflow_oauth_provider.connection.field_kinds import Field, Kind
 from airflow_oauth_provider.connection.fields import (
     CONNECTION_TYPE,
     FIELDS,
     FIELDS_BY_KEY,
     HOOK_NAME,
     STANDARD_FIELDS,
-    Field,
-    Kind,
-    default_extra,
 )
+from airflow_oauth_provider.connection.provider_form import default_extra
 from tests.browser.airflow_server import AirflowServer
 from tests.conftest import require_server
 from tests.servers.oidc_server import Client, OidcServer

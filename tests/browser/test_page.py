@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, default_extra
+from airflow_oauth_provider.connection.fields import CONNECTION_TYPE
+from airflow_oauth_provider.connection.provider_form import default_extra
 from airflow_oauth_provider.plugin.entry import NAME, PREFIX, OAuth2ServersPlugin
 from tests.browser.airflow_server import AirflowServer
 from tests.servers.oidc_server import OidcServer

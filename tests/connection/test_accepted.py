@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from airflow.sdk import Connection
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
-from airflow_oauth_provider.connection.fields import FIELDS, FIELDS_BY_KEY, Field, Kind, default_extra
+from airflow_oauth_provider.connection.field_kinds import Field, Kind
+from airflow_oauth_provider.connection.fields import FIELDS, FIELDS_BY_KEY
+from airflow_oauth_provider.connection.provider_form import default_extra
 from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.protocol.client.methods import METHODS, method_of
+from airflow_oauth_provider.protocol.client.methods import METHODS, Method, Needs, method_of
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import credential_key, token_key
@@ -30,12 +32,10 @@ from tests.service import Service
 SIGNED: dict[str, Any] = {"auth_method": "client_secret_jwt"}
 RSA_KEY = pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
 PROVIDERS = {"corp": "tests.connection.test_accepted.corporate_token"}
-METHOD_CHANGES: dict[str, dict[str, Any]] = {
-    "client_secret_basic": {},
-    "client_secret_post": {},
-    "client_secret_jwt": {},
-    "private_key_jwt": {"password": None, "private_key": RSA_KEY},
-    "custom": {"custom_provider": "corp"},
+CREDENTIALS: dict[Needs, dict[str, Any]] = {
+    Needs.SECRET: {},
+    Needs.KEY: {"password": None, "private_key": RSA_KEY},
+    Needs.NOTHING: {"custom_provider": "corp"},
 }
 
 
@@ -48,7 +48,7 @@ def settings_of(
 
 def with_method(method: str, **changes: Any) -> ClientSettings:
     """Resolve a connection with a method and all that it needs."""
-    given = {"auth_method": method, **METHOD_CHANGES[method], **changes}
+    given = {"auth_method": method, **CREDENTIALS[METHODS[method].needs], **changes}
     return settings_of(given, policy=Policy(custom_providers=PROVIDERS))
 
 
@@ -62,7 +62,8 @@ def test_null_empty_and_absent_mean_the_same(entry: Field, empty: str | None) ->
 @pytest.mark.parametrize("method", METHODS)
 def test_defaults_written_or_absent_are_one_client(method: str) -> None:
     absent = with_method(method)
-    written = {key: value for key, value in default_extra().items() if key not in METHOD_CHANGES[method]}
+    needed = CREDENTIALS[METHODS[method].needs]
+    written = {key: value for key, value in default_extra().items() if key not in needed}
     for given in (written, dict.fromkeys(written), {key: str(value or "") for key, value in written.items()}):
         found = with_method(method, **{**given, "auth_method": method})
         assert found == absent
@@ -82,29 +83,30 @@ def test_one_number_in_every_spelling(method: str, entry: Field, value: Any) -> 
 
 @pytest.mark.fault("F09")
 @pytest.mark.parametrize(
-    "unused, users",
+    "field, value, uses",
     [
-        ({"basic_encoding": "raw"}, {"client_secret_basic", "custom"}),
-        ({"jwt_lifetime": 120}, {"client_secret_jwt", "private_key_jwt", "custom"}),
-        ({"jwt_claims": ["a=b"]}, {"client_secret_jwt", "private_key_jwt", "custom"}),
-        ({"key_id": "7"}, {"client_secret_jwt", "private_key_jwt", "custom"}),
-        ({"jwt_audience": "https://idp.example/"}, {"client_secret_jwt", "private_key_jwt", "custom"}),
-        ({"private_key_passphrase": "of the past"}, {"custom"}),
-        ({"custom_provider": "corp"}, set()),
+        ("basic_encoding", "raw", lambda method: method.encodes),
+        ("jwt_lifetime", 120, lambda method: method.signs),
+        ("jwt_claims", ["a=b"], lambda method: method.signs),
+        ("key_id", "7", lambda method: method.signs),
+        ("jwt_audience", "https://idp.example/", lambda method: method.signs),
+        ("private_key_passphrase", "of the past", lambda method: method.needs is Needs.KEY),
+        ("custom_provider", "corp", lambda _: False),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)
 def test_what_a_method_does_not_use_tells_no_clients_apart(
-    method: str, unused: dict[str, Any], users: set[str]
+    method: Method, field: str, value: Any, uses: Callable[[Method], bool]
 ) -> None:
-    if method == "private_key_jwt" and "private_key_passphrase" in unused:
+    plain = with_method(method.name)
+    if field == "private_key_passphrase" and method.needs is Needs.KEY:
         with pytest.raises(ConfigurationError, match="not encrypted"):
-            with_method(method, **unused)
+            with_method(method.name, **{field: value})
         return
-    changed, plain = with_method(method, **unused), with_method(method)
-    assert (changed != plain) is (method in users)
-    assert (token_key(changed) != token_key(plain)) is (method in users)
+    changed = with_method(method.name, **{field: value})
+    is_used = uses(method) or (method.function is None and field != "custom_provider")
+    assert (changed != plain) is is_used
+    assert (token_key(changed) != token_key(plain)) is is_used
 
 
 @pytest.mark.fault("F09")

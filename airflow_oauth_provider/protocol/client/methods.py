@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from airflow_oauth_provider.protocol.client.keys import SigningKey, load_signing_key
-from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.settings import ClientSettings, Pairs
-from airflow_oauth_provider.protocol.strict_json import parse_value
+# Every command of Airflow builds the form and so reads this module: the rest is imported when it is used.
+if TYPE_CHECKING:
+    from airflow_oauth_provider.protocol.client.keys import SigningKey
+    from airflow_oauth_provider.protocol.secret import Secret
+    from airflow_oauth_provider.protocol.settings import ClientSettings, Pairs
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 RESERVED_CLAIMS = frozenset({"iss", "sub", "aud", "exp", "iat", "nbf", "jti"})
@@ -156,6 +157,8 @@ def _client_secret_post(settings: ClientSettings, now: float, entropy: Entropy) 
 
 
 def _client_secret_jwt(settings: ClientSettings, now: float, entropy: Entropy) -> Proof:
+    from airflow_oauth_provider.protocol.client.keys import SigningKey
+
     key = SigningKey(_secret(settings).reveal().encode(), (_HS256,))
     return _assertion(settings, key, now, entropy)
 
@@ -169,6 +172,8 @@ def _hs256_problems(settings: ClientSettings) -> Problems:
 
 
 def _private_key_jwt(settings: ClientSettings, now: float, entropy: Entropy) -> Proof:
+    from airflow_oauth_provider.protocol.client.keys import load_signing_key
+
     options = settings.assertion
     if options.private_key is None:
         raise ValueError(f"{settings.auth_method} needs a private key")
@@ -178,6 +183,8 @@ def _private_key_jwt(settings: ClientSettings, now: float, entropy: Entropy) -> 
 
 def _assertion(settings: ClientSettings, key: SigningKey, now: float, entropy: Entropy) -> Proof:
     import jwt
+
+    from airflow_oauth_provider.protocol.strict_json import parse_value
 
     options = settings.assertion
     claims: dict[str, Any] = {

@@ -1,0 +1,112 @@
+"""Reading of the extra's fields, and of the secrets among them.
+
+Every error names the connection and the field, and never a value.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NoReturn
+
+from airflow_oauth_provider.connection import checks
+from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
+from airflow_oauth_provider.connection.parsing import FieldError, parse, parse_extra
+from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.settings import ApiSettings, Pairs, SecretPairs
+
+MAX_SECRET = 8 * 1024
+MASKED = "***"
+"""What Airflow shows in place of a secret."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Extra:
+    """The extra of one connection.
+
+    :param text: JSON.
+    :raises ConfigurationError: when it is no JSON object.
+    """
+
+    def __init__(self, conn_id: str, text: Any) -> None:
+        self.conn_id = conn_id
+        try:
+            self.content = parse_extra(text)
+        except FieldError as error:
+            self.fail("extra", str(error))
+
+    def fail(self, field: str, message: str) -> NoReturn:
+        """Refuse the value of a field.
+
+        :raises ConfigurationError: naming connection and field.
+        """
+        raise ConfigurationError(message, field=field, conn_id=self.conn_id)
+
+    def value(self, key: str) -> Any:
+        """Return an extra field's parsed value, or its default."""
+        entry = FIELDS_BY_KEY[key]
+        try:
+            parsed = parse(entry, self.content.get(key))
+        except FieldError as error:
+            self.fail(key, str(error))
+        return parse(entry, entry.default) if parsed is None else parsed
+
+    def secret(self, key: str) -> Secret | None:
+        """Return a secret that may have several lines."""
+        value = self.value(key)
+        return None if value is None else self.secret_of(key, value, multiline=True)
+
+    def secret_of(self, field: str, value: str, *, multiline: bool) -> Secret:
+        """Check a secret that stands in a field."""
+        if value.strip() == MASKED:
+            self.fail(field, f"is the placeholder {MASKED} and not the secret: enter the secret again")
+        if not multiline and CONTROL.search(value):
+            self.fail(
+                field,
+                "contains control characters (perhaps a line break from pasting): enter it without them",
+            )
+        if len(value.encode(errors="replace")) > MAX_SECRET * (4 if multiline else 1):
+            self.fail(field, f"is longer than {MAX_SECRET // 1024 * (4 if multiline else 1)} KiB")
+        return Secret(value)
+
+    def scopes(self, key: str) -> tuple[str, ...]:
+        """Return scope tokens (RFC 6749 §3.3), each once, in their order."""
+        scopes = tuple(dict.fromkeys(filter(None, (self.value(key) or "").split(" "))))
+        if not all(checks.is_scope_token(scope) for scope in scopes):
+            self.fail(
+                key, 'must be space-delimited words of printable ASCII without " and \\ (RFC 6749 §3.3)'
+            )
+        return scopes
+
+    def headers(self, key: str) -> Pairs:
+        """Return headers without the blanks around their values, which are none of theirs (RFC 9110 §5.5)."""
+        self._require_no_placeholder(key)
+        return tuple((name, value.strip(" \t")) for name, value in self.value(key) or ())
+
+    def secret_headers(self, key: str) -> SecretPairs:
+        """Return headers that are secrets."""
+        headers = self.headers(key)
+        return tuple((name, self.secret_of(key, value, multiline=False)) for name, value in headers)
+
+    def secret_pairs(self, key: str) -> SecretPairs:
+        """Return named secrets."""
+        self._require_no_placeholder(key)
+        pairs = self.value(key) or ()
+        return tuple((name, self.secret_of(key, value, multiline=False)) for name, value in pairs)
+
+    def _require_no_placeholder(self, key: str) -> None:
+        raw = self.content.get(key)
+        if isinstance(raw, str) and raw.strip() == MASKED:
+            self.fail(key, f"is the placeholder {MASKED} and not the secrets: enter them again")
+
+    def statuses(self) -> frozenset[int]:
+        """Return the statuses by which an API may refuse a dead token."""
+        texts = self.value("refresh_on_status")
+        if texts is None:
+            return ApiSettings().refresh_on_status
+        entry = FIELDS_BY_KEY["refresh_on_status"]
+        if not all(re.fullmatch(r"[45][0-9]{2}", text) for text in texts) or any(
+            int(text) > (entry.maximum or 0) for text in texts
+        ):
+            self.fail("refresh_on_status", "must list HTTP statuses from 400 to 499, one a line")
+        return frozenset(int(text) for text in texts)
