@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from typing import Any
 
 import pytest
 
@@ -11,39 +13,98 @@ from airflow_oauth_provider.exceptions import (
     InvalidClientError,
     OAuthError,
     TokenEndpointError,
-    UnexpectedError,
+    TransportError,
 )
-from airflow_oauth_provider.tokens.records import Status
+from airflow_oauth_provider.tokens.records import Status, concerns_others
+from airflow_oauth_provider.transport.stopping import TaskStoppedError
 
-REFUSED = InvalidClientError("refused", status=401, error="invalid_client", description="no such client")
+NOW = time.time()
+REFUSED = Status(
+    authorized_at=NOW - 100,
+    expires_at=NOW + 3500,
+    scopes=("read",),
+    scopes_stated=False,
+    refused_at=NOW - 5,
+    error=InvalidClientError("no", status=401, error="invalid_client", conn_id="mine"),
+    refused_until=NOW + 55,
+    permanent=True,
+    in_a_row=3,
+    budget=60.0,
+    early_at=NOW - 50,
+)
 
 
-def test_an_outcome_comes_back_as_it_was() -> None:
-    now = time.time()
-    status = Status(
-        authorized_at=now - 10,
-        expires_at=now + 50,
-        scopes=("read", "write"),
-        scopes_stated=False,
-        refused_at=now,
-        error=REFUSED,
-        refused_until=now + 60,
-        permanent=True,
-        in_a_row=3,
-        budget=20.0,
-        early_at=now - 5,
+def test_what_is_written_is_read_under_no_connections_name() -> None:
+    again = Status.load(REFUSED.dump())
+    assert again == REFUSED
+    assert again is not None
+    assert type(again.error) is InvalidClientError
+    assert again.error.error == "invalid_client"
+    assert again.error.conn_id is None
+
+
+@pytest.mark.parametrize(
+    ("error", "concerns"),
+    [
+        (InvalidClientError("x", status=401), True),
+        (TokenEndpointError("x", status=503), True),
+        (TransportError("x"), True),
+        (TaskStoppedError("x"), False),
+        (ConfigurationError("x"), False),
+    ],
+)
+def test_only_what_concerns_others_is_written(error: OAuthError, concerns: bool) -> None:
+    assert concerns_others(error) is concerns
+    again = Status.load(Status(error=error).dump())
+    assert again is not None
+    assert (again.error is not None) is concerns
+
+
+def test_an_end_that_nobody_would_believe_is_cut_when_written() -> None:
+    again = Status.load(Status(authorized_at=NOW, expires_at=float("inf")).dump())
+    assert again is not None
+    assert again.expires_at is not None
+    assert again.expires_at < NOW + 400 * 86_400
+
+
+@pytest.mark.fault("F22")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("authorized_at", "yesterday"),
+        ("authorized_at", NOW + 1000),
+        ("expires_at", NOW + 80 * 366 * 86_400),
+        ("scopes", "read"),
+        ("refused_until", NOW + 10**6),
+        ("permanent", 1),
+        ("in_a_row", -1),
+        ("in_a_row", 2.5),
+        ("budget", 10**9),
+        ("early_at", None),
+        ("error", "text"),
+        ("error", {"type": "os.system", "message": "x"}),
+    ],
+)
+def test_one_forged_value_makes_it_unknown(name: str, value: Any) -> None:
+    content = json.loads(REFUSED.dump())
+    assert Status.load(json.dumps(content | {name: value}).encode()) is None
+    del content[name]
+    assert Status.load(json.dumps(content).encode()) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"\xff", b'{"a": 1, "a": 2}', b"[" * 100_000])
+def test_what_is_no_record(data: bytes) -> None:
+    assert Status.load(data) is None
+
+
+@pytest.mark.fault("F22")
+def test_a_link_that_is_none_is_dropped() -> None:
+    content = json.loads(
+        Status(error=TokenEndpointError("x", status=400, uri="https://idp.example/help")).dump()
     )
-    read = Status.load(status.dump())
-    assert read == status
-    assert isinstance(read.error, InvalidClientError)
-    assert vars(read.error) == vars(REFUSED)
-
-
-@pytest.mark.parametrize("error", [ConfigurationError("wrong"), UnexpectedError("a defect")])
-def test_an_error_of_the_caller_alone_is_not_shared(error: OAuthError) -> None:
-    read = Status.load(Status(refused_at=time.time(), error=error).dump())
-    assert read is not None
-    assert read.error is None
+    record = json.dumps(content).replace("https://idp.example/help", "javascript:alert(1)")
+    again = Status.load(record.encode())
+    assert again is None or getattr(again.error, "uri", None) is None
 
 
 @pytest.mark.fault("F22")
