@@ -16,6 +16,7 @@ from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, TokenEndpointError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.tokens.manager import shared
+from tests.hooks.sides import Side
 from tests.servers.oidc_server import ALGORITHMS, AWKWARD_ID, AWKWARD_SECRET, RESOURCE, Client, OidcServer
 
 pytestmark = pytest.mark.slow
@@ -145,6 +146,36 @@ def test_renewing_repeats_every_parameter(oidc: OidcServer) -> None:
     first, second = (request["form"] for request in oidc.requests())
     assert first == second
     assert first["x_region"] == "emea"
+
+
+@pytest.mark.parametrize("name", ["basic", "post", "jwt", "awkward", *ALGORITHMS])
+def test_what_it_says_of_a_token_until_it_is_revoked(oidc: OidcServer, name: str, side: Side) -> None:
+    """Introspection and revocation, by every method."""
+    hook = hook_of(oidc, oidc.clients[name], jwt_audience=None)
+    metadata = metadata_of(oidc.issuer, Policy()).report()
+    about, away = metadata["introspection_endpoint"], metadata["revocation_endpoint"]
+    token = side.token(hook)
+    result = side.call(hook, "introspect", endpoint=about)
+    assert (result["active"], result["client_id"]) == (True, oidc.clients[name].client_id)
+    assert (result["scope"], result["iss"], result["token_type"]) == ("read", oidc.issuer, "Bearer")
+    assert result["exp"] - result["iat"] == 240
+    assert token.value not in str(result)
+    assert side.call(hook, "introspect", "of-nobody", endpoint=about) == {"active": False}
+    assert side.call(hook, "revoke", endpoint=away) is True
+    assert side.call(hook, "introspect", token.value, endpoint=about) == {"active": False}
+    assert side.call(hook, "revoke", "of-nobody", endpoint=away) is True
+    renewed = side.token(hook)
+    assert renewed.value != token.value
+    assert side.call(hook, "introspect", renewed, endpoint=about)["active"] is True
+
+
+@pytest.mark.parametrize("name", ["introspect", "revoke"])
+def test_a_refused_client_is_refused_there_too(oidc: OidcServer, name: str, side: Side) -> None:
+    hook = hook_of(oidc, oidc.clients["basic"], password="a-wrong-secret")
+    address = {"introspect": "introspection", "revoke": "revocation"}[name]
+    with pytest.raises(InvalidClientError) as caught:
+        side.call(hook, name, "of-nobody", endpoint=f"{oidc.token_url}/{address}")
+    assert caught.value.error == "invalid_client"
 
 
 def test_its_metadata_lead_to_its_token_endpoint(oidc: OidcServer) -> None:

@@ -1,10 +1,10 @@
 """Authorizations as people see them: what page, command line and check operator share.
 
 :func:`describe` returns the state of a connection without any network; :func:`authorize`,
-:func:`forget` and :func:`check_all` act on it. Nothing here shows a secret or a token.
+:func:`forget`, :func:`revoke` and :func:`check_all` act on it. Nothing here shows a secret or a token.
 """
 
-from airflow_oauth_provider.authorizations.actions import authorize, forget
+from airflow_oauth_provider.authorizations.actions import authorize, forget, revoke
 from airflow_oauth_provider.authorizations.authorization import (
     LABELS,
     Authorization,
@@ -37,5 +37,6 @@ __all__ = [
     "forget",
     "named_category",
     "remedy",
+    "revoke",
     "store_note",
 ]

@@ -13,6 +13,7 @@ from airflow_oauth_provider.authorizations.unforeseen import unforeseen
 from airflow_oauth_provider.authorizations.values import ConnectionValues, team_of
 from airflow_oauth_provider.client import report
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.client.token_services import TokenServices
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.tokens import AccessToken
@@ -51,6 +52,17 @@ def forget(connection: Any) -> None:
     for team in dict.fromkeys((None, team_of(connection))):
         DisplayIndex(sharing, conn_id, team).forget()
     OAuth2Client(conn_id, ConnectionValues.of(connection)).forget()
+
+
+def revoke(connection: Any, endpoint: str | None) -> bool:
+    """Take the token out of use, and revoke it at the authorization server.
+
+    :param endpoint: URL of the revocation endpoint.
+    :return: false when no token is kept: there was nothing to revoke.
+    :raises OAuthError: as :meth:`OAuth2Hook.revoke` does.
+    """
+    client = OAuth2Client(str(connection.conn_id), ConnectionValues.of(connection))
+    return TokenServices(client).revoke(None, endpoint)
 
 
 @dataclass(frozen=True)

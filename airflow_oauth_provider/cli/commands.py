@@ -23,6 +23,7 @@ from airflow_oauth_provider.authorizations import (
     store_note,
 )
 from airflow_oauth_provider.authorizations import forget as forget_authorization
+from airflow_oauth_provider.authorizations import revoke as revoke_token
 from airflow_oauth_provider.authorizations.clamping import clamp
 from airflow_oauth_provider.authorizations.stored import find_connections
 from airflow_oauth_provider.authorizations.times import certificate_warning, iso, utc
@@ -258,12 +259,18 @@ def token(args: Any) -> bool:
 
 @_command
 def forget(args: Any) -> bool:
-    """Forget the token and what is remembered of a connection."""
-    forget_authorization(_read(args.conn_id))
+    """Forget the token and what is remembered of a connection, and revoke the token if asked to."""
+    if args.endpoint and not args.revoke:
+        raise ConfigurationError("is for --revoke", field="--endpoint")
+    connection = _read(args.conn_id)
+    revoked = revoke_token(connection, args.endpoint) if args.revoke else None
+    forget_authorization(connection)
     if args.json:
-        print_json({"conn_id": args.conn_id, "ok": True})
+        facts = {} if revoked is None else {"revoked": revoked}
+        print_json({"conn_id": args.conn_id, "ok": True, **facts})
     else:
-        print_message(f'Connection "{args.conn_id}": its token and last outcome are forgotten.')
+        ending = {None: "", True: "; the token is revoked", False: "; there was no token to revoke"}[revoked]
+        print_message(f'Connection "{args.conn_id}": its token and last outcome are forgotten{ending}.')
     print_messages(filter(None, [store_note(read_policy())]))
     return True
 

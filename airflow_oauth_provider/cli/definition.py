@@ -20,6 +20,15 @@ _CATEGORY = Arg(("--category",), help="Only connections of this category", metav
 _CONN_ID = Arg(("conn_id",), help="Connection id", metavar="CONN_ID")
 _CONN_IDS = Arg(("conn_ids",), help="Connection ids", metavar="CONN_ID", nargs="*")
 _ALL = Arg(("--all",), help="All connections of this type in the metadata database", action="store_true")
+_REVOKE = Arg(
+    ("--revoke",), help="Revoke the token at the authorization server, too (RFC 7009)", action="store_true"
+)
+_ENDPOINT = Arg(
+    ("--endpoint",),
+    help="Its revocation endpoint: on the host of the access token URL, or on one of [oauth2] "
+    "allowed_token_hosts",
+    metavar="URL",
+)
 _REVEAL = Arg(("--reveal",), help="Print the token itself", action="store_true")
 _ISSUER = Arg(("issuer",), help="Issuer, for example https://idp.example", metavar="ISSUER")
 
@@ -113,7 +122,7 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
                     name="forget",
                     help="Forget the token and the remembered outcome of a connection",
                     func=_command("forget"),
-                    args=(_CONN_ID, _JSON, ARG_VERBOSE),
+                    args=(_CONN_ID, _REVOKE, _ENDPOINT, _JSON, ARG_VERBOSE),
                 ),
                 ActionCommand(
                     name="discover",

@@ -124,8 +124,16 @@ class OAuth2Client:
         """
         return self._reader.settings or await self._aread()
 
+    def recent_settings(self) -> ClientSettings:
+        """Return the connection's settings, read within the last second.
+
+        :raises ConfigurationError: when they are wrong.
+        """
+        settings = self._reader.settings if self._reader.is_recent else None
+        return settings or self._read()
+
     async def arecent_settings(self) -> ClientSettings:
-        """Do what :meth:`asettings` does, with settings read within the last second."""
+        """Do what :meth:`recent_settings` does without blocking the loop."""
         settings = self._reader.settings if self._reader.is_recent else None
         return settings or await self._aread()
 

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Generator
 from functools import partial
 from typing import Any
 
-from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.access_token import AccessToken, TokenState
 from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import token_key
@@ -176,6 +177,13 @@ class TokenManager:
         with slot.lock:
             slot.refuse(refused)  # first, so that nobody of this process takes it from the store again
         Entries(settings, sharing).drop_token(refused)
+
+    def kept(self, settings: ClientSettings, sharing: Sharing) -> tuple[AccessToken, ...]:
+        """Return the tokens that memory and store keep and that have not ended; asks for none."""
+        held = self.slot(settings).held[0]
+        alive = held if held is not None and held.state(time.time()) is not TokenState.EXPIRED else None
+        shared_token = Entries(settings, sharing).token()
+        return tuple({token.value: token for token in (alive, shared_token) if token is not None}.values())
 
     def forget(self, settings: ClientSettings, sharing: Sharing) -> None:
         """Forget the token and what is known of it, here and in the store."""

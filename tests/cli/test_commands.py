@@ -17,12 +17,7 @@ from tests.cli.arrangement import MARKS, SECRET, VERSION, create, in_days, store
 from tests.cli.commands import CommandLine
 from tests.conftest import require_server
 from tests.servers.certificates import pkcs12
-from tests.servers.scripted import (
-    Json,
-    RecordedRequest,
-    Silent,
-    token_json,
-)
+from tests.servers.scripted import Json, RecordedRequest, Silent, Text, token_json
 from tests.service import Service
 from tests.support.stopwatch import Stopwatch
 
@@ -210,6 +205,74 @@ def test_forget_says_not_yet(cli: CommandLine, service: Service) -> None:
     assert cli("oauth2", "forget", "one", "--json").json == {"conn_id": "one", "ok": True}
     (row,) = cli("oauth2", "list", "--json").json
     assert row["status"] == "not_yet"
+
+
+class TestForgetAndRevoke:
+    """RFC 7009, where it is asked for."""
+
+    def endpoint(self, service: Service, answer: Any) -> str:
+        plain = service._answer
+        service.server.script(lambda r: answer if r.target.startswith("/revoke") else plain(r))
+        return f"{service.server.url}/revoke"
+
+    def revocations(self, service: Service) -> list[RecordedRequest]:
+        return [request for request in service.server.requests if request.target.startswith("/revoke")]
+
+    def test_revoked(self, cli: CommandLine, service: Service) -> None:
+        create(cli, service, "one")
+        given = ("oauth2", "forget", "one", "--revoke", "--endpoint", self.endpoint(service, Text(200)))
+        ended = cli(*given, "--json")
+        assert ended.json == {"conn_id": "one", "ok": True, "revoked": True}
+        (request,) = self.revocations(service)
+        assert request.form["token"] == ["tok-1"]
+        assert "tok-1" not in ended.out + ended.err
+        (row,) = cli("oauth2", "list", "--json").json
+        assert row["status"] == "not_yet"
+        assert cli(*given, "--json").json == {"conn_id": "one", "ok": True, "revoked": False}
+        ended = cli(*given)
+        assert (ended.code, ended.out) == (0, "")
+        assert "are forgotten; there was no token to revoke." in ended.err
+        assert len(self.revocations(service)) == 1
+
+    def test_in_plain_words(self, cli: CommandLine, service: Service) -> None:
+        create(cli, service, "one")
+        ended = cli("oauth2", "forget", "one", "--revoke", "--endpoint", self.endpoint(service, Text(200)))
+        assert ended.code == 0
+        assert "are forgotten; the token is revoked." in ended.err
+
+    def test_refused(self, cli: CommandLine, service: Service) -> None:
+        create(cli, service, "one")
+        refusal = Json({"error": "unsupported_token_type"}, 400)
+        ended = cli(
+            "oauth2", "forget", "one", "--revoke", "--endpoint", self.endpoint(service, refusal), "--json"
+        )
+        assert ended.code == 1
+        assert ended.json["conn_id"] == "one"
+        assert ended.json["ok"] is False
+        assert ended.json["error"]["error"] == "unsupported_token_type"
+        assert "may stay good until it ends" in str(ended.json["error"])
+
+    @pytest.mark.parametrize(
+        "given, reason",
+        [
+            pytest.param(("--revoke",), "is missing: give the address", id="no-endpoint"),
+            pytest.param(
+                ("--revoke", "--endpoint", "https://elsewhere.example"), "allowed_token_hosts", id="host"
+            ),
+            pytest.param(("--endpoint", "https://elsewhere.example"), "is for --revoke", id="endpoint-alone"),
+        ],
+    )
+    def test_a_wrong_command_changes_nothing(
+        self, given: tuple[str, ...], reason: str, cli: CommandLine, service: Service
+    ) -> None:
+        create(cli, service, "one")
+        ended = cli("oauth2", "forget", "one", *given)
+        assert ended.code == 1
+        assert reason in ended.err
+        (row,) = cli("oauth2", "list", "--json").json
+        assert row["status"] == "authorized"
+        cli("oauth2", "token", "one")
+        assert len(service.token_requests) == 1
 
 
 def test_the_program_itself(airflow_cli: CommandLine, service: Service) -> None:

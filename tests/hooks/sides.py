@@ -24,6 +24,10 @@ class Side(ABC):
     def token(self, hook: OAuth2Hook) -> AccessToken:
         """Return the hook's token."""
 
+    @abstractmethod
+    def call(self, hook: OAuth2Hook, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of the hook, or the coroutine that is its twin."""
+
     def close(self) -> None:  # noqa: B027  (threads have nothing to close)
         """End."""
 
@@ -34,6 +38,9 @@ class Threads(Side):
 
     def token(self, hook: OAuth2Hook) -> AccessToken:
         return hook.get_token()
+
+    def call(self, hook: OAuth2Hook, name: str, *args: Any, **kwargs: Any) -> Any:
+        return getattr(hook, name)(*args, **kwargs)
 
 
 class Coroutines(Side):
@@ -54,9 +61,17 @@ class Coroutines(Side):
     def token(self, hook: OAuth2Hook) -> AccessToken:
         return self._runner.run(hook.aget_token())
 
-    def close(self) -> None:
+    def call(self, hook: OAuth2Hook, name: str, *args: Any, **kwargs: Any) -> Any:
+        self._hooks.append(hook)
+        return self._runner.run(getattr(hook, f"a{name}")(*args, **kwargs))
+
+    def end(self) -> None:
+        """End the loop, in which nothing may be left."""
         self._runner.run(self._close())
         self._runner.close()
+
+    def close(self) -> None:
+        self.end()
         gc.collect()  # an unclosed session would complain now
 
     async def _close(self) -> None:

@@ -1,4 +1,4 @@
-"""The token request of the client credentials grant (RFC 6749 §4.4.2)."""
+"""The token request of the client credentials grant (RFC 6749 §4.4.2), and requests about a token."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from airflow_oauth_provider.protocol.client.methods import Proof, authenticate
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor, redactor_of
+from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings, Pairs
 from airflow_oauth_provider.protocol.urls import Url
 
@@ -69,7 +70,30 @@ def build_token_request(
     form += [("resource", resource) for resource in request.resources]
     form += request.post_params
     form += [(name, value.reveal()) for name, value in request.secret_params]
-    form += proof.form
+    return _post(
+        _with_query(endpoint, settings), form, proof, _own_headers(settings), _redactor(settings, proof)
+    )
+
+
+def build_request_about_token(
+    settings: ClientSettings, url: Url, token: Secret, *, now: float, entropy: Callable[[int], bytes]
+) -> TokenRequest:
+    """Build the request that introspection (RFC 7662 §2.1) and revocation (RFC 7009 §2.1) have in common.
+
+    The connection's headers, which may be the key of a gateway, go to the origin of the token URL only.
+
+    :param url: of the endpoint.
+    :param now: as of :func:`build_token_request`, like *entropy*.
+    """
+    proof = authenticate(settings, now=now, entropy=entropy)
+    form = [("token", token.reveal()), ("token_type_hint", "access_token")]
+    headers = _own_headers(settings) if url.origin == settings.server.origin else []
+    return _post(str(url), form, proof, headers, _redactor(settings, proof).with_values(token.reveal()))
+
+
+def _post(
+    url: str, form: list[tuple[str, str]], proof: Proof, own: list[tuple[str, str]], redactor: Redactor
+) -> TokenRequest:
     headers = [
         ("Content-Type", "application/x-www-form-urlencoded"),
         ("Accept", "application/json"),
@@ -78,17 +102,21 @@ def build_token_request(
         ("Connection", "close"),
         ("User-Agent", "airflow-oauth-provider"),
     ]
-    headers = _replaced(headers, request.headers)
-    headers = _replaced(headers, [(name, value.reveal()) for name, value in request.secret_headers])
     return TokenRequest(
-        url=_with_query(endpoint, settings),
-        headers=(*headers, *proof.headers),
-        body=urlencode([(name, value) for name, value in form if value]).encode(),
-        redactor=_redactor(settings, proof),
+        url=url,
+        headers=(*_replaced(headers, own), *proof.headers),
+        body=urlencode([(name, value) for name, value in (*form, *proof.form) if value]).encode(),
+        redactor=redactor,
     )
 
 
-def _replaced(headers: list[tuple[str, str]], own: Pairs | list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _own_headers(settings: ClientSettings) -> list[tuple[str, str]]:
+    """Return the headers that the connection adds; a secret one replaces another of its name."""
+    secret = [(name, value.reveal()) for name, value in settings.request.secret_headers]
+    return _replaced(list(settings.request.headers), secret)
+
+
+def _replaced(headers: list[tuple[str, str]], own: list[tuple[str, str]]) -> list[tuple[str, str]]:
     names = {name.lower() for name, _ in own}
     return [*(header for header in headers if header[0].lower() not in names), *own]
 

@@ -1,0 +1,270 @@
+"""Introspection and revocation of one connection's tokens, and of others.
+
+What has to be done is one flow; threads and coroutines carry out its steps, each in its own way.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import re
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
+
+from airflow_oauth_provider.client import masking
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.deployment.policy import Policy, read_policy
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.client.methods import method_of
+from airflow_oauth_provider.protocol.effects import Sleep
+from airflow_oauth_provider.protocol.moments import Budget
+from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.token.endpoint import Endpoint
+from airflow_oauth_provider.protocol.token.exchange import Exchange, Message
+from airflow_oauth_provider.protocol.token.introspection import INTROSPECTION, Introspection, introspection
+from airflow_oauth_provider.protocol.token.revocation import REVOCATION, revocation
+from airflow_oauth_provider.protocol.urls import Url, UrlError, host_allowed, parse_url, with_scheme
+from airflow_oauth_provider.tokens.background import await_for, wait_for
+from airflow_oauth_provider.tokens.clocks import this_moment
+from airflow_oauth_provider.tokens.manager import shared
+from airflow_oauth_provider.transport.driver import Driver
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+_TOKEN = re.compile(r"[\x21-\x7e]{1,65536}\Z")
+_UNKNOWN = 0.0
+"""When a token was issued, and ends, that is not one of ours."""
+_STILL_GOOD = "nothing here uses the token any more, but it may stay good until it ends"
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Read the connection and what ``airflow.cfg`` allows; answered by both."""
+
+
+@dataclass(frozen=True)
+class _GetToken:
+    """Get the token that tasks would use now; answered by it."""
+
+
+@dataclass(frozen=True)
+class _Mask:
+    """Register a token with Airflow's masker."""
+
+    token: AccessToken
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Carry out what may block; answered by its result.
+
+    :param doing: what it is, as a noun.
+    """
+
+    function: Callable[[], Any]
+    budget: Budget
+    doing: str
+
+
+_Step = _Read | _GetToken | _Mask | _Work
+_Flow = Generator[_Step, Any, Result]
+
+
+class TokenServices:
+    """See the module.
+
+    :param client: of the connection.
+    """
+
+    def __init__(self, client: OAuth2Client) -> None:
+        self._client = client
+
+    def introspect(self, token: AccessToken | None, endpoint: str | None) -> Introspection:
+        """Ask the authorization server about a token; see :meth:`OAuth2Hook.introspect`."""
+        return self._run(self._introspecting(token, endpoint))
+
+    async def aintrospect(self, token: AccessToken | None, endpoint: str | None) -> Introspection:
+        """Do what :meth:`introspect` does without blocking the loop."""
+        return await self._arun(self._introspecting(token, endpoint))
+
+    def revoke(self, token: AccessToken | None, endpoint: str | None) -> bool:
+        """Revoke a token; see :meth:`OAuth2Hook.revoke`."""
+        return self._run(self._revoking(token, endpoint))
+
+    async def arevoke(self, token: AccessToken | None, endpoint: str | None) -> bool:
+        """Do what :meth:`revoke` does without blocking the loop."""
+        return await self._arun(self._revoking(token, endpoint))
+
+    def _introspecting(self, token: AccessToken | None, endpoint: str | None) -> _Flow[Introspection]:
+        settings, policy = yield _Read()
+        url = endpoint_url(settings, policy, endpoint, INTROSPECTION)
+        token = (yield _GetToken()) if token is None else _checked(token)
+        yield _Mask(token)
+        message = introspection(settings, url, Secret(token.value), entropy=os.urandom)
+        result: Introspection = yield self._sending(settings, policy, url, message)
+        return result
+
+    def _revoking(self, token: AccessToken | None, endpoint: str | None) -> _Flow[bool]:
+        settings, policy = yield _Read()
+        url = endpoint_url(settings, policy, endpoint, REVOCATION)
+        if token is not None:
+            token = _checked(token)
+        budget = _budget(settings)
+        kept = yield _Work(partial(shared.kept, settings, policy.sharing), budget, "looking for the token")
+        outgoing = kept if token is None else (_as_kept(token, kept),)
+        for known in outgoing:
+            yield _Mask(known)
+            # Before the call: nobody shall use it any more, also where the server does not answer.
+            withdraw = partial(shared.refuse, settings, policy.sharing, known)
+            yield _Work(withdraw, budget, "removing the token")
+        failures = []
+        for known in outgoing:
+            try:
+                message = revocation(settings, url, Secret(known.value), entropy=os.urandom)
+                yield self._sending(settings, policy, url, message)
+            except OAuthError as error:
+                failures.append(error)
+        if failures:
+            advice = "; ".join(filter(None, (failures[0].advice, _STILL_GOOD)))
+            raise failures[0].with_advice(advice)
+        return bool(outgoing)
+
+    def _sending(self, settings: ClientSettings, policy: Policy, url: Url, message: Message[Any]) -> _Work:
+        budget = _budget(settings)
+        network = replace(settings.network, token_host_listed=host_allowed(url.origin, policy.token_hosts))
+        driver = Driver(network, on_sleep=_log_pause, stop=self._client.stop)
+        exchange = Exchange(settings, message, budget.started, budget, random.random)
+        return _Work(lambda: driver.run(exchange.run()), budget, message.endpoint.request)
+
+    def _run(self, flow: _Flow[Result]) -> Result:
+        """Carry out the steps in this thread."""
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    result = self._carry_out(step)
+                except OAuthError as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(result)
+        except StopIteration as end:
+            returned: Result = end.value
+            return returned
+        except OAuthError as error:
+            named = error.for_connection(self._client.conn_id)
+        raise named
+
+    async def _arun(self, flow: _Flow[Result]) -> Result:
+        """Carry out the steps without blocking the loop."""
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    result = await self._acarry_out(step)
+                except OAuthError as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(result)
+        except StopIteration as end:
+            returned: Result = end.value
+            return returned
+        except OAuthError as error:
+            named = error.for_connection(self._client.conn_id)
+        raise named
+
+    def _carry_out(self, step: _Step) -> Any:
+        if isinstance(step, _Read):
+            with masking.airflow_channel:
+                policy = read_policy()
+            return self._client.recent_settings(), policy
+        if isinstance(step, _GetToken):
+            return self._client.get_token()
+        if isinstance(step, _Mask):
+            return masking.mask_token(step.token)
+        return wait_for(step.function, step.budget, self._client.stop, doing=step.doing)
+
+    async def _acarry_out(self, step: _Step) -> Any:
+        if isinstance(step, _Read):
+            policy = read_policy()
+            return await self._client.arecent_settings(), policy
+        if isinstance(step, _GetToken):
+            return await self._client.aget_token()
+        if isinstance(step, _Mask):
+            return await masking.amask_token(step.token)
+        return await await_for(step.function, step.budget, doing=step.doing)
+
+
+def presented(token: AccessToken | str | None) -> AccessToken | None:
+    """Return the token that a caller hands in as one that does not show itself.
+
+    It refuses nothing: the frames of an error would show the text.
+    """
+    return AccessToken(token, "Bearer", _UNKNOWN, _UNKNOWN) if isinstance(token, str) else token
+
+
+def endpoint_url(settings: ClientSettings, policy: Policy, address: str | None, endpoint: Endpoint) -> Url:
+    """Check the address of an endpoint, before anything is sent.
+
+    :param address: with or without ``https://``.
+    :raises ConfigurationError: when it is missing or no place for the client's credential.
+    """
+    if method_of(settings).function is None:
+        raise ConfigurationError(
+            f"{settings.auth_method} authenticates at no endpoint, so {endpoint.request} cannot be asked for",
+            field="auth_method",
+        )
+    if not isinstance(address, str) or not address.strip():
+        raise ConfigurationError(
+            f"is missing: give the address of the server's {endpoint.name} (endpoint=… or --endpoint); "
+            "its documentation names it, and so does `airflow oauth2 discover ISSUER`",
+            field=endpoint.setting,
+        )
+    try:
+        url = parse_url(with_scheme(address.strip()))
+    except UrlError as error:
+        reason = str(error)
+    else:
+        if host_allowed(url.origin, policy.token_hosts) or url.origin == settings.server.origin:
+            return url
+        reason = _elsewhere(settings, url)
+    raise ConfigurationError(reason, field=endpoint.setting)
+
+
+def _elsewhere(settings: ClientSettings, url: Url) -> str:
+    """Say why the client's credential must not go there."""
+    return (
+        f"is on {url.origin.authority}, which is neither the access token URL's own host and port "
+        f"({settings.server.origin.authority}) nor in [oauth2] allowed_token_hosts of airflow.cfg"
+    )
+
+
+def _checked(token: AccessToken) -> AccessToken:
+    if (
+        not isinstance(token, AccessToken)
+        or not isinstance(token.value, str)
+        or not _TOKEN.match(token.value)
+    ):
+        raise ConfigurationError(
+            'must be an AccessToken, or a token\'s text without "Bearer", spaces and characters beyond ASCII',
+            field="token",
+        )
+    return token
+
+
+def _as_kept(token: AccessToken, kept: tuple[AccessToken, ...]) -> AccessToken:
+    """Return a token with what is known of it here: when it was issued tells which others are older."""
+    return next((known for known in kept if known.value == token.value), token)
+
+
+def _budget(settings: ClientSettings) -> Budget:
+    return Budget.of(this_moment(), settings.retry.max_wait)
+
+
+def _log_pause(sleep: Sleep) -> None:
+    log.warning("%s. Trying again in %.1f s", sleep.reason.message, sleep.seconds)

@@ -1,0 +1,79 @@
+"""Revocation: telling the authorization server that a token is not needed any more (RFC 7009)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+
+from airflow_oauth_provider.protocol.http import HttpResponse
+from airflow_oauth_provider.protocol.moments import Moment
+from airflow_oauth_provider.protocol.redaction import Redactor
+from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.strict_json import JsonError, parse_object
+from airflow_oauth_provider.protocol.token.endpoint import Endpoint, is_blank, media_type
+from airflow_oauth_provider.protocol.token.errors import endpoint_error
+from airflow_oauth_provider.protocol.token.exchange import Message
+from airflow_oauth_provider.protocol.token.request import TokenRequest, build_request_about_token
+from airflow_oauth_provider.protocol.urls import Url
+
+_PAGES = frozenset({"text/html", "application/xhtml+xml"})
+
+REVOCATION = Endpoint(
+    name="revocation endpoint",
+    request="the revocation",
+    result="a confirmation",
+    result_rule="RFC 7009 §2.2",
+    error_rule="RFC 7009 §2.2.1",
+    address="the endpoint given",
+    setting="endpoint",
+    advice=MappingProxyType(
+        {
+            "unsupported_token_type": "the server does not revoke such tokens: they end by themselves",
+            "unauthorized_client": "the client is not allowed to revoke this token",
+            "invalid_grant": "the token was issued to another client",
+            403: "the token may be of another client, or this client may not revoke tokens",
+        }
+    ),
+)
+
+
+def revocation(
+    settings: ClientSettings, url: Url, token: Secret, *, entropy: Callable[[int], bytes]
+) -> Message[bool]:
+    """Revoke *token*; the result is true.
+
+    :param url: of the endpoint.
+    :param entropy: returns that many random bytes.
+    """
+    endpoint = REVOCATION.at(url)
+
+    def build(now: float) -> TokenRequest:
+        return build_request_about_token(settings, url, token, now=now, entropy=entropy)
+
+    def read(response: HttpResponse, sent: Moment, redactor: Redactor) -> bool:
+        check_revoked(settings, response, endpoint=endpoint, redactor=redactor)
+        return True
+
+    return Message(endpoint, build, read)
+
+
+def check_revoked(
+    settings: ClientSettings, response: HttpResponse, *, endpoint: Endpoint, redactor: Redactor
+) -> None:
+    """Check a response of status 200, which a server sends for a token that it does not know, too.
+
+    RFC 7009 §2.2: the body says nothing. Two bodies do, all the same: an ``error``, which some servers send
+    with 200, and a web page, which something in front of the server has sent.
+
+    :raises TokenEndpointError: when it carries an ``error``.
+    :raises TokenResponseError: when it is a page.
+    """
+    if media_type(response) in _PAGES:
+        raise endpoint.malformed("it is a web page")
+    try:
+        data = parse_object(response.body)
+    except JsonError:
+        data = {}
+    if not is_blank(data.get("error")):
+        raise endpoint_error(settings, response, data, redactor=redactor, endpoint=endpoint)
