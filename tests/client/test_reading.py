@@ -1,0 +1,73 @@
+"""Reading one connection: once for all coroutines, warned of once, one object while it stays the same."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.client import reading
+from airflow_oauth_provider.client.reading import ConnectionReader
+from airflow_oauth_provider.exceptions import ConfigurationError
+from tests.service import Service
+
+
+@pytest.fixture
+def reads(service: Service, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Connections as Airflow is asked for them, by either way."""
+    asked: list[str] = []
+
+    def get(conn_id: str) -> Any:
+        asked.append(conn_id)
+        return service.connection(conn_id=conn_id)
+
+    async def aget(conn_id: str) -> Any:
+        await asyncio.sleep(0)
+        return get(conn_id)
+
+    monkeypatch.setattr(reading, "get_connection", get)
+    monkeypatch.setattr(reading, "aget_connection", aget)
+    return asked
+
+
+def test_a_hundred_coroutines_read_it_once(reads: list[str]) -> None:
+    reader = ConnectionReader("orders")
+
+    async def several() -> set[int]:
+        return {id(settings) for settings in await asyncio.gather(*(reader.aread() for _ in range(100)))}
+
+    assert len(asyncio.run(several())) == 1
+    assert reads == ["orders"]
+
+
+def test_the_same_connection_is_the_same_object(reads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = ConnectionReader("orders")
+    assert reader.settings is None
+    assert not reader.is_recent
+    first = reader.read()
+    assert reader.read() is first
+    assert reader.is_recent
+    monkeypatch.setattr(reading, "FRESH_READ", -1.0)
+    assert not reader.is_recent
+    assert reads == ["orders", "orders"]
+
+
+def test_what_deserves_a_warning_is_said_once(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    reader = ConnectionReader("orders", service.connection(conn_id="orders", scopes="read"))
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            reader.read()
+    assert [record.getMessage() for record in caplog.records if "scopes" in record.getMessage()] == [
+        'Connection "orders": unknown extra field "scopes" is ignored: check its spelling'
+    ]
+    assert len(reader.warnings) == 1
+
+
+@pytest.mark.fault("F17")
+@pytest.mark.parametrize("read", [ConnectionReader.read, lambda reader: asyncio.run(reader.aread())])
+def test_a_connection_that_is_not_there(read: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read(ConnectionReader("no_such_connection_anywhere"))
+    assert caught.value.conn_id == "no_such_connection_anywhere"
