@@ -23,7 +23,7 @@ from tests.demo.dag_runs import ROOT, AirflowHome
 from tests.demo.orders import OrdersServer
 from tests.readme import PAGES, README, rendered
 from tests.test_example_dags import needs_dag_test
-from tests.test_provider_info import VERSION
+from tests.test_get_provider_info import VERSION
 
 pytestmark = pytest.mark.airflow
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}

@@ -25,7 +25,7 @@ from airflow_oauth_provider.exceptions import (
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.manager import shared
-from tests.protocol.test_client_authentication import EC_KEY, pem
+from tests.protocol.client.test_methods import EC_KEY, pem
 from tests.servers.certificates import authority, issue, server_context
 from tests.servers.scripted import CloseNow, Json, RecordedRequest, Redirect, Reset, ScriptedServer, Text
 from tests.service import Service

@@ -25,7 +25,7 @@ import pytest
 from tests.demo.dag_runs import EXAMPLES, ROOT
 from tests.demo.orders import CLIENT_SECRET, RETRY_AFTER, OrdersServer
 from tests.support.ports import free_port
-from tests.test_provider_info import VERSION
+from tests.test_get_provider_info import VERSION
 
 pytestmark = [
     pytest.mark.slow,

@@ -21,7 +21,7 @@ from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings, NetworkSettings
 from airflow_oauth_provider.tokens import AccessToken
 from tests.protocol.builders import NOW, settings
-from tests.protocol.test_client_authentication import EC_KEY, pem
+from tests.protocol.client.test_methods import EC_KEY, pem
 from tests.servers.scripted import token_json
 from tests.service import Service
 

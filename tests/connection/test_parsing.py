@@ -24,7 +24,7 @@ from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.plugin.listing import Query, listing
 from airflow_oauth_provider.plugin.rendering import Obstacles, render
-from tests.protocol.test_client_authentication import pem
+from tests.protocol.client.test_methods import pem
 
 HALF = "\ud800"
 ODD: tuple[Any, ...] = (

@@ -218,7 +218,7 @@ def test_a_provider_that_exits_harms_its_own_trigger_only(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(
-        "AIRFLOW__OAUTH2__CUSTOM_PROVIDERS", json.dumps({"leaves": "tests.triggers.test_oauth2.leaves"})
+        "AIRFLOW__OAUTH2__CUSTOM_PROVIDERS", json.dumps({"leaves": "tests.triggers.test_call_trigger.leaves"})
     )
     monkeypatch.setenv(
         "AIRFLOW_CONN_BAD",

@@ -26,12 +26,12 @@ from airflow_oauth_provider.protocol.token.key import credential_key, token_key
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores import open_store
-from tests.connection.test_rejected import KEY_METHOD, connection, deep, pem
+from tests.connection.test_checks import KEY_METHOD, connection, deep, pem
 from tests.service import Service
 
 SIGNED: dict[str, Any] = {"auth_method": "client_secret_jwt"}
 RSA_KEY = pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
-PROVIDERS = {"corp": "tests.connection.test_accepted.corporate_token"}
+PROVIDERS = {"corp": "tests.connection.test_resolving.corporate_token"}
 CREDENTIALS: dict[Needs, dict[str, Any]] = {
     Needs.SECRET: {},
     Needs.KEY: {"password": None, "private_key": RSA_KEY},
@@ -474,7 +474,7 @@ def corporate_token(settings: ClientSettings) -> Any:
 
 def test_custom_provider() -> None:
     given = connection(auth_method="custom", password=None, custom_provider="corp")
-    policy = Policy(custom_providers={"corp": "tests.connection.test_accepted.corporate_token"})
+    policy = Policy(custom_providers={"corp": "tests.connection.test_resolving.corporate_token"})
     settings = resolve(given, policy).settings
     assert settings.custom is not None
     assert settings.custom.function is corporate_token
