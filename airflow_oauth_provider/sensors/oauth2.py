@@ -100,7 +100,9 @@ class OAuth2HttpSensor(PollingSensor):
         for name, value in (("poke_interval", poke_interval), ("timeout", timeout), ("max_wait", max_wait)):
             if value is not None or name == "poke_interval":
                 Arguments(conn_id).seconds(name, value)
-        super().__init__(poke_interval=poke_interval, timeout=timeout, max_wait=max_wait, **kwargs)
+        # Before 3.3 Airflow knows no None there.
+        seconds = conf.getfloat("sensors", "default_timeout") if timeout is None else timeout
+        super().__init__(poke_interval=poke_interval, timeout=seconds, max_wait=max_wait, **kwargs)
         self.oauth2_conn_id = conn_id
         self.endpoint = endpoint
         self.method = method
