@@ -50,7 +50,8 @@ def orders() -> Iterator[OrdersServer]:
 @pytest.fixture(scope="module")
 def names(orders: OrdersServer) -> dict[str, dict[str, Any]]:
     """What the blocks of a page define and use; they build on each other, as readers do."""
-    return {page: {"BASE_URL": orders.connection()["extra"]["base_url"]} for page in TEXTS}
+    addresses = {"BASE_URL": orders.connection()["extra"]["base_url"], "SERVER": orders.url}
+    return {page: dict(addresses) for page in TEXTS}
 
 
 def test_the_readme_is_short() -> None:
@@ -92,12 +93,19 @@ def test_its_recipe_for_tests_passes(tmp_path: Path) -> None:
     assert "2 passed" in ended.stdout, ended.stdout + ended.stderr
 
 
-def test_what_its_python_did(names: dict[str, dict[str, Any]]) -> None:
+def test_what_its_python_did(
+    names: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, orders: OrdersServer
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_ORDERS_API", json.dumps(orders.connection()))
     calls, connections = names["docs/calling-apis.md"], names["docs/connections.md"]
     assert [order["id"] for order in calls["orders"]] == [4, 5, 6]
     assert calls["health"].json() == {"status": "ok"}
     assert len(calls["response"].json()["orders"]) == 3
     assert calls["headers"]["Authorization"] == f"Bearer {calls['token'].value}"
+    assert (calls["about"]["active"], calls["about"]["scope"]) == (True, "orders.read orders.write")
+    assert calls["hook"].introspect(calls["token"], endpoint=f"{calls['SERVER']}/oauth2/introspect") == {
+        "active": False
+    }
     assert isinstance(connections["fetch"](None), AccessToken)
 
 

@@ -16,6 +16,8 @@ from typing import Any, Self
 from authlib.integrations.flask_oauth2 import AuthorizationServer, ResourceProtector
 from authlib.oauth2.rfc6749 import ClientMixin, TokenMixin, grants
 from authlib.oauth2.rfc6750 import BearerTokenValidator
+from authlib.oauth2.rfc7009 import RevocationEndpoint
+from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import make_server
 
@@ -23,6 +25,7 @@ LIFETIME = 600
 CLIENT_ID = "nightly-import"
 CLIENT_SECRET = "a demo secret, known to nobody else"
 SCOPES = frozenset({"orders.read", "orders.write"})
+ENDPOINTS = frozenset({"token", "introspection", "revocation"})
 PAGE = 3
 RETRY_AFTER = 15
 ORDERS = [{"id": number, "amount": number * 10} for number in range(1, 8)]
@@ -39,7 +42,7 @@ class _Client(ClientMixin):  # type: ignore[misc]
         return client_secret == CLIENT_SECRET
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        return method == "client_secret_basic"
+        return method == "client_secret_basic" and endpoint in ENDPOINTS
 
     def check_grant_type(self, grant_type: str) -> bool:
         return grant_type == "client_credentials"
@@ -63,6 +66,9 @@ class _Token(TokenMixin):  # type: ignore[misc]
 
     def is_revoked(self) -> bool:
         return self.revoked
+
+    def check_client(self, client: _Client) -> bool:
+        return client.get_client_id() == CLIENT_ID
 
 
 class OrdersServer:
@@ -133,9 +139,30 @@ class OrdersServer:
             def authenticate_token(self, token_string: str) -> _Token | None:
                 return tokens.get(token_string)
 
+        class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
+            def query_token(self, token_string: str, token_type_hint: str | None) -> _Token | None:
+                return tokens.get(token_string)
+
+            def check_permission(self, token: _Token, client: _Client, request: Any) -> bool:
+                return token.check_client(client)
+
+            def introspect_token(self, token: _Token) -> dict[str, Any]:
+                ends = int(token.issued_at) + LIFETIME
+                return {"client_id": CLIENT_ID, "token_type": "Bearer", "scope": token.scope, "exp": ends}
+
+        class Revocation(RevocationEndpoint):  # type: ignore[misc]
+            def query_token(self, token_string: str, token_type_hint: str | None) -> _Token | None:
+                return tokens.get(token_string)
+
+            def revoke_token(self, token: _Token, request: Any) -> None:
+                token.revoked = True
+
+        issuer.register_endpoint(Introspection)
+        issuer.register_endpoint(Revocation)
         protect = ResourceProtector()
         protect.register_token_validator(Validator())
-        self._routes(app, issuer, protect)
+        self._token_routes(app, issuer)
+        self._routes(app, protect)
         return app
 
     def _busy(self) -> Any:
@@ -153,12 +180,21 @@ class OrdersServer:
         following = f"{self.url}/shop/v1/orders?from={first + PAGE}" if more else None
         return jsonify(orders=ORDERS[first : first + PAGE], next=following)
 
-    def _routes(self, app: Flask, issuer: Any, protect: Any) -> None:
+    def _token_routes(self, app: Flask, issuer: Any) -> None:
         @app.post("/oauth2/token")
         def token() -> Any:
             self._count("token requests")
             return issuer.create_token_response()
 
+        @app.post("/oauth2/introspect")
+        def introspect() -> Any:
+            return issuer.create_endpoint_response("introspection")
+
+        @app.post("/oauth2/revoke")
+        def revoke() -> Any:
+            return issuer.create_endpoint_response("revocation")
+
+    def _routes(self, app: Flask, protect: Any) -> None:
         @app.get("/shop/v1/orders")
         @protect("orders.read")
         def orders() -> Any:

@@ -130,7 +130,12 @@ async def hooks() -> None:
     session = requests.Session()
     session.auth = hook.auth
     works, message = hook.test_connection()
-    print(text, until, works, message)
+    ends: int = hook.introspect(token, endpoint="https://idp.example/introspect").get("exp", 0)
+    active: bool = (await hook.aintrospect("text", endpoint="https://idp.example/introspect"))["active"]
+    revoked: bool = hook.revoke(endpoint="https://idp.example/revoke")
+    revoked = await hook.arevoke(token, endpoint="https://idp.example/revoke")
+    print(text, until, works, message, ends, active, revoked)
+    hook.introspect(token, "https://idp.example/introspect")  # type: ignore[call-arg]
     OAuth2Hook("orders_api", metod="GET")  # type: ignore[call-arg]
     OAuth2Hook("orders_api", method=3)  # type: ignore[arg-type]
     hook.run("orders", extra_options="timeout")  # type: ignore[arg-type]
