@@ -53,8 +53,10 @@ class Failure:
 
     :param detail: one sentence for the user, without secrets.
     :param field: what has to be changed, where the fault lies in one setting.
+    :param advice: what to do, where there is more to say than *detail* does.
     """
 
     fault: Fault
     detail: str
     field: str | None = None
+    advice: str | None = None

@@ -31,7 +31,7 @@ def call_failed(url: str, failure: Failure) -> OAuthError:
     :param url: that was called; only its host is shown.
     """
     if failure.fault is Fault.ADDRESS_REFUSED:
-        return ConfigurationError(failure.detail, field="base_url")
+        return ConfigurationError(failure.detail, field="base_url").with_advice(failure.advice)
     parts = urlsplit(url)
     name = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -39,7 +39,7 @@ def call_failed(url: str, failure: Failure) -> OAuthError:
     kind = CallTimeoutError if failure.fault is Fault.TIMEOUT else CallFailedError
     return kind(
         f"no response from the API {host}: {failure.detail}", host=host, retryable=failure.fault.retryable
-    )
+    ).with_advice(failure.advice)
 
 
 def error_of_ours(error: BaseException | None) -> OAuthError | None:

@@ -26,8 +26,8 @@ from airflow_oauth_provider.transport.sockets import AddressRefusedError, Tunnel
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 ADDRESS_REFUSED = Failure(
     Fault.ADDRESS_REFUSED,
-    "its name resolves to an address that no server has (link-local, metadata, reserved): allow-list the "
-    "host under [oauth2] in airflow.cfg if that is meant. A name of localhost must resolve to loopback",
+    "its name resolves to an address that no server has (link-local, metadata, reserved)",
+    advice="if that is meant, allow-list the host under [oauth2] in airflow.cfg; localhost must be loopback",
 )
 
 
@@ -74,8 +74,8 @@ def _tls_failure(error: ssl.SSLError) -> Failure:
         reason = error.verify_message or "certificate verify failed"
         return Failure(
             Fault.TLS_CERTIFICATE,
-            f"its certificate does not verify: {reason}. If a private authority issued it, put that "
-            "authority's certificate (PEM) into ca_certificates",
+            f"its certificate does not verify: {reason}",
+            advice="if a private authority issued it, put that authority's certificate into ca_certificates",
         )
     reason = error.reason or "HANDSHAKE_FAILED"
     advice = _ADVICE_BY_REASON.get(reason, "at least TLS 1.2 is required")
@@ -95,8 +95,9 @@ def tunnel_failure(status: int, proxy: Proxy | None) -> Failure:
     advice = "give the right credentials in the proxy's URL" if status in {401, 407} else "check its rules"
     return Failure(
         Fault.PROXY_REFUSED,
-        f"{name} refused to connect (HTTP status {status}): {advice}",
+        f"{name} refused to connect (HTTP status {status})",
         proxy.source if proxy else None,
+        advice,
     )
 
 

@@ -18,7 +18,8 @@ from airflow_oauth_provider.exceptions import (
     ResourceError,
     TransportError,
 )
-from tests.servers.scripted import CloseNow, Json, Silent, Text
+from tests.servers.certificates import authority, issue, server_context
+from tests.servers.scripted import CloseNow, Json, ScriptedServer, Silent, Text
 from tests.service import Service
 from tests.support.stopwatch import Stopwatch
 
@@ -182,3 +183,21 @@ def test_advice_stands_in_one_place(service: Service, answer: Any) -> None:
     assert refusal is not None
     assert refusal.remedy == advice
     assert core not in (refusal.text + refusal.reason).lower()
+
+
+@pytest.mark.fault("F46")
+def test_advice_of_a_certificate_and_of_a_probe_stands_in_one_place(
+    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AIRFLOW__OAUTH2__ALLOWED_API_HOSTS", "127.0.0.1")
+    with ScriptedServer(server_context(issue(authority("Another CA")), tmp_path)) as server:
+        untrusted = authorize(service.connection(host=f"{server.url}/token", max_retry_attempts=0))
+    service.api = lambda _: Json({}, 403, [("WWW-Authenticate", 'Bearer error="insufficient_scope"')])
+    probed = authorize(service.connection(probe_path="/health"))
+    for result, advice in ((untrusted, "ca_certificates"), (probed, "have it granted")):
+        assert result.error is not None
+        report = result.report()["error"]
+        assert advice in report["remedy"]
+        assert advice not in report["message"]
+        assert str(result.error).count(advice) == 1
+        assert result.message.count(advice) == 1

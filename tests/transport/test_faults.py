@@ -89,6 +89,6 @@ def test_the_proxy_is_named_without_its_password() -> None:
 def test_what_a_proxy_answers_to_connect(status: int, fault: Fault, advice: str) -> None:
     failure = tunnel_failure(status, PROXY)
     assert failure.fault is fault
-    assert advice in failure.detail
+    assert advice in f"{failure.detail}: {failure.advice}"
     assert classify(TunnelError(status), PROXY) == failure
     assert "the proxy refused" in tunnel_failure(403, None).detail

@@ -59,7 +59,7 @@ def test_a_certificate_that_does_not_verify_is_final(
     assert isinstance(result, Failure)
     assert result.fault is Fault.TLS_CERTIFICATE
     assert not result.fault.retryable
-    assert word in result.detail
+    assert word in f"{result.detail} {result.advice}"
 
 
 @pytest.mark.fault("N19")

@@ -68,15 +68,21 @@ def resource_error(call: RefusedCall, redactor: Redactor = NOTHING) -> ResourceE
     if said is not None and said.parameters.get("error") == "insufficient_scope":
         scope = clean(said.parameters.get("scope"), redactor)
         needed = f"it needs the scope {scope}" if scope else "it needs a scope that it does not name"
-        text += f"; {needed}. Add it to the connection's scope and have it granted (RFC 6750 §3.1)"
-        return InsufficientScopeError(text, scope=scope, body=call.body, **shown)  # type: ignore[arg-type]
+        lacking = InsufficientScopeError(
+            f"{text}; {needed} (RFC 6750 §3.1)",
+            scope=scope,
+            body=call.body,
+            **shown,  # type: ignore[arg-type]
+        )
+        return lacking.with_advice("add it to the connection's scope, and have it granted")
+    explanation, advice = _explanation(call, challenges, schemes)
     return ResourceError(
-        text + _advice(call, challenges, schemes),
+        f"{text}; {explanation}" if explanation else text,
         retryable=call.refusal_remembered or passes(call.status),
         retry_after=call.retry_after,
         body=call.body,
         **shown,  # type: ignore[arg-type]
-    )
+    ).with_advice(advice)
 
 
 def _head(call: RefusedCall, redactor: Redactor) -> str:
@@ -94,25 +100,27 @@ def _said(challenge: Challenge | None, redactor: Redactor) -> str:
     return " ".join(text for text in (code, description and f"({description})") if text)
 
 
-def _advice(call: RefusedCall, challenges: tuple[Challenge, ...], schemes: str) -> str:
-    """Return what to do, where that is known."""
+def _explanation(
+    call: RefusedCall, challenges: tuple[Challenge, ...], schemes: str
+) -> tuple[str | None, str | None]:
+    """Return what lies behind the refusal, and what to do, where that is known."""
+    asks_for = call.status in _CHALLENGES
     if call.refusal_remembered:
+        why = "within the last minute it refused a token that had only just been granted, so this one was "
+        return f"{why}not renewed", "check audience, scope and base URL, or wait for the API"
+    if asks_for and of_scheme(challenges, "dpop"):
         return (
-            "; within the last minute it refused a token that had only just been granted, so this one was "
-            "not renewed. Check audience, scope and base URL, or wait for the API"
+            "it asks for a proof of possession (DPoP, RFC 9449), and this connection's tokens have none",
+            None,
         )
-    if call.status in _CHALLENGES and of_scheme(challenges, "dpop"):
-        return "; it asks for a proof of possession (DPoP, RFC 9449), and this connection's tokens have none"
-    if call.status in _CHALLENGES and challenges and not of_scheme(challenges, "bearer"):
-        return f"; it wants {schemes}, not a Bearer token"
+    if asks_for and challenges and not of_scheme(challenges, "bearer"):
+        return f"it wants {schemes}, not a Bearer token", None
     if call.status == 401 and call.renews:
-        return "; a new token did not help"
+        return "a new token did not help", None
     if call.status in _SAID_OF_DEAD_TOKENS and call.token_was_new is False and not call.renews:
-        return (
-            f"; its token was not new: if this API answers {call.status} to a token that has ended, add "
-            f"{call.status} to the connection's refresh_on_status"
-        )
-    return ""
+        dead = f"if this API answers {call.status} to a token that has ended"
+        return "its token was not new", f"{dead}, add {call.status} to the connection's refresh_on_status"
+    return None, None
 
 
 def _clean(text: str | None, redactor: Redactor) -> str:

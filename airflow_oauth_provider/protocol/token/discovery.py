@@ -47,7 +47,8 @@ def discovery(issuer: str, patterns: Sequence[str], *, deadline: float) -> Disco
                 refused.append(f"{url}: {response.detail}")
                 continue
             text = f"no response from {url}: {response.detail}"
-            raise TransportError(text, host=_host_of(url), retryable=response.fault.retryable)
+            error = TransportError(text, host=_host_of(url), retryable=response.fault.retryable)
+            raise error.with_advice(response.advice)
         if not isinstance(response, HttpResponse):
             raise TypeError(f"a fetch cannot end with {type(response).__name__}")
         if response.status in RETRYABLE_STATUSES:

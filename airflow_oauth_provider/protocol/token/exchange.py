@@ -198,10 +198,13 @@ class Exchange(Generic[Result]):
                 elapsed=elapsed,
                 retryable=error.retryable,
                 retry_after=error.retry_after,
-            ) from None
+            ).with_advice(error.advice) from None
         raise error from None
 
     def _no_answer(self, failure: Failure) -> OAuthError:
+        return self._error_of(failure).with_advice(failure.advice)
+
+    def _error_of(self, failure: Failure) -> OAuthError:
         host = self.endpoint.origin_of(self.settings).host_and_port
         text = f"no response from the {self.endpoint.name} {host}: {failure.detail}"
         if failure.fault in _CONFIGURATION:
