@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.deployment.options import OPTIONS
+from airflow_oauth_provider.deployment.policy import Policy, read_policy, shortest_masked
+from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.tokens.stores import Reach
+
+KEY = base64.b64encode(b"k" * 32).decode()
+
+
+@pytest.fixture(autouse=True)
+def _empty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    for option in OPTIONS:
+        monkeypatch.delenv(f"AIRFLOW__OAUTH2__{option.upper()}", raising=False)
+
+
+def read(monkeypatch: pytest.MonkeyPatch, **options: str) -> Policy:
+    for option, value in options.items():
+        monkeypatch.setenv(f"AIRFLOW__OAUTH2__{option.upper()}", value)
+    return read_policy()
+
+
+def test_nothing_said() -> None:
+    policy = read_policy()
+    assert (policy.token_hosts, policy.api_hosts, policy.proxies) == ((), (), ())
+    assert (policy.custom_providers, policy.allow_unverified_tls, policy.default_category) == (
+        {},
+        False,
+        None,
+    )
+    assert policy.sharing.store.reach is Reach.HOST
+    assert policy.sharing.keys == ()
+
+
+def test_all_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = read(
+        monkeypatch,
+        allowed_token_hosts=" idp.example , *.idp.example:8443,",
+        allowed_api_hosts="api.example",
+        allowed_proxies="proxy.example:3128",
+        custom_providers='{"corp": "company.tokens.fetch"}',
+        allow_unverified_tls="True",
+        default_category="sales",
+        token_store="memory",
+        store_key=f"{KEY}, {KEY}",
+    )
+    assert policy.token_hosts == ("idp.example", "*.idp.example:8443")
+    assert (policy.api_hosts, policy.proxies) == (("api.example",), ("proxy.example:3128",))
+    assert policy.custom_providers == {"corp": "company.tokens.fetch"}
+    assert (policy.allow_unverified_tls, policy.default_category) == (True, "sales")
+    assert policy.sharing.store.reach is Reach.PROCESS
+    assert len(policy.sharing.keys) == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("allowed_token_hosts", "https://idp.example"),
+        ("allowed_api_hosts", "a.example, *"),
+        ("allowed_proxies", "user:the-password@proxy.example"),
+        ("custom_providers", "the-password"),
+        ("custom_providers", '["the-password"]'),
+        ("custom_providers", '{"a": 1}'),
+        ("allow_unverified_tls", "the-password"),
+        ("token_store", "/the-password"),
+        ("token_store", "redis://:the-password@host:port/0"),
+        ("store_key", "the-password"),
+        ("store_key", base64.b64encode(b"the-password").decode()),
+    ],
+)
+def test_what_is_malformed_is_named_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, option: str, value: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read(monkeypatch, **{option: value})
+    assert caught.value.field == option
+    assert f"[oauth2] {option}" in str(caught.value)
+    error: Any = caught.value
+    while error is not None:
+        assert "the-password" not in str(error)
+        error = error.__cause__ or error.__context__
+
+
+@pytest.mark.fault("F66")
+@pytest.mark.parametrize(("value", "shortest"), [("9", 9), ("x", 5), (None, 5)])
+def test_the_shortest_secret_that_airflow_masks(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, shortest: int
+) -> None:
+    if value is not None:
+        monkeypatch.setenv("AIRFLOW__LOGGING__MIN_LENGTH_MASKED_SECRET", value)
+    assert shortest_masked() == shortest
