@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from requests import Response
 
@@ -12,6 +15,17 @@ from airflow_oauth_provider.protocol.call.excerpts import shown_url
 from airflow_oauth_provider.protocol.texts import clean
 
 log = logging.getLogger(__name__)
+_logged_by_caller: ContextVar[bool] = ContextVar("oauth2_calls_logged_by_caller", default=False)
+
+
+@contextmanager
+def logged_by_caller() -> Iterator[None]:
+    """Leave out the lines of calls within: a caller that makes the same call again and again logs less."""
+    before = _logged_by_caller.set(True)
+    try:
+        yield
+    finally:
+        _logged_by_caller.reset(before)
 
 
 def log_call(client: OAuth2Client, method: str, response: Response, started: float) -> None:
@@ -19,7 +33,7 @@ def log_call(client: OAuth2Client, method: str, response: Response, started: flo
 
     :param started: monotonic seconds at which it began.
     """
-    if not log.isEnabledFor(logging.INFO):
+    if _logged_by_caller.get() or not log.isEnabledFor(logging.INFO):
         return
     redactor = client.redactor
     log.info(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.http.operators.http import HttpOperator
 
 from airflow_oauth_provider.exceptions import ResourceError
+from airflow_oauth_provider.protocol.call.excerpts import shown_url
 from airflow_oauth_provider.protocol.call.http_methods import IDEMPOTENT, SAFE
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.tasks.arguments import Arguments
@@ -137,7 +138,14 @@ class DeferrableCall(CallingTask, HttpOperator):
         else:
             message = "Response check returned False."
         last = response[-1] if isinstance(response, list) else response
-        raise ResourceError(message, status=last.status_code, conn_id=self.oauth2_conn_id)
+        url = shown_url(last.url, self.hook.redactor)
+        raise ResourceError(
+            f"{self.method} {url}: {message}",
+            status=last.status_code,
+            method=self.method,
+            url=url,
+            conn_id=self.oauth2_conn_id,
+        )
 
     def _check_rendered(self) -> None:
         """Check what templates have been rendered to."""

@@ -62,19 +62,21 @@ class PollingSensor(DeferrableSensor):
         with self._failing_fast():
             self._check_rendered()
             try:
-                response = self.hook.run(
-                    self.endpoint,
-                    self.request_params,
-                    self.headers,
-                    self.extra_options,
-                    **self.request_kwargs,
-                )
+                response = self._response()
             except TaskStoppedError:
                 return False  # so that nothing is made of it but the end: the pause leaves
             except OAuthError as error:
                 self._polling.failed(error)
                 return False
             return self._checked(context, response)
+
+    def _response(self) -> Response:
+        from airflow_oauth_provider.calls.call_log import logged_by_caller
+
+        with logged_by_caller():
+            return self.hook.run(
+                self.endpoint, self.request_params, self.headers, self.extra_options, **self.request_kwargs
+            )
 
     def execute(self, context: Context) -> Any:
         """Wait.

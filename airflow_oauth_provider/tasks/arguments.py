@@ -90,7 +90,8 @@ class Arguments:
         if not isinstance(value, Mapping):
             self.refuse(name, "must be a dict of header names and values")
         for header, content in value.items():
-            if not isinstance(header, str | bytes) or not isinstance(content, str | bytes):
+            # Without a value, a header of the connection's is left out.
+            if not isinstance(header, str | bytes) or not isinstance(content, str | bytes | None):
                 self.refuse(name, f"the header {str(header)[:50]} must have a name and a value that are text")
 
     def options(self, value: object) -> None:
@@ -104,9 +105,11 @@ class Arguments:
             if not isinstance(value.get(flag, False), bool):
                 self.refuse("extra_options", f"{flag} must be True or False")
         timeout = value.get("timeout")
-        for seconds in timeout if isinstance(timeout, tuple) else (timeout,):
-            if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
-                self.refuse("extra_options", "timeout must be a number of seconds above 0, or two in a tuple")
+        pair = timeout if isinstance(timeout, tuple) and len(timeout) == 2 else (timeout,)
+        if not all(map(_is_limit, pair)):
+            self.refuse("extra_options", "timeout must be a number of seconds above 0, or two in a tuple")
+        if not _is_limit(value.get("total_timeout")):
+            self.refuse("extra_options", "total_timeout must be a number of seconds above 0")
 
     def body(self, method: str, *, data: object, json: object, request_kwargs: object) -> None:
         """Check that a call has one body at most, and that ``request_kwargs`` can be meant."""
@@ -135,6 +138,10 @@ class Arguments:
         unknown = sorted(str(key)[:50] for key in value.keys() - known)
         if unknown:
             self.refuse(name, f"{', '.join(unknown)}: not known here; {', '.join(sorted(known))} are")
+
+
+def _is_limit(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value > 0)
 
 
 def header_names(names: str | Iterable[str], conn_id: object = None) -> tuple[str, ...]:

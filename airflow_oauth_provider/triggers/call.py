@@ -8,6 +8,7 @@ from typing import Any
 
 from requests import Response
 
+from airflow_oauth_provider.calls.call_log import logged_by_caller
 from airflow_oauth_provider.connection.identifier import one_conn_id
 from airflow_oauth_provider.tasks.arguments import Arguments
 
@@ -88,6 +89,11 @@ class Call:
         from airflow_oauth_provider.hooks.shared_hook import shared_hook
 
         return shared_hook(self.oauth2_conn_id, self.method, self.base_url)
+
+    async def poll(self, hook: Any, *, limit: int | None = None) -> Response:
+        """Make it as one of many: the caller logs what comes of it."""
+        with logged_by_caller():
+            return await self.make(hook, limit=limit)
 
     async def make(self, hook: Any, *, limit: int | None = None) -> Response:
         """Make it.

@@ -164,7 +164,7 @@ class OAuth2HttpSensorTrigger(CallTrigger):
         limit = self._read_limit if self.response_check is None else MAX_BODY
         while True:
             try:
-                response = await self.call.make(hook, limit=limit)
+                response = await self.call.poll(hook, limit=limit)
             except OAuthError as error:
                 polling.failed(error)
             else:

@@ -212,7 +212,7 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
                 headers["If-Modified-Since"] = last.last_modified
         call = Call(**{**self.call.arguments(), "headers": headers, "data": data})
         # What HEAD says of a body's length is not about its own response.
-        response = await call.make(hook, limit=None if self.call.method == "HEAD" else MAX_BODY)
+        response = await call.poll(hook, limit=None if self.call.method == "HEAD" else MAX_BODY)
         if response.status_code == 304:
             return None
         return self._selection.snapshot(response, cursor=cursor, redactor=hook.redactor)

@@ -133,7 +133,9 @@ def test_a_declared_check_tells_what_it_expects_and_what_it_has_seen(
     service.api = lambda request: Json({"a": request.header("Authorization")})
     with pytest.raises(ResourceError) as caught:
         run(response_check=check)
-    assert str(caught.value) == f'Connection "my_api": response_check {told}'
+    url = f"{service.base_url}/x"
+    assert str(caught.value) == f'Connection "my_api": GET {url}: response_check {told}'
+    assert (caught.value.method, caught.value.url, caught.value.status) == ("GET", url, 200)
     assert "tok-" not in str(caught.value)
 
 

@@ -37,6 +37,9 @@ ERRORS: list[OAuthError] = [
     TokenResponseError("m", status=200, conn_id="c"),
     TokenEndpointError("m", status=503, retry_after=9.0, retryable=True, uri="https://a", conn_id="c"),
     ResourceError("m", status=429, challenge="Bearer", retryable=True, retry_after=2.0, conn_id="c"),
+    ResourceError(
+        "m", status=404, method="GET", url="https://a/b?c=***", body='{"message": "no"}', conn_id="c"
+    ),
     InsufficientScopeError("m", scope="a b", status=403, challenge="Bearer", conn_id="c"),
 ]
 

@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
+from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
 from airflow_oauth_provider.tasks.deferrable_sensor import GRACE
@@ -51,6 +52,18 @@ def test_first_poll_each_change_and_the_end(
         'INFO poll 4: 200, $.state = "running"; next in 0.1 s',
         'INFO poll 6: 200, $.state = "done"; as expected',
     ]
+
+
+def test_polls_have_no_line_of_each_call_besides(
+    service: Service, deferrable: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    answering(service, *[Json({"state": "queued"})] * 5, Json({"state": "done"}))
+    wait(deferrable=deferrable, response_check=DONE)
+    assert [record for record in caplog.records if record.name.endswith("call_log")] == []
+    service.api = lambda _: Json({})
+    OAuth2HttpOperator(task_id="x", oauth2_conn_id="my_api", method="GET", endpoint="x").execute({})
+    assert len([record for record in caplog.records if record.name.endswith("call_log")]) == 1
 
 
 def test_a_callable_check_counts_on_over_deferrals(

@@ -98,6 +98,10 @@ def test_methods_that_an_api_may_have(method: str) -> None:
         {"timeout": -1},
         {"timeout": "5"},
         {"timeout": (5, 0)},
+        {"timeout": (5, 5, 5)},
+        {"timeout": True},
+        {"total_timeout": 0},
+        {"total_timeout": (5, 5)},
     ],
     ids=str,
 )
@@ -109,7 +113,8 @@ def test_extra_options(make: Make, options: Any) -> None:
 def test_extra_options_that_are_known(make: Make) -> None:
     known = {"timeout": (3, 60.5), "check_response": False, "allow_redirects": True, "verify": "/ca.pem"}
     make(extra_options=known)
-    make(extra_options={"timeout": None, "proxies": {"https": "http://proxy.example"}})
+    make(extra_options={"timeout": None, "proxies": {"https": "http://proxy.example"}, "total_timeout": 9})
+    make(headers={"Accept": None, "X-One": "1"})
 
 
 @each("make", [operator, sensor, *TRIGGERS])
