@@ -26,7 +26,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from airflow_oauth_provider.deployment.policy import shortest_masked
+from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.client.methods import method_of
 from airflow_oauth_provider.protocol.redaction import confidential_values
@@ -36,9 +36,9 @@ from airflow_oauth_provider.protocol.token.key import token_key
 airflow_channel = threading.RLock()
 """Held around every call to Airflow: its channel to the supervisor has no lock in 3.0 and 3.1."""
 
-MAX_WHOLE_TOKENS = 8
+MAX_WHOLE_TOKENS = 4
 """Tokens that a task registers as they are."""
-MAX_TASK_TAILS = 24
+MAX_TASK_TAILS = 12
 """Tokens beyond those of which a task registers the tail."""
 MAX_TAILS = 256
 """Tokens of which a process that lives on registers the tail."""
@@ -193,13 +193,13 @@ def _mask(value: str) -> None:
     except ImportError:  # Airflow 3.0
         from airflow.sdk.execution_time.secrets_masker import mask_secret
 
-    if len(value) >= shortest_masked():
+    if len(value) >= read_policy().shortest_masked:
         with airflow_channel:
             mask_secret(value)
 
 
 async def _amask(value: str) -> None:
-    if len(value) < shortest_masked():
+    if len(value) < read_policy().shortest_masked:
         return
     try:
         from airflow.sdk.log import amask_secret

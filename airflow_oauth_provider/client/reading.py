@@ -6,22 +6,37 @@ in 3.0 and 3.1.
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import logging
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.connection.identifier import connection_not_found
 from airflow_oauth_provider.connection.resolving import Resolved, resolve
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
+from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.async_single_flight import AsyncSingleFlight
 from airflow_oauth_provider.tokens.sharing import ALONE
 
 log = logging.getLogger(__name__)
 
+_FIELDS = ("conn_id", "conn_type", "host", "port", "schema", "login", "password", "extra", "team_name")
 FRESH_READ = 1.0
 """Seconds for which a connection that was just read need not be read again."""
+
+
+class _Reading(NamedTuple):
+    """What was read, and what came of it.
+
+    :param digest: of the connection's fields.
+    """
+
+    digest: bytes
+    policy: Policy
+    resolved: Resolved
 
 
 class ConnectionReader:
@@ -41,6 +56,7 @@ class ConnectionReader:
         self.warnings: tuple[str, ...] = ()
         self._masks = masks
         self._warned = False
+        self._last: _Reading | None = None
         self._read_at = float("-inf")
         self._single_flight: AsyncSingleFlight[ClientSettings] = AsyncSingleFlight()
 
@@ -55,11 +71,10 @@ class ConnectionReader:
         :raises ConfigurationError: when it is wrong, or there is none of that id.
         """
         with masking.airflow_channel:
-            policy = read_policy()
-            resolved = resolve(self.connection or get_connection(self.conn_id), policy)
-            if self._masks:
-                masking.mask_settings(resolved.settings)
-        return self._keep(resolved, policy)
+            reading = self._resolve(self.connection or get_connection(self.conn_id), read_policy())
+            if self._masks and reading is not self._last:
+                masking.mask_settings(reading.resolved.settings)
+        return self._keep(reading)
 
     async def aread(self) -> ClientSettings:
         """Read the connection without blocking the loop, once for all coroutines that want it now.
@@ -69,22 +84,42 @@ class ConnectionReader:
         return await self._single_flight.do("settings", self._aread)
 
     async def _aread(self) -> ClientSettings:
-        policy = read_policy()
-        resolved = resolve(self.connection or await aget_connection(self.conn_id), policy)
-        await masking.amask_settings(resolved.settings)
-        return self._keep(resolved, policy)
+        reading = self._resolve(self.connection or await aget_connection(self.conn_id), read_policy())
+        if reading is not self._last:
+            await masking.amask_settings(reading.resolved.settings)
+        return self._keep(reading)
 
-    def _keep(self, resolved: Resolved, policy: Policy) -> ClientSettings:
+    def _resolve(self, connection: Any, policy: Policy) -> _Reading:
+        """Resolve what was read; what is as it was last time is resolved and checked already."""
+        digest = _digest(connection)
+        last = self._last
+        if last is not None and last.policy is policy and last.digest == digest:
+            return last
+        try:
+            return _Reading(digest, policy, resolve(connection, policy))
+        except ConfigurationError as caught:
+            error = copy.copy(caught)
+        del connection  # its repr, which tools show with a traceback, has the password
+        raise error
+
+    def _keep(self, reading: _Reading) -> ClientSettings:
+        self._last = reading
+        resolved = reading.resolved
         self.warnings = resolved.warnings
         if not self._warned:
             self._warned = True
             for warning in resolved.warnings:
                 log.warning('Connection "%s": %s', self.conn_id, warning)
         self._read_at = time.monotonic()
-        self.sharing = policy.sharing
+        self.sharing = reading.policy.sharing
         if self.settings is None or self.settings != resolved.settings:
             self.settings = resolved.settings
         return self.settings
+
+
+def _digest(connection: Any) -> bytes:
+    fields = [getattr(connection, name, None) for name in _FIELDS]
+    return hashlib.sha256(repr(fields).encode("utf-8", "surrogatepass")).digest()
 
 
 def get_connection(conn_id: str) -> Any:

@@ -7,11 +7,13 @@ import binascii
 import copy
 import json
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-from airflow_oauth_provider.deployment.options import SECTION
+from airflow_oauth_provider.deployment.options import OPTIONS, SECTION
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.urls import UrlError, split_pattern
@@ -19,6 +21,13 @@ from airflow_oauth_provider.tokens.sharing import ALONE, Sharing
 from airflow_oauth_provider.tokens.stores import UnknownStoreError, open_store
 
 STORE_KEY_BYTES = 32
+GOOD_FOR = 60.0
+"""Seconds for which what was read is used."""
+_VARIABLES = (
+    "AIRFLOW_HOME",
+    "AIRFLOW__LOGGING__MIN_LENGTH_MASKED_SECRET",
+    *(f"AIRFLOW__{SECTION}__{option}".upper() for option in OPTIONS),
+)
 SHORTEST_MASKED = 5
 """Airflow's own default of ``[logging] min_length_masked_secret``."""
 
@@ -45,17 +54,46 @@ class Policy:
     shortest_masked: int = SHORTEST_MASKED
 
 
+class _Reading(NamedTuple):
+    """The policy as it was read last, the variables it was read with, and when (monotonic seconds)."""
+
+    policy: Policy
+    variables: tuple[str | None, ...]
+    at: float
+
+
+_last: _Reading | None = None
+
+
 def read_policy() -> Policy:
-    """Read the section.
+    """Read the section; for a minute, what was read holds as long as the environment is the same.
+
+    Airflow looks an option up in the environment, its file, commands, secrets backends and defaults, each
+    time anew; a token asks for all of them.
 
     :raises ConfigurationError: naming the option that is malformed.
     """
+    global _last  # noqa: PLW0603  (a cache of one)
+    variables, now = tuple(map(os.environ.get, _VARIABLES)), time.monotonic()
+    last = _last
+    if last is not None and last.variables == variables and now - last.at < GOOD_FOR:
+        return last.policy
     try:
-        return _read()
+        policy = _read()
     except ConfigurationError as error:
         malformed = copy.copy(error)
+    else:
+        _last = _Reading(policy, variables, now)
+        return policy
     # A copy, raised here: the frames below hold what the options say, passwords and keys among it.
+    del variables, last
     raise malformed
+
+
+def forget_policy() -> None:
+    """Read the section anew next time."""
+    global _last  # noqa: PLW0603  (as above)
+    _last = None
 
 
 def _read() -> Policy:

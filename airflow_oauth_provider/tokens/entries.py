@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from airflow_oauth_provider.exceptions import (
     InsufficientScopeError,
@@ -41,9 +43,13 @@ TOKEN, STATUS, CLIENT, BAD_TOKEN, METADATA = "token", "status", "client", "bad-t
 """Purposes of entries."""
 refusals = MemoryStore()
 """Sealed copies of what was refused, for a store that loses them."""
+_NO_STATUS = Status()
 _BARE_REFUSALS = frozenset({400, 401, 403})
 _CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
 _USABLE = frozenset({TokenState.FRESH, TokenState.ADVISORY})
+
+
+Loaded = TypeVar("Loaded")
 
 
 class Entries:
@@ -54,6 +60,9 @@ class Entries:
         self._sealers = sharing.sealers(settings)
         self._token_key = token_key(settings)
         self._credential_key = credential_key(settings)
+        # A search looks at the same entries several times, and most of them have not changed meanwhile.
+        self._opened: dict[str, tuple[bytes, bytes]] = {}
+        self._loaded: dict[bytes, Any] = {}
 
     @property
     def kind(self) -> str:
@@ -62,8 +71,7 @@ class Entries:
 
     def token(self) -> AccessToken | None:
         """Return the shared token if it may be used now."""
-        data = self._read(TOKEN, self._token_key)
-        held = HeldToken.load(data) if data else None
+        held = self._load(HeldToken.load, self._read(TOKEN, self._token_key))
         return held.token if held and held.token.state(time.time()) in _USABLE else None
 
     def drop_token(self, refused: AccessToken) -> None:
@@ -79,13 +87,13 @@ class Entries:
     def status(self) -> Status:
         """Return the last outcome."""
         key = self._token_key
-        known = [_status(self._read(STATUS, key)), _status(self._read(STATUS, key, refusals))]
+        known = [self._status(self._read(STATUS, key)), self._status(self._read(STATUS, key, refusals))]
         return max(known, key=lambda status: max(status.refused_at or 0.0, status.authorized_at or 0.0))
 
     def client_status(self) -> Status:
         """Return the refusal of the client itself that is in force, whichever scope it was met with."""
         key = self._credential_key
-        return _status(self._read(CLIENT, key) or self._read(CLIENT, key, refusals))
+        return self._status(self._read(CLIENT, key) or self._read(CLIENT, key, refusals))
 
     def granted(self, token: AccessToken) -> None:
         """Share a token that was just granted, and forget what was refused before."""
@@ -207,10 +215,29 @@ class Entries:
         for sealer in self._sealers:
             name = sealer.name(purpose, key)
             data = (store or self._store).read(name)
-            content = sealer.open(name, data) if data else None
+            if data is None:
+                continue
+            opened = self._opened.get(name)
+            if opened is not None and opened[0] == data:
+                return opened[1]
+            content = sealer.open(name, data)
             if content is not None:
+                self._opened[name] = data, content
                 return content
         return None
+
+    def _load(self, load: Callable[[bytes], Loaded | None], content: bytes | None) -> Loaded | None:
+        if content is None:
+            return None
+        known: Loaded | None = self._loaded.get(content)
+        if known is None:
+            known = load(content)
+            if not isinstance(known, Status) or known.error is None:  # an error is raised, and then changed
+                self._loaded[content] = known
+        return known
+
+    def _status(self, content: bytes | None) -> Status:
+        return self._load(Status.load, content) or _NO_STATUS
 
     def _write(
         self, purpose: str, key: str, content: bytes, *, until: float, store: Store | None = None
@@ -225,10 +252,6 @@ class Entries:
 
     def _put_status(self, status: Status) -> None:
         self._write(STATUS, self._token_key, status.dump(), until=time.time() + STATUS_KEPT)
-
-
-def _status(content: bytes | None) -> Status:
-    return (Status.load(content) if content else None) or Status()
 
 
 def _bad_token(content: bytes | None) -> tuple[str | None, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_oauth_provider.exceptions import (
@@ -88,7 +88,7 @@ class Status:
         expires_at = self.expires_at
         if expires_at is not None:
             expires_at = plausible_end(self.authorized_at or 0, expires_at)
-        content = {**asdict(self), "expires_at": expires_at, "error": _shared_record(self.error)}
+        content = {**vars(self), "expires_at": expires_at, "error": _shared_record(self.error)}
         return json.dumps(content).encode()
 
     @classmethod

@@ -37,7 +37,7 @@ class Sealer:
 
     def name(self, purpose: str, key: str) -> str:
         """Return the name of an entry; without the secret nobody can tell what it stands for."""
-        return hmac.new(self.name_key, f"{purpose}\0{key}".encode(), hashlib.sha256).hexdigest()[:40]
+        return _name(self.name_key, f"{purpose}\0{key}")
 
     def seal(self, name: str, content: bytes) -> bytes:
         """Seal *content* for the entry *name*."""
@@ -59,6 +59,11 @@ class Sealer:
         except InvalidTag:
             return None
         return content
+
+
+@lru_cache(maxsize=4096)
+def _name(name_key: bytes, text: str) -> str:
+    return hmac.new(name_key, text.encode(), hashlib.sha256).hexdigest()[:40]
 
 
 def looks_sealed(data: bytes) -> bool:

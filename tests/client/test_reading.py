@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from airflow_oauth_provider.client import reading
 from airflow_oauth_provider.client.reading import ConnectionReader
+from airflow_oauth_provider.connection import resolving
 from airflow_oauth_provider.exceptions import ConfigurationError
 from tests.service import Service
 
@@ -71,3 +73,41 @@ def test_a_connection_that_is_not_there(read: Any) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read(ConnectionReader("no_such_connection_anywhere"))
     assert caught.value.conn_id == "no_such_connection_anywhere"
+
+
+@pytest.fixture(params=["thread", "loop"])
+def read(request: pytest.FixtureRequest) -> Callable[[ConnectionReader], Any]:
+    if request.param == "thread":
+        return ConnectionReader.read
+    return lambda reader: asyncio.run(reader.aread())
+
+
+@pytest.mark.fault("F87")
+def test_a_connection_is_resolved_once_while_it_stays_the_same(
+    service: Service, read: Callable[[ConnectionReader], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolved: list[Any] = []
+
+    def resolve(connection: Any, policy: Any) -> Any:
+        resolved.append(connection)
+        return resolving.resolve(connection, policy)
+
+    monkeypatch.setattr(reading, "resolve", resolve)
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(password="the-first-secret"))
+    reader = ConnectionReader("my_api")
+    first = read(reader)
+    assert read(reader) is first
+    assert len(resolved) == 1
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(password="the-second-secret"))
+    assert read(reader).client_secret.reveal() == "the-second-secret"
+    assert len(resolved) == 2
+
+
+def test_under_another_policy_it_is_resolved_anew(
+    service: Service, read: Callable[[ConnectionReader], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+    reader = ConnectionReader("my_api")
+    assert read(reader).api.listed_hosts == ()
+    monkeypatch.setenv("AIRFLOW__OAUTH2__ALLOWED_API_HOSTS", "127.0.0.1")
+    assert read(reader).api.listed_hosts == ("127.0.0.1",)

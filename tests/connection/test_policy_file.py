@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 
 import pytest
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_oauth_provider.deployment import policy
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 
@@ -23,3 +25,19 @@ def test_a_percent_sign_is_named_without_the_value(option: str, monkeypatch: pyt
         conf.remove_option("oauth2", option)
     assert caught.value.field == option
     assert "pa%55word" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_it_is_read_anew_when_the_environment_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = read_policy()
+    assert read_policy() is before
+    monkeypatch.setenv("AIRFLOW__OAUTH2__ALLOWED_PROXIES", "proxy.example")
+    assert read_policy().proxies == ("proxy.example",)
+
+
+def test_it_is_read_anew_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = read_policy()
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + policy.GOOD_FOR - 1)
+    assert read_policy() is before
+    monkeypatch.setattr(time, "monotonic", lambda: now + policy.GOOD_FOR + 1)
+    assert read_policy() is not before
