@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Awaitable
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -11,9 +11,10 @@ import aiohttp
 from requests import Response
 from yarl import URL
 
-from airflow_oauth_provider.calls.async_request import client_timeout
+from airflow_oauth_provider.calls.async_request import AsyncRequest, client_timeout
 from airflow_oauth_provider.calls.call_flow import CallFlow
 from airflow_oauth_provider.calls.response import (
+    ReadResponse,
     adrain,
     async_head_of,
     note_credential,
@@ -31,12 +32,15 @@ if TYPE_CHECKING:
     from airflow_oauth_provider.calls.async_session import OAuth2AsyncSession
     from airflow_oauth_provider.tokens import AccessToken
 
+_CONTENT_TYPE = ("Content-Type",)
+
 
 class AsyncCall:
     """A call of a session.
 
     Whatever aiohttp raises, and the caller's own code that runs meanwhile, becomes an error of this package;
-    what reading the connection raises is Airflow's own.
+    what reading the connection raises is Airflow's own. No frame of such an error holds the headers that put
+    the token on a request.
 
     :param read: the result is the response read and closed, as ``requests`` has it; else that of aiohttp,
         whose body the caller reads.
@@ -44,12 +48,14 @@ class AsyncCall:
     """
 
     __slots__ = ("_call", "_earlier", "_flow", "_jar", "_limit", "_read", "_request", "_session")
+    _request: AsyncRequest
+    _call: SendCall
 
     def __init__(self, session: OAuth2AsyncSession, *, read: bool, limit: int | None = None) -> None:
         self._session = session
         self._read = read
         self._limit = limit
-        self._earlier: list[Response] = []
+        self._earlier: list[Response] | None = None
         self._flow: CallFlow | None = None
         self._jar: aiohttp.CookieJar | None = None
 
@@ -59,108 +65,121 @@ class AsyncCall:
         :param arguments: as of ``OAuth2AsyncSession.request``.
         """
         session = self._session
-        auth, build = session.auth, session.builder.build
-        client = auth.client
+        client, build = session.auth.client, session.builder.build
         token = client.held_token or await client.afirst_token(partial(build, method, endpoint, arguments))
         self._request = request = build(method, endpoint, arguments)
         # None when the request could not be built a moment ago: the connection has changed meanwhile.
         token = token or await client.aget_token()
-        self._call = SendCall(method, request.url)
-        started = monotonic()
-        response = await self._sent(token, request.headers)
-        if response.status < 300:
-            auth.note_accepted(token, request.url)
-        else:
-            response = await self._followed(response, token, arguments.get("allow_redirects", True))
+        self._call, started = request.call, monotonic()
+        while True:  # in one frame, since each costs a call whenever it goes on
+            timer, failure = None, None
+            try:
+                opened = session.aiohttp_session or await session.opened()
+                timer = session.head_timers.begin(request.timeouts.read)
+                response = await self._request_on(opened, token, timer)
+            except Exception as error:  # the caller's own code runs meanwhile, too
+                failure = self._failure(error)
+            finally:
+                if timer is not None:
+                    timer.stop()
+            if failure is not None:
+                raise failure
+            if response.status < 300 and self._flow is None:
+                self._note_accepted(token)
+                break
+            again = await self._next_call(response, token, arguments)
+            if again is None:
+                break
+            self._call, token = again
         if not self._read:
             return response
-        elapsed = timedelta(seconds=monotonic() - started)
-        result = response_of(response, self._call.method, self._call.url, await self._body(response))
-        result.elapsed = elapsed
-        if self._flow is not None:
-            result.history = self._earlier
-            note_credential(result, self._flow.credential(started))
+        seconds, content = monotonic() - started, response.content
+        if content.is_eof() and self._limit is None and content.exception() is None:
+            body: bytes | None = content.read_nowait()  # as most, it is there when its head is
+        else:
+            body = await self._body(response)
+        result = self._result(response, body, started)
+        result.seconds = seconds
         return result
 
-    async def _followed(
-        self, response: aiohttp.ClientResponse, token: AccessToken, follow_redirects: bool
-    ) -> aiohttp.ClientResponse:
-        """Do what the flow says after the first response: renew, replay, follow redirects."""
-        auth, request = self._session.auth, self._request
+    def _request_on(
+        self, opened: aiohttp.ClientSession, token: AccessToken, timer: HeadTimer
+    ) -> Awaitable[aiohttp.ClientResponse]:
+        """Begin the request of the current call."""
+        session, call, request, again = self._session, self._call, self._request, self._flow is not None
+        proxy = session.proxy_for(call.url)
+        return (opened if call.trusted else session.without_cookies()).request(
+            call.method,
+            URL(call.url, encoded=True) if again else request.address,
+            headers=self._headers_again(token) if again else request.headers_with(token),
+            data=request.body(timer, again=again) if call.with_body else None,
+            proxy=proxy.url if proxy else None,
+            allow_redirects=False,
+            timeout=client_timeout(request.timeouts, body=not self._read),
+            # Else aiohttp would make up a type; named where it would only, since it costs.
+            skip_auto_headers=_CONTENT_TYPE if request.names_no_type else None,
+            cookies=self._cookies() if again else request.cookies,
+        )
+
+    def _headers_again(self, token: AccessToken) -> dict[str, str]:
+        """Return the headers of a call that is not the first."""
+        return {**hop_headers(self._request.headers, self._call), **headers_for(token, self._call)}
+
+    def _cookies(self) -> dict[str, str] | None:
+        """Return the cookies of a call that is not the first."""
+        cookies = self._request.cookies
+        if not self._call.trusted:
+            return None
+        if self._jar is not None:
+            kept = self._jar.filter_cookies(URL(self._call.url))
+            cookies = {**(cookies or {}), **{name: morsel.value for name, morsel in kept.items()}}
+        return cookies
+
+    def _note_accepted(self, token: AccessToken) -> None:
+        request = self._request
+        if request.accepted_with is not token:
+            request.accepted_with = token
+            self._session.auth.note_accepted(token, request.call.url)
+
+    async def _next_call(
+        self, response: aiohttp.ClientResponse, token: AccessToken, arguments: dict[str, Any]
+    ) -> tuple[SendCall, AccessToken] | None:
+        """Return what the flow says after a response: to renew, replay or follow a redirect; or nothing."""
+        auth = self._session.auth
         try:
-            flow = self._flow = CallFlow(
+            flow = self._flow = self._flow or CallFlow(
                 auth,
                 self._call,
                 token,
-                replayable=request.replayable,
-                follow_redirects=follow_redirects,
+                replayable=self._request.replayable,
+                follow_redirects=arguments.get("allow_redirects", True),
             )
-            while (call := await flow.anext_call(async_head_of(response))) is not None:
+            call = await flow.anext_call(async_head_of(response))
+            if call is not None:
                 await self._put_by(response)
-                self._call = call
-                response = await self._sent(flow.token, hop_headers(request.headers, call))
         except OAuthError as error:
             failure = error.for_connection(auth.client.conn_id)
         else:
-            return response
+            return None if call is None else (call, flow.token)
         response.close()
         raise failure
 
     async def _put_by(self, response: aiohttp.ClientResponse) -> None:
         """Keep what an intermediate response says, and free its connection."""
         call, session = self._call, self._session
-        content = await adrain(response)
-        self._earlier.append(response_of(response, call.method, call.url, content))
+        self._earlier = self._earlier or []
+        self._earlier.append(response_of(response, call, await adrain(response)))
         if call.trusted and not session.keep_cookies:
             self._jar = self._jar or aiohttp.CookieJar(unsafe=True)
             self._jar.update_cookies(response.cookies, response.url)
 
-    async def _sent(self, token: AccessToken, headers: dict[str, str]) -> aiohttp.ClientResponse:
-        """Send the request of the current call; return its response, with the body yet unread.
-
-        :param headers: beside those that put the token on it, which no frame of an error may hold.
-        """
-        session, call, request = self._session, self._call, self._request
-        again = self._flow is not None
-        timer = HeadTimer(request.timeouts.read)
-        try:
-            body = request.body(timer, again=again) if call.with_body else None
-            opened = session.aiohttp_session or await session.opened()
-            if not call.trusted:
-                opened = session.without_cookies()
-            proxy = session.proxy_for(call.url)
-            return await opened.request(
-                call.method,
-                # As requests has encoded it: aiohttp would decode what it thinks need not be encoded, and
-                # with it the signature over an address.
-                URL(call.url, encoded=True),
-                headers={**headers, **headers_for(token, call)},
-                data=body,
-                proxy=proxy.url if proxy else None,
-                allow_redirects=False,
-                **self._options(),
-            )
-        except Exception as error:  # the caller's own code runs meanwhile, too
-            failure = self._failure(error)
-        finally:
-            timer.stop()
-        raise failure
-
-    def _options(self) -> dict[str, Any]:
-        """Return what aiohttp is told beside method, address and headers."""
-        options: dict[str, Any] = {"timeout": client_timeout(self._request.timeouts, body=not self._read)}
-        if self._request.names_no_type:
-            # Else aiohttp would make up a type; named where it would only, since it costs.
-            options["skip_auto_headers"] = ("Content-Type",)
-        if not self._call.trusted:
-            return options
-        cookies = self._request.cookies
-        if self._jar is not None:
-            kept = self._jar.filter_cookies(URL(self._call.url))
-            cookies = {**(cookies or {}), **{name: morsel.value for name, morsel in kept.items()}}
-        if cookies:
-            options["cookies"] = cookies
-        return options
+    def _result(self, response: aiohttp.ClientResponse, body: bytes | None, started: float) -> ReadResponse:
+        result = response_of(response, self._call, body)
+        if self._earlier is not None:
+            result.history = self._earlier
+        if self._flow is not None:
+            note_credential(result, self._flow.credential(started))
+        return result
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes | None:
         """Read the body."""

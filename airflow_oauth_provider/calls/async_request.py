@@ -7,8 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 import aiohttp
+from multidict import CIMultiDict
 from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
+from yarl import URL
 
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.arguments import (
@@ -22,7 +24,10 @@ from airflow_oauth_provider.calls.arguments import (
 )
 from airflow_oauth_provider.calls.body import CHUNK, GuardedBody, can_replay, rewind
 from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.protocol.call.credentials import headers_for
+from airflow_oauth_provider.protocol.call.effects import SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination, resolve_endpoint
+from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.transport.async_responses import HeadTimer
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -40,7 +45,7 @@ ARGUMENTS = frozenset(
     }
 )
 _REMEMBERED = 64
-"""Endpoints of a session that are resolved once."""
+"""Endpoints of a session that are resolved, and requests that are built, once."""
 
 
 class AsyncRequest:
@@ -49,18 +54,42 @@ class AsyncRequest:
     :param headers: of this request, without its token.
     """
 
-    __slots__ = ("_encoded", "_stream", "cookies", "headers", "method", "names_no_type", "timeouts", "url")
+    __slots__ = (
+        "_encoded",
+        "_signed",
+        "_stream",
+        "accepted_with",
+        "address",
+        "call",
+        "cookies",
+        "headers",
+        "names_no_type",
+        "timeouts",
+    )
 
     def __init__(self, method: str, url: str, headers: dict[str, str], limits: Timeouts) -> None:
-        self.method = method
-        self.url = url
+        self.call = SendCall(method, url)
+        # As requests has encoded it: aiohttp would decode what it thinks need not be encoded, and with it
+        # the signature over an address.
+        self.address = URL(url, encoded=True)
         self.headers = headers
         self.timeouts = limits
         self.cookies: dict[str, str] | None = None
         self.names_no_type = method in _WITH_BODY
         """Whether aiohttp is to make up no type for the body."""
+        self.accepted_with: AccessToken | None = None
+        """The token with which it was answered by a 2xx status."""
         self._encoded: PreparedRequest | None = None
         self._stream: Any = None
+        self._signed: tuple[AccessToken | None, CIMultiDict[str]] = None, CIMultiDict()
+
+    def headers_with(self, token: AccessToken) -> CIMultiDict[str]:
+        """Return the headers of the first call, with a token on it; for each token they are made once."""
+        signed_for, headers = self._signed
+        if signed_for is not token:
+            headers = CIMultiDict({**self.headers, **headers_for(token, self.call)})
+            self._signed = token, headers
+        return headers
 
     def encode_body(self, data: Any, json: Any, files: Any) -> None:
         """Set the body, and the headers that describe it."""
@@ -100,7 +129,7 @@ class AsyncRequest:
 
 
 class RequestBuilder:
-    """Builds the requests of one session; an endpoint is resolved once.
+    """Builds the requests of one session; one without arguments is built once.
 
     :param auth: where the token may go.
     :param headers: of all its requests, beside those of the connection.
@@ -110,6 +139,7 @@ class RequestBuilder:
         self.auth = auth
         self._own_headers = headers
         self._headers: dict[str, str] = {}
+        self._plain: dict[tuple[str, str | None], AsyncRequest] = {}
         self._urls: dict[str | None, str] = {}
         self._where: Destination | None = None
 
@@ -120,21 +150,27 @@ class RequestBuilder:
         :raises ConfigurationError: when it cannot be sent, or the token may not go there.
         """
         try:
-            return self._built(method, endpoint, arguments)
+            if self.auth.destination is not self._where:  # the connection has been read again, and may
+                self._begin(self.auth.destination)  # be another one
+            if arguments:
+                return self._built(method, endpoint, arguments)
+            return self._plain.get((method, endpoint)) or self._built_plain(method, endpoint)
         except OAuthError as error:
             refused = error.for_connection(self.auth.client.conn_id)
         raise refused
 
-    def _built(self, method: str, endpoint: str | None, arguments: dict[str, Any]) -> AsyncRequest:
-        where = self.auth.destination
-        if where is not self._where:  # the connection has been read again, and may be another one
-            self._begin(where)
+    def _built_plain(self, method: str, endpoint: str | None) -> AsyncRequest:
         require_method(method)
-        url = self._urls.get(endpoint) or self._resolved(endpoint)
-        if not arguments:
-            return AsyncRequest(method, url, self._headers, timeouts())
+        request = AsyncRequest(method, self._resolved(endpoint), self._headers, timeouts())
+        if len(self._plain) < _REMEMBERED:
+            self._plain[method, endpoint] = request
+        return request
+
+    def _built(self, method: str, endpoint: str | None, arguments: dict[str, Any]) -> AsyncRequest:
+        require_method(method)
         if not arguments.keys() <= ARGUMENTS:
             self._refuse(arguments)
+        url = self._urls.get(endpoint) or self._resolved(endpoint)
         limits = timeouts(arguments.get("timeout"), arguments.get("total_timeout"))
         params = arguments.get("params")
         if params:
@@ -148,7 +184,7 @@ class RequestBuilder:
         return request
 
     def _begin(self, where: Destination) -> None:
-        self._where, self._urls = where, {}
+        self._where, self._urls, self._plain = where, {}, {}
         api = dict(self.auth.client.settings.api.headers)
         self._headers = {**api, **encoded("headers", check_headers, self._own_headers)}
 

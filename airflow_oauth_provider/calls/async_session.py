@@ -32,7 +32,7 @@ from airflow_oauth_provider.calls.async_request import RequestBuilder
 from airflow_oauth_provider.calls.pending_response import PendingResponse
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.urls import acceptable, parse_url
-from airflow_oauth_provider.transport.async_responses import TimedResponse
+from airflow_oauth_provider.transport.async_responses import HeadTimers, TimedResponse
 from airflow_oauth_provider.transport.call_failure import call_failed
 from airflow_oauth_provider.transport.connectors import SharedConnector, shared_connector
 from airflow_oauth_provider.transport.faults import ADDRESS_REFUSED
@@ -163,6 +163,13 @@ class OAuth2AsyncSession:
             jar = aiohttp.CookieJar(unsafe=True) if self.keep_cookies else aiohttp.DummyCookieJar()
             self.aiohttp_session = self._new_session(jar)
         return self.aiohttp_session
+
+    @property
+    def head_timers(self) -> HeadTimers:
+        """The timers of an open session."""
+        if self._connector is None:
+            raise AssertionError("a session is opened before it is used")
+        return self._connector.head_timers
 
     def without_cookies(self) -> aiohttp.ClientSession:
         """Return one that neither sends nor keeps cookies; a session that is open has it."""

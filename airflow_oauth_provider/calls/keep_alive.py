@@ -14,6 +14,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 
 from airflow_oauth_provider.calls.async_session import OAuth2AsyncSession
 
@@ -31,7 +32,6 @@ class KeepAliveSession:
     def __init__(self, session: OAuth2AsyncSession, before: KeepAliveSession | None = None) -> None:
         self.session = session
         self._before = before if before is not None and not before.is_closed else None
-        self._loop = asyncio.get_running_loop()
         self._calls = 0
         self._used_at = 0.0
         self._closer: asyncio.Task[None] | None = None
@@ -43,14 +43,16 @@ class KeepAliveSession:
         """Begin a call."""
         self._calls += 1
         if self._closer is None:
-            self._closer = self._loop.create_task(self._close_when_idle())
+            self._closer = asyncio.get_running_loop().create_task(self._close_when_idle())
             self._closer.add_done_callback(lambda _: self._begun.set())
 
     def leave(self) -> bool:
         """End a call; return whether the caller must close the session, since nobody else will."""
         self._calls -= 1
-        self._used_at = self._loop.time()
-        return self.is_closed and not self._calls
+        if self._calls:
+            return False
+        self._used_at = monotonic()
+        return self.is_closed
 
     @property
     def outdated(self) -> bool:
@@ -78,7 +80,7 @@ class KeepAliveSession:
             left = IDLE
             while left > 0:
                 await asyncio.sleep(left)
-                left = IDLE if self._calls else self._used_at + IDLE - self._loop.time()
+                left = IDLE if self._calls else self._used_at + IDLE - monotonic()
         finally:  # also when the loop ends, which cancels this task
             self.is_closed = True
             await self.session.close()

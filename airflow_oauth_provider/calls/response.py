@@ -16,7 +16,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
 from airflow_oauth_provider.calls.call_flow import Credential
-from airflow_oauth_provider.protocol.call.effects import ResponseHead
+from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.transport.async_faults import NO_ANSWER
 from airflow_oauth_provider.transport.async_responses import read_body
 
@@ -42,7 +42,8 @@ class ReadResponse(Response):
     _content_consumed = True
     _next = None
     raw = request = connection = None  # type: ignore[assignment]
-    elapsed = timedelta(0)
+    seconds = 0.0
+    """Until its head was there."""
 
     def __init__(
         self,
@@ -66,6 +67,11 @@ class ReadResponse(Response):
         return []
 
     @cached_property
+    def elapsed(self) -> timedelta:  # type: ignore[override]
+        """The time until its head was there."""
+        return timedelta(seconds=self.seconds)
+
+    @cached_property
     def headers(self) -> CaseInsensitiveDict[str]:  # type: ignore[override]
         """The headers."""
         joined: CaseInsensitiveDict[str] = CaseInsensitiveDict()
@@ -84,14 +90,15 @@ class ReadResponse(Response):
         return RequestsCookieJar()
 
 
-def response_of(response: Any, method: str, url: str, content: bytes | None) -> ReadResponse:
+def response_of(response: Any, call: SendCall, content: bytes | None) -> ReadResponse:
     """Return an aiohttp response as one of ``requests``.
 
-    :param method: of the request.
-    :param url: that was called.
+    :param call: that it answers.
     :param content: its body; ``None`` when it was not kept.
     """
-    return ReadResponse(response.status, response.reason, url, response.headers.items(), content, method)
+    return ReadResponse(
+        response.status, response.reason, call.url, response.headers.items(), content, call.method
+    )
 
 
 def note_credential(response: Response, credential: Credential) -> None:

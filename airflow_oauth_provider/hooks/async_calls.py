@@ -42,48 +42,36 @@ class AsyncCalls:
         data: dict[str, Any] | str | None = None,
         headers: dict[str, Any] | None = None,
         extra_options: dict[str, Any] | None = None,
+        *,
+        max_body: int | None = None,
         **request_kwargs: Any,
     ) -> Response:
         """Do what ``run`` does without blocking the event loop.
 
         Its connections stay open for the next call, until 5 s pass without one or :meth:`aclose`.
 
+        :param max_body: bytes; the content of a response that is larger is ``None``. ``None`` for any size.
         :return: a response that has been read and closed, as ``requests`` makes them.
         """
-        return await self.arun_within(None, endpoint, data, headers, extra_options, **request_kwargs)
-
-    async def arun_within(
-        self,
-        limit: int | None,
-        endpoint: str | None = None,
-        data: dict[str, Any] | str | None = None,
-        headers: dict[str, Any] | None = None,
-        extra_options: dict[str, Any] | None = None,
-        **request_kwargs: Any,
-    ) -> Response:
-        """Do what :meth:`arun` does with bodies up to a size.
-
-        :param limit: bytes; the content of a response that is larger is ``None``. ``None`` for any size.
-        """
-        options, method = extra_options or {}, self.method
+        method, own = self.method, None
         arguments = call_arguments(method, data, headers, request_kwargs)
-        if options or self.total_timeout is not None:
-            self._add_options(arguments, options)
+        if extra_options or self.total_timeout is not None:
+            own = own_network(extra_options)
+            self._add_options(arguments, extra_options or {})
         started = time.monotonic()
-        own = own_network(options)
         if own:
             async with self.asession(extra_options=own) as session:
-                response = await session.fetch(method, endpoint, arguments, limit=limit)
+                response = await session.fetch(method, endpoint, arguments, limit=max_body)
         else:
             kept = self._open_session()
             kept.enter()
             try:
-                response = await kept.session.fetch(method, endpoint, arguments, limit=limit)
+                response = await kept.session.fetch(method, endpoint, arguments, limit=max_body)
             finally:
                 if kept.leave():
                     await kept.session.close()
         log_call(self._client, method, response, started)
-        if options.get("check_response", True):
+        if not extra_options or extra_options.get("check_response", True):
             self.check_response(response)
         return response
 
@@ -126,11 +114,14 @@ class AsyncCalls:
     def _open_session(self) -> KeepAliveSession:
         loop = asyncio.get_running_loop()
         kept = self._open_sessions.get(loop)
-        if kept is not None and not kept.outdated:
-            return kept
+        return self._new_open_session(loop, kept) if kept is None or kept.outdated else kept
+
+    def _new_open_session(
+        self, loop: asyncio.AbstractEventLoop, before: KeepAliveSession | None
+    ) -> KeepAliveSession:
         from airflow_oauth_provider.calls.keep_alive import KeepAliveSession
 
-        kept = self._open_sessions[loop] = KeepAliveSession(self.asession(), kept)
+        kept = self._open_sessions[loop] = KeepAliveSession(self.asession(), before)
         return kept
 
     def _add_options(self, arguments: dict[str, Any], options: dict[Any, Any]) -> None:

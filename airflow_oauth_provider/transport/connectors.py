@@ -19,6 +19,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from airflow_oauth_provider.protocol.urls import acceptable
+from airflow_oauth_provider.transport.async_responses import HeadTimers
 from airflow_oauth_provider.transport.network_options import NetworkOptions
 from airflow_oauth_provider.transport.sockets import AddressRefusedError
 
@@ -106,6 +107,7 @@ class SharedConnector:
         self.options = options
         self._users = 0
         self.resolver = Resolver(options.any_address)
+        self.head_timers = HeadTimers()
         self.connector = aiohttp.TCPConnector(
             ssl=options.context,
             resolver=self.resolver,
@@ -123,6 +125,7 @@ class SharedConnector:
         self._users -= 1
         if not self._users:
             _connectors[asyncio.get_running_loop()].pop(self.options, None)
+            self.head_timers.close()
             await self.connector.close()
 
     def _socket(self, address: Any) -> socket.socket:

@@ -100,8 +100,13 @@ class Call:
 
         :param limit: bytes; of a larger body nothing is kept.
         """
-        response: Response = await hook.arun_within(
-            limit, self.endpoint, self.data, self.headers, self.extra_options, **(self.request_kwargs or {})
+        response: Response = await hook.arun(
+            self.endpoint,
+            self.data,
+            self.headers,
+            self.extra_options,
+            max_body=limit,
+            **(self.request_kwargs or {}),
         )
         return response
 

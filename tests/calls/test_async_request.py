@@ -115,7 +115,7 @@ def test_addresses(
 ) -> None:
     for _ in range(2):  # the second time from memory
         request = builder.build("GET", endpoint, {"params": params})
-        assert request.url.rstrip("/") == f"{service.base_url}{path}"
+        assert request.call.url.rstrip("/") == f"{service.base_url}{path}"
 
 
 def test_headers_of_connection_session_and_call(builder: RequestBuilder) -> None:

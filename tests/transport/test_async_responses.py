@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import pytest
 
-from airflow_oauth_provider.transport.async_responses import HeadTimer, read_body
+from airflow_oauth_provider.transport.async_responses import HeadTimers, read_body
 from tests.servers.scripted import Endless, ScriptedServer, Text
 
 
@@ -53,33 +52,89 @@ def test_a_body_that_stops_coming(scripted: ScriptedServer) -> None:
         read(scripted, limit=1000, seconds=0.1)
 
 
-def test_the_timer_of_a_head_ends_what_waits_for_it_and_can_be_stopped() -> None:
-    errors: list[BaseException] = []
-    protocol = SimpleNamespace(set_exception=errors.append)
+class Protocol:
+    """Takes the error that ends the wait for a head."""
 
+    def __init__(self, errors: list[str], name: str) -> None:
+        self._errors = errors
+        self._name = name
+
+    def set_exception(self, error: BaseException) -> None:
+        assert isinstance(error, TimeoutError)
+        assert isinstance(error, aiohttp.ServerTimeoutError)
+        self._errors.append(self._name)
+
+
+@pytest.fixture
+def ended() -> list[str]:
+    return []
+
+
+def test_the_timer_of_a_head_ends_what_waits_for_it_and_can_be_stopped(ended: list[str]) -> None:
     async def main() -> None:
-        late = HeadTimer(0.01)
-        late.sent(protocol)
-        stopped = HeadTimer(0.01)
-        stopped.sent(protocol)
+        timers = HeadTimers()
+        timers.begin(0.01).sent(Protocol(ended, "late"))
+        stopped = timers.begin(0.01)
+        stopped.sent(Protocol(ended, "stopped"))
         stopped.stop()
-        HeadTimer(None).sent(protocol)
+        timers.begin(None).sent(Protocol(ended, "without a limit"))
+        timers.begin(0.01)  # nothing has been sent yet
         await asyncio.sleep(0.2)
 
     asyncio.run(main())
-    assert [type(error) for error in errors] == [aiohttp.ServerTimeoutError]
+    assert ended == ["late"]
 
 
-def test_each_piece_that_is_sent_begins_the_count_anew() -> None:
-    errors: list[BaseException] = []
-
+def test_each_piece_that_is_sent_begins_the_count_anew(ended: list[str]) -> None:
     async def main() -> None:
-        timer = HeadTimer(0.5)
-        timer.sent(SimpleNamespace(set_exception=errors.append))
+        timers = HeadTimers()
+        timer = timers.begin(0.5)
+        timer.sent(Protocol(ended, "sending"))
         for _ in range(10):
             timer.sending()
             await asyncio.sleep(0.1)
         timer.stop()
 
     asyncio.run(main())
-    assert errors == []
+    assert ended == []
+
+
+def test_a_body_that_has_been_sent_is_waited_for_as_any_other(ended: list[str]) -> None:
+    async def main() -> None:
+        timer = HeadTimers().begin(0.05)
+        timer.sending()
+        timer.sent(Protocol(ended, "sent"))
+        await asyncio.sleep(0.3)
+
+    asyncio.run(main())
+    assert ended == ["sent"]
+
+
+def test_one_timer_of_the_loop_serves_all_calls_of_a_duration(ended: list[str]) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        timers = HeadTimers()
+        for number in range(100):
+            timers.begin(0.05).sent(Protocol(ended, f"short {number}"))
+            timers.begin(30).sent(Protocol(ended, f"long {number}"))
+        assert sum(not handle.cancelled() for handle in loop._scheduled) == 2  # type: ignore[attr-defined]
+        await asyncio.sleep(0.3)
+        timers.close()
+        assert not [handle for handle in loop._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]
+
+    asyncio.run(main())
+    assert ended == [f"short {number}" for number in range(100)]
+
+
+def test_calls_that_have_ended_are_not_kept(ended: list[str]) -> None:
+    async def main() -> None:
+        timers = HeadTimers()
+        for _ in range(1000):
+            timer = timers.begin(60)
+            timer.sent(Protocol(ended, "ended"))
+            timer.stop()
+        (queue,) = timers._queues.values()
+        assert len(queue._entries) == 1
+        timers.close()
+
+    asyncio.run(main())
