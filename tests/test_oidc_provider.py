@@ -169,6 +169,14 @@ def test_what_it_says_of_a_token_until_it_is_revoked(oidc: OidcServer, name: str
     assert side.call(hook, "introspect", renewed, endpoint=about)["active"] is True
 
 
+def test_an_issuer_tells_where_to_ask_about_a_token(oidc: OidcServer, side: Side) -> None:
+    hook = hook_of(oidc, oidc.clients["basic"], host=oidc.issuer, discovery=True)
+    token = side.token(hook)
+    assert side.call(hook, "introspect")["active"] is True
+    assert side.call(hook, "revoke") is True
+    assert side.call(hook, "introspect", token) == {"active": False}
+
+
 @pytest.mark.parametrize("name", ["introspect", "revoke"])
 def test_a_refused_client_is_refused_there_too(oidc: OidcServer, name: str, side: Side) -> None:
     hook = hook_of(oidc, oidc.clients["basic"], password="a-wrong-secret")

@@ -26,7 +26,7 @@ _REVOKE = Arg(
 _ENDPOINT = Arg(
     ("--endpoint",),
     help="Its revocation endpoint: on the host of the access token URL, or on one of [oauth2] "
-    "allowed_token_hosts",
+    "allowed_token_hosts; a connection that names its issuer needs none",
     metavar="URL",
 )
 _REVEAL = Arg(("--reveal",), help="Print the token itself", action="store_true")

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.client.server_endpoints import discovered_url, given_url, require_authentication
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.access_token import AccessToken
-from airflow_oauth_provider.protocol.client.methods import method_of
 from airflow_oauth_provider.protocol.effects import Sleep
 from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.protocol.secret import Secret
@@ -28,7 +28,7 @@ from airflow_oauth_provider.protocol.token.endpoint import Endpoint
 from airflow_oauth_provider.protocol.token.exchange import Exchange, Message
 from airflow_oauth_provider.protocol.token.introspection import INTROSPECTION, Introspection, introspection
 from airflow_oauth_provider.protocol.token.revocation import REVOCATION, revocation
-from airflow_oauth_provider.protocol.urls import Url, UrlError, host_allowed, parse_url, with_scheme
+from airflow_oauth_provider.protocol.urls import Url, host_allowed
 from airflow_oauth_provider.tokens.background import await_for, wait_for
 from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.tokens.manager import shared
@@ -103,7 +103,7 @@ class TokenServices:
 
     def _introspecting(self, token: AccessToken | None, endpoint: str | None) -> _Flow[Introspection]:
         settings, policy = yield _Read()
-        url = endpoint_url(settings, policy, endpoint, INTROSPECTION)
+        url = yield from self._locating(settings, policy, endpoint, INTROSPECTION)
         token = (yield _GetToken()) if token is None else _checked(token)
         yield _Mask(token)
         message = introspection(settings, url, Secret(token.value), entropy=os.urandom)
@@ -112,7 +112,7 @@ class TokenServices:
 
     def _revoking(self, token: AccessToken | None, endpoint: str | None) -> _Flow[bool]:
         settings, policy = yield _Read()
-        url = endpoint_url(settings, policy, endpoint, REVOCATION)
+        url = yield from self._locating(settings, policy, endpoint, REVOCATION)
         if token is not None:
             token = _checked(token)
         budget = _budget(settings)
@@ -134,6 +134,18 @@ class TokenServices:
             advice = "; ".join(filter(None, (failures[0].advice, _STILL_GOOD)))
             raise failures[0].with_advice(advice)
         return bool(outgoing)
+
+    def _locating(
+        self, settings: ClientSettings, policy: Policy, address: str | None, endpoint: Endpoint
+    ) -> _Flow[Url]:
+        """Return the address that is given, else the one that the issuer's metadata names."""
+        require_authentication(settings, endpoint)
+        if address is not None:
+            return given_url(settings, policy, address, endpoint)
+        budget = _budget(settings)
+        discover = partial(discovered_url, settings, policy.sharing, endpoint, budget, stop=self._client.stop)
+        url: Url = yield _Work(discover, budget, "discovery")
+        return url
 
     def _sending(self, settings: ClientSettings, policy: Policy, url: Url, message: Message[Any]) -> _Work:
         budget = _budget(settings)
@@ -206,42 +218,6 @@ def presented(token: AccessToken | str | None) -> AccessToken | None:
     It refuses nothing: the frames of an error would show the text.
     """
     return AccessToken(token, "Bearer", _UNKNOWN, _UNKNOWN) if isinstance(token, str) else token
-
-
-def endpoint_url(settings: ClientSettings, policy: Policy, address: str | None, endpoint: Endpoint) -> Url:
-    """Check the address of an endpoint, before anything is sent.
-
-    :param address: with or without ``https://``.
-    :raises ConfigurationError: when it is missing or no place for the client's credential.
-    """
-    if method_of(settings).function is None:
-        raise ConfigurationError(
-            f"{settings.auth_method} authenticates at no endpoint, so {endpoint.request} cannot be asked for",
-            field="auth_method",
-        )
-    if not isinstance(address, str) or not address.strip():
-        raise ConfigurationError(
-            f"is missing: give the address of the server's {endpoint.name} (endpoint=… or --endpoint); "
-            "its documentation names it, and so does `airflow oauth2 discover ISSUER`",
-            field=endpoint.setting,
-        )
-    try:
-        url = parse_url(with_scheme(address.strip()))
-    except UrlError as error:
-        reason = str(error)
-    else:
-        if host_allowed(url.origin, policy.token_hosts) or url.origin == settings.server.origin:
-            return url
-        reason = _elsewhere(settings, url)
-    raise ConfigurationError(reason, field=endpoint.setting)
-
-
-def _elsewhere(settings: ClientSettings, url: Url) -> str:
-    """Say why the client's credential must not go there."""
-    return (
-        f"is on {url.origin.authority}, which is neither the access token URL's own host and port "
-        f"({settings.server.origin.authority}) nor in [oauth2] allowed_token_hosts of airflow.cfg"
-    )
 
 
 def _checked(token: AccessToken) -> AccessToken:

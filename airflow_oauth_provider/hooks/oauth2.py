@@ -148,7 +148,8 @@ class OAuth2Hook(AsyncCalls, HttpHook):
 
         :param token: the token, ours or another's; ``None`` for the one that tasks would use now.
         :param endpoint: URL of the introspection endpoint, on the access token URL's own host or on one of
-            ``[oauth2] allowed_token_hosts``.
+            ``[oauth2] allowed_token_hosts``; ``None`` for the one that the metadata of the connection's
+            issuer names.
         :return: a dict with the boolean ``active``, and what else the server says; see
             :class:`Introspection`. It never holds the token.
         :raises ConfigurationError: when the endpoint is missing or not allowed; nothing was sent.

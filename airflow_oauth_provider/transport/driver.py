@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from airflow_oauth_provider.exceptions import OAuthError
@@ -67,15 +68,16 @@ class Driver:
         :raises OAuthError: as the flow does.
         :raises TaskStoppedError: soon after being stopped.
         """
-        effect = next(flow)
+        advance: Callable[[], Effect] = flow.__next__
         while True:
-            result = self._carry_out(effect)
-            self._stop.check()
             try:
-                effect = flow.send(Outcome(Moment(time.time(), time.monotonic()), result))
+                effect = advance()
             except StopIteration as end:
                 returned: Result = end.value
                 return returned
+            result = self._carry_out(effect)
+            self._stop.check()
+            advance = partial(flow.send, Outcome(Moment(time.time(), time.monotonic()), result))
 
     def _carry_out(self, effect: Effect) -> HttpResponse | Failure | Granted | OAuthError | None:
         if isinstance(effect, Send):

@@ -213,6 +213,7 @@ def server_authorization() -> str:
     return "Basic " + base64.b64encode(f"my-client:{SECRET}".encode()).decode()
 
 
+KINDS = ("introspection", "revocation")
 GOOD = {"introspect": Json({"active": True}), "revoke": Text(200)}
 
 
@@ -378,6 +379,72 @@ class TestHosts:
         (request,) = server.asked
         assert request.header("X-Gate") == "the-key-of-the-gate"
         assert set(request.form) == {"token", "token_type_hint"}
+
+
+class TestDiscovery:
+    """A connection that names its issuer needs no endpoint."""
+
+    def hook(self, server: Server, *documents: Script, **changes: Any) -> OAuth2Hook:
+        plain, scripts = server.service.server._answers[0], list(documents)
+
+        def answer(request: RecordedRequest) -> Answer:
+            script: Any = plain
+            if request.target.startswith("/.well-known"):
+                script = scripts.pop(0) if len(scripts) > 1 else scripts[0]
+            return script if hasattr(script, "play") else script(request)  # type: ignore[no-any-return]
+
+        server.service.server.script(answer)
+        return server.hook(host=server.service.server.url, discovery=True, **changes)
+
+    def document(self, server: Server, **changes: Any) -> Answer:
+        url = server.service.server.url
+        endpoints = {"introspection_endpoint": server.endpoint, "revocation_endpoint": server.endpoint}
+        return Json({"issuer": url, "token_endpoint": f"{url}/token", **endpoints, **changes})
+
+    def fetches(self, server: Server) -> int:
+        return sum(request.target.startswith("/.well-known") for request in server.service.server.requests)
+
+    def test_found_once(self, name: str, server: Server, side: Side) -> None:
+        hook = self.hook(server, self.document(server))
+        side.token(hook)
+        server.script(GOOD[name])
+        for _ in range(2):
+            assert side.call(hook, name, FOREIGN)
+        assert len(server.asked) == 2
+        assert self.fetches(server) == 1
+
+    def test_without_a_token_before(self, name: str, server: Server, side: Side) -> None:
+        server.script(GOOD[name])
+        assert side.call(self.hook(server, self.document(server)), name, FOREIGN)
+        assert self.fetches(server) == 1
+        assert not server.service.token_requests
+
+    def test_one_that_is_given_goes_first(self, name: str, server: Server, side: Side) -> None:
+        named = self.document(server, **{f"{kind}_endpoint": server.endpoint + "/named" for kind in KINDS})
+        server.script(GOOD[name])
+        side.call(self.hook(server, named), name, FOREIGN, endpoint=server.endpoint)
+        assert [request.target for request in server.asked] == ["/about"]
+
+    def test_metadata_that_do_not_name_it(self, name: str, server: Server, side: Side) -> None:
+        hook = self.hook(server, self.document(server, **{f"{kind}_endpoint": None for kind in KINDS}))
+        token = side.token(hook)
+        with pytest.raises(ConfigurationError, match="is missing: give the address") as caught:
+            side.call(hook, name)
+        assert caught.value.field == "endpoint"
+        assert side.token(hook) is token, "it is still in use"
+
+    def test_metadata_that_cannot_be_had(self, name: str, server: Server, side: Side) -> None:
+        with pytest.raises(TransportError):
+            side.call(self.hook(server, Text(503), max_wait=2), name, FOREIGN)
+        assert not server.asked
+
+    def test_metadata_that_lead_elsewhere(
+        self, name: str, server: Server, side: Side, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW__OAUTH2__ALLOWED_TOKEN_HOSTS", "127.0.0.1")
+        away = {f"{kind}_endpoint": "https://elsewhere.example/" for kind in KINDS}
+        with pytest.raises(ConfigurationError, match="allowed_token_hosts"):
+            side.call(self.hook(server, self.document(server, **away)), name, FOREIGN)
 
 
 def test_a_custom_provider_authenticates_nowhere(

@@ -32,6 +32,14 @@ def soon() -> float:
     return time.monotonic() + 5
 
 
+def test_a_flow_that_wants_nothing() -> None:
+    def known() -> Flow[int]:
+        yield from ()
+        return 7
+
+    assert Driver(NETWORK).run(known()) == 7
+
+
 def test_requests_are_sent_and_counted(scripted: ScriptedServer) -> None:
     scripted.script(Json({"a": 1}))
     driver = Driver(NETWORK)

@@ -49,6 +49,11 @@ class Endpoint:
         return self.origin or settings.server.origin
 
     @property
+    def member(self) -> str:
+        """Its name in a server's metadata (RFC 8414 §2)."""
+        return self.name.replace(" ", "_")
+
+    @property
     def check(self) -> str:
         """What to do where something else seems to answer."""
         return f"check that {self.address} is the {self.name}"

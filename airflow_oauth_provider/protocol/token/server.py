@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from airflow_oauth_provider.exceptions import TransportError
-from airflow_oauth_provider.protocol.effects import Effect, Outcome, Remember
+from airflow_oauth_provider.protocol.effects import Effect, Flow, Outcome, Remember
 from airflow_oauth_provider.protocol.http import Fault
 from airflow_oauth_provider.protocol.moments import Moment
-from airflow_oauth_provider.protocol.settings import ClientSettings, TokenEndpoint
+from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer, TokenEndpoint
 from airflow_oauth_provider.protocol.token.discovery import discovery
-from airflow_oauth_provider.protocol.token.metadata import KEPT, KnownMetadata
+from airflow_oauth_provider.protocol.token.metadata import KEPT, KnownMetadata, Metadata
 from airflow_oauth_provider.protocol.urls import Url
 
 # What a token endpoint that has moved away comes to: a status, or no connection to it.
@@ -46,16 +46,32 @@ class ServerLookup:
         :raises ConfigurationError: when the issuer has no metadata that can be used.
         :raises TransportError: when it cannot be reached, and nothing is known of it.
         """
-        self.url, moment = yield from self._located(moment, ends_at)
-        return self.url, moment
-
-    def _located(self, moment: Moment, ends_at: float) -> Generator[Effect, Outcome, tuple[Url, Moment]]:
         server = self._settings.server
         if isinstance(server, TokenEndpoint):
-            return server.url, moment
+            self.url = server.url
+        else:
+            metadata, moment = yield from self._metadata(server, moment, ends_at)
+            self.url = metadata.token_endpoint
+        return self.url, moment
+
+    def other_endpoint(self, name: str, moment: Moment, ends_at: float) -> Flow[Url | None]:
+        """Return another endpoint of the server; ``None`` where nothing tells its address.
+
+        :param name: in the metadata: ``introspection_endpoint`` or ``revocation_endpoint``.
+        :raises OAuthError: as :meth:`endpoint` does.
+        """
+        server = self._settings.server
+        if isinstance(server, TokenEndpoint):
+            return None
+        metadata, _ = yield from self._metadata(server, moment, ends_at)
+        return dict(metadata.endpoints).get(name)
+
+    def _metadata(
+        self, server: Issuer, moment: Moment, ends_at: float
+    ) -> Generator[Effect, Outcome, tuple[Metadata, Moment]]:
         known = self._known
         if known is not None and known.is_fresh(moment.wall):
-            return known.metadata.token_endpoint, moment
+            return known.metadata, moment
         deadline = min(moment.monotonic + self._settings.network.request_timeout, ends_at)
         self._fetched = True
         try:
@@ -64,7 +80,7 @@ class ServerLookup:
             if known is None or not error.retryable or not 0 <= moment.wall - known.fetched_at < KEPT:
                 raise
             self.warnings.append(f"the issuer's metadata of last time is used: {error.message}")
-            return known.metadata.token_endpoint, moment
+            return known.metadata, moment
         offered = metadata.auth_methods
         if offered is not None and self._settings.auth_method not in offered:
             # The request is made all the same: such documents are wrong as often as right.
@@ -73,7 +89,7 @@ class ServerLookup:
             )
         self._known = KnownMetadata(metadata, moment.wall)
         moment = (yield Remember(self._known)).moment
-        return metadata.token_endpoint, moment
+        return metadata, moment
 
     def has_moved(self, kind: object) -> bool:
         """Whether metadata is to be fetched anew after a failed request; true once.
