@@ -528,3 +528,11 @@ def test_a_wrong_option_is_named_without_its_value(
     assert caught.value.__context__ is None
     assert value not in str(caught.value)
     assert "the-password" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "key, label",
+    [("include_scope", "Include scope"), ("max_wait", "Maximum wait duration (seconds)")],
+)
+def test_labels_that_are_a_contract(key: str, label: str) -> None:
+    assert FIELDS_BY_KEY[key].label == label
