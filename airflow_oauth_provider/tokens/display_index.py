@@ -32,7 +32,6 @@ from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
-from airflow_oauth_provider.protocol.strict_json import parse_object
 from airflow_oauth_provider.protocol.token.key import token_key
 from airflow_oauth_provider.tokens.record_values import past, text, whole
 from airflow_oauth_provider.tokens.records import Status
@@ -77,25 +76,22 @@ class LastUse:
 
     def dump(self) -> bytes:
         """Write it."""
-        content = {**vars(self), "status": self.status.dump().decode()}
-        return json.dumps(content).encode()
+        return json.dumps({**vars(self), "status": self.status.content()}).encode()
 
     @classmethod
     def load(cls, data: bytes) -> LastUse | None:
         """Read it; ``None`` for what is not what it should be, or was written by another version."""
         try:
-            content = parse_object(data)
-            status = Status.load(content["status"].encode())
-            return cls._of(content, status, time.time()) if status else None
+            return cls._of(json.loads(data), time.time())
         except _FOREIGN:
             return None
 
     @classmethod
-    def _of(cls, content: dict[str, Any], status: Status, now: float) -> LastUse:
+    def _of(cls, content: Any, now: float) -> LastUse:
         return cls(
             fingerprint=text(content["fingerprint"], 64),
             at=past(content["at"], now),
-            status=status,
+            status=Status.of(content["status"], now),
             requests=whole(content["requests"], _MOST),
             refusals=whole(content["refusals"], _MOST),
             hits=whole(content["hits"], _MOST),

@@ -21,7 +21,6 @@ from airflow_oauth_provider.exceptions import (
     TransportError,
 )
 from airflow_oauth_provider.protocol.error_record import from_dict, to_dict
-from airflow_oauth_provider.protocol.strict_json import parse_object
 from airflow_oauth_provider.protocol.texts import clean_uri
 from airflow_oauth_provider.protocol.token.retry import MAX_COOL_DOWN
 from airflow_oauth_provider.tokens.record_values import (
@@ -85,25 +84,29 @@ class Status:
 
     def dump(self) -> bytes:
         """Write it."""
+        return json.dumps(self.content()).encode()
+
+    def content(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
         expires_at = self.expires_at
         if expires_at is not None:
             expires_at = plausible_end(self.authorized_at or 0, expires_at)
-        content = {**vars(self), "expires_at": expires_at, "error": _shared_record(self.error)}
-        return json.dumps(content).encode()
+        return {**vars(self), "expires_at": expires_at, "error": _shared_record(self.error)}
 
     @classmethod
     def load(cls, data: bytes) -> Status | None:
         """Read it."""
         try:
-            return cls._of(parse_object(data), time.time())
+            return cls.of(json.loads(data), time.time())
         except _FOREIGN:
             return None
 
     @classmethod
-    def _of(cls, content: dict[str, Any], now: float) -> Status:
-        """Check each value.
+    def of(cls, content: Any, now: float) -> Status:
+        """Take it from what :meth:`content` returned, and check each value.
 
-        :raises ValueError: for one that is not what it should be.
+        :param now: seconds since the epoch.
+        :raises Exception: of any kind, for one that is not what it should be.
         """
         authorized_at, expires_at = _past_or_never(content["authorized_at"], now), content["expires_at"]
         refused_at = _past_or_never(content["refused_at"], now)

@@ -71,7 +71,7 @@ def looks_sealed(data: bytes) -> bool:
     return data[: len(_VERSION)] == _VERSION and len(data) >= _SHORTEST
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=2048)
 def sealer(credential: Secret | None, store_key: Secret | None) -> Sealer:
     """Derive the keys.
 

@@ -28,8 +28,8 @@ def forged_record(**changes: Any) -> bytes:
     """Return a record that says: authorized, or refused with a text that somebody made up."""
     now = time.time()
     error = {"type": "TokenEndpointError", "message": f"{FORGED}: see https://evil.example", "error": FORGED}
-    status = {**json.loads(Status().dump()), "refused_at": now, "error": error, "permanent": True}
-    content = {"fingerprint": FORGED, "at": now, "status": json.dumps(status), "since": now}
+    status = {**Status().content(), "refused_at": now, "error": error, "permanent": True}
+    content = {"fingerprint": FORGED, "at": now, "status": status, "since": now}
     return json.dumps({**content, "requests": 1, "refusals": 0, "hits": 0, **changes}).encode()
 
 
@@ -48,7 +48,7 @@ def random_json(chance: random.Random, depth: int = 0) -> Any:
 
 NAMES = [
     *json.loads(forged_record()),
-    *json.loads(Status().dump()),
+    *Status().content(),
     *("type", "message", "value", "token_type", "issued_at"),
 ]
 
@@ -56,13 +56,10 @@ NAMES = [
 def spoiled_record(chance: random.Random) -> bytes:
     """Return a record of which some values are anything at all."""
     content = json.loads(forged_record())
-    status = json.loads(content["status"])
-    for part in (content, status, status["error"]):
+    for part in (content, content["status"], content["status"]["error"]):
         if isinstance(part, dict):
             for name in chance.sample(sorted(part), k=min(len(part), chance.randrange(3))):
                 part[name] = random_json(chance)
-    if isinstance(content["status"], str):
-        content["status"] = json.dumps(status)
     return json.dumps(content).encode()
 
 

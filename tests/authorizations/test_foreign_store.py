@@ -102,8 +102,8 @@ def test_who_knows_no_secret_forges_no_status(
         entry.unlink()
     sealing, name = by_name("my_api")
     now = time.time()
-    status = {**json.loads(Status().dump()), "authorized_at": now, "expires_at": now + 3600}
-    (store / f"{name}.sealed").write_bytes(sealing.seal(name, forged_record(status=json.dumps(status))))
+    status = {**Status().content(), "authorized_at": now, "expires_at": now + 3600}
+    (store / f"{name}.sealed").write_bytes(sealing.seal(name, forged_record(status=status)))
     (store / f"{name}.sealed").chmod(0o600)
     another_process()
     shown = describe(connection)
