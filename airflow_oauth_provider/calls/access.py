@@ -57,12 +57,17 @@ class BearerAuth(AuthBase):
         :raises ConfigurationError: when connection and DAG code contradict each other.
         """
         settings = self.client.settings
-        if self._destination is None or self._destination[0] is not settings:
-            try:
-                self._destination = settings, destination(settings.api, self.base_url)
-            except ConfigurationError as error:
-                raise error.for_connection(self.client.conn_id) from None
-        return self._destination[1]
+        known = self._destination
+        if known is not None and known[0] is settings:
+            return known[1]
+        try:
+            resolved = destination(settings.api, self.base_url)
+        except ConfigurationError as error:
+            refused = error.for_connection(self.client.conn_id)
+        else:
+            self._destination = settings, resolved
+            return resolved
+        raise refused
 
     def token_for(self, url: str, headers: Mapping[str, Any]) -> AccessToken:
         """Return the token that a request may carry now.
@@ -115,7 +120,7 @@ class BearerAuth(AuthBase):
 
 
 class OneTokenAuth(BearerAuth):
-    """One token on requests and never another: a refusal of it is the answer.
+    """One token on requests and never another: a refusal of it is the result.
 
     :param client: whose API is called; it is not asked for a token.
     """

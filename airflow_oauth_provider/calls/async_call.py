@@ -64,7 +64,7 @@ class AsyncCall:
 
         :param arguments: as of ``OAuth2AsyncSession.request``.
         """
-        session = self._session
+        session, began = self._session, monotonic()
         client, build = session.auth.client, session.builder.build
         token = client.held_token or await client.afirst_token(partial(build, method, endpoint, arguments))
         self._request = request = build(method, endpoint, arguments)
@@ -98,7 +98,7 @@ class AsyncCall:
             body: bytes | None = content.read_nowait()  # as most, it is there when its head is
         else:
             body = await self._body(response)
-        result = self._result(response, body, started)
+        result = self._result(response, body, began)
         result.seconds = seconds
         return result
 
@@ -173,12 +173,12 @@ class AsyncCall:
             self._jar = self._jar or aiohttp.CookieJar(unsafe=True)
             self._jar.update_cookies(response.cookies, response.url)
 
-    def _result(self, response: aiohttp.ClientResponse, body: bytes | None, started: float) -> ReadResponse:
+    def _result(self, response: aiohttp.ClientResponse, body: bytes | None, began: float) -> ReadResponse:
         result = response_of(response, self._call, body)
         if self._earlier is not None:
             result.history = self._earlier
         if self._flow is not None:
-            note_credential(result, self._flow.credential(started))
+            note_credential(result, self._flow.credential(began))
         return result
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes | None:

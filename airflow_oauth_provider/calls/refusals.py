@@ -50,8 +50,8 @@ def refusal_of(response: Response, client: OAuth2Client, *confidential: str) -> 
 def obeyed_retry_after(response: Response) -> float | None:
     """Return the seconds an API asks to stay away, an hour at the most; ``None`` when it does not ask."""
     headers = tuple((name.lower(), value) for name, value in response.headers.items())
-    wanted = retry_after(HttpResponse(response.status_code, headers), now=this_moment().wall)
-    return None if wanted is None else min(wanted, MAX_RETRY_AFTER)
+    seconds = retry_after(HttpResponse(response.status_code, headers), now=this_moment().wall)
+    return None if seconds is None else min(seconds, MAX_RETRY_AFTER)
 
 
 def _beginning(response: Response, client: OAuth2Client) -> bytes:

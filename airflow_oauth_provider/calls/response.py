@@ -1,4 +1,4 @@
-"""Answers as ``requests.Response``, whoever received them: code that reads answers is written once."""
+"""Responses as ``requests`` has them, whichever library received them: what reads them is written once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person who presses Test is told, and the probe behind it."""
+"""The message for a person who presses Test, and the probe behind it."""
 
 from __future__ import annotations
 

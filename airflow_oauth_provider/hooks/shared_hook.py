@@ -30,7 +30,7 @@ class _Shared:
     def __init__(self, key: _Key) -> None:
         conn_id, method, base_url = key
         self.hook = OAuth2Hook(conn_id, method, base_url=base_url)
-        self.hook.keeps_cookies = False  # what one task is told is no other task's business
+        self.hook.keeps_cookies = False  # those of one task are no other task's business
         self.hook.total_timeout = TOTAL_TIMEOUT
         self.users = 0
 

@@ -1,4 +1,4 @@
-"""What is raised when the API did not answer, whichever HTTP library made the call."""
+"""What is raised when a call brought no response, whichever HTTP library made it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_oauth_provider.protocol.http import Failure, Fault
 
 @recorded
 class CallFailedError(TransportError, requests.ConnectionError):
-    """The API did not answer.
+    """The call brought no response.
 
     Also a ``requests.ConnectionError``, so that ``except`` clauses and ``retry_args`` written for
     Airflow's HTTP provider go on working; unlike that one it holds no request and so no token.
@@ -22,7 +22,7 @@ class CallFailedError(TransportError, requests.ConnectionError):
 
 @recorded
 class CallTimeoutError(CallFailedError, requests.Timeout):
-    """The API did not answer in time; also a ``requests.Timeout``."""
+    """The call brought no response in time; also a ``requests.Timeout``."""
 
 
 def call_failed(url: str, failure: Failure) -> OAuthError:

@@ -308,6 +308,60 @@ class TestAnApiThatRefusesEverything:
         assert (len(service.token_requests), len(service.calls)) == (1, 3)
 
 
+@pytest.mark.fault("F40")
+class TestWhatIsToldOfACall:
+    """At least what the stock hook tells, redacted."""
+
+    def test_the_error_says_what_was_called_and_what_the_api_said(self, side: Side, service: Service) -> None:
+        service.api = lambda request: Json(
+            {"message": "no ordrs", "you sent": request.header("Authorization")}, 404
+        )
+        with pytest.raises(ResourceError) as caught:
+            side.run(hook_of(service), "/ordrs", {"page": "2", "key": "confidential"})
+        error = caught.value
+        url = f"{service.base_url}/ordrs?page=\u2026&key=\u2026"
+        body = '{"message": "no ordrs", "you sent": "Bearer ***"}'
+        assert (error.method, error.url, error.status, error.body) == ("GET", url, 404, body)
+        assert str(error) == f'Connection "my_api": GET {url} answered 404 Scripted: {body}'
+
+    def test_of_a_stream_too(self, service: Service) -> None:
+        service.api = lambda _: Text(500, "it broke")
+        with pytest.raises(ResourceError) as caught:
+            hook_of(service).run("/x", extra_options={"stream": True})
+        assert caught.value.body == "it broke"
+
+    def test_of_a_redirected_call_the_last_address(self, side: Side, service: Service) -> None:
+        service.api = lambda request: (
+            Redirect("/api/new?key=x") if "/new" not in request.target else Text(410)
+        )
+        with pytest.raises(ResourceError) as caught:
+            side.run(hook_of(service, "POST"), "/x", "body")
+        assert (caught.value.method, caught.value.url) == ("GET", f"{service.base_url}/new?key=\u2026")
+
+    def test_one_line_of_the_log_for_a_call(
+        self, side: Side, service: Service, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        service.api = lambda _: Json({}, 503)
+        hook = hook_of(service)
+        with caplog.at_level(logging.INFO), pytest.raises(ResourceError):
+            side.run(hook, f"/x/{SECRET}", {"key": "confidential"})
+        lines = [record.getMessage() for record in caplog.records if record.name.endswith("call_log")]
+        (line,) = dict.fromkeys(lines)
+        assert line.startswith(f"GET {service.base_url}/x/***?key=\u2026 answered 503 Scripted in 0.")
+        assert "confidential" not in caplog.text
+
+    @pytest.mark.fault("F70")
+    def test_a_token_that_was_not_new_may_be_dead(self, side: Side, service: Service) -> None:
+        hook = hook_of(service)
+        service.api = lambda _: Json({}, 403)
+        with pytest.raises(ResourceError) as first:
+            side.run(hook, "/x")
+        with pytest.raises(ResourceError) as second:
+            side.run(hook, "/x")
+        assert "refresh_on_status" not in str(first.value)
+        assert "refresh_on_status" in str(second.value)
+
+
 class TestBodies:
     """What is sent a second time after a refused token, and what is not."""
 

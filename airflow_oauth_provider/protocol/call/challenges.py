@@ -48,7 +48,7 @@ def of_scheme(challenges: Iterable[Challenge], scheme: str) -> Challenge | None:
 
 
 def _parse(text: str) -> list[Challenge]:
-    found: list[tuple[str, dict[str, str]]] = []
+    challenges: list[tuple[str, dict[str, str]]] = []
     position = 0
     while position < len(text):
         if text[position] in ", \t":
@@ -56,22 +56,22 @@ def _parse(text: str) -> list[Challenge]:
             continue
         parameter = _PARAMETER.match(text, position)
         if parameter:
-            if not found:
+            if not challenges:
                 return []
             name, quoted, plain = parameter.groups()
             value = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
-            found[-1][1][name.lower()] = value
+            challenges[-1][1][name.lower()] = value
             position = parameter.end()
             continue
         scheme = _SCHEME.match(text, position)
         if not scheme:
             return []
-        found.append((scheme.group(1), {}))
+        challenges.append((scheme.group(1), {}))
         position = scheme.end()
         credentials = _TOKEN68.match(text, position)
         if credentials and not _PARAMETER.match(text, position) and _looks_like_token68(text, position):
             position = credentials.end()
-    return [Challenge(name, parameters) for name, parameters in found]
+    return [Challenge(name, parameters) for name, parameters in challenges]
 
 
 def _looks_like_token68(text: str, position: int) -> bool:
