@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote
 
@@ -23,8 +26,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+import airflow_oauth_provider
+from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
-from airflow_oauth_provider.protocol.client.methods import ASSERTION_TYPE, basic_value
+from airflow_oauth_provider.protocol.client.methods import ASSERTION_TYPE, METHODS, basic_value
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
@@ -333,3 +338,24 @@ class TestTheRestOfTheRequest:
     def test_nothing_secret_in_its_repr(self) -> None:
         request = build(settings(auth_method="client_secret_post"))
         assert SECRET not in repr(request)
+
+
+PACKAGE = Path(airflow_oauth_provider.__file__).parent
+# Where the methods are defined, and the settings' default is one of them.
+KNOWN = {"protocol/client/methods.py", "protocol/settings.py"}
+
+
+def literals(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_no_other_module_names_a_method() -> None:
+    for file in PACKAGE.rglob("*.py"):
+        named = {text for text in literals(file) if text in METHODS or text.endswith("_jwt")}
+        assert not named or str(file.relative_to(PACKAGE)) in KNOWN, file
+
+
+def test_the_form_offers_all() -> None:
+    assert dict(FIELDS_BY_KEY["auth_method"].choices) == {name: METHODS[name].label for name in METHODS}
