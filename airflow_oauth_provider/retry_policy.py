@@ -43,12 +43,12 @@ class Reason(Enum):
     """All that a decision ever gives as its reason."""
 
     WAIT = "OAuth 2.0: the server asked to wait"
-    PASSING = "OAuth 2.0: a passing failure"
+    TEMPORARY = "OAuth 2.0: a temporary failure"
     CONFIGURATION = "OAuth 2.0: the configuration is wrong"
     CLIENT = "OAuth 2.0: the authorization server refuses the client"
     SCOPE = "OAuth 2.0: the token lacks a scope"
     API = "OAuth 2.0: the API refuses the call"
-    TOKEN = "OAuth 2.0: no token is to be had"
+    TOKEN = "OAuth 2.0: no token can be acquired"
 
 
 _PERMANENT: tuple[tuple[type[OAuthError], Reason], ...] = (
@@ -61,12 +61,12 @@ _PERMANENT: tuple[tuple[type[OAuthError], Reason], ...] = (
 
 
 class OAuth2RetryPolicy(RetryPolicy):
-    """Retry what passes, not before the server wants it, and fail at once what does not pass.
+    """Retry after a temporary failure, when the server wants it, and fail at once after a permanent one.
 
-    The nearest error in the chain of causes and contexts that is one of ours, or a passing one of
+    The nearest error in the chain of causes and contexts that is one of ours, or a temporary one of
     ``requests``, decides:
 
-    * passing (``retryable``): RETRY, after ``retry_after`` where the server named it and it is longer
+    * temporary (``retryable``): RETRY, after ``retry_after`` where the server named it and it is longer
       than the task's own delay, at most 24 hours; else after the task's own delay;
     * permanent (a wrong configuration, a refused client, an API's 401 or 403): FAIL;
     * anything else, such as an API's 404: DEFAULT, the task's retries as they are.
@@ -101,8 +101,8 @@ def _decide(exception: BaseException, try_number: int, context: Context | None) 
             return (
                 RetryDecision.fail(_permanent(link).value) if is_definite(link) else RetryDecision.default()
             )
-        passing, retry_after = _of_requests(link)
-        if passing:
+        temporary, retry_after = _of_requests(link)
+        if temporary:
             return _retry(retry_after, try_number, context)
     return RetryDecision.default()
 
@@ -113,7 +113,7 @@ def _permanent(error: OAuthError) -> Reason:
 
 def _retry(retry_after: float | None, try_number: int, context: Context | None) -> RetryDecision:
     if retry_after is None:
-        return RetryDecision.retry(reason=Reason.PASSING.value)
+        return RetryDecision.retry(reason=Reason.TEMPORARY.value)
     seconds = min(float(retry_after), LONGEST_DELAY)
     task = context.get("task") if context else None
     if seconds <= _own_delay(task, try_number):
@@ -134,11 +134,11 @@ def _own_delay(task: Any, try_number: int) -> float:
 
 
 def _of_requests(error: BaseException) -> tuple[bool, float | None]:
-    """Say whether an error is a passing one of ``requests``, and the seconds the server asked to wait."""
+    """Say whether an error is a temporary one of ``requests``, and the seconds the server asked to wait."""
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        return _of_answer(error.response)
+        return _of_response(error.response)
     if isinstance(
         error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError
     ):
@@ -149,15 +149,15 @@ def _of_requests(error: BaseException) -> tuple[bool, float | None]:
     return False, None
 
 
-def _of_answer(response: Any) -> tuple[bool, float | None]:
+def _of_response(response: Any) -> tuple[bool, float | None]:
     from airflow_oauth_provider.protocol.call.refusal import passes
     from airflow_oauth_provider.protocol.http import HttpResponse
     from airflow_oauth_provider.protocol.token.retry import retry_after
     from airflow_oauth_provider.tokens.clocks import this_moment
 
     headers = tuple((name.lower(), value) for name, value in response.headers.items())
-    wanted = retry_after(HttpResponse(response.status_code, headers), now=this_moment().wall)
-    return passes(response.status_code), wanted
+    seconds = retry_after(HttpResponse(response.status_code, headers), now=this_moment().wall)
+    return passes(response.status_code), seconds
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -27,15 +27,15 @@ HEADERS = frozenset(
 
 
 def dump_response(
-    response: Response, wanted: Iterable[str], redactor: Redactor, *, max_body: int | None
+    response: Response, header_names: Iterable[str], redactor: Redactor, *, max_body: int | None
 ) -> dict[str, Any]:
     """Return an answer as JSON.
 
     :param max_body: bytes; a larger body is left out, and the content is ``None``.
-    :param wanted: headers beside those of :data:`HEADERS`.
+    :param header_names: headers beside those of :data:`HEADERS`.
     :param redactor: removes what is confidential: an API may repeat the token.
     """
-    names = HEADERS.union(name.lower() for name in wanted) - NEVER_IN_EVENTS
+    names = HEADERS.union(name.lower() for name in header_names) - NEVER_IN_EVENTS
     content: Any = response.content
     if content is not None and max_body is not None and len(content) > max_body:
         content = None
