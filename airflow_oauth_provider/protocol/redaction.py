@@ -14,6 +14,7 @@ It is applied before characters are cleaned and before a text is cut.
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -28,6 +29,7 @@ from airflow_oauth_provider.protocol.material import (
     numbers_at,
 )
 from airflow_oauth_provider.protocol.spelling import ESCAPES, PLUS, Places, readings
+from airflow_oauth_provider.protocol.strict_json import parse_value
 
 if TYPE_CHECKING:
     from airflow_oauth_provider.protocol.settings import ClientSettings
@@ -71,6 +73,20 @@ class Redactor:
         """Return *data*, an encoded text, without confidential values."""
         text = data.decode("utf-8", "surrogateescape")
         return self.text(text).encode("utf-8", "surrogateescape") if self.finds_in(text) else data
+
+    def document(self, data: bytes) -> bytes:
+        """Return a body without confidential values.
+
+        One that is JSON stays JSON, also where texts in it are withheld.
+        """
+        redacted = self.data(data)
+        if redacted == data:
+            return data
+        try:
+            value = parse_value(data.decode())
+        except ValueError:  # also of the decoding
+            return redacted
+        return json.dumps(self.value(value)).encode()
 
     def value(self, value: Any) -> Any:
         """Return what JSON, or Python, can say, with all texts in it redacted, names included.
@@ -205,6 +221,14 @@ NOTHING = Redactor()
 def redactor_of(settings: ClientSettings, *tokens: str) -> Redactor:
     """Return the redactor of a client's secrets, and of tokens."""
     return Redactor((*confidential_values(settings), *tokens), public=public_values(settings))
+
+
+def secrets_redactor(settings: ClientSettings) -> Redactor:
+    """Return the redactor of a client's secrets alone, made once."""
+    known: Redactor | None = settings.__dict__.get("secrets_redactor")
+    if known is None:
+        known = settings.__dict__["secrets_redactor"] = redactor_of(settings)
+    return known
 
 
 def confidential_values(settings: ClientSettings) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def dump_response(
     if content is not None and max_body is not None and len(content) > max_body:
         content = None
     if content is not None:
-        content = base64.b64encode(redactor.data(content)).decode()
+        content = base64.b64encode(redactor.document(content)).decode()
     return {
         "status_code": response.status_code,
         "reason": redactor.text(response.reason or ""),

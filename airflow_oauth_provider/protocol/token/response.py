@@ -11,7 +11,8 @@ from typing import Any
 from airflow_oauth_provider.exceptions import InsufficientScopeError, TokenResponseError
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.http import HttpResponse
-from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
+from airflow_oauth_provider.protocol.material import WINDOW
+from airflow_oauth_provider.protocol.redaction import NOTHING, REDACTED, Redactor, secrets_redactor
 from airflow_oauth_provider.protocol.settings import DEFAULT_EXPIRES_IN, ClientSettings
 from airflow_oauth_provider.protocol.texts import MAX_SCOPES, cut
 from airflow_oauth_provider.protocol.token.endpoint import TOKEN, is_blank
@@ -55,7 +56,7 @@ def read_token_response(
         raise endpoint_error(settings, response, data, redactor=redactor)
     _check_type(data)
     value = _read_value(settings, data)
-    scopes = _read_scope(data)
+    scopes = _read_scope(settings, data, value)
     lifetime = _read_lifetime(data)
     token = AccessToken(
         value,
@@ -146,8 +147,11 @@ def _decimal(text: str) -> int | None:
     return int(match[1]) if len(match[1]) <= len(str(MAX_EXPIRES_IN)) else MAX_EXPIRES_IN
 
 
-def _read_scope(data: dict[str, Any]) -> frozenset[str] | None:
-    """Return the granted scopes; ``None`` where the server does not name them."""
+def _read_scope(settings: ClientSettings, data: dict[str, Any], token: str) -> frozenset[str] | None:
+    """Return the granted scopes; ``None`` where the server does not name them.
+
+    They are shown in many places: one that repeats a secret, or the token, becomes ``***``.
+    """
     scope = data.get("scope")
     if scope is None:
         return None
@@ -155,7 +159,17 @@ def _read_scope(data: dict[str, Any]) -> frozenset[str] | None:
         scope = " ".join(scope)
     if not isinstance(scope, str) or (scope.strip(" ") and not _SCOPE.match(scope.strip(" "))):
         raise _malformed("scope is neither a space-delimited string nor a list of strings")
-    return frozenset(scope.split(" ")) - {""}
+    scopes = frozenset(scope.split(" ")) - {""}
+    redactor = secrets_redactor(settings)
+    if not redactor.finds_in(scope) and not _repeats(scope, token):
+        return scopes
+    harmful = {name for name in scopes if redactor.finds_in(name) or _repeats(name, token)}
+    return scopes - harmful | {REDACTED}
+
+
+def _repeats(text: str, token: str) -> bool:
+    """Whether a text repeats a token, as it is or 12 consecutive characters of it."""
+    return any(text[at : at + WINDOW] in token for at in range(len(text) - WINDOW + 1)) or token in text
 
 
 def _notes(settings: ClientSettings, token: AccessToken, *, lifetime_stated: bool) -> Iterator[str]:
