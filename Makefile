@@ -9,18 +9,21 @@ WORKERS ?= 3
 VENV := .venv-$(VERSION)
 BIN := $(VENV)/bin
 # The tests of a file stay together and in order; files and groups that take longest begin.
-PYTEST := python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=20
+PYTEST := python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=20 $(ARGS)
 # Tests whose rows come from a set are listed in one order by all processes.
 export PYTHONHASHSEED := 1
 # Without compiled files each `import airflow` costs two seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-airflow test-lowest test-cluster lint types layers format readme bench clean
+.PHONY: demo test pytest test-fast test-airflow test-lowest test-cluster lint types layers format readme bench clean
 
 demo: .demo-installed
 	@.venv/bin/python -m tests.demo.main
 
-test: lint types layers
+test: lint types layers pytest
+
+# All tests, without the checks of the code: make pytest ARGS="-k proxy"
+pytest: $(VENV)/.installed
 	$(BIN)/$(PYTEST)
 
 # The quick part: no browser, no Airflow components, nothing that waits for minutes.

@@ -1,0 +1,75 @@
+"""Limits of the structure; ``python -m benchmarks.structure`` prints the figures."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import pytest
+
+from benchmarks.structure import Module, at_the_root, circle, modules, to_be_tested, untested
+
+MODULES = modules()
+AT_THE_ROOT = {"__init__", "get_provider_info", "exceptions", "auth", "response_check", "retry_policy"}
+MOST_LINES = 380
+LEAST_TESTED = 0.95
+IMPORT = "from airflow_oauth_provider import loose"
+
+
+def test_the_root_holds_what_users_import_or_airflow_demands() -> None:
+    assert at_the_root(MODULES) == AT_THE_ROOT
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circle(MODULES) == []
+
+
+def test_files_and_functions_are_short() -> None:
+    assert {module.name: module.lines for module in MODULES if module.lines > MOST_LINES} == {}
+    bodies = [lines for module in MODULES for lines in module.bodies()]
+    assert statistics.median(bodies) <= 8
+    assert statistics.quantiles(bodies, n=10)[-1] <= 20
+
+
+def test_modules_have_tests_at_the_mirrored_path() -> None:
+    missing = [str(module.test) for module in untested(MODULES)]
+    assert len(missing) <= (1 - LEAST_TESTED) * len(to_be_tested(MODULES)), missing
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A package with everything that the limits are about."""
+    files = {
+        "__init__.py": "",
+        "loose.py": "from airflow_oauth_provider.room import one\n",
+        "room/__init__.py": "",
+        "room/one.py": "def f() -> int:\n    '''Doc.'''\n    x = 1\n    return x\n",
+        "room/two.py": "\n".join(("from typing import TYPE_CHECKING", "if TYPE_CHECKING:", f"    {IMPORT}")),
+    }
+    for name, text in files.items():
+        path = tmp_path / "airflow_oauth_provider" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def test_the_figures_find_what_is_there(made: Path) -> None:
+    everything = modules(made)
+    names = [module.name.removeprefix("airflow_oauth_provider") for module in everything]
+    assert names == ["", ".loose", ".room", ".room.one", ".room.two"]
+    assert at_the_root(everything) == {"__init__", "loose"}
+    one = next(module for module in everything if module.name.endswith("one"))
+    assert (one.lines, list(one.bodies())) == (4, [2])
+    assert one.test == Path("tests/room/test_one.py")
+    assert len(untested(everything, made)) == 3
+    assert circle(everything) == [], "what only a type checker imports makes no circle"
+
+
+def test_a_circle_is_found_also_within_functions(made: Path) -> None:
+    one = made / "airflow_oauth_provider" / "room" / "one.py"
+    one.write_text("def f() -> None:\n    from airflow_oauth_provider.loose import x\n")
+    assert {name.rpartition(".")[2] for name in circle(modules(made))} >= {"loose", "one"}
+
+
+def test_a_body_does_not_count_its_docstring() -> None:
+    assert list(Module("x", Path(__file__)).bodies())

@@ -1,0 +1,108 @@
+"""Against a real server."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from airflow_oauth_provider.tokens.stores.base import StoreError
+from airflow_oauth_provider.tokens.stores.redis_store import RedisStore
+from tests.servers.redis_server import RedisServer
+from tests.support.stopwatch import Stopwatch
+
+NAME = "a1b2c3"
+
+
+def soon() -> float:
+    return time.time() + 60
+
+
+class TestRedis:
+    """Against a real server."""
+
+    @pytest.mark.fault("P14")
+    def test_a_lease_ends_by_itself(self, redis_server: RedisServer) -> None:
+        store = RedisStore(redis_server.url)
+        assert store.lease(NAME) is not None
+        (key,) = redis_server.client().keys("*.lease")
+        assert 25_000 < redis_server.client().pttl(key) <= 30_000
+
+    @pytest.mark.fault("P15")
+    def test_nobody_releases_anothers_lease(self, redis_server: RedisServer) -> None:
+        store = RedisStore(redis_server.url)
+        slow = store.lease(NAME)
+        assert slow is not None
+        redis_server.client().delete(*redis_server.client().keys("*.lease"))  # it has run out
+        assert store.lease(NAME) is not None
+        slow.release()
+        assert store.lease(NAME) is None
+
+    def test_entries_end_by_themselves(self, redis_server: RedisServer) -> None:
+        store = RedisStore(redis_server.url)
+        store.write(NAME, b"x", until=time.time() + 0.2)
+        assert store.read(NAME) == b"x"
+        time.sleep(0.3)
+        assert store.read(NAME) is None
+        store.write(NAME, b"x", until=time.time() - 1)
+        assert store.read(NAME) is None
+
+    @pytest.mark.fault("P41")
+    def test_no_server(self, unused_port: int) -> None:
+        store = RedisStore(f"redis://:the-password@127.0.0.1:{unused_port}/0")
+        watch = Stopwatch()
+        with pytest.raises(StoreError) as caught:
+            store.read(NAME)
+        assert watch.seconds < 0.5
+        assert "the-password" not in str(caught.value)
+
+    @pytest.mark.fault("P42")
+    def test_a_server_that_stalls(self, redis_server: RedisServer) -> None:
+        store = RedisStore(redis_server.url)
+        store.write(NAME, b"x", until=soon())
+        redis_server.freeze()
+        watch = Stopwatch()
+        with pytest.raises(StoreError):
+            store.read(NAME)
+        assert watch.seconds < 0.6
+        redis_server.thaw()
+        assert store.read(NAME) == b"x"
+
+    @pytest.mark.fault("P43")
+    def test_a_server_that_may_not_be_written_to(self, unused_port: int) -> None:
+        with RedisServer(replicaof=f"127.0.0.1 {unused_port}") as replica:
+            store = RedisStore(replica.url)
+            with pytest.raises(StoreError):
+                store.write(NAME, b"x", until=soon())
+            with pytest.raises(StoreError):
+                store.lease(NAME)
+
+    @pytest.mark.fault("P44")
+    def test_a_server_that_is_full(self) -> None:
+        with RedisServer(maxmemory="1mb", maxmemory_policy="noeviction") as small:
+            store = RedisStore(small.url)
+
+            def fill() -> None:
+                for number in range(100):
+                    store.write(f"{number}", b"x" * 50_000, until=soon())
+
+            with pytest.raises(StoreError):
+                fill()
+
+    @pytest.mark.fault("P44")
+    def test_an_evicted_entry_is_a_miss(self, redis_server: RedisServer) -> None:
+        store = RedisStore(redis_server.url)
+        store.write(NAME, b"x", until=soon())
+        redis_server.client().flushall()
+        assert store.read(NAME) is None
+
+    @pytest.mark.fault("P45", "F22")
+    def test_a_key_of_another_kind(self, redis_server: RedisServer) -> None:
+        store = RedisStore(redis_server.url)
+        store.write(NAME, b"x", until=soon())
+        (key,) = redis_server.client().keys("*")
+        redis_server.client().delete(key)
+        redis_server.client().rpush(key, "a list")
+        assert store.read(NAME) is None, "one bad entry; the store works"
+        store.write(NAME, b"y", until=soon())
+        assert store.read(NAME) == b"y"

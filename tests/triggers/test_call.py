@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.triggers.call import Call
+
+pytestmark = [pytest.mark.airflow]
+
+
+def test_arguments_survive_json() -> None:
+    call = Call(
+        "my_api",
+        endpoint="orders",
+        method="POST",
+        headers={"A": "b"},
+        extra_options={"timeout": (1, 2)},
+        request_kwargs={"json": {"a": [1, None, True]}},
+        base_url="https://api.example",
+    )
+    again = Call(**json.loads(json.dumps(call.arguments())))
+    assert (
+        again.arguments() == json.loads(json.dumps(call.arguments())) or again.arguments() == call.arguments()
+    )
+    assert again.extra_options == {"timeout": (1, 2)}, "a pair is a pair again"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"data": b"bytes"}, "data"),
+        ({"data": {1: 2}}, "data"),
+        ({"headers": {"A": object()}}, "headers"),
+        ({"request_kwargs": {"files": {1, 2}}}, "request_kwargs"),
+        ({"method": 3}, "method"),
+    ],
+)
+def test_what_cannot_go_to_the_triggerer_is_named(arguments: dict[str, Any], field: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Call("my_api", **arguments)
+    assert field in str(caught.value)
+
+
+def test_one_id_under_either_name() -> None:
+    assert Call(http_conn_id="a").oauth2_conn_id == "a"
+    with pytest.raises(ConfigurationError):
+        Call("a", http_conn_id="b")
