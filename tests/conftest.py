@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # each process has a database of its own
+    os.environ.pop("AIRFLOW_HOME", None)
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 # Tests of stores choose theirs; all others must not find each other's tokens.
@@ -27,6 +29,7 @@ for _name in (
     os.environ.pop(_name, None)
     os.environ.pop(_name.lower(), None)
 
+from airflow_oauth_provider.client import masking  # noqa: E402
 from airflow_oauth_provider.deployment.policy import forget_policy  # noqa: E402
 from tests.hooks.sides import Coroutines, Side, Threads  # noqa: E402
 from tests.servers.oidc_server import OidcServer, ServerMissingError  # noqa: E402
@@ -40,6 +43,12 @@ from tests.support.ports import free_port  # noqa: E402
 def _policy() -> None:
     """No test reads the policy that another one has made."""
     forget_policy()
+
+
+@pytest.fixture(autouse=True)
+def _room_for_masks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process registers few secrets with Airflow's masker: each test begins as a new process does."""
+    monkeypatch.setattr(masking, "_counts", Counter())
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import FrameLocator, Locator, Page
 
 Add = Callable[..., None]
+_LOADED = """() => document.readyState === "complete"
+    || new Promise(done => addEventListener("load", () => done(true), { once: true }))"""
 
 
 def opened(page: Page, airflow: AirflowServer, path: str = "/plugin/oauth2-servers") -> FrameLocator:
@@ -18,6 +20,7 @@ def opened(page: Page, airflow: AirflowServer, path: str = "/plugin/oauth2-serve
     page.goto(f"{airflow.url}{path}")
     frame = page.frame_locator("iframe")
     frame.locator("#headline").wait_for()
+    frame.locator("html").evaluate(_LOADED)  # only then its script listens
     return frame
 
 

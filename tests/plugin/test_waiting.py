@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,6 +11,7 @@ from airflow_oauth_provider.plugin import waiting
 from tests.plugin.visiting import MARKS, Visitor
 from tests.servers.scripted import Silent
 from tests.service import Service
+from tests.support.waiting import until
 
 pytestmark = MARKS
 
@@ -27,9 +27,7 @@ def test_a_slow_server_holds_up_nobody_and_few_are_asked_at_once(
     visitor = Visitor("admin")
     with visitor.client, ThreadPoolExecutor(8) as pool:
         answers = [pool.submit(visitor.post, f"/authorize/{name}") for name in names]
-        arrived = threading.Event()
-        while len(service.token_requests) < waiting.AT_ONCE and not arrived.wait(0.05):
-            pass
+        until(lambda: len(service.token_requests) >= waiting.AT_ONCE, "requests")
         page = visitor.get("/")
         while_waiting = len(service.token_requests)
         statuses = sorted(answer.result().status_code for answer in answers)

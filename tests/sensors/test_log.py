@@ -139,31 +139,31 @@ class TestTimeout:
     def test_it_names_the_last_poll(self, service: Service, deferrable: bool) -> None:
         answering(service, Json({"state": "running"}))
         with pytest.raises(AirflowSensorTimeout) as caught:
-            wait(deferrable=deferrable, response_check=DONE, timeout=0.5, poke_interval=0.1)
+            wait(deferrable=deferrable, response_check=DONE, timeout=2, poke_interval=0.1)
         assert self.LAST.search(str(caught.value))
 
     @pytest.mark.parametrize("option", ["soft_fail", "never_fail"])
     def test_so_does_a_skip(self, service: Service, deferrable: bool, option: str) -> None:
         answering(service, Json({"state": "running"}))
         with pytest.raises(AirflowSkipException) as caught:
-            wait(deferrable=deferrable, response_check=DONE, timeout=0.5, poke_interval=0.1, **{option: True})
+            wait(deferrable=deferrable, response_check=DONE, timeout=2, poke_interval=0.1, **{option: True})
         assert self.LAST.search(str(caught.value))
 
     def test_of_failures(self, service: Service, deferrable: bool) -> None:
         answering(service, Json({}, 503))
         with pytest.raises(AirflowSensorTimeout, match=r"Last seen: poll \d+: failed: .*503"):
-            wait(deferrable=deferrable, timeout=0.5, poke_interval=0.1, max_consecutive_failures=None)
+            wait(deferrable=deferrable, timeout=2, poke_interval=0.1, max_consecutive_failures=None)
 
     def test_the_trigger_ends_in_time_whatever_it_is_doing(self, service: Service) -> None:
         service.api = lambda _: Silent()
         with pytest.raises(AirflowSensorTimeout, match="Last seen: no poll has ended yet"):
-            wait(deferrable=True, timeout=0.5)
+            wait(deferrable=True, timeout=2)
 
     @pytest.mark.fault("F15")
     def test_retry_after_is_obeyed_up_to_the_end_only(self, service: Service, deferrable: bool) -> None:
         answering(service, Json({}, 429, [("Retry-After", "999999999")]))
         with pytest.raises(AirflowSensorTimeout):
-            wait(deferrable=deferrable, timeout=1)
+            wait(deferrable=deferrable, timeout=3)
 
     @pytest.mark.fault("F15")
     def test_retry_after_is_obeyed_for_an_hour_at_the_most(

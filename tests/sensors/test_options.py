@@ -100,7 +100,7 @@ class TestRetryAfter:
         answering(service, Json({}, 429, [("Retry-After", "600")]))
         watch = Stopwatch()
         with pytest.raises(AirflowSkipException):
-            wait(timeout=0.5, soft_fail=True)
+            wait(timeout=2, soft_fail=True)
         assert watch.seconds < 4
 
     def test_it_decides_when_to_come_again(self, service: Service) -> None:

