@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from airflow_oauth_provider.exceptions import InvalidClientError, TransportError
+from airflow_oauth_provider.protocol.moments import Budget
+from airflow_oauth_provider.protocol.urls import parse_url
+from airflow_oauth_provider.tokens.clocks import this_moment
+from airflow_oauth_provider.tokens.sharing import ALONE
+from airflow_oauth_provider.tokens.single_flight import Flight
+from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
+from tests.protocol.builders import settings
+from tests.servers.scripted import Json, ScriptedServer, Silent, token_json
+from tests.support.waiting import until
+
+
+def flight(server: ScriptedServer, ended: list[str], seconds: float = 20.0) -> Flight:
+    given = settings(token_url=parse_url(f"{server.url}/token"), client_id=f"client-{server.port}")
+    made = Flight(given, ALONE, Budget.of(this_moment(), seconds), lambda _: ended.append("ended"))
+    made.start()
+    return made
+
+
+def far() -> float:
+    return time.monotonic() + 60
+
+
+def test_any_number_wait_for_one_search_and_callbacks_come_last(scripted: ScriptedServer) -> None:
+    ended: list[str] = []
+    scripted.script(token_json("the-token"))
+    made = flight(scripted, ended)
+    made.add_done_callback(lambda: ended.append("called"))
+    tokens: list[object] = []
+    threads = [threading.Thread(target=lambda: tokens.append(made.wait(far()))) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert {getattr(token, "value", None) for token in tokens} == {"the-token"}
+    assert len(tokens) == 20
+    until(lambda: len(ended) == 2, "the callback")
+    assert ended == ["ended", "called"]
+    made.add_done_callback(lambda: ended.append("at once"))
+    assert ended[-1] == "at once"
+    assert (len(scripted.requests), made.requests) == (1, 1)
+
+
+def test_each_has_a_copy_of_the_error(scripted: ScriptedServer) -> None:
+    scripted.script(Json({"error": "invalid_client"}, 401))
+    made = flight(scripted, [])
+    errors = []
+    for _ in range(3):
+        with pytest.raises(InvalidClientError) as caught:
+            made.wait(far())
+        errors.append(caught.value)
+    assert len({id(error) for error in errors}) == 3
+
+
+def test_a_wait_ends_with_its_own_budget_and_the_search_goes_on(scripted: ScriptedServer) -> None:
+    scripted.script(Silent())
+    ended: list[str] = []
+    made = flight(scripted, ended)
+    with pytest.raises(TransportError):
+        made.wait(time.monotonic() + 0.1)
+    assert ended == []
+
+
+def test_the_last_who_is_killed_stops_the_search(scripted: ScriptedServer) -> None:
+    scripted.script(Silent())
+    ended: list[str] = []
+    made, stop = flight(scripted, ended), Stop()
+    threading.Timer(0.2, stop.stop).start()
+    with pytest.raises(TaskStoppedError):
+        made.wait(far(), stop)
+    until(lambda: ended, "the end of the search")
