@@ -7,6 +7,7 @@ import pytest
 
 from airflow_oauth_provider.exceptions import InvalidClientError, TransportError
 from airflow_oauth_provider.protocol.moments import Budget
+from airflow_oauth_provider.protocol.settings import TokenEndpoint
 from airflow_oauth_provider.protocol.urls import parse_url
 from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.tokens.sharing import ALONE
@@ -18,7 +19,8 @@ from tests.support.waiting import until
 
 
 def flight(server: ScriptedServer, ended: list[str], seconds: float = 20.0) -> Flight:
-    given = settings(token_url=parse_url(f"{server.url}/token"), client_id=f"client-{server.port}")
+    url = parse_url(f"{server.url}/token")
+    given = settings(server=TokenEndpoint(url), client_id=f"client-{server.port}")
     made = Flight(given, ALONE, Budget.of(this_moment(), seconds), lambda _: ended.append("ended"))
     made.start()
     return made
