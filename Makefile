@@ -61,7 +61,7 @@ readme: $(VENV)/.installed
 	$(BIN)/python -m tests.readme
 
 bench: $(VENV)/.installed
-	for script in calls async_calls triggers tokens new_token imports storm authorizations page; do $(BIN)/python -m benchmarks.$$script || exit 1; done
+	for script in calls async_calls intermediate_responses triggers tokens new_token imports storm authorizations page; do $(BIN)/python -m benchmarks.$$script || exit 1; done
 
 clean:
 	rm -rf .venv* .demo-installed build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
