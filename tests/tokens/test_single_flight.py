@@ -20,7 +20,8 @@ from tests.support.waiting import until
 
 def flight(server: ScriptedServer, ended: list[str], seconds: float = 20.0) -> Flight:
     url = parse_url(f"{server.url}/token")
-    given = settings(server=TokenEndpoint(url), client_id=f"client-{server.port}")
+    client_id = f"client-{server.port}"
+    given = settings(server=TokenEndpoint(url), client_id=client_id, retry={"max_attempts": 0})
     made = Flight(given, ALONE, Budget.of(this_moment(), seconds), lambda _: ended.append("ended"))
     made.start()
     return made
