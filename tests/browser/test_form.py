@@ -297,7 +297,7 @@ def test_the_test_button_shows_a_refusal_and_the_configuration_stays(
     pages.screenshot(form.page, "test-refused")
     assert (result.ok, result.status) == (False, 200)
     assert "invalid_client" in result.message
-    assert "check client id and secret" in result.message
+    assert "check client id and secret" in result.message.lower()
     assert [request["status"] for request in oidc.requests()] == [401]
     assert "a wrong secret" not in result.message + airflow.log()
     assert airflow.stored_connection(CONN_ID) == before
