@@ -31,7 +31,7 @@ from tests.servers.scripted import (
     ScriptedServer,
     token_json,
 )
-from tests.service import Service, echo
+from tests.support.service import Service, echo
 
 
 def auth_of(service: Service) -> OAuth2Auth:

@@ -18,8 +18,8 @@ from airflow_oauth_provider.protocol.access_token import TokenState
 from airflow_oauth_provider.protocol.call.credentials import TokenHeader
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.tokens import AccessToken
-from tests.protocol.builders import NOW, SECRET, settings
-from tests.service import Service
+from tests.support.builders import NOW, SECRET, settings
+from tests.support.service import Service
 
 TOKEN = AccessToken("the-token-itself", "Bearer", NOW + 1000, NOW, frozenset({"a"}))
 

@@ -19,11 +19,11 @@ from airflow_oauth_provider.operators.oauth2 import OAuth2AuthorizationCheckOper
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
-from tests.hooks.sides import Side
 from tests.operators.test_authorization_check import Task
-from tests.service import Service
 from tests.support.confidential import assert_nothing_confidential
 from tests.support.echoing import VALUES, assert_silent, echoing, settings_of
+from tests.support.service import Service
+from tests.support.sides import Side
 from tests.triggers.running import event_of, to_the_end
 from tests.triggers.watched import watch
 

@@ -22,7 +22,7 @@ from airflow_oauth_provider.tokens.manager import shared
 from tests.demo.dag_runs import ROOT, AirflowHome
 from tests.demo.orders import OrdersServer
 from tests.readme import PAGES, README, rendered
-from tests.test_example_dags import needs_dag_test
+from tests.system.test_example_dags import needs_dag_test
 from tests.test_get_provider_info import VERSION
 
 pytestmark = pytest.mark.airflow

@@ -11,7 +11,7 @@ from airflow.providers.http.hooks.http import HttpHook
 from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from tests.readme import ROOT
 from tests.servers.scripted import Json, ScriptedServer
-from tests.service import Service
+from tests.support.service import Service
 
 pytestmark = pytest.mark.fault("F21")
 TEXT = (ROOT / "docs" / "security.md").read_text()

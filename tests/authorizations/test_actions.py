@@ -20,7 +20,7 @@ from airflow_oauth_provider.exceptions import (
 )
 from tests.servers.certificates import authority, issue, server_context
 from tests.servers.scripted import CloseNow, Json, ScriptedServer, Silent, Text
-from tests.service import Service
+from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 
 

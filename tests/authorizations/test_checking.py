@@ -19,7 +19,7 @@ from airflow_oauth_provider.authorizations.actions import ConnectionCheck
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError
 from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
 from tests.servers.scripted import Delay, Json, RecordedRequest, Silent, token_json
-from tests.service import Service
+from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 
 

@@ -27,7 +27,7 @@ from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.tokens.entries import DISABLED_AFTER
 from tests.servers.certificates import pkcs12
 from tests.servers.scripted import Json, token_json
-from tests.service import Service
+from tests.support.service import Service
 
 
 @pytest.fixture(autouse=True)

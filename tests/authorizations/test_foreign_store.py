@@ -30,7 +30,7 @@ from tests.authorizations.foreign_store import (
     spoiled_record,
 )
 from tests.servers.redis_server import RedisServer
-from tests.service import Service
+from tests.support.service import Service
 
 pytestmark = pytest.mark.fault("F22")
 CONN_IDS = ("crm", "ledger", "orders")

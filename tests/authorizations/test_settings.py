@@ -10,7 +10,7 @@ from airflow.sdk import Connection
 
 from airflow_oauth_provider.authorizations import describe
 from airflow_oauth_provider.authorizations.settings import display_settings, displayable
-from tests.service import Service
+from tests.support.service import Service
 
 
 def shown(extra: Any, **standard: Any) -> dict[str, str]:

@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from airflow_oauth_provider.authorizations import stored
 from airflow_oauth_provider.authorizations.stored import StoredConnection
-from tests.service import Service
+from tests.support.service import Service
 
 KEY = Fernet(Fernet.generate_key())
 

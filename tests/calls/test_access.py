@@ -10,7 +10,7 @@ from airflow_oauth_provider.calls.access import BearerAuth, OneTokenAuth
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.call.credentials import TokenHeader
-from tests.service import Service
+from tests.support.service import Service
 
 
 def auth_for(service: Service, base_url: str | None = None, **changes: Any) -> BearerAuth:

@@ -15,7 +15,7 @@ from airflow_oauth_provider.calls.async_request import AsyncRequest, RequestBuil
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.transport.async_responses import HeadTimer
-from tests.service import Service
+from tests.support.service import Service
 
 URL = "https://api.example/x"
 TIMER: Any = create_autospec(HeadTimer, instance=True)

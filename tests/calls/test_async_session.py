@@ -13,7 +13,7 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
 from airflow_oauth_provider.transport.network_options import NetworkOptions
 from tests.servers.scripted import CloseNow, Json
-from tests.service import Service
+from tests.support.service import Service
 
 
 def run(service: Service, main: Callable[[OAuth2AsyncSession], Awaitable[Any]], **options: Any) -> Any:

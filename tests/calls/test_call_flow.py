@@ -10,7 +10,7 @@ from airflow_oauth_provider.calls.call_flow import CallFlow
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
-from tests.service import Service
+from tests.support.service import Service
 
 
 @pytest.fixture(params=["threads", "coroutines"])

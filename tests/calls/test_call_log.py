@@ -8,7 +8,7 @@ import pytest
 from airflow_oauth_provider.calls.call_log import log_call
 from airflow_oauth_provider.calls.response import ReadResponse
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
-from tests.service import Service
+from tests.support.service import Service
 
 
 @pytest.mark.fault("F40")

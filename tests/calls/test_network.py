@@ -12,7 +12,7 @@ from airflow_oauth_provider.calls.network import network_options, own_network, o
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError
 from tests.servers.certificates import authority, issue
-from tests.service import Service
+from tests.support.service import Service
 
 
 def auth_for(service: Service, **changes: Any) -> BearerAuth:

@@ -10,7 +10,7 @@ from airflow_oauth_provider.calls.refusals import MAX_RETRY_AFTER, obeyed_retry_
 from airflow_oauth_provider.calls.response import ReadResponse, note_credential
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ResourceError
-from tests.service import Service
+from tests.support.service import Service
 
 URL = "https://api.example/v1/ordrs?key=the-value"
 

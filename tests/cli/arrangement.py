@@ -10,7 +10,7 @@ import airflow
 import pytest
 
 from tests.cli.commands import CommandLine
-from tests.service import Service
+from tests.support.service import Service
 
 VERSION = tuple(int(part) for part in airflow.__version__.split(".")[:2])
 

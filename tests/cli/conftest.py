@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 
 from tests.cli.arrangement import SECRET
 from tests.cli.commands import CommandLine
-from tests.service import Service
+from tests.support.service import Service
 
 
 @pytest.fixture(scope="package")

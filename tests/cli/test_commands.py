@@ -18,7 +18,7 @@ from tests.cli.commands import CommandLine
 from tests.conftest import require_server
 from tests.servers.certificates import pkcs12
 from tests.servers.scripted import Json, RecordedRequest, Silent, Text, token_json
-from tests.service import Service
+from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 
 pytestmark = MARKS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.cli.arrangement import MARKS, create
 from tests.cli.commands import CommandLine
-from tests.service import Service
+from tests.support.service import Service
 
 pytestmark = MARKS
 

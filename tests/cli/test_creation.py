@@ -14,7 +14,7 @@ from tests.servers.scripted import (
     Json,
     token_json,
 )
-from tests.service import Service
+from tests.support.service import Service
 
 pytestmark = MARKS
 

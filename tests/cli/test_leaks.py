@@ -8,8 +8,8 @@ import pytest
 
 from tests.cli.arrangement import MARKS
 from tests.cli.commands import CommandLine
-from tests.service import Service
 from tests.support.echoing import SECRET, VALUES, assert_silent, echoing, settings_of
+from tests.support.service import Service
 from tests.support.spellings import disclosed
 
 pytestmark = [*MARKS, pytest.mark.fault("F29", "F20")]

@@ -17,7 +17,7 @@ from tests.servers.scripted import (
     Delay,
     token_json,
 )
-from tests.service import Service
+from tests.support.service import Service
 
 pytestmark = MARKS
 

@@ -28,8 +28,8 @@ from airflow_oauth_provider.tokens.manager import shared
 from tests.protocol.client.test_methods import EC_KEY, pem
 from tests.servers.certificates import authority, issue, server_context
 from tests.servers.scripted import CloseNow, Json, RecordedRequest, Redirect, Reset, ScriptedServer, Text
-from tests.service import Service
 from tests.support.confidential import assert_nothing_confidential
+from tests.support.service import Service
 from tests.support.spellings import SPELLINGS, disclosed
 
 SECRET = 'a"secret&with <every> \\kind% of täil'

@@ -15,7 +15,7 @@ from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.tokens.manager import shared
 from benchmarks.fleet import Task, run
 from tests.servers.scripted import Answer, Json, RecordedRequest, Text, token_json
-from tests.service import Service
+from tests.support.service import Service
 
 
 class IssuerServer:

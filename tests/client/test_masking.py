@@ -20,10 +20,10 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings, NetworkSettings
 from airflow_oauth_provider.tokens import AccessToken
-from tests.protocol.builders import NOW, settings
 from tests.protocol.client.test_methods import EC_KEY, pem
 from tests.servers.scripted import token_json
-from tests.service import Service
+from tests.support.builders import NOW, settings
+from tests.support.service import Service
 
 AWKWARD = 'aw"kward/sécret +x'
 

@@ -11,7 +11,7 @@ from airflow_oauth_provider.client.oauth2_client import HANDED_OUT, OAuth2Client
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.protocol.redaction import NOTHING
 from tests.servers.scripted import token_json
-from tests.service import Service
+from tests.support.service import Service
 
 
 def test_nothing_is_asked_before_a_token_is(service: Service) -> None:

@@ -13,7 +13,7 @@ from airflow_oauth_provider.client import reading
 from airflow_oauth_provider.client.reading import ConnectionReader
 from airflow_oauth_provider.connection import resolving
 from airflow_oauth_provider.exceptions import ConfigurationError
-from tests.service import Service
+from tests.support.service import Service
 
 
 @pytest.fixture

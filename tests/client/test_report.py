@@ -26,7 +26,7 @@ from airflow_oauth_provider.tokens.display_index import DisplayIndex, LastUse
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 from tests.servers.scripted import Json, Silent
-from tests.service import Service
+from tests.support.service import Service
 
 SECRET = "a-client-secret"
 TASK = """

@@ -14,7 +14,7 @@ from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.tokens.manager import shared
-from tests.protocol.builders import settings
+from tests.support.builders import settings
 
 GIVEN = settings()
 ROTATED = replace(GIVEN, client_secret=Secret("the-rotated-client-secret-0123456789"))

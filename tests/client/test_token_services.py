@@ -25,7 +25,6 @@ from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
-from tests.hooks.sides import Coroutines, Side, Threads
 from tests.servers.scripted import (
     Answer,
     CloseNow,
@@ -40,8 +39,9 @@ from tests.servers.scripted import (
     Silent,
     Text,
 )
-from tests.service import Service
 from tests.support.confidential import assert_nothing_confidential
+from tests.support.service import Service
+from tests.support.sides import Coroutines, Side, Threads
 from tests.support.spellings import SPELLINGS, disclosed
 
 FOREIGN = "a-token/of+somebody=else"

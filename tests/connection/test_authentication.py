@@ -14,8 +14,8 @@ from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.urls import UrlError
-from tests.protocol.builders import settings
 from tests.protocol.client.test_methods import EC_KEY, pem
+from tests.support.builders import settings
 
 KEY = {"private_key": Secret(pem(EC_KEY))}
 SIGNED: dict[str, Any] = {"auth_method": "client_secret_jwt", "client_secret": Secret("s" * 32)}

@@ -27,7 +27,7 @@ from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores import open_store
 from tests.connection.test_checks import KEY_METHOD, connection, deep, pem
-from tests.service import Service
+from tests.support.service import Service
 
 SIGNED: dict[str, Any] = {"auth_method": "client_secret_jwt"}
 RSA_KEY = pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))

@@ -15,7 +15,7 @@ from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.transport import connectors
 from tests.servers.scripted import Json, ScriptedServer, Silent
-from tests.service import Service
+from tests.support.service import Service
 
 
 def hook_of(service: Service, method: str = "GET", **extra: Any) -> OAuth2Hook:

@@ -17,9 +17,9 @@ from airflow_oauth_provider.exceptions import (
     TransportError,
 )
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from tests.hooks.sides import Side
 from tests.servers.scripted import Answer, Json, Silent, token_json
-from tests.service import RecordedRequest, Service
+from tests.support.service import RecordedRequest, Service
+from tests.support.sides import Side
 from tests.support.stopwatch import Stopwatch
 
 SECRET = "a-client-secret"

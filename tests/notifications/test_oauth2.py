@@ -22,7 +22,7 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.notifications.oauth2 import OAuth2HttpNotifier
 from tests.servers.scripted import Json
-from tests.service import Service
+from tests.support.service import Service
 
 pytestmark = pytest.mark.airflow
 Tell = Callable[..., None]

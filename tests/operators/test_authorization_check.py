@@ -27,9 +27,9 @@ from tests.demo.orders import OrdersServer
 from tests.servers.certificates import pkcs12
 from tests.servers.mail_server import MailServer
 from tests.servers.scripted import Json, Silent, token_json
-from tests.service import Service
+from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
-from tests.test_example_dags import needs_dag_test
+from tests.system.test_example_dags import needs_dag_test
 
 pytestmark = pytest.mark.airflow
 

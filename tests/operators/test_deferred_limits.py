@@ -14,7 +14,7 @@ from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.transport.call_failure import CallTimeoutError
 from tests.operators.deferring import deferred, operator
 from tests.servers.scripted import Delay, Json, Text
-from tests.service import Service
+from tests.support.service import Service
 from tests.triggers.running import to_the_end
 
 pytestmark = [pytest.mark.airflow]

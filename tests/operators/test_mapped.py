@@ -9,7 +9,7 @@ import airflow.sdk
 import pytest
 
 from tests.demo.dag_runs import AirflowHome
-from tests.service import Service
+from tests.support.service import Service
 
 pytestmark = [
     pytest.mark.airflow,

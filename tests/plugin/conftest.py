@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.plugin.visiting import Visitor
-from tests.service import Service
+from tests.support.service import Service
 
 
 @pytest.fixture(scope="package")

@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 
 from tests.plugin.visiting import AUTHORIZED, MARKS, ROUTES, Visitor
-from tests.service import Service
+from tests.support.service import Service
 
 pytestmark = MARKS
 

@@ -11,7 +11,7 @@ import pytest
 from airflow_oauth_provider.tokens.manager import shared
 from tests.authorizations.foreign_store import FORGED, spoil
 from tests.plugin.visiting import MARKS, Visitor
-from tests.service import Service
+from tests.support.service import Service
 
 pytestmark = MARKS
 

@@ -10,7 +10,7 @@ import pytest
 from airflow_oauth_provider.plugin.entry import PREFIX
 from airflow_oauth_provider.plugin.headers import HEADERS
 from tests.plugin.visiting import MARKS, Visitor
-from tests.service import Service
+from tests.support.service import Service
 
 pytestmark = MARKS
 

@@ -8,8 +8,8 @@ import pytest
 
 from airflow_oauth_provider.plugin.entry import PREFIX
 from tests.plugin.visiting import ACCEPTS_JSON, MARKS, Visitor
-from tests.service import Service
 from tests.support.echoing import assert_silent, echoing, settings_of
+from tests.support.service import Service
 
 pytestmark = [*MARKS, pytest.mark.fault("F29", "F20")]
 

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.plugin.listing import PAGE, Listing, Query, listing
-from tests.service import Service
+from tests.support.service import Service
 
 
 @pytest.fixture

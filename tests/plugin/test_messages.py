@@ -7,7 +7,7 @@ from unittest import mock
 import pytest
 
 from tests.plugin.visiting import MARKS, Visitor
-from tests.service import Service
+from tests.support.service import Service
 
 pytestmark = MARKS
 

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_oauth_provider.plugin.entry import PREFIX
 from tests.plugin.visiting import ACCEPTS_JSON, BY_THE_PAGE, MARKS, Visitor
-from tests.service import Service
+from tests.support.service import Service
 
 pytestmark = MARKS
 

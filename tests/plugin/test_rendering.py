@@ -14,7 +14,7 @@ from airflow_oauth_provider.plugin.entry import PREFIX
 from tests.plugin.visiting import MARKS, Visitor
 from tests.servers.certificates import pkcs12
 from tests.servers.scripted import Json, Text, token_json
-from tests.service import Service
+from tests.support.service import Service
 
 pytestmark = MARKS
 

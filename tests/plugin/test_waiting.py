@@ -10,7 +10,7 @@ import pytest
 from airflow_oauth_provider.plugin import waiting
 from tests.plugin.visiting import MARKS, Visitor
 from tests.servers.scripted import Silent
-from tests.service import Service
+from tests.support.service import Service
 from tests.support.waiting import until
 
 pytestmark = MARKS

@@ -18,7 +18,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from airflow_oauth_provider.protocol.redaction import NOTHING, WITHHELD, Redactor, redactor_of
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import NetworkSettings
-from tests.protocol import builders
+from tests.support import builders
 from tests.support.spellings import SPELLINGS, disclosed, parts_of
 
 repeatable = settings(derandomize=True, deadline=None, database=None, max_examples=150)

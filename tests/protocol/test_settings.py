@@ -7,7 +7,7 @@ import pytest
 
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import NetworkSettings
-from tests.protocol.builders import SECRET, settings
+from tests.support.builders import SECRET, settings
 
 
 def test_nothing_that_is_printed_holds_a_secret() -> None:

@@ -8,7 +8,7 @@ from airflow_oauth_provider.exceptions import TokenEndpointError
 from airflow_oauth_provider.protocol.redaction import WITHHELD, Redactor
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.texts import clean, clean_uri, cut, excerpt
-from tests.protocol.builders import SECRET, Run, answer, settings
+from tests.support.builders import SECRET, Run, answer, settings
 from tests.support.spellings import SPELLINGS, disclosed
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.service import Service
+from tests.support.service import Service
 
 
 @pytest.fixture(autouse=True)

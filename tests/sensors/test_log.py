@@ -22,7 +22,7 @@ from airflow_oauth_provider.tasks.deferrable_sensor import GRACE
 from airflow_oauth_provider.tasks.polling import LONGEST_RETRY_AFTER
 from tests.sensors.sensing import answering, sensor, wait
 from tests.servers.scripted import Answer, Json, Silent
-from tests.service import Service
+from tests.support.service import Service
 from tests.triggers.running import event_of
 
 pytestmark = [pytest.mark.airflow, pytest.mark.fault("F41")]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tests.servers.scripted import Answer, Json, Raw, RecordedRequest, token_json
-from tests.service import Service
+from tests.support.service import Service
 from tests.support.spellings import SPELLINGS, disclosed
 
 SECRET = 'a"secret&with <every> kind% of täil'

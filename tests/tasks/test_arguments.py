@@ -20,7 +20,7 @@ from airflow_oauth_provider.triggers.oauth2 import (
     OAuth2HttpSensorTrigger,
     OAuth2HttpTrigger,
 )
-from tests.service import Service
+from tests.support.service import Service
 
 pytestmark = [pytest.mark.airflow, pytest.mark.fault("F48")]
 Make = Callable[..., Any]

@@ -15,7 +15,7 @@ from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
 from airflow_oauth_provider.tasks.calling_task import CallingTask
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 from tests.servers.scripted import Silent
-from tests.service import Service
+from tests.support.service import Service
 
 pytestmark = [pytest.mark.airflow, pytest.mark.fault("F82")]
 MAKE: dict[str, Callable[[], Any]] = {

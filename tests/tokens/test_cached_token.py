@@ -8,7 +8,7 @@ import pytest
 
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.cached_token import Slot
-from tests.protocol.builders import NOW
+from tests.support.builders import NOW
 
 TOKEN = AccessToken("tok-1", "Bearer", NOW + 3600, NOW)
 

@@ -26,7 +26,7 @@ from airflow_oauth_provider.tokens.sealing import sealer
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.memory_store import MemoryStore
-from tests.protocol.builders import SECRET, settings
+from tests.support.builders import SECRET, settings
 from tests.support.stopwatch import Stopwatch
 
 RECORD = """
@@ -36,7 +36,7 @@ from airflow_oauth_provider.tokens import display_index
 from airflow_oauth_provider.tokens.display_index import DisplayIndex
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
-from tests.protocol.builders import settings
+from tests.support.builders import settings
 from tests.support.stopwatch import Stopwatch
 display_index.TURN = 30.0
 index = DisplayIndex(Sharing(FileStore(Path(sys.argv[1]))), "orders")

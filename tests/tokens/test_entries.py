@@ -37,7 +37,7 @@ from airflow_oauth_provider.tokens.stores.choice import memory
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
-from tests.protocol.builders import NOW, SECRET, settings
+from tests.support.builders import NOW, SECRET, settings
 
 
 def new_key() -> Secret:

@@ -15,7 +15,7 @@ import pytest
 from benchmarks.fleet import ROOT, Report, Task, run
 from tests.servers.redis_server import RedisServer
 from tests.servers.scripted import Delay, Json, token_json
-from tests.service import Service
+from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 from tests.support.waiting import until
 

@@ -22,7 +22,7 @@ from airflow_oauth_provider.tokens.manager import TokenManager
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
-from tests.service import Service
+from tests.support.service import Service
 
 API = parse_url("https://api.example").origin
 OTHER_API = parse_url("https://other.example").origin

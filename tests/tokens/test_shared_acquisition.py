@@ -24,7 +24,7 @@ from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
 from airflow_oauth_provider.tokens.stores.redis_store import RedisStore
 from tests.servers.redis_server import RedisServer
 from tests.servers.scripted import Delay, Json, token_json
-from tests.service import Service
+from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 
 

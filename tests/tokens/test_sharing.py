@@ -10,7 +10,7 @@ from airflow_oauth_provider.tokens.stores.base import Store
 from airflow_oauth_provider.tokens.stores.choice import memory
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.redis_store import RedisStore
-from tests.protocol.builders import settings
+from tests.support.builders import settings
 
 FILES = FileStore(Path("/nonexistent"))
 REDIS = RedisStore("redis://127.0.0.1:1/0")

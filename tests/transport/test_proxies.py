@@ -22,7 +22,7 @@ from tests.servers.certificates import authority, issue, server_context
 from tests.servers.oidc_server import ServerMissingError
 from tests.servers.proxy import Proxy
 from tests.servers.scripted import CloseNow, Raw, Script, ScriptedServer
-from tests.service import Service
+from tests.support.service import Service
 
 CA = authority()
 CREDENTIALS = "proxy-user:proxy-password-value"

@@ -31,7 +31,7 @@ from airflow_oauth_provider.triggers.events import (
 )
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger, OAuth2HttpTrigger, WaitTrigger
 from tests.servers.scripted import Answer, Json, Raw, Redirect, Silent, Text, token_json
-from tests.service import RecordedRequest, Service
+from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import again, event_of, first_event
 
 SECRET = "a-client-secret"

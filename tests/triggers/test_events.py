@@ -20,7 +20,7 @@ from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
 from airflow_oauth_provider.tasks.attempts import Attempts
 from airflow_oauth_provider.tasks.polling import Progress
 from airflow_oauth_provider.triggers.events import EventError, read_event
-from tests.service import Service
+from tests.support.service import Service
 
 pytestmark = [pytest.mark.airflow, pytest.mark.fault("F86")]
 RESPONSE = {

@@ -11,7 +11,7 @@ import pytest
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.triggers import snapshot, watcher
 from tests.servers.scripted import Answer, Json, Raw, Text
-from tests.service import RecordedRequest, Service
+from tests.support.service import RecordedRequest, Service
 from tests.triggers.watched import versions, watch
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("my_api", "pauses")]

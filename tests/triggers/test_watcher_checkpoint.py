@@ -11,7 +11,7 @@ import pytest
 
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpEventTrigger
 from tests.servers.scripted import Answer, Json, Text
-from tests.service import RecordedRequest, Service
+from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import again
 from tests.triggers.watched import DONE, SECRET, Store, states, versions, watch
 

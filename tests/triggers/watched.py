@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpEventTrigger
 from tests.servers.scripted import Answer, Json, Text
-from tests.service import RecordedRequest, Service
+from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import again
 
 SECRET = "a-client-secret"

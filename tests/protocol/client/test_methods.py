@@ -33,7 +33,7 @@ from airflow_oauth_provider.protocol.client.methods import ASSERTION_TYPE, METHO
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
-from tests.protocol.builders import NOW, SECRET, settings
+from tests.support.builders import NOW, SECRET, settings
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())

@@ -17,7 +17,7 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.secret import Secret
-from tests.protocol.builders import NOW, SECRET, Run, answer, settings, token_answer
+from tests.support.builders import NOW, SECRET, Run, answer, settings, token_answer
 
 JWT_SECRET = Secret("0123456789abcdef0123456789abcdef")
 

@@ -10,7 +10,7 @@ from airflow_oauth_provider.exceptions import TokenEndpointError
 from airflow_oauth_provider.protocol.redaction import NOTHING
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.token.errors import read_error
-from tests.protocol.builders import answer, settings
+from tests.support.builders import answer, settings
 
 JWT_SECRET = Secret("0123456789abcdef0123456789abcdef")
 

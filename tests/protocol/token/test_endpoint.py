@@ -6,7 +6,7 @@ from airflow_oauth_provider.exceptions import TokenResponseError
 from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.token.endpoint import TOKEN, is_blank, media_type
 from airflow_oauth_provider.protocol.urls import parse_url
-from tests.protocol.builders import settings
+from tests.support.builders import settings
 
 
 def response(body: bytes = b"{}", status: int = 200, **headers: str) -> HttpResponse:

@@ -7,7 +7,7 @@ import pytest
 from airflow_oauth_provider.exceptions import InvalidClientError, TokenEndpointError
 from airflow_oauth_provider.protocol.redaction import redactor_of
 from airflow_oauth_provider.protocol.token.errors import RETRYABLE_STATUSES, read_error
-from tests.protocol.builders import SECRET, answer, settings
+from tests.support.builders import SECRET, answer, settings
 
 
 def refused(body: Any, status: int = 400, *, retry_after: float | None = None) -> TokenEndpointError:

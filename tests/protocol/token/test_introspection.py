@@ -18,7 +18,7 @@ from airflow_oauth_provider.protocol.token.introspection import (
 )
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.protocol.urls import parse_url
-from tests.protocol.builders import NOW, SECRET, answer, settings
+from tests.support.builders import NOW, SECRET, answer, settings
 
 TOKEN = "2YotnFZFEjr1zCsicMWpAA"
 HERE = parse_url("https://idp.example/introspect?tenant=emea")

@@ -9,7 +9,7 @@ from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import TokenEndpoint
 from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
 from airflow_oauth_provider.protocol.urls import parse_url
-from tests.protocol.builders import NOW, SECRET, settings
+from tests.support.builders import NOW, SECRET, settings
 
 
 def built(**changes: Any) -> TokenRequest:

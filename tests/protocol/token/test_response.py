@@ -16,7 +16,7 @@ from airflow_oauth_provider.exceptions import (
 from airflow_oauth_provider.protocol.access_token import TokenState, scopes_text
 from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.token.response import Granted, read_token_response
-from tests.protocol.builders import NOW, SECRET, answer, settings, token_answer
+from tests.support.builders import NOW, SECRET, answer, settings, token_answer
 
 TOKEN = b'{"access_token":"tok-1","token_type":"Bearer"'
 

@@ -12,7 +12,7 @@ from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.token.errors import read_error
 from airflow_oauth_provider.protocol.token.revocation import REVOCATION, revocation
 from airflow_oauth_provider.protocol.urls import parse_url
-from tests.protocol.builders import NOW, answer, settings
+from tests.support.builders import NOW, answer, settings
 
 TOKEN = "2YotnFZFEjr1zCsicMWpAA"
 URL = parse_url("https://idp.example/revoke")

@@ -17,7 +17,7 @@ from airflow_oauth_provider.protocol.token.acquisition import acquisition
 from airflow_oauth_provider.protocol.token.metadata import FRESH, KEPT, KnownMetadata, read_document
 from airflow_oauth_provider.protocol.token.response import Granted
 from airflow_oauth_provider.protocol.urls import parse_url
-from tests.protocol.builders import NOW, settings
+from tests.support.builders import NOW, settings
 
 ISSUER = "https://idp.example"
 

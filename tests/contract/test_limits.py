@@ -17,9 +17,9 @@ from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.protocol.call.excerpts import MAX_BODY
 from airflow_oauth_provider.transport.call_failure import CallFailedError, CallTimeoutError
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
-from tests.hooks.sides import Side
 from tests.servers.scripted import Drip, Endless, Json, Raw, Text
-from tests.service import Service, echo
+from tests.support.service import Service, echo
+from tests.support.sides import Side
 
 CHUNK = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
 

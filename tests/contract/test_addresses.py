@@ -9,10 +9,10 @@ import pytest
 
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from tests.hooks.sides import Side
 from tests.servers.certificates import authority, issue, server_context
 from tests.servers.scripted import Redirect, ScriptedServer, Text
-from tests.service import Service
+from tests.support.service import Service
+from tests.support.sides import Side
 
 CA = authority()
 LOOK_UP = socket.getaddrinfo

@@ -22,7 +22,6 @@ from airflow_oauth_provider.exceptions import (
     is_definite,
 )
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from tests.hooks.sides import Side
 from tests.servers.scripted import (
     Answer,
     CloseNow,
@@ -34,7 +33,8 @@ from tests.servers.scripted import (
     Text,
     token_json,
 )
-from tests.service import RecordedRequest, Service, echo
+from tests.support.service import RecordedRequest, Service, echo
+from tests.support.sides import Side
 
 SECRET = "a-client-secret"
 
