@@ -40,7 +40,7 @@ test-lowest: .venv-lowest/.installed
 
 # A distributed run with two Celery workers: make test-cluster TASKS=200
 test-cluster: .venv-cluster/.installed
-	.venv-cluster/bin/python -m tests.cluster.main $(TASKS)
+	.venv-cluster/bin/python -m tests.system.cluster.main $(TASKS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

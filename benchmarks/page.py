@@ -13,7 +13,7 @@ import requests
 
 from benchmarks.harness import Report, Server, server
 from benchmarks.imports import printed
-from tests.browser.airflow_server import AirflowServer
+from tests.system.browser.airflow_server import AirflowServer
 
 CONNECTIONS = 500
 ON_A_PAGE = 100

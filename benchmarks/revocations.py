@@ -23,7 +23,7 @@ from typing import Any
 warnings.simplefilter("ignore")
 
 from benchmarks.harness import Report, Server, server  # noqa: E402
-from tests.servers.redis_server import RedisServer  # noqa: E402
+from tests.support.servers.redis_server import RedisServer  # noqa: E402
 
 REVOCATIONS = 40
 COROUTINES = 50

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.fleet import Task, run
 from benchmarks.harness import Report, Server, server
-from tests.servers.redis_server import RedisServer
+from tests.support.servers.redis_server import RedisServer
 
 LATENCY = 0.25
 PROCESSES = 16

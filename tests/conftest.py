@@ -31,10 +31,10 @@ for _name in (
 
 from airflow_oauth_provider.client import masking  # noqa: E402
 from airflow_oauth_provider.deployment.policy import forget_policy  # noqa: E402
-from tests.servers.oidc_server import OidcServer, ServerMissingError  # noqa: E402
-from tests.servers.redis_server import RedisServer  # noqa: E402
-from tests.servers.scripted import ScriptedServer  # noqa: E402
 from tests.support.ports import free_port  # noqa: E402
+from tests.support.servers.oidc_server import OidcServer, ServerMissingError  # noqa: E402
+from tests.support.servers.redis_server import RedisServer  # noqa: E402
+from tests.support.servers.scripted import ScriptedServer  # noqa: E402
 from tests.support.service import Service, running_service  # noqa: E402
 from tests.support.sides import Coroutines, Side, Threads  # noqa: E402
 

@@ -21,7 +21,7 @@ from airflow_oauth_provider.exceptions import (
     TransportError,
 )
 from airflow_oauth_provider.tokens.manager import shared
-from tests.servers.scripted import (
+from tests.support.servers.scripted import (
     Answer,
     CloseNow,
     Delay,

@@ -26,7 +26,7 @@ from airflow_oauth_provider.exceptions import (
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.protocol.http import Failure, Fault
 from airflow_oauth_provider.transport.call_failure import call_failed
-from tests.servers.scripted import Json
+from tests.support.servers.scripted import Json
 from tests.support.service import Service
 
 pytestmark = pytest.mark.airflow

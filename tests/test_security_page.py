@@ -10,7 +10,7 @@ from airflow.providers.http.hooks.http import HttpHook
 
 from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from tests.readme import ROOT
-from tests.servers.scripted import Json, ScriptedServer
+from tests.support.servers.scripted import Json, ScriptedServer
 from tests.support.service import Service
 
 pytestmark = pytest.mark.fault("F21")

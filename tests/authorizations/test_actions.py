@@ -18,8 +18,8 @@ from airflow_oauth_provider.exceptions import (
     ResourceError,
     TransportError,
 )
-from tests.servers.certificates import authority, issue, server_context
-from tests.servers.scripted import CloseNow, Json, ScriptedServer, Silent, Text
+from tests.support.servers.certificates import authority, issue, server_context
+from tests.support.servers.scripted import CloseNow, Json, ScriptedServer, Silent, Text
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 

@@ -18,7 +18,7 @@ from airflow_oauth_provider.authorizations import AT_ONCE, Target, actions, chec
 from airflow_oauth_provider.authorizations.actions import ConnectionCheck
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError
 from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
-from tests.servers.scripted import Delay, Json, RecordedRequest, Silent, token_json
+from tests.support.servers.scripted import Delay, Json, RecordedRequest, Silent, token_json
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 

@@ -25,8 +25,8 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.tokens.entries import DISABLED_AFTER
-from tests.servers.certificates import pkcs12
-from tests.servers.scripted import Json, token_json
+from tests.support.servers.certificates import pkcs12
+from tests.support.servers.scripted import Json, token_json
 from tests.support.service import Service
 
 

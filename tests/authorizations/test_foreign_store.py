@@ -29,7 +29,7 @@ from tests.authorizations.foreign_store import (
     spoil,
     spoiled_record,
 )
-from tests.servers.redis_server import RedisServer
+from tests.support.servers.redis_server import RedisServer
 from tests.support.service import Service
 
 pytestmark = pytest.mark.fault("F22")

@@ -13,7 +13,7 @@ from airflow_oauth_provider.authorizations import Target, authorize, check_all, 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from tests.servers.scripted import Answer, Drip, Json, Silent, token_json
+from tests.support.servers.scripted import Answer, Drip, Json, Silent, token_json
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 

@@ -12,7 +12,7 @@ from airflow_oauth_provider.calls.async_session import OAuth2AsyncSession
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
 from airflow_oauth_provider.transport.network_options import NetworkOptions
-from tests.servers.scripted import CloseNow, Json
+from tests.support.servers.scripted import CloseNow, Json
 from tests.support.service import Service
 
 

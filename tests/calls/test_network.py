@@ -11,7 +11,7 @@ from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.network import network_options, own_network, own_proxies
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError
-from tests.servers.certificates import authority, issue
+from tests.support.servers.certificates import authority, issue
 from tests.support.service import Service
 
 

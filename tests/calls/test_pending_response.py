@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 
 from airflow_oauth_provider.calls import pending_response
-from tests.servers.scripted import ScriptedServer, Text
+from tests.support.servers.scripted import ScriptedServer, Text
 
 (KIND,) = (
     value

@@ -18,7 +18,7 @@ from airflow_oauth_provider.calls.response import (
     head_of,
     note_credential,
 )
-from tests.servers.scripted import Endless, ScriptedServer, Text
+from tests.support.servers.scripted import Endless, ScriptedServer, Text
 
 LARGE = b"x" * (MAX_INTERMEDIATE + 1)
 ENDLESS = Endless(

@@ -12,7 +12,7 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.transport.adapter import OAuth2Adapter
 from airflow_oauth_provider.transport.call_failure import CallFailedError, CallTimeoutError
-from tests.servers.scripted import CloseNow, Delay, Json
+from tests.support.servers.scripted import CloseNow, Delay, Json
 from tests.support.service import Service
 
 

@@ -16,8 +16,8 @@ from tests.authorizations.foreign_store import FORGED, spoil
 from tests.cli.arrangement import MARKS, SECRET, VERSION, create, in_days, stored
 from tests.cli.commands import CommandLine
 from tests.conftest import require_server
-from tests.servers.certificates import pkcs12
-from tests.servers.scripted import Json, RecordedRequest, Silent, Text, token_json
+from tests.support.servers.certificates import pkcs12
+from tests.support.servers.scripted import Json, RecordedRequest, Silent, Text, token_json
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 
@@ -326,7 +326,7 @@ def test_ctrl_c_ends_it_and_shows_what_is_done(
 
 @pytest.mark.slow
 def test_on_postgresql(service: Service, tmp_path: Any) -> None:
-    from tests.cluster.main import postgres
+    from tests.system.cluster.main import postgres
 
     try:
         import psycopg2  # noqa: F401

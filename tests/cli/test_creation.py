@@ -10,7 +10,7 @@ import pytest
 from airflow_oauth_provider.connection.fields import FIELDS
 from tests.cli.arrangement import MARKS, SECRET, create, stored
 from tests.cli.commands import CommandLine
-from tests.servers.scripted import (
+from tests.support.servers.scripted import (
     Json,
     token_json,
 )

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.arrangement import MARKS
 from tests.cli.commands import CommandLine
-from tests.servers.scripted import (
+from tests.support.servers.scripted import (
     Json,
     Redirect,
     ScriptedServer,

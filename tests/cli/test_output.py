@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.arrangement import MARKS, SECRET, VERSION, create
 from tests.cli.commands import CommandLine
-from tests.servers.scripted import (
+from tests.support.servers.scripted import (
     Delay,
     token_json,
 )

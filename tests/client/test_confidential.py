@@ -26,9 +26,17 @@ from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.manager import shared
 from tests.protocol.client.test_methods import EC_KEY, pem
-from tests.servers.certificates import authority, issue, server_context
-from tests.servers.scripted import CloseNow, Json, RecordedRequest, Redirect, Reset, ScriptedServer, Text
 from tests.support.confidential import assert_nothing_confidential
+from tests.support.servers.certificates import authority, issue, server_context
+from tests.support.servers.scripted import (
+    CloseNow,
+    Json,
+    RecordedRequest,
+    Redirect,
+    Reset,
+    ScriptedServer,
+    Text,
+)
 from tests.support.service import Service
 from tests.support.spellings import SPELLINGS, disclosed
 

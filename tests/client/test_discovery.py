@@ -14,7 +14,7 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.tokens.manager import shared
 from benchmarks.fleet import Task, run
-from tests.servers.scripted import Answer, Json, RecordedRequest, Text, token_json
+from tests.support.servers.scripted import Answer, Json, RecordedRequest, Text, token_json
 from tests.support.service import Service
 
 

@@ -21,8 +21,8 @@ from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings, NetworkSettings
 from airflow_oauth_provider.tokens import AccessToken
 from tests.protocol.client.test_methods import EC_KEY, pem
-from tests.servers.scripted import token_json
 from tests.support.builders import NOW, settings
+from tests.support.servers.scripted import token_json
 from tests.support.service import Service
 
 AWKWARD = 'aw"kward/sécret +x'

@@ -10,7 +10,7 @@ import pytest
 from airflow_oauth_provider.client.oauth2_client import HANDED_OUT, OAuth2Client
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.protocol.redaction import NOTHING
-from tests.servers.scripted import token_json
+from tests.support.servers.scripted import token_json
 from tests.support.service import Service
 
 

@@ -25,7 +25,7 @@ from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.display_index import DisplayIndex, LastUse
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
-from tests.servers.scripted import Json, Silent
+from tests.support.servers.scripted import Json, Silent
 from tests.support.service import Service
 
 SECRET = "a-client-secret"

@@ -25,7 +25,8 @@ from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
-from tests.servers.scripted import (
+from tests.support.confidential import assert_nothing_confidential
+from tests.support.servers.scripted import (
     Answer,
     CloseNow,
     Delay,
@@ -39,7 +40,6 @@ from tests.servers.scripted import (
     Silent,
     Text,
 )
-from tests.support.confidential import assert_nothing_confidential
 from tests.support.service import Service
 from tests.support.sides import Coroutines, Side, Threads
 from tests.support.spellings import SPELLINGS, disclosed

@@ -328,7 +328,7 @@ def test_refused_by_the_deployment(
 
 
 def test_a_proxy_and_a_private_authority_exclude_each_other() -> None:
-    from tests.servers.certificates import authority
+    from tests.support.servers.certificates import authority
 
     given = connection(proxy_url="http://proxy.example:3128", ca_certificates=authority().certificate)
     with pytest.raises(ConfigurationError, match="together"):

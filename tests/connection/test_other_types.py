@@ -17,7 +17,7 @@ from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
 from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
-from tests.servers.scripted import ScriptedServer
+from tests.support.servers.scripted import ScriptedServer
 from tests.triggers.running import event_of
 
 pytestmark = [pytest.mark.airflow, pytest.mark.fault("F60")]

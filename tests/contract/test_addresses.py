@@ -9,8 +9,8 @@ import pytest
 
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from tests.servers.certificates import authority, issue, server_context
-from tests.servers.scripted import Redirect, ScriptedServer, Text
+from tests.support.servers.certificates import authority, issue, server_context
+from tests.support.servers.scripted import Redirect, ScriptedServer, Text
 from tests.support.service import Service
 from tests.support.sides import Side
 

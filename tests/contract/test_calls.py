@@ -22,7 +22,7 @@ from airflow_oauth_provider.exceptions import (
     is_definite,
 )
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from tests.servers.scripted import (
+from tests.support.servers.scripted import (
     Answer,
     CloseNow,
     Endless,

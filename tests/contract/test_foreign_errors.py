@@ -16,8 +16,8 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow_oauth_provider.auth import OAuth2Auth
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TransportError, UnexpectedError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from tests.servers.scripted import CloseNow, Json, Redirect, Silent, Text
 from tests.support.leaks import leaks
+from tests.support.servers.scripted import CloseNow, Json, Redirect, Silent, Text
 from tests.support.service import Service
 from tests.support.sides import Side, Threads
 

@@ -17,7 +17,7 @@ from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.protocol.call.excerpts import MAX_BODY
 from airflow_oauth_provider.transport.call_failure import CallFailedError, CallTimeoutError
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
-from tests.servers.scripted import Drip, Endless, Json, Raw, Text
+from tests.support.servers.scripted import Drip, Endless, Json, Raw, Text
 from tests.support.service import Service, echo
 from tests.support.sides import Side
 

@@ -14,7 +14,7 @@ from airflow_oauth_provider.calls import keep_alive
 from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.transport import connectors
-from tests.servers.scripted import Json, ScriptedServer, Silent
+from tests.support.servers.scripted import Json, ScriptedServer, Silent
 from tests.support.service import Service
 
 

@@ -17,7 +17,7 @@ from airflow_oauth_provider.exceptions import (
     TransportError,
 )
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from tests.servers.scripted import Answer, Json, Silent, token_json
+from tests.support.servers.scripted import Answer, Json, Silent, token_json
 from tests.support.service import RecordedRequest, Service
 from tests.support.sides import Side
 from tests.support.stopwatch import Stopwatch

@@ -13,7 +13,7 @@ import pytest
 from airflow_oauth_provider.client import reading as client
 from airflow_oauth_provider.hooks import shared_hook as in_common
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger, OAuth2HttpTrigger
-from tests.servers.scripted import Answer, Json
+from tests.support.servers.scripted import Answer, Json
 from tests.support.service import RecordedRequest, Service, echo
 from tests.triggers.running import again, first_event
 

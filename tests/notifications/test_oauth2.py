@@ -21,7 +21,7 @@ from airflow_oauth_provider.exceptions import (
     ResourceError,
 )
 from airflow_oauth_provider.notifications.oauth2 import OAuth2HttpNotifier
-from tests.servers.scripted import Json
+from tests.support.servers.scripted import Json
 from tests.support.service import Service
 
 pytestmark = pytest.mark.airflow

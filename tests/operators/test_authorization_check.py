@@ -24,9 +24,9 @@ from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 from tests.demo.dag_runs import EXAMPLES, AirflowHome
 from tests.demo.orders import OrdersServer
-from tests.servers.certificates import pkcs12
-from tests.servers.mail_server import MailServer
-from tests.servers.scripted import Json, Silent, token_json
+from tests.support.servers.certificates import pkcs12
+from tests.support.servers.mail_server import MailServer
+from tests.support.servers.scripted import Json, Silent, token_json
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 from tests.system.test_example_dags import needs_dag_test

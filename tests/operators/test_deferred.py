@@ -25,7 +25,7 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
 from tests.operators.deferring import deferred, operator
-from tests.servers.scripted import Answer, CloseNow, Json, Text
+from tests.support.servers.scripted import Answer, CloseNow, Json, Text
 from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import again, event_of, to_the_end
 

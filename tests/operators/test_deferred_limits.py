@@ -13,7 +13,7 @@ import tenacity
 from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.transport.call_failure import CallTimeoutError
 from tests.operators.deferring import deferred, operator
-from tests.servers.scripted import Delay, Json, Text
+from tests.support.servers.scripted import Delay, Json, Text
 from tests.support.service import Service
 from tests.triggers.running import to_the_end
 

@@ -17,7 +17,7 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
-from tests.servers.scripted import Json, Text
+from tests.support.servers.scripted import Json, Text
 from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import to_the_end
 

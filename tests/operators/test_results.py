@@ -15,7 +15,7 @@ from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
 from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
 from airflow_oauth_provider.response_check import ResponseCheck
 from tests.operators.deferring import operator
-from tests.servers.scripted import Answer, Json, Text
+from tests.support.servers.scripted import Answer, Json, Text
 from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import to_the_end
 

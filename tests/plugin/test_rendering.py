@@ -12,8 +12,8 @@ import pytest
 
 from airflow_oauth_provider.plugin.entry import PREFIX
 from tests.plugin.visiting import MARKS, Visitor
-from tests.servers.certificates import pkcs12
-from tests.servers.scripted import Json, Text, token_json
+from tests.support.servers.certificates import pkcs12
+from tests.support.servers.scripted import Json, Text, token_json
 from tests.support.service import Service
 
 pytestmark = MARKS

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_oauth_provider.plugin import waiting
 from tests.plugin.visiting import MARKS, Visitor
-from tests.servers.scripted import Silent
+from tests.support.servers.scripted import Silent
 from tests.support.service import Service
 from tests.support.waiting import until
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
 from airflow_oauth_provider.tasks.polling import Progress
-from tests.servers.scripted import Answer
+from tests.support.servers.scripted import Answer
 from tests.support.service import Service
 from tests.triggers.running import to_the_end
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.scripted import Delay, Json
+from tests.support.servers.scripted import Delay, Json
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 from tests.support.waiting import until

@@ -21,7 +21,7 @@ from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
 from airflow_oauth_provider.tasks.deferrable_sensor import GRACE
 from airflow_oauth_provider.tasks.polling import LONGEST_RETRY_AFTER
 from tests.sensors.sensing import answering, sensor, wait
-from tests.servers.scripted import Answer, Json, Silent
+from tests.support.servers.scripted import Answer, Json, Silent
 from tests.support.service import Service
 from tests.triggers.running import event_of
 

@@ -26,7 +26,7 @@ from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
 from airflow_oauth_provider.tasks.deferrable_sensor import GRACE
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
 from tests.sensors.sensing import answered, answering, sensor, wait
-from tests.servers.scripted import Answer, CloseNow, Json, Text
+from tests.support.servers.scripted import Answer, CloseNow, Json, Text
 from tests.support.service import Service
 
 pytestmark = [pytest.mark.airflow]

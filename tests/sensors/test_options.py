@@ -14,7 +14,7 @@ from airflow_oauth_provider.exceptions import OAuthError, ResourceError
 from airflow_oauth_provider.transport.call_failure import CallFailedError
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
 from tests.sensors.sensing import answered, answering, sensor, wait
-from tests.servers.scripted import Answer, CloseNow, Json
+from tests.support.servers.scripted import Answer, CloseNow, Json
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 from tests.triggers.running import again

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from tests.servers.scripted import Answer, Json, Raw, RecordedRequest, token_json
+from tests.support.servers.scripted import Answer, Json, Raw, RecordedRequest, token_json
 from tests.support.service import Service
 from tests.support.spellings import SPELLINGS, disclosed
 

@@ -12,7 +12,7 @@ from typing import Any
 from airflow.sdk import Connection
 
 from airflow_oauth_provider.tokens.manager import shared
-from tests.servers.scripted import Answer, Json, RecordedRequest, ScriptedServer, Text, token_json
+from tests.support.servers.scripted import Answer, Json, RecordedRequest, ScriptedServer, Text, token_json
 
 Api = Callable[[RecordedRequest], Answer]
 

@@ -16,7 +16,14 @@ from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, TokenEndpointError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.tokens.manager import shared
-from tests.servers.oidc_server import ALGORITHMS, AWKWARD_ID, AWKWARD_SECRET, RESOURCE, Client, OidcServer
+from tests.support.servers.oidc_server import (
+    ALGORITHMS,
+    AWKWARD_ID,
+    AWKWARD_SECRET,
+    RESOURCE,
+    Client,
+    OidcServer,
+)
 from tests.support.sides import Side
 
 pytestmark = pytest.mark.slow

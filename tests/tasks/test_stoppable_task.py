@@ -14,7 +14,7 @@ from airflow_oauth_provider.operators.oauth2 import OAuth2AuthorizationCheckOper
 from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
 from airflow_oauth_provider.tasks.calling_task import CallingTask
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
-from tests.servers.scripted import Silent
+from tests.support.servers.scripted import Silent
 from tests.support.service import Service
 
 pytestmark = [pytest.mark.airflow, pytest.mark.fault("F82")]

@@ -17,7 +17,7 @@ from airflow_oauth_provider.exceptions import InvalidClientError, TransportError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.tokens.async_single_flight import AsyncSingleFlight
 from airflow_oauth_provider.tokens.cached_token import Slot
-from tests.servers.scripted import Delay, Json, token_json
+from tests.support.servers.scripted import Delay, Json, token_json
 from tests.support.service import Service
 
 

@@ -27,7 +27,7 @@ from airflow_oauth_provider.exceptions import (
 from airflow_oauth_provider.protocol.settings import ClientSettings, CustomProvider, RetrySettings
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.manager import MAX_SLOTS, TokenManager
-from tests.servers.scripted import Delay, Json, RecordedRequest, Text, token_json
+from tests.support.servers.scripted import Delay, Json, RecordedRequest, Text, token_json
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 

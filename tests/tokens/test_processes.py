@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from benchmarks.fleet import ROOT, Report, Task, run
-from tests.servers.redis_server import RedisServer
-from tests.servers.scripted import Delay, Json, token_json
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.scripted import Delay, Json, token_json
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 from tests.support.waiting import until

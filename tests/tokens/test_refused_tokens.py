@@ -103,7 +103,7 @@ def test_a_newer_one_of_the_store_is(
 def test_a_server_that_grants_the_same_token_again_is_believed(
     managers: list[TokenManager], settings: ClientSettings, sharing: Sharing, service: Service
 ) -> None:
-    from tests.servers.scripted import token_json
+    from tests.support.servers.scripted import token_json
 
     service.token = lambda _: token_json("always-the-same")
     manager = managers[0]

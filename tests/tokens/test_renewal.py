@@ -22,7 +22,7 @@ from airflow_oauth_provider.tokens.manager import EARLY_WAIT, TokenManager
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
-from tests.servers.scripted import Delay, Json, token_json
+from tests.support.servers.scripted import Delay, Json, token_json
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 

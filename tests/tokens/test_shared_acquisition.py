@@ -22,8 +22,8 @@ from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
 from airflow_oauth_provider.tokens.stores.redis_store import RedisStore
-from tests.servers.redis_server import RedisServer
-from tests.servers.scripted import Delay, Json, token_json
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.scripted import Delay, Json, token_json
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 

@@ -13,8 +13,8 @@ from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.tokens.sharing import ALONE
 from airflow_oauth_provider.tokens.single_flight import Flight
 from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
-from tests.servers.scripted import Json, ScriptedServer, Silent, token_json
 from tests.support.builders import settings
+from tests.support.servers.scripted import Json, ScriptedServer, Silent, token_json
 from tests.support.waiting import until
 
 

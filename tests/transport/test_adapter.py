@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from airflow_oauth_provider.transport.adapter import OAuth2Adapter
-from tests.servers.scripted import ScriptedServer, Text
+from tests.support.servers.scripted import ScriptedServer, Text
 
 
 def session(**options: object) -> requests.Session:

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from airflow_oauth_provider.transport.async_responses import HeadTimers, read_body
-from tests.servers.scripted import Endless, ScriptedServer, Text
+from tests.support.servers.scripted import Endless, ScriptedServer, Text
 
 
 def read(server: ScriptedServer, *, limit: int | None, seconds: float | None = None) -> Any:

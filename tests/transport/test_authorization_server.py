@@ -13,7 +13,7 @@ from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.transport import authorization_server
-from tests.servers.scripted import (
+from tests.support.servers.scripted import (
     CloseNow,
     Drip,
     Endless,

@@ -17,7 +17,7 @@ from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.protocol.token.response import Granted
 from airflow_oauth_provider.transport.driver import Driver
 from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
-from tests.servers.scripted import Json, ScriptedServer
+from tests.support.servers.scripted import Json, ScriptedServer
 
 NETWORK = NetworkSettings()
 

@@ -15,8 +15,8 @@ from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.transport import authorization_server
 from airflow_oauth_provider.transport.tls import tls_context
-from tests.servers.certificates import Issued, authority, issue, server_context
-from tests.servers.scripted import ScriptedServer
+from tests.support.servers.certificates import Issued, authority, issue, server_context
+from tests.support.servers.scripted import ScriptedServer
 from tests.support.stopwatch import Stopwatch
 
 CA = authority()

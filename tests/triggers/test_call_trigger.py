@@ -30,7 +30,7 @@ from airflow_oauth_provider.triggers.events import (
     load_response,
 )
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger, OAuth2HttpTrigger, WaitTrigger
-from tests.servers.scripted import Answer, Json, Raw, Redirect, Silent, Text, token_json
+from tests.support.servers.scripted import Answer, Json, Raw, Redirect, Silent, Text, token_json
 from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import again, event_of, first_event
 

@@ -13,7 +13,7 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
-from tests.servers.scripted import Answer, CloseNow, Json
+from tests.support.servers.scripted import Answer, CloseNow, Json
 from tests.support.service import Service
 from tests.triggers.running import event_of
 

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.triggers import snapshot, watcher
-from tests.servers.scripted import Answer, Json, Raw, Text
+from tests.support.servers.scripted import Answer, Json, Raw, Text
 from tests.support.service import RecordedRequest, Service
 from tests.triggers.watched import versions, watch
 

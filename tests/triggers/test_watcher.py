@@ -13,7 +13,7 @@ import pytest
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpEventTrigger
-from tests.servers.scripted import Answer, Json, Text
+from tests.support.servers.scripted import Answer, Json, Text
 from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import again
 from tests.triggers.watched import DONE, states, versions, watch, watched

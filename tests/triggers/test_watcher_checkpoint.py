@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpEventTrigger
-from tests.servers.scripted import Answer, Json, Text
+from tests.support.servers.scripted import Answer, Json, Text
 from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import again
 from tests.triggers.watched import DONE, SECRET, Store, states, versions, watch

@@ -13,7 +13,7 @@ import pytest
 from airflow_oauth_provider.hooks import shared_hook as in_common
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpEventTrigger
-from tests.servers.scripted import Answer, Json, Silent, Text
+from tests.support.servers.scripted import Answer, Json, Silent, Text
 from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import again
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any
 
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpEventTrigger
-from tests.servers.scripted import Answer, Json, Text
+from tests.support.servers.scripted import Answer, Json, Text
 from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import again
 

@@ -11,7 +11,7 @@ from jwt.algorithms import get_default_algorithms
 
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
 from airflow_oauth_provider.protocol.secret import Secret
-from tests.servers.certificates import authority, issue, pkcs12
+from tests.support.servers.certificates import authority, issue, pkcs12
 
 PASSPHRASE = Secret("the passphrase")
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)

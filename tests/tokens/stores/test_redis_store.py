@@ -8,7 +8,7 @@ import pytest
 
 from airflow_oauth_provider.tokens.stores.base import StoreError
 from airflow_oauth_provider.tokens.stores.redis_store import RedisStore
-from tests.servers.redis_server import RedisServer
+from tests.support.servers.redis_server import RedisServer
 from tests.support.stopwatch import Stopwatch
 
 NAME = "a1b2c3"

@@ -16,7 +16,7 @@ from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
 from airflow_oauth_provider.tokens.stores.memory_store import CAPACITY, MemoryStore
 from airflow_oauth_provider.tokens.stores.redis_store import RedisStore
-from tests.servers.redis_server import RedisServer
+from tests.support.servers.redis_server import RedisServer
 
 NAME = "a1b2c3"
 

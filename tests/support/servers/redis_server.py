@@ -8,8 +8,8 @@ import subprocess
 import tempfile
 from typing import Any, Self
 
-from tests.servers.oidc_server import ServerMissingError
 from tests.support.ports import free_port
+from tests.support.servers.oidc_server import ServerMissingError
 from tests.support.waiting import until
 
 

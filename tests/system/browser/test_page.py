@@ -14,17 +14,17 @@ import pytest
 from airflow_oauth_provider.connection.fields import CONNECTION_TYPE
 from airflow_oauth_provider.connection.provider_form import default_extra
 from airflow_oauth_provider.plugin.entry import NAME, PREFIX, OAuth2ServersPlugin
-from tests.browser.airflow_server import AirflowServer
-from tests.servers.oidc_server import OidcServer
-from tests.servers.scripted import Delay, Json, ScriptedServer, token_json
+from tests.support.servers.oidc_server import OidcServer
+from tests.support.servers.scripted import Delay, Json, ScriptedServer, token_json
+from tests.system.browser.airflow_server import AirflowServer
 
 # The suites of older Airflow versions collect this file too, without a browser.
 pytest.importorskip("playwright.sync_api", reason="needs the dev extra")
 
 from playwright.sync_api import expect
 
-from tests.browser import pages
-from tests.browser.servers_page import Add, authorize, names, opened, path_of, row
+from tests.system.browser import pages
+from tests.system.browser.servers_page import Add, authorize, names, opened, path_of, row
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.demo.orders import OrdersServer
-from tests.servers.redis_server import RedisServer
 from tests.support.ports import free_port
+from tests.support.servers.redis_server import RedisServer
 
 DEADLINE = 600.0
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+ROOT = HERE.parents[2]
 TASK_STATES = "select state, count(*) from task_instance group by state"
 
 

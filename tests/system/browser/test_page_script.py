@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_oauth_provider.plugin.entry import OAuth2ServersPlugin
-from tests.browser.airflow_server import AirflowServer
-from tests.servers.scripted import Delay, ScriptedServer, token_json
+from tests.support.servers.scripted import Delay, ScriptedServer, token_json
+from tests.system.browser.airflow_server import AirflowServer
 
 # The suites of older Airflow versions collect this file too, without a browser.
 pytest.importorskip("playwright.sync_api", reason="needs the dev extra")
 
 from playwright.sync_api import expect
 
-from tests.browser import pages
-from tests.browser.servers_page import Add, names, opened, row
+from tests.system.browser import pages
+from tests.system.browser.servers_page import Add, names, opened, row
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -9,10 +9,10 @@ import pytest
 
 from airflow_oauth_provider.connection.fields import CONNECTION_TYPE
 from airflow_oauth_provider.connection.provider_form import default_extra
-from tests.browser.airflow_server import AirflowServer
-from tests.browser.servers_page import Add
 from tests.conftest import require_server
-from tests.servers.scripted import ScriptedServer
+from tests.support.servers.scripted import ScriptedServer
+from tests.system.browser.airflow_server import AirflowServer
+from tests.system.browser.servers_page import Add
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -28,7 +28,7 @@ def airflow() -> Iterator[AirflowServer]:
 @pytest.fixture(scope="module")
 def signed_in(airflow: AirflowServer) -> Iterator[Page]:
     """One browser for all tests here: starting it and signing in is the slow part."""
-    from tests.browser import pages  # the suites of older Airflow versions have no Playwright
+    from tests.system.browser import pages  # the suites of older Airflow versions have no Playwright
 
     if not pages.CHROMIUM:
         require_server("chromium not found: install the Debian package of that name")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.browser.airflow_server import AirflowServer
+from tests.system.browser.airflow_server import AirflowServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import FrameLocator, Locator, Page

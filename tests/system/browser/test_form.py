@@ -26,14 +26,14 @@ from airflow_oauth_provider.connection.fields import (
     STANDARD_FIELDS,
 )
 from airflow_oauth_provider.connection.provider_form import default_extra
-from tests.browser.airflow_server import AirflowServer
 from tests.conftest import require_server
-from tests.servers.oidc_server import Client, OidcServer
+from tests.support.servers.oidc_server import Client, OidcServer
+from tests.system.browser.airflow_server import AirflowServer
 
 # The suites of older Airflow versions collect this file too, without a browser.
 pytest.importorskip("playwright.sync_api", reason="needs the dev extra")
 
-from tests.browser import pages
+from tests.system.browser import pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
-from tests.servers.oidc_server import ServerMissingError
 from tests.support.ports import free_port
+from tests.support.servers.oidc_server import ServerMissingError
 from tests.support.waiting import listens, until
 
 
