@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tests.support.waiting import until
 from tests.system.browser.airflow_server import AirflowServer
 
 if TYPE_CHECKING:
@@ -28,9 +29,10 @@ def row(frame: FrameLocator, name: str) -> Locator:
     return frame.locator(f"tr[data-name='{name}']")
 
 
-def names(frame: FrameLocator) -> list[str]:
-    found: list[str] = frame.locator("tbody tr").evaluate_all("rows => rows.map(row => row.dataset.name)")
-    return found
+def expect_names(frame: FrameLocator, *expected: str) -> None:
+    """Wait until just these connections are shown, in this order."""
+    rows, names = frame.locator("tbody tr"), "rows => rows.map(row => row.dataset.name)"
+    until(lambda: rows.evaluate_all(names) == list(expected), f"the rows {expected}")
 
 
 def path_of(frame: FrameLocator) -> str:

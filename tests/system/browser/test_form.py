@@ -69,6 +69,7 @@ STORED: dict[str, Any] = {
     "request_headers": ["X-Tenant=emea"],
     "secret_headers": "X-Gateway-Key=third secret",
     "basic_encoding": "raw",
+    "discovery": True,
     "max_retry_attempts": 0,
     "max_wait": 90,
     "private_key": PRIVATE_KEY,
