@@ -9,7 +9,7 @@ WORKERS ?= 3
 VENV := .venv-$(VERSION)
 BIN := $(VENV)/bin
 # The tests of a file stay together and in order; files and groups that take longest begin.
-PYTEST := python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=20 $(ARGS)
+PYTEST := python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=20 $(ARGS)
 # Tests whose rows come from a set are listed in one order by all processes.
 export PYTHONHASHSEED := 1
 # Without compiled files each `import airflow` costs two seconds more.

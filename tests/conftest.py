@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -115,10 +115,13 @@ def _fault() -> None:
     """Carry the ids of the marker ``fault`` into a test's own id."""
 
 
-def _group(item: pytest.Item) -> str:
-    """Return what is run by one process in its order: a file, unless a marker names another group."""
-    marker = item.get_closest_marker("xdist_group")
-    return str(marker.args[0]) if marker else item.nodeid.partition("::")[0]
+BROWSER = "tests/system/browser/"
+
+
+def _group(nodeid: str) -> str:
+    """Return what one process runs, in its order: a file, or all tests that share one Airflow and browser."""
+    path = nodeid.partition("::")[0]
+    return BROWSER if path.startswith(BROWSER) else path
 
 
 def _weight(item: pytest.Item) -> float:
@@ -129,16 +132,25 @@ def _weight(item: pytest.Item) -> float:
     return 10.0 if item.get_closest_marker("slow") else 0.1
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name the group of each test for pytest-xdist, and let those begin that take longest."""
-    weights: defaultdict[str, float] = defaultdict(float)
-    for item in items:
-        group = _group(item)
-        item.add_marker(pytest.mark.xdist_group(group))
-        weights[group] += _weight(item)
+    """Let those begin that take longest, where pytest-xdist hands out groups in this order."""
     if items and hasattr(items[0].config, "workerinput"):
-        items.sort(key=lambda item: -weights[_group(item)])
+        weights: defaultdict[str, float] = defaultdict(float)
+        for item in items:
+            weights[_group(item.nodeid)] += _weight(item)
+        items.sort(key=lambda item: -weights[_group(item.nodeid)])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out whole groups; ``--dist loadgroup`` of pytest-xdist 3.8 does not, on pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    return ByGroup(config, log)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
