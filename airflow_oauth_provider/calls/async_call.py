@@ -66,7 +66,7 @@ class AsyncCall:
         """
         session, began = self._session, monotonic()
         client, build = session.auth.client, session.builder.build
-        token = client.held_token or await client.afirst_token(partial(build, method, endpoint, arguments))
+        token = client.held_token() or await client.afirst_token(partial(build, method, endpoint, arguments))
         self._request = request = build(method, endpoint, arguments)
         # None when the request could not be built a moment ago: the connection has changed meanwhile.
         token = token or await client.aget_token()

@@ -18,11 +18,19 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from airflow_oauth_provider.client import masking
+from airflow_oauth_provider.client.handed_out import HandedOutTokens
 from airflow_oauth_provider.client.reading import ConnectionReader
 from airflow_oauth_provider.client.report import Report, report_memory_hits
-from airflow_oauth_provider.client.token_flow import Acquire, Read, Refusal, TokenFlow, token_flow
-from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError
-from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor, redactor_of
+from airflow_oauth_provider.client.token_flow import (
+    Acquire,
+    Refusal,
+    TokenFlow,
+    acarry_out,
+    carry_out,
+    token_flow,
+)
+from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
 from airflow_oauth_provider.protocol.urls import Origin
 from airflow_oauth_provider.tokens import AccessToken
@@ -37,11 +45,8 @@ TEST_WAIT = 10.0
 """Seconds a person pressing Test waits at the most."""
 CHECK_WAIT = 20.0
 """Seconds a scheduled check waits for one token at the most."""
-HANDED_OUT = 32
-"""Tokens remembered for redacting: a call that takes long may be answered after they were renewed."""
 MOST_UNREPORTED = 1024
 """Tokens from memory that are reported at once: a report for each would take longer than the hit."""
-_Advance = Callable[[], Read | Acquire]
 
 
 class OAuth2Client:
@@ -72,9 +77,8 @@ class OAuth2Client:
         self._checks: WeakKeyDictionary[asyncio.AbstractEventLoop, deque[Callable[[], object]]] = (
             WeakKeyDictionary()
         )
-        self._handed_out: deque[AccessToken] = deque(maxlen=HANDED_OUT)
+        self._handed_out = HandedOutTokens()
         self._last: AccessToken | None = None
-        self._redactor: tuple[ClientSettings, dict[str, None], Redactor] | None = None
         # Hits are reported by the 1st, 2nd, 4th … and then by every 1024th, and before a search.
         self._hits = 0
         self._hits_to_report = self._hits_left = 1
@@ -92,9 +96,8 @@ class OAuth2Client:
         """What deserves a warning about the connection as last read."""
         return self._reader.warnings
 
-    @property
     def held_token(self) -> AccessToken | None:
-        """The token in memory, while it is not even worth renewing.
+        """Return the token in memory, while it is not even worth renewing.
 
         The path of nearly every call: as :meth:`Slot.fresh`, written out here to save the call.
         """
@@ -112,7 +115,7 @@ class OAuth2Client:
         :param force: a new one, whatever is held.
         :raises OAuthError: when there is none to be had within ``max_wait``.
         """
-        token = None if force else self.held_token
+        token = None if force else self.held_token()
         if token is not None:
             return token
         return _required(self._run(self._flow(force=force)))
@@ -139,7 +142,7 @@ class OAuth2Client:
 
     async def aget_token(self, *, force: bool = False) -> AccessToken:
         """Do what :meth:`get_token` does; a token in memory comes without awaiting anything."""
-        token = None if force else self.held_token
+        token = None if force else self.held_token()
         if token is not None:
             return token
         run = partial(self._arun, force=force)
@@ -231,15 +234,7 @@ class OAuth2Client:
     def redactor(self) -> Redactor:
         """Removes what may not appear in anything shown: the secrets, and tokens that calls have used."""
         settings = self._reader.settings
-        if settings is None:
-            return NOTHING
-        tokens = {token.value: None for token in self._handed_out}
-        if current := self._slot.current():
-            tokens[current.value] = None
-        known = self._redactor
-        if known is None or known[0] is not settings or known[1] != tokens:
-            known = self._redactor = settings, tokens, redactor_of(settings, *tokens)
-        return known[2]
+        return NOTHING if settings is None else self._handed_out.redactor(settings, self._slot.current())
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave settings and tokens behind: the other process reads the connection itself."""
@@ -255,39 +250,17 @@ class OAuth2Client:
         return token_flow(self.conn_id, settings, read_anew=read_anew, force=force, refusal=refusal)
 
     def _run(self, flow: TokenFlow) -> AccessToken | None:
-        """Carry out in this thread what the flow asks for."""
-        advance: _Advance = flow.__next__
-        while True:
-            try:
-                effect = advance()
-            except StopIteration as end:
-                granted = self._hand_out(end.value)
-                if granted is not None:
-                    masking.mask_token(granted)
-                return granted
-            try:
-                result = self._read() if isinstance(effect, Read) else self._acquire(effect)
-                advance = partial(flow.send, result)
-            except InvalidClientError as error:
-                advance = partial(flow.throw, error)
+        granted = self._hand_out(carry_out(flow, self._read, self._acquire))
+        if granted is not None:
+            masking.mask_token(granted)
+        return granted
 
     async def _arun(self, *, force: bool = False, refusal: Refusal | None = None) -> AccessToken | None:
-        """Carry out what the flow asks for without blocking the loop."""
         flow = self._flow(force=force, refusal=refusal)
-        advance: _Advance = flow.__next__
-        while True:
-            try:
-                effect = advance()
-            except StopIteration as end:
-                granted = self._hand_out(end.value)
-                if granted is not None:
-                    await masking.amask_token(granted)
-                return granted
-            try:
-                result = await (self._aread() if isinstance(effect, Read) else self._aacquire(effect))
-                advance = partial(flow.send, result)
-            except InvalidClientError as error:
-                advance = partial(flow.throw, error)
+        granted = self._hand_out(await acarry_out(flow, self._aread, self._aacquire))
+        if granted is not None:
+            await masking.amask_token(granted)
+        return granted
 
     def _read(self) -> ClientSettings:
         return self._use(self._reader.read())
@@ -346,7 +319,7 @@ class OAuth2Client:
         """Remember a token that leaves, for redacting what comes back."""
         if token is not None and token is not self._last:
             self._last = token
-            self._handed_out.append(token)
+            self._handed_out.add(token)
         return token
 
     def _count(self, token: AccessToken | None) -> AccessToken | None:

@@ -128,8 +128,9 @@ class OAuth2Hook(AsyncCalls, HttpHook):
         :raises TokenResponseError: when its answer is no token.
         :raises TransportError: when it does not answer within ``max_wait`` seconds.
         """
-        token = None if force else self._client.held_token
-        return token or self._client.get_token(force=force)
+        if not force and (token := self._client.held_token()) is not None:
+            return token
+        return self._client.get_token(force=force)
 
     async def aget_token(self, force: bool = False) -> AccessToken:
         """Return an access token that may be used now, without blocking the event loop.

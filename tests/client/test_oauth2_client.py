@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from airflow_oauth_provider.client.oauth2_client import HANDED_OUT, OAuth2Client
+from airflow_oauth_provider.client.handed_out import HANDED_OUT
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.protocol.redaction import NOTHING
 from tests.support.servers.scripted import token_json
@@ -16,7 +17,7 @@ from tests.support.service import Service
 
 def test_nothing_is_asked_before_a_token_is(service: Service) -> None:
     client = OAuth2Client("my_api", service.connection())
-    assert client.held_token is None
+    assert client.held_token() is None
     assert client.redactor is NOTHING
     assert client.settings.client_id == "my-client"
     assert service.server.requests == []
@@ -36,7 +37,7 @@ def test_another_process_makes_its_own(service: Service) -> None:
     client.get_token()
     copied = pickle.loads(pickle.dumps(client))
     assert copied.conn_id == "my_api"
-    assert copied.held_token is None
+    assert copied.held_token() is None
     assert b"a-client-secret" not in pickle.dumps(client)
 
 

@@ -1,0 +1,37 @@
+"""The tokens that a client has handed out, for redacting what comes back."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from airflow_oauth_provider.protocol.redaction import Redactor, redactor_of
+from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.tokens import AccessToken
+
+HANDED_OUT = 32
+"""Tokens remembered: a call that takes long may be answered after they were renewed."""
+
+
+class HandedOutTokens:
+    """The last tokens; the redactor that knows them is made anew only when they, or the settings, change."""
+
+    def __init__(self) -> None:
+        self._tokens: deque[AccessToken] = deque(maxlen=HANDED_OUT)
+        self._known: tuple[ClientSettings, dict[str, None], Redactor] | None = None
+
+    def add(self, token: AccessToken) -> None:
+        """Remember a token."""
+        self._tokens.append(token)
+
+    def redactor(self, settings: ClientSettings, current: AccessToken | None) -> Redactor:
+        """Return what removes the secrets of *settings* and the tokens from a text.
+
+        :param current: the token in memory, which others may have been handed.
+        """
+        tokens = {token.value: None for token in self._tokens}
+        if current is not None:
+            tokens[current.value] = None
+        known = self._known
+        if known is None or known[0] is not settings or known[1] != tokens:
+            known = self._known = settings, tokens, redactor_of(settings, *tokens)
+        return known[2]
