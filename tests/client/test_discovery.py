@@ -69,7 +69,8 @@ def test_one_fetch_for_many_tokens_threads_and_coroutines(issuer: IssuerServer) 
     assert set(issuer.token_requests) == {"/endpoint"}
 
 
-def test_an_endpoint_that_moves_is_found_again(issuer: IssuerServer) -> None:
+def test_an_endpoint_that_moves_is_found_again(issuer: IssuerServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_oauth_provider.protocol.token.server.MOVED_AFTER", 0.0)
     issuer.client().get_token()
     issuer.endpoint = "/moved"
     assert issuer.client().get_token(force=True).value == "tok-3"

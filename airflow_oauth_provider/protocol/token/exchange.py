@@ -95,7 +95,8 @@ class Exchange(Generic[Result]):
             result = yield from self._attempt()
             if not isinstance(result, _Refused):
                 return result
-            if self.message.lookup is not None and self.message.lookup.has_moved(result.kind):
+            lookup = self.message.lookup
+            if lookup is not None and lookup.has_moved(result.kind, self.moment.wall):
                 continue
             wait = self._wait_before_retry(result)
             if wait > 0:

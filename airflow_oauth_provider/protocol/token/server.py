@@ -17,6 +17,9 @@ from airflow_oauth_provider.protocol.token.discovery import discovery
 from airflow_oauth_provider.protocol.token.metadata import KEPT, KnownMetadata, Metadata
 from airflow_oauth_provider.protocol.urls import Url
 
+MOVED_AFTER = 60.0
+"""Seconds for which metadata is believed though its endpoint is not there: a server that is broken, and not
+moved, is not to be asked twice as often for it."""
 # What a token endpoint that has moved away comes to: a status, or no connection to it.
 _MOVED: frozenset[object] = frozenset(
     {301, 302, 303, 307, 308, 404, 405, 410, Fault.DNS, Fault.UNREACHABLE, Fault.TLS_CERTIFICATE}
@@ -91,12 +94,15 @@ class ServerLookup:
         moment = (yield Remember(self._known)).moment
         return metadata, moment
 
-    def has_moved(self, kind: object) -> bool:
+    def has_moved(self, kind: object, now: float) -> bool:
         """Whether metadata is to be fetched anew after a failed request; true once.
 
         :param kind: HTTP status or fault that the request ended with.
+        :param now: seconds since the epoch.
         """
         if self._known is None or self._fetched or kind not in _MOVED:
+            return False
+        if 0 <= now - self._known.fetched_at < MOVED_AFTER:
             return False
         self._known = None
         return True

@@ -114,6 +114,14 @@ def test_an_issuer_that_moves_its_endpoint() -> None:
     assert run.called == ["idp.example/token", WELL_KNOWN, "idp.example/new"]
 
 
+def test_metadata_of_just_now_is_believed() -> None:
+    """So an endpoint that is broken costs one token request an acquisition, and not two."""
+    run = Run({"idp.example/token": GONE})
+    with pytest.raises(Exception, match="404"):
+        run.of(given(), known(59))
+    assert run.called == ["idp.example/token"]
+
+
 def test_an_endpoint_that_is_gone_is_looked_up_once() -> None:
     run = Run({"idp.example/token": GONE, WELL_KNOWN: HttpResponse(200, (), document())})
     with pytest.raises(Exception, match="404"):
