@@ -53,6 +53,11 @@ class Module:
                 if statements:
                     yield (node.end_lineno or node.lineno) - statements[0].lineno + 1
 
+    def has_code(self) -> bool:
+        """Whether it defines a function or a class."""
+        definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+        return any(isinstance(node, definitions) for node in ast.walk(self.tree))
+
     def imported_names(self) -> Iterator[str]:
         """Yield what it imports of the package whenever it runs, in functions too, not for type checkers."""
         for node in _running(self.tree):
@@ -106,8 +111,8 @@ def _module_of(name: str, names: set[str]) -> str | None:
 
 
 def to_be_tested(all_modules: list[Module]) -> list[Module]:
-    """Return the modules that hold code: not the ``__init__`` of a room."""
-    return [module for module in all_modules if module.path.stem != "__init__"]
+    """Return the modules that hold code: not the ``__init__`` of a room, nor a table that another reads."""
+    return [module for module in all_modules if module.path.stem != "__init__" and module.has_code()]
 
 
 def untested(all_modules: list[Module], root: Path = ROOT) -> list[Module]:

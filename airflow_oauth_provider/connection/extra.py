@@ -26,10 +26,13 @@ class Extra:
 
     :param text: JSON.
     :raises ConfigurationError: when it is no JSON object.
+
+    ``warnings`` takes what deserves one, while the connection is read.
     """
 
     def __init__(self, conn_id: str, text: Any) -> None:
         self.conn_id = conn_id
+        self.warnings: list[str] = []
         try:
             self.content = parse_extra(text)
         except FieldError as error:

@@ -1,0 +1,1 @@
+"""The table of the connection's fields, section by section of the form."""

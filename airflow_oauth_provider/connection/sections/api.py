@@ -1,0 +1,53 @@
+"""Fields of the protected API."""
+
+from __future__ import annotations
+
+from airflow_oauth_provider.connection.field_kinds import Field, Kind
+
+_API = "API"
+
+API_FIELDS: tuple[Field, ...] = (
+    Field(
+        "base_url",
+        _API,
+        "API base URL",
+        "Endpoints are joined to it, and the token goes nowhere else. Example: https://api.example/v1",
+    ),
+    Field(
+        "allowed_origins",
+        _API,
+        "Further allowed origins",
+        "Other places the token may go to, one a line. Example: https://files.example",
+        Kind.LIST,
+    ),
+    Field(
+        "api_headers",
+        _API,
+        "API headers",
+        "Sent with every API call: name=value, one a line; no secrets. Example: Accept=application/json",
+        Kind.PAIRS,
+    ),
+    Field(
+        "probe_path",
+        _API,
+        "Probe path",
+        "A path below the base URL that connection tests and checks GET with the token. Example: /health",
+    ),
+    Field(
+        "require_scopes",
+        _API,
+        "Required scopes",
+        "Fail when the server grants less: space-delimited. A server that does not name what it grants is "
+        "taken to have granted what was asked for. Example: orders.read",
+        Kind.WORDS,
+    ),
+    Field(
+        "refresh_on_status",
+        _API,
+        "Refresh on status",
+        "HTTP statuses of the API that may mean a dead token, one a line. Left empty: 401.",
+        Kind.LIST,
+        minimum=400,
+        maximum=499,
+    ),
+)

@@ -1,0 +1,126 @@
+"""Fields of the token request, and of how it is repeated."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from airflow_oauth_provider.connection.field_kinds import Field, Kind
+from airflow_oauth_provider.protocol.client.methods import DEFAULT_METHOD, METHODS
+
+_TOKEN = "Token request"
+_RETRY = "Retry"
+
+TOKEN_REQUEST_FIELDS: tuple[Field, ...] = (
+    Field(
+        "auth_method",
+        _TOKEN,
+        "Authentication method",
+        "How this client proves who it is. Most servers want the secret as Basic or in the body.",
+        Kind.ENUM,
+        DEFAULT_METHOD,
+        MappingProxyType({method.name: method.label for method in METHODS.values()}),
+    ),
+    Field(
+        "scope",
+        _TOKEN,
+        "Scope",
+        "What the token is good for: space-delimited, case-sensitive. Example: orders.read orders.write",
+        Kind.WORDS,
+    ),
+    Field(
+        "include_scope",
+        _TOKEN,
+        "Include scope",
+        "Include the scope in the access token request.",
+        Kind.BOOLEAN,
+        True,
+    ),
+    Field(
+        "audience",
+        _TOKEN,
+        "Audience",
+        "The API the token is for, where the server wants it so (Auth0). Example: https://api.example",
+    ),
+    Field(
+        "resource",
+        _TOKEN,
+        "Resources",
+        "URIs of the APIs the token is for (RFC 8707), one a line. Example: https://api.example/orders",
+        Kind.LIST,
+    ),
+    Field(
+        "query_params",
+        _TOKEN,
+        "Query parameters",
+        "Added to the access token URL: name=value, one a line. Example: tenant=emea. No secrets here.",
+        Kind.PAIRS,
+    ),
+    Field(
+        "post_params",
+        _TOKEN,
+        "Post parameters",
+        "Added to the body of the token request: name=value, one a line. Example: realm=production",
+        Kind.PAIRS,
+    ),
+    Field(
+        "secret_params",
+        _TOKEN,
+        "Secret post parameters",
+        "Like the post parameters, but masked: name=value, one a line. Example: account_password=…",
+        Kind.SECRET_PAIRS,
+    ),
+    Field(
+        "request_headers",
+        _TOKEN,
+        "Request headers",
+        "Sent to the token server only: name=value, one a line. Example: X-Tenant=emea",
+        Kind.PAIRS,
+    ),
+    Field(
+        "secret_headers",
+        _TOKEN,
+        "Secret request headers",
+        "Like the request headers, but masked: name=value, one a line. Example: X-Gateway-Key=…",
+        Kind.SECRET_PAIRS,
+    ),
+    Field(
+        "basic_encoding",
+        _TOKEN,
+        "Basic encoding",
+        "How id and secret enter Basic authentication. Try raw if a correct secret with special "
+        "characters is refused.",
+        Kind.ENUM,
+        "rfc6749",
+        MappingProxyType(
+            {"rfc6749": "Form-encoded, as RFC 6749 demands (rfc6749)", "raw": "As they are (raw)"}
+        ),
+    ),
+    Field(
+        "discovery",
+        _TOKEN,
+        "Discovery",
+        "The access token URL above is the issuer: its metadata names the token endpoint (RFC 8414).",
+        Kind.BOOLEAN,
+        False,
+    ),
+    Field(
+        "max_retry_attempts",
+        _RETRY,
+        "Maximum retry attempts",
+        "Further token requests after the first one failed for a temporary reason: 0 to 10.",
+        Kind.INTEGER,
+        3,
+        minimum=0,
+        maximum=10,
+    ),
+    Field(
+        "max_wait",
+        _RETRY,
+        "Maximum wait duration (seconds)",
+        "Longest time one caller waits for a token, all attempts and pauses included: up to 3600.",
+        Kind.SECONDS,
+        60,
+        above=0,
+        maximum=3600,
+    ),
+)

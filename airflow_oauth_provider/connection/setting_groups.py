@@ -1,0 +1,112 @@
+"""From the extra of a connection to its settings, one section of the form after the other."""
+
+from __future__ import annotations
+
+import json
+
+from airflow_oauth_provider.connection import checks
+from airflow_oauth_provider.connection.extra import Extra
+from airflow_oauth_provider.connection.hosts import require_host
+from airflow_oauth_provider.connection.parsing import FieldError, parse_claims
+from airflow_oauth_provider.deployment.policy import Policy
+from airflow_oauth_provider.protocol import settings as s
+from airflow_oauth_provider.protocol.client.methods import Method
+from airflow_oauth_provider.protocol.urls import Url, UrlError, host_allowed, parse_url, with_scheme
+
+
+def request_settings(extra: Extra, token_url: Url) -> s.RequestSettings:
+    """Return what the token request carries."""
+    request = s.RequestSettings(
+        scope=extra.scopes("scope"),
+        include_scope=extra.value("include_scope"),
+        audience=extra.value("audience"),
+        resources=extra.value("resource") or (),
+        query_params=extra.value("query_params") or (),
+        post_params=extra.value("post_params") or (),
+        secret_params=extra.secret_pairs("secret_params"),
+        headers=extra.headers("request_headers"),
+        secret_headers=extra.secret_headers("secret_headers"),
+        basic_encoding=extra.value("basic_encoding"),
+    )
+    for field, message in checks.bad_request(request, token_url):
+        extra.fail(field, message)
+    return request
+
+
+def assertion_settings(extra: Extra) -> s.AssertionSettings:
+    """Return how assertions are made and signed."""
+    try:
+        claims = parse_claims(extra.content.get("jwt_claims"))
+    except FieldError as error:
+        extra.fail("jwt_claims", str(error))
+    return s.AssertionSettings(
+        algorithm=extra.value("jwt_algorithm"),
+        key_id=extra.value("key_id"),
+        lifetime=extra.value("jwt_lifetime"),
+        audience=extra.value("jwt_audience"),
+        claims=json.dumps(claims, sort_keys=True),
+        private_key=extra.secret("private_key"),
+        private_key_passphrase=extra.secret("private_key_passphrase"),
+    )
+
+
+def api_settings(extra: Extra, policy: Policy) -> s.ApiSettings:
+    """Return where the token may go, and what is sent along."""
+    base_url = _api_url(extra, policy, "base_url", extra.value("base_url"))
+    texts = extra.value("allowed_origins") or ()
+    others = [_api_url(extra, policy, "allowed_origins", text) for text in texts]
+    origins = tuple(dict.fromkeys(url.origin for url in (base_url, *others) if url))
+    api = s.ApiSettings(
+        base_url=base_url,
+        origins=origins,
+        headers=extra.headers("api_headers"),
+        probe_path=extra.value("probe_path"),
+        require_scopes=extra.scopes("require_scopes"),
+        refresh_on_status=extra.statuses(),
+        listed_hosts=policy.api_hosts,
+    )
+    for field, message in checks.bad_api(api):
+        extra.fail(field, message)
+    return api
+
+
+def _api_url(extra: Extra, policy: Policy, field: str, text: str | None) -> Url | None:
+    if text is None:
+        return None
+    try:
+        url = parse_url(with_scheme(text), query_allowed=False)
+    except UrlError as error:
+        extra.fail(field, str(error))
+    require_host(extra, field, url, policy.api_hosts, "allowed_api_hosts")
+    return url
+
+
+def network_settings(extra: Extra, policy: Policy, token_url: Url) -> s.NetworkSettings:
+    """Return how servers are reached."""
+    network = s.NetworkSettings(
+        ca_certificates=extra.value("ca_certificates"),
+        verify_tls=extra.value("verify_tls"),
+        request_timeout=extra.value("request_timeout"),
+        proxy_url=extra.secret("proxy_url"),
+        token_host_listed=host_allowed(token_url.origin, policy.token_hosts),
+    )
+    for field, message in checks.bad_network(network, policy):
+        extra.fail(field, message)
+    if not network.verify_tls:
+        extra.warnings.append(
+            "TLS certificates are not verified (verify_tls is off): anyone between may read the secret"
+        )
+    return network
+
+
+def custom_provider(extra: Extra, policy: Policy, method: Method) -> s.CustomProvider | None:
+    """Return the callable that gets tokens, where the method wants one."""
+    name = extra.value("custom_provider")
+    if method.function is not None:
+        if name:
+            extra.warnings.append(f"custom_provider is ignored: auth_method is {method.name}")
+        return None
+    try:
+        return checks.load_custom_provider(name, policy)
+    except FieldError as error:
+        extra.fail("custom_provider", str(error))
