@@ -13,6 +13,7 @@ from types import MappingProxyType
 from airflow_oauth_provider.connection.field_kinds import Field, StandardField
 from airflow_oauth_provider.connection.sections.api import API_FIELDS
 from airflow_oauth_provider.connection.sections.credential import CREDENTIAL_FIELDS
+from airflow_oauth_provider.connection.sections.essentials import ESSENTIAL_FIELDS
 from airflow_oauth_provider.connection.sections.network import NETWORK_FIELDS
 from airflow_oauth_provider.connection.sections.organisation import ORGANISATION_FIELDS
 from airflow_oauth_provider.connection.sections.token_request import TOKEN_REQUEST_FIELDS
@@ -48,6 +49,7 @@ STANDARD_FIELDS = (
 HIDDEN_STANDARD_FIELDS = ("port", "schema")
 
 FIELDS: tuple[Field, ...] = (
+    *ESSENTIAL_FIELDS,
     *TOKEN_REQUEST_FIELDS,
     *CREDENTIAL_FIELDS,
     *API_FIELDS,

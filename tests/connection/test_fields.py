@@ -38,3 +38,10 @@ def test_the_standard_fields_of_airflow_are_either_named_or_hidden() -> None:
     named = [entry.key for entry in STANDARD_FIELDS]
     assert named == ["host", "login", "password"]
     assert HIDDEN_STANDARD_FIELDS == ("port", "schema")
+
+
+@pytest.mark.fault("F47")
+def test_the_first_section_holds_what_nearly_every_connection_needs() -> None:
+    first = FIELDS[0].section
+    essentials = [entry.key for entry in FIELDS if entry.section == first]
+    assert (first, essentials) == ("Essentials", ["auth_method", "scope", "audience", "base_url"])

@@ -8,12 +8,6 @@ _API = "API"
 
 API_FIELDS: tuple[Field, ...] = (
     Field(
-        "base_url",
-        _API,
-        "API base URL",
-        "Endpoints are joined to it, and the token goes nowhere else. Example: https://api.example/v1",
-    ),
-    Field(
         "allowed_origins",
         _API,
         "Further allowed origins",

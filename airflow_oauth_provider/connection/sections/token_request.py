@@ -5,28 +5,11 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from airflow_oauth_provider.connection.field_kinds import Field, Kind
-from airflow_oauth_provider.protocol.client.methods import DEFAULT_METHOD, METHODS
 
 _TOKEN = "Token request"
 _RETRY = "Retry"
 
 TOKEN_REQUEST_FIELDS: tuple[Field, ...] = (
-    Field(
-        "auth_method",
-        _TOKEN,
-        "Authentication method",
-        "How this client proves who it is. Most servers want the secret as Basic or in the body.",
-        Kind.ENUM,
-        DEFAULT_METHOD,
-        MappingProxyType({method.name: method.label for method in METHODS.values()}),
-    ),
-    Field(
-        "scope",
-        _TOKEN,
-        "Scope",
-        "What the token is good for: space-delimited, case-sensitive. Example: orders.read orders.write",
-        Kind.WORDS,
-    ),
     Field(
         "include_scope",
         _TOKEN,
@@ -34,12 +17,6 @@ TOKEN_REQUEST_FIELDS: tuple[Field, ...] = (
         "Include the scope in the access token request.",
         Kind.BOOLEAN,
         True,
-    ),
-    Field(
-        "audience",
-        _TOKEN,
-        "Audience",
-        "The API the token is for, where the server wants it so (Auth0). Example: https://api.example",
     ),
     Field(
         "resource",
