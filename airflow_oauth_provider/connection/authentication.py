@@ -17,6 +17,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from airflow_oauth_provider.deployment.policy import Policy
+from airflow_oauth_provider.protocol.client.algorithms import one_of
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
 from airflow_oauth_provider.protocol.client.methods import RESERVED_CLAIMS, Needs, method_of
 from airflow_oauth_provider.protocol.settings import AssertionSettings, ClientSettings, RequestSettings
@@ -123,11 +124,15 @@ def with_algorithm(settings: ClientSettings, *, thorough: bool = True) -> Client
     if method.needs is Needs.KEY and method.signs and options.private_key is not None:
         key = load_signing_key(options.private_key, options.private_key_passphrase, thorough=thorough)
         algorithms = key.algorithms
+        if options.algorithm is not None:
+            key.require(options.algorithm)
     if not algorithms:
         return settings
-    if options.algorithm is not None and options.algorithm not in algorithms:
+    algorithm = options.algorithm or algorithms[0]
+    if algorithm not in algorithms:
         raise KeyMaterialError(
-            f"{options.algorithm} does not fit method and key: it must be {' or '.join(algorithms)}",
+            f"{algorithm} does not fit the client secret, with which {method.name} signs: it must be "
+            f"{one_of(algorithms)}",
             "jwt_algorithm",
         )
-    return replace(settings, assertion=replace(options, algorithm=options.algorithm or algorithms[0]))
+    return replace(settings, assertion=replace(options, algorithm=algorithm))

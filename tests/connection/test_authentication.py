@@ -1,24 +1,42 @@
+"""The authentication method, and what a connection has to authenticate with."""
+
 from __future__ import annotations
 
+import base64
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
 
+from airflow_oauth_provider.authorizations.description import certificate_expires_at, describe
 from airflow_oauth_provider.connection.authentication import (
     bad_authentication,
     named_origin,
     with_algorithm,
     without_unused,
 )
+from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import Policy
+from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.protocol.client.algorithms import KeyKind, algorithms_of
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError
 from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.settings import AssertionSettings
+from airflow_oauth_provider.protocol.token.request import build_token_request
 from airflow_oauth_provider.protocol.urls import UrlError
-from tests.protocol.client.test_methods import EC_KEY, pem
+from tests.connection.test_checks import KEY_METHOD, connection
 from tests.support.builders import settings
+from tests.support.keys import BY_ALGORITHM, KEYS, RSA, jwk, pem
 
-KEY = {"private_key": Secret(pem(EC_KEY))}
+KEY = {"private_key": Secret(pem(KEYS[KeyKind.P256]))}
 SIGNED: dict[str, Any] = {"auth_method": "client_secret_jwt", "client_secret": Secret("s" * 32)}
+
+
+def resolved(**changes: Any) -> AssertionSettings:
+    return resolve(connection(**changes), Policy()).settings.assertion
 
 
 def problems(policy: Policy | None = None, **changes: Any) -> list[str]:
@@ -106,3 +124,80 @@ def test_the_algorithm_follows_from_method_and_key() -> None:
     with pytest.raises(KeyMaterialError) as caught:
         with_algorithm(wrong)
     assert caught.value.field == "jwt_algorithm"
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_the_algorithm_follows_the_key(kind: KeyKind) -> None:
+    assert resolved(**KEY_METHOD, private_key=pem(KEYS[kind])).algorithm == algorithms_of(kind)[0]
+
+
+@pytest.mark.parametrize("algorithm", BY_ALGORITHM)
+def test_it_can_be_any_that_the_key_fits(algorithm: str) -> None:
+    given = {"private_key": pem(BY_ALGORITHM[algorithm]), "jwt_algorithm": algorithm}
+    assert resolved(**KEY_METHOD, **given).algorithm == algorithm
+
+
+@pytest.mark.parametrize(("algorithm", "size"), [("HS256", 32), ("HS384", 48), ("HS512", 64)])
+def test_a_secret_of_just_enough_bytes(algorithm: str, size: int) -> None:
+    given = {"auth_method": "client_secret_jwt", "jwt_algorithm": algorithm, "password": "s" * size}
+    assert resolved(**given).algorithm == algorithm
+
+
+@pytest.mark.fault("C50")
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({**KEY_METHOD, "private_key": pem(RSA), "jwt_algorithm": "ES256"}, ("ES256", "RSA of 2048 bits")),
+        (
+            {**KEY_METHOD, "private_key": pem(KEYS[KeyKind.P384]), "jwt_algorithm": "ES256"},
+            ("ES256", "EC P-384", "ES384"),
+        ),
+        (
+            {**KEY_METHOD, "private_key": pem(KEYS[KeyKind.ED25519]), "jwt_algorithm": "HS256"},
+            ("HS256", "Ed25519"),
+        ),
+        (
+            {"auth_method": "client_secret_jwt", "password": "s" * 64, "jwt_algorithm": "RS256"},
+            ("RS256", "client secret", "HS256, HS384 or HS512"),
+        ),
+        (
+            {**KEY_METHOD, "private_key": jwk(RSA, alg="PS256"), "jwt_algorithm": "RS256"},
+            ("RS256", "RSA of 2048 bits", "PS256"),
+        ),
+    ],
+    ids=["type", "curve", "secret-for-key", "key-for-secret", "alg-of-the-JWK"],
+)
+def test_a_misfit_names_both(changes: dict[str, Any], named: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        resolved(**changes)
+    assert caught.value.field == "jwt_algorithm"
+    assert all(name in str(caught.value) for name in named), caught.value
+
+
+@pytest.mark.parametrize("form", ["PEM", "JWK", "PKCS#12"])
+def test_no_key_is_parsed_twice(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For one connection, read and shown again and again, and a JWT for each request."""
+    parsed = []
+    for module, name in (
+        (serialization, "load_pem_private_key"),
+        (serialization.pkcs12, "load_key_and_certificates"),
+        (jwt, "PyJWK"),
+    ):
+        original = getattr(module, name)
+
+        def counted(*args: Any, _original: Any = original, **options: Any) -> Any:
+            parsed.append(args)
+            return _original(*args, **options)
+
+        monkeypatch.setattr(module, name, counted)
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    p12 = pkcs12.serialize_key_and_certificates(b"c", key, None, None, serialization.NoEncryption())
+    text = {"PEM": pem(key), "JWK": jwk(key), "PKCS#12": base64.b64encode(p12).decode()}[form]
+    given = connection(**KEY_METHOD, private_key=text)
+    for _ in range(3):
+        client = resolve(given, Policy()).settings
+        for _ in range(3):
+            build_token_request(client, client.server.url, now=0.0, entropy=bytes)
+        assert certificate_expires_at(client) is None
+        assert describe(given, Policy()).status is not None
+    assert len(parsed) == 1

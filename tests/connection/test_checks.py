@@ -54,7 +54,7 @@ def deep(levels: int) -> Any:
 
 
 EC_KEY = pem(ec.generate_private_key(ec.SECP256R1()))
-P384_KEY = pem(ec.generate_private_key(ec.SECP384R1()))
+K1_KEY = pem(ec.generate_private_key(ec.SECP256K1()))
 P192_KEY = pem(ec.generate_private_key(ec.SECP192R1()))
 WEAK_RSA = pem(rsa.generate_private_key(public_exponent=65537, key_size=1024))
 LOCKED = pem(ec.generate_private_key(ec.SECP256R1()), b"passphrase")
@@ -145,9 +145,25 @@ ROWS = [
     ("unverified-text[C45]", {"verify_tls": "false"}, "verify_tls"),
     ("RSA-1024[C49]", {**KEY_METHOD, "private_key": WEAK_RSA}, "private_key"),
     ("P-192[C49]", {**KEY_METHOD, "private_key": P192_KEY}, "private_key"),
-    ("P-384[C49]", {**KEY_METHOD, "private_key": P384_KEY}, "private_key"),
+    ("secp256k1[C49]", {**KEY_METHOD, "private_key": K1_KEY}, "private_key"),
     ("alg-none[C50]", {**KEY_METHOD, "private_key": EC_KEY, "jwt_algorithm": "none"}, "jwt_algorithm"),
     ("RS256-with-EC[C50]", {**KEY_METHOD, "private_key": EC_KEY, "jwt_algorithm": "RS256"}, "jwt_algorithm"),
+    (
+        "ES384-with-P-256[C50]",
+        {**KEY_METHOD, "private_key": EC_KEY, "jwt_algorithm": "ES384"},
+        "jwt_algorithm",
+    ),
+    (
+        "HS384-40-bytes[C50]",
+        {"auth_method": "client_secret_jwt", "password": "s" * 40, "jwt_algorithm": "HS384"},
+        "password",
+    ),
+    (
+        "HS512-63-bytes[C50]",
+        {"auth_method": "client_secret_jwt", "password": "s" * 63, "jwt_algorithm": "HS512"},
+        "password",
+    ),
+    ("key-as-secret[C50]", {"auth_method": "client_secret_jwt", "password": EC_KEY}, "password"),
     ("HS256-16-bytes[C50]", {"auth_method": "client_secret_jwt", "password": "0123456789abcdef"}, "password"),
     (
         "RS256-with-secret[C50]",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import Connection
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.field_kinds import Field, Kind
@@ -375,23 +375,6 @@ class TestWarnings:
 
 class TestKeys:
     """Keys and their algorithms."""
-
-    @pytest.mark.parametrize(
-        "key, algorithm",
-        [
-            (rsa.generate_private_key(public_exponent=65537, key_size=2048), "RS256"),
-            (ec.generate_private_key(ec.SECP256R1()), "ES256"),
-            (ed25519.Ed25519PrivateKey.generate(), "EdDSA"),
-        ],
-        ids=["RSA", "EC", "Ed25519"],
-    )
-    def test_the_algorithm_follows_the_key(self, key: Any, algorithm: str) -> None:
-        settings = settings_of(KEY_METHOD, private_key=pem(key))
-        assert settings.assertion.algorithm == algorithm
-
-    def test_rsa_can_do_ps256_too(self) -> None:
-        key = pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
-        assert settings_of(KEY_METHOD, private_key=key, jwt_algorithm="PS256").assertion.algorithm == "PS256"
 
     def test_a_locked_key_with_its_passphrase(self) -> None:
         key = pem(ec.generate_private_key(ec.SECP256R1()), b"the passphrase")

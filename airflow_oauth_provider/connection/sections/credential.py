@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from airflow_oauth_provider.connection.field_kinds import Field, Kind
+from airflow_oauth_provider.protocol.client.algorithms import labels
 
 _JWT = "JWT and certificate"
 
@@ -14,7 +15,7 @@ CREDENTIAL_FIELDS: tuple[Field, ...] = (
         _JWT,
         "Private key",
         "For private_key_jwt: PEM, JWK, or Base64 of a PKCS#12 file (certificate with key). RSA of at "
-        "least 2048 bits, EC P-256 or Ed25519.",
+        "least 2048 bits, EC (P-256, P-384, P-521) or Ed25519.",
         Kind.SECRET_TEXT,
     ),
     Field(
@@ -28,18 +29,11 @@ CREDENTIAL_FIELDS: tuple[Field, ...] = (
         "jwt_algorithm",
         _JWT,
         "JWT algorithm",
-        "Left empty: HS256 for a secret, and for a key the algorithm of its type (RSA: RS256).",
+        "One that the key fits. Left empty: HS256 for a secret, RS256 for an RSA key, and for others the "
+        "one of their curve.",
         Kind.ENUM,
         None,
-        MappingProxyType(
-            {
-                "RS256": "RS256 (RSA)",
-                "PS256": "PS256 (RSA-PSS)",
-                "ES256": "ES256 (EC P-256)",
-                "EdDSA": "EdDSA (Ed25519)",
-                "HS256": "HS256 (client secret)",
-            }
-        ),
+        MappingProxyType(labels()),
     ),
     Field(
         "key_id",

@@ -1,8 +1,8 @@
-"""Signing keys: PEM, PKCS#12 or JWK in, a checked key and its algorithm out.
+"""Signing keys: PEM, PKCS#12 or JWK in, a checked key and its algorithms out.
 
 RFC 7518 §3 (algorithms and key sizes), RFC 8037 (EdDSA), RFC 8725 §3.1 (a key is bound to its
-algorithm), RFC 7515 §4.1.8 (``x5t#S256``). Parsing an RSA key takes some 28 ms, a signature 0.2 ms,
-so parsed keys are remembered.
+algorithm), RFC 7517 §4 (what a JWK says of itself), RFC 7515 §4.1.8 (``x5t#S256``). Parsing an RSA key takes
+some 28 ms, a signature 0.2 ms, so parsed keys are remembered.
 """
 
 from __future__ import annotations
@@ -10,18 +10,20 @@ from __future__ import annotations
 import base64
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from airflow_oauth_provider.protocol.client.algorithms import SYNONYMS, KeyKind, algorithms_of, one_of
 from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.strict_json import JsonError, parse_value
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 MIN_RSA_BITS = 2048
-ASYMMETRIC_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
+# RFC 7292 §4: a PFX begins with its version, 3, after the tag and the length of the whole.
+_PFX, _PFX_WITHIN = b"\x02\x01\x03", 9
+_NEEDED = "RSA, EC (P-256, P-384 or P-521) or Ed25519"
 
 
 class KeyMaterialError(ValueError):
@@ -39,6 +41,7 @@ class KeyMaterialError(ValueError):
 class SigningKey:
     """A private key that is good for *algorithms* (the first is the default).
 
+    :param kind: what people call it, with its size where that is not in its name.
     :param key_id: the JWK's own ``kid``, if it had one.
     :param thumbprint: ``x5t#S256`` of the certificate that came with the key, if any did.
     :param certificate_expires_at: when that certificate ends (seconds since the epoch).
@@ -46,14 +49,44 @@ class SigningKey:
 
     key: Any = field(repr=False)
     algorithms: tuple[str, ...]
+    kind: str
     key_id: str | None = None
     thumbprint: str | None = None
     certificate_expires_at: float | None = None
 
+    def require(self, algorithm: str) -> None:
+        """Refuse an algorithm that the key does not fit (RFC 8725 §3.1).
+
+        :raises KeyMaterialError: naming both.
+        """
+        if algorithm not in self.algorithms:
+            raise KeyMaterialError(
+                f"{algorithm} does not fit the key: it is {self.kind}, for {one_of(self.algorithms)}",
+                "jwt_algorithm",
+            )
+
+
+class _Parsed:
+    """A key as it was parsed last, once for all settings that hold the same text.
+
+    :param key: ``None`` until then.
+    :param thorough: whether its numbers were checked.
+    """
+
+    __slots__ = ("key", "thorough")
+
+    def __init__(self) -> None:
+        self.key: SigningKey | None = None
+        self.thorough = False
+
 
 @lru_cache(maxsize=512)
+def _parsed(material: Secret, passphrase: Secret | None) -> _Parsed:
+    return _Parsed()
+
+
 def load_signing_key(material: Secret, passphrase: Secret | None, *, thorough: bool = True) -> SigningKey:
-    """Parse a private key in any of the accepted forms.
+    """Parse a private key in any of the accepted forms, or return it as it was parsed before.
 
     :param material: PEM (with its certificate, if wanted), JWK, or Base64 of a PKCS#12 file.
     :param passphrase: of an encrypted PEM or PKCS#12; ``None`` for an open one.
@@ -61,6 +94,14 @@ def load_signing_key(material: Secret, passphrase: Secret | None, *, thorough: b
         time; false where nothing is signed with it.
     :raises KeyMaterialError: when it is no such key, or too weak a one.
     """
+    parsed = _parsed(material, passphrase)
+    if parsed.key is None or (thorough and not parsed.thorough):
+        parsed.key = _parse(material, passphrase, thorough=thorough)
+        parsed.thorough = thorough
+    return parsed.key
+
+
+def _parse(material: Secret, passphrase: Secret | None, *, thorough: bool) -> SigningKey:
     text = material.reveal().strip()
     if text.startswith("{"):
         return _from_jwk(text)
@@ -78,7 +119,8 @@ def _from_pem(text: str, password: bytes | None, *, thorough: bool) -> SigningKe
     # Environment variables and one-line form fields often carry a PEM with literal \n in it.
     pem = text.replace("\\n", "\n").encode()
     key = _pem_key(pem, password, thorough=thorough)
-    return _checked(key, certificate=_pem_certificate(pem) if b"BEGIN CERTIFICATE" in pem else None)
+    certificate = _pem_certificate(pem, key) if b"BEGIN CERTIFICATE" in pem else None
+    return _checked(key, certificate=certificate)
 
 
 def _pem_key(pem: bytes, password: bytes | None, *, thorough: bool) -> Any:
@@ -100,19 +142,26 @@ def _pem_key(pem: bytes, password: bytes | None, *, thorough: bool) -> Any:
     raise problem
 
 
-def _pem_certificate(pem: bytes) -> Certificate:
+def _pem_certificate(pem: bytes, key: Any) -> Certificate:
+    """Return the certificate of a key from a file that may hold those of its authorities, too."""
     from cryptography import x509
 
+    certificates = None
     with suppress(ValueError):
-        return x509.load_pem_x509_certificates(pem)[0]
-    raise KeyMaterialError("the certificate beside the PEM key is damaged or incomplete")
+        certificates = x509.load_pem_x509_certificates(pem)
+    if certificates is None:
+        raise KeyMaterialError("the certificate beside the PEM key is damaged or incomplete")
+    for certificate in certificates:
+        if certificate.public_key() == key.public_key():
+            return certificate
+    raise KeyMaterialError("the certificate beside the PEM key is that of another key")
 
 
 def _from_pkcs12(text: str, password: bytes | None) -> SigningKey:
     from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
     data = _decoded(text)
-    if data is None:
+    if data is None or _PFX not in data[:_PFX_WITHIN]:
         raise KeyMaterialError("it is neither PEM, nor JWK, nor Base64 of a PKCS#12 file")
     key, certificate, problem = None, None, None
     try:
@@ -145,45 +194,51 @@ def _unreadable(error: Exception, password: bytes | None, form: str) -> KeyMater
 
 
 def _from_jwk(text: str) -> SigningKey:
-    data = _jwk_members(text)
-    if not isinstance(data, dict) or "d" not in data:
-        raise KeyMaterialError('the JWK is a public key: the private one has a member "d"')
-    kty, curve = data.get("kty"), data.get("crv")
-    algorithm = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}.get(str(kty))
-    if algorithm is None or (kty, curve) in {("EC", "P-384"), ("EC", "P-521"), ("OKP", "X25519")}:
-        raise KeyMaterialError("the JWK must be of type RSA, EC (P-256) or OKP (Ed25519)")
-    key = _jwk_key(data, algorithm)
-    if key is None:
-        raise KeyMaterialError("the JWK is damaged or incomplete")
-    key_id = data.get("kid")
-    return _checked(key, key_id=key_id if isinstance(key_id, str) else None)
+    from airflow_oauth_provider.protocol.client.jwk import JwkError, read_jwk
 
-
-def _jwk_members(text: str) -> Any:
     try:
-        return parse_value(text)
-    except JsonError as error:
+        jwk = read_jwk(text)
+    except JwkError as error:
         reason = str(error)
-    raise KeyMaterialError(f"it looks like a JWK, but {reason}")
+    else:
+        return _checked(jwk.key, key_id=jwk.key_id, algorithm=jwk.algorithm)
+    raise KeyMaterialError(reason)
 
 
-def _jwk_key(members: dict[str, Any], algorithm: str) -> Any:
-    from jwt import PyJWK
-    from jwt.exceptions import PyJWTError
+def _checked(
+    key: Any,
+    *,
+    key_id: str | None = None,
+    certificate: Certificate | None = None,
+    algorithm: str | None = None,
+) -> SigningKey:
+    """Bind a key to its algorithms.
 
-    with suppress(PyJWTError, ValueError, TypeError, KeyError):
-        return PyJWK(members, algorithm=algorithm).key
-    return None
+    :param algorithm: to which it limits itself (RFC 7517 §4.4).
+    :raises KeyMaterialError: when it is good for nothing, or not for that one.
+    """
+    kind = _kind(key)
+    size = f" of {key.key_size} bits" if kind is KeyKind.RSA else ""
+    signing = SigningKey(
+        key,
+        algorithms_of(kind),
+        f"{kind.value}{size}",
+        key_id,
+        _thumbprint(certificate),
+        _expires_at(certificate),
+    )
+    if algorithm is None:
+        return signing
+    if algorithm not in signing.algorithms:
+        raise KeyMaterialError(f'the JWK says "alg": "{algorithm}", and its key is {signing.kind}')
+    names = SYNONYMS if algorithm in SYNONYMS else {algorithm}
+    return replace(signing, algorithms=(algorithm, *sorted(names - {algorithm})))
 
 
-def _checked(key: Any, *, key_id: str | None = None, certificate: Certificate | None = None) -> SigningKey:
-    return SigningKey(key, _algorithms(key), key_id, _thumbprint(certificate), _expires_at(certificate))
+def _kind(key: Any) -> KeyKind:
+    """Return what kind of key it is.
 
-
-def _algorithms(key: Any) -> tuple[str, ...]:
-    """Return what the key is good for.
-
-    :raises KeyMaterialError: when it is good for nothing.
+    :raises KeyMaterialError: when it is too weak, or of a kind that signs nothing here.
     """
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
@@ -192,16 +247,18 @@ def _algorithms(key: Any) -> tuple[str, ...]:
             raise KeyMaterialError(
                 f"the RSA key has {key.key_size} bits: at least {MIN_RSA_BITS} are required (RFC 7518 §3.3)"
             )
-        return ("RS256", "PS256")
-    if isinstance(key, ec.EllipticCurvePrivateKey):
-        if not isinstance(key.curve, ec.SECP256R1):
-            raise KeyMaterialError(
-                f"the EC key is on curve {key.curve.name}: ES256 needs P-256 (RFC 7518 §3.4)"
-            )
-        return ("ES256",)
+        return KeyKind.RSA
     if isinstance(key, ed25519.Ed25519PrivateKey):
-        return ("EdDSA",)
-    raise KeyMaterialError("the key must be RSA, EC (P-256) or Ed25519")
+        return KeyKind.ED25519
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise KeyMaterialError(f"the key must be {_NEEDED}")
+    curves = {"secp256r1": KeyKind.P256, "secp384r1": KeyKind.P384, "secp521r1": KeyKind.P521}
+    kind = curves.get(key.curve.name)
+    if kind is None:
+        raise KeyMaterialError(
+            f"the EC key is on curve {key.curve.name}: it must be P-256, P-384 or P-521 (RFC 7518 §3.4)"
+        )
+    return kind
 
 
 def _thumbprint(certificate: Certificate | None) -> str | None:

@@ -18,6 +18,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from airflow_oauth_provider.protocol.client.algorithms import KeyKind, algorithms_of, shortest_secret
+
 # Every command of Airflow builds the form and so reads this module: the rest is imported when it is used.
 if TYPE_CHECKING:
     from airflow_oauth_provider.protocol.client.keys import SigningKey
@@ -26,10 +28,8 @@ if TYPE_CHECKING:
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 RESERVED_CLAIMS = frozenset({"iss", "sub", "aud", "exp", "iat", "nbf", "jti"})
-MIN_HS256_SECRET = 32
-"""Bytes (RFC 7518 §3.2)."""
 _JTI_BYTES = 16
-_HS256 = "HS256"
+_SECRET_ALGORITHMS = algorithms_of(KeyKind.SECRET)
 # RFC 3986 §2.3: what form-encoding leaves as it is.
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*\Z")
 
@@ -159,16 +159,20 @@ def _client_secret_post(settings: ClientSettings, now: float, entropy: Entropy) 
 def _client_secret_jwt(settings: ClientSettings, now: float, entropy: Entropy) -> Proof:
     from airflow_oauth_provider.protocol.client.keys import SigningKey
 
-    key = SigningKey(_secret(settings).reveal().encode(), (_HS256,))
+    key = SigningKey(_secret(settings).reveal().encode(), _SECRET_ALGORITHMS, KeyKind.SECRET.value)
     return _assertion(settings, key, now, entropy)
 
 
-def _hs256_problems(settings: ClientSettings) -> Problems:
-    if len(_secret(settings).reveal().encode(errors="replace")) < MIN_HS256_SECRET:
-        yield (
-            "password",
-            f"is too short for {settings.auth_method}, which needs {MIN_HS256_SECRET} bytes (RFC 7518 §3.2)",
-        )
+def _secret_jwt_problems(settings: ClientSettings) -> Problems:
+    from airflow_oauth_provider.protocol.client.signing import is_key
+
+    secret = _secret(settings).reveal().encode(errors="replace")
+    algorithm = settings.assertion.algorithm or _SECRET_ALGORITHMS[0]
+    if is_key(secret):
+        yield "password", f"is a key or certificate: {settings.auth_method} signs with a client secret"
+    elif algorithm in _SECRET_ALGORITHMS and len(secret) < shortest_secret(algorithm):
+        least = f"{algorithm} needs at least {shortest_secret(algorithm)} bytes (RFC 7518 §3.2)"
+        yield "password", f"is too short for {settings.auth_method}: {least}"
 
 
 def _private_key_jwt(settings: ClientSettings, now: float, entropy: Entropy) -> Proof:
@@ -182,8 +186,7 @@ def _private_key_jwt(settings: ClientSettings, now: float, entropy: Entropy) -> 
 
 
 def _assertion(settings: ClientSettings, key: SigningKey, now: float, entropy: Entropy) -> Proof:
-    import jwt
-
+    from airflow_oauth_provider.protocol.client.signing import sign
     from airflow_oauth_provider.protocol.strict_json import parse_value
 
     options = settings.assertion
@@ -197,12 +200,8 @@ def _assertion(settings: ClientSettings, key: SigningKey, now: float, entropy: E
         "exp": int(now + options.lifetime),
     }
     names = {"kid": options.key_id or key.key_id, "x5t#S256": key.thumbprint}
-    signed = jwt.encode(
-        claims,
-        key.key,
-        algorithm=options.algorithm or key.algorithms[0],
-        headers={name: value for name, value in names.items() if value},
-    )
+    header = {name: value for name, value in names.items() if value}
+    signed = sign(claims, key.key, options.algorithm or key.algorithms[0], header)
     return Proof(
         form=(
             ("client_id", settings.client_id),
@@ -247,8 +246,8 @@ METHODS = _by_name(
             Needs.SECRET,
             _client_secret_jwt,
             signs=True,
-            algorithms=(_HS256,),
-            problems=_hs256_problems,
+            algorithms=_SECRET_ALGORITHMS,
+            problems=_secret_jwt_problems,
             advice=_assertion_advice,
         ),
         Method(

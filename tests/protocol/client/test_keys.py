@@ -2,67 +2,98 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import json
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from jwt.algorithms import get_default_algorithms
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, rsa
 
-from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
+from airflow_oauth_provider.protocol.client import keys
+from airflow_oauth_provider.protocol.client.algorithms import KeyKind, algorithms_of
+from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, SigningKey, load_signing_key
 from airflow_oauth_provider.protocol.secret import Secret
+from tests.support.keys import KEYS, RSA, jwk, pem
 from tests.support.servers.certificates import authority, issue, pkcs12
 
-PASSPHRASE = Secret("the passphrase")
-RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-KEYS = {
-    "RS256": RSA,
-    "ES256": ec.generate_private_key(ec.SECP256R1()),
-    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
-}
+PASSPHRASE = "the passphrase"
 
 
-def pem(key: object, passphrase: Secret | None = None) -> Secret:
-    locked = (
-        serialization.BestAvailableEncryption(passphrase.reveal().encode())
-        if passphrase
-        else serialization.NoEncryption()
-    )
-    data = key.private_bytes(  # type: ignore[attr-defined]
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked
-    )
-    return Secret(data.decode())
+def load(text: str, passphrase: str | None = None) -> SigningKey:
+    return load_signing_key(Secret(text), Secret(passphrase) if passphrase else None)
 
 
-@pytest.mark.parametrize("algorithm", KEYS)
-def test_pem_and_jwk_of_each_kind(algorithm: str) -> None:
-    key = KEYS[algorithm]
-    assert load_signing_key(pem(key), None).algorithms[0] == algorithm
-    assert load_signing_key(pem(key, PASSPHRASE), PASSPHRASE).algorithms[0] == algorithm
-    one_line = Secret(pem(key).reveal().replace("\n", "\\n"))
-    assert load_signing_key(one_line, None).algorithms[0] == algorithm
-    jwk = get_default_algorithms()[algorithm].to_jwk(key, as_dict=True) | {"kid": "key-1"}
-    loaded = load_signing_key(Secret(json.dumps(jwk)), None)
-    assert (loaded.algorithms[0], loaded.key_id) == (algorithm, "key-1")
+@pytest.mark.parametrize("kind", KEYS)
+def test_pem_and_jwk_of_each_kind(kind: KeyKind) -> None:
+    key = KEYS[kind]
+    algorithms = algorithms_of(kind)
+    assert load(pem(key)).algorithms == algorithms
+    assert load(pem(key, PASSPHRASE), PASSPHRASE).algorithms == algorithms
+    assert load(pem(key).replace("\n", "\\n")).algorithms == algorithms
+    loaded = load(jwk(key, kid="key-1"))
+    assert (loaded.algorithms, loaded.key_id) == (algorithms, "key-1")
+    assert loaded.kind.startswith(kind.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "algorithm", "expected"),
+    [
+        (KeyKind.RSA, "PS512", ("PS512",)),
+        (KeyKind.P384, "ES384", ("ES384",)),
+        (KeyKind.ED25519, "EdDSA", ("EdDSA", "Ed25519")),
+        (KeyKind.ED25519, "Ed25519", ("Ed25519", "EdDSA")),
+    ],
+)
+def test_a_jwk_limits_itself(kind: KeyKind, algorithm: str, expected: tuple[str, ...]) -> None:
+    """RFC 7517 §4.4; the two names of EdDSA are one algorithm (RFC 9864 §2.2)."""
+    assert load(jwk(KEYS[kind], alg=algorithm)).algorithms == expected
+
+
+@pytest.mark.fault("C50")
+def test_an_algorithm_that_the_key_does_not_fit_names_both() -> None:
+    with pytest.raises(
+        KeyMaterialError, match="ES256 does not fit the key: it is EC P-384, for ES384"
+    ) as caught:
+        load(pem(KEYS[KeyKind.P384])).require("ES256")
+    assert caught.value.field == "jwt_algorithm"
+    load(pem(KEYS[KeyKind.P384])).require("ES384")
 
 
 def test_a_certificate_beside_the_key_gives_its_thumbprint_and_end() -> None:
     issued = issue(authority())
-    loaded = load_signing_key(Secret(issued.key + issued.certificate), None)
+    loaded = load(issued.key + issued.certificate)
     assert loaded.thumbprint is not None
     assert len(base64.urlsafe_b64decode(loaded.thumbprint + "=")) == 32
     assert loaded.certificate_expires_at is not None
 
 
+def test_among_several_certificates_that_of_the_key_counts() -> None:
+    issued = issue(authority())
+    alone = load(issued.key + issued.certificate)
+    chain = load(authority().certificate + issued.certificate + issued.key)
+    assert chain.thumbprint == alone.thumbprint
+
+
+def test_a_certificate_of_another_key_is_refused() -> None:
+    with pytest.raises(KeyMaterialError, match="another key"):
+        load(pem(RSA) + issue(authority()).certificate)
+
+
 def test_pkcs12() -> None:
     end = dt.datetime(2090, 1, 2, tzinfo=dt.UTC)
-    data = base64.b64encode(pkcs12(PASSPHRASE.reveal().encode(), not_after=end)).decode()
-    loaded = load_signing_key(Secret(data), PASSPHRASE)
+    data = base64.b64encode(pkcs12(PASSPHRASE.encode(), not_after=end)).decode()
+    loaded = load(data, PASSPHRASE)
     assert loaded.algorithms == ("ES256",)
     assert loaded.certificate_expires_at == end.timestamp()
-    for wrong in (None, Secret("another")):
+    for wrong in (None, "another"):
         with pytest.raises(KeyMaterialError, match="passphrase"):
-            load_signing_key(Secret(data), wrong)
+            load(data, wrong)
+
+
+def other_der(key: Any) -> str:
+    data = key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return base64.b64encode(data).decode()
 
 
 @pytest.mark.parametrize(
@@ -70,30 +101,57 @@ def test_pkcs12() -> None:
     [
         pytest.param(pem(RSA, PASSPHRASE), None, "private_key_passphrase", "missing", id="locked"),
         pytest.param(pem(RSA), PASSPHRASE, "private_key_passphrase", "not encrypted", id="open"),
-        pytest.param(pem(RSA, PASSPHRASE), Secret("x"), "private_key", "wrong passphrase", id="wrong"),
+        pytest.param(pem(RSA, PASSPHRASE), "x", "private_key", "wrong passphrase", id="wrong"),
         pytest.param(
             pem(rsa.generate_private_key(public_exponent=65537, key_size=1024)),
             None,
             "private_key",
             "1024 bits",
-            id="weak",
+            id="weak[C49]",
         ),
         pytest.param(
-            pem(ec.generate_private_key(ec.SECP384R1())), None, "private_key", "secp384r1", id="curve"
+            pem(ec.generate_private_key(ec.SECP256K1())), None, "private_key", "secp256k1", id="curve[C49]"
         ),
-        pytest.param(Secret('{"kty": "EC"}'), None, "private_key", "public key", id="public-jwk"),
-        pytest.param(Secret('{"kty": "x", "d": "y"}'), None, "private_key", "of type", id="strange-jwk"),
-        pytest.param(Secret('{"d": "top-secret'), None, "private_key", "not valid JSON", id="cut-jwk"),
-        pytest.param(Secret("top-secret"), None, "private_key", "", id="nothing-known"),
+        pytest.param(pem(ed448.Ed448PrivateKey.generate()), None, "private_key", "must be RSA", id="Ed448"),
+        pytest.param(
+            pem(dsa.generate_private_key(key_size=2048)), None, "private_key", "must be RSA", id="DSA"
+        ),
+        pytest.param(other_der(RSA), None, "private_key", "neither PEM", id="DER-of-no-PKCS#12"),
+        pytest.param('{"kty": "EC"}', None, "private_key", "public key", id="public-jwk"),
+        pytest.param(
+            jwk(RSA, alg="ES256"),
+            None,
+            "private_key",
+            '"alg": "ES256", and its key is RSA',
+            id="jwk-alg[C50]",
+        ),
+        pytest.param(jwk(RSA, alg="none"), None, "private_key", '"alg": "none"', id="jwk-alg-none[C50]"),
+        pytest.param('{"d": "top-secret', None, "private_key", "not valid JSON", id="cut-jwk"),
+        pytest.param("top-secret", None, "private_key", "", id="nothing-known"),
     ],
 )
 def test_what_cannot_be_used_is_said_without_showing_it(
-    material: Secret, passphrase: Secret | None, field: str, says: str
+    material: str, passphrase: str | None, field: str, says: str
 ) -> None:
     with pytest.raises(KeyMaterialError) as caught:
-        load_signing_key(material, passphrase)
+        load(material, passphrase)
     assert caught.value.field == field
     assert says in str(caught.value)
     assert "top-secret" not in str(caught.value)
     assert caught.value.__context__ is None, "errors of the libraries hold the text of the key"
     assert caught.value.__cause__ is None
+
+
+def test_a_key_is_parsed_again_only_for_a_more_thorough_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = []
+    original = keys._parse
+
+    def counted(*args: Any, **options: Any) -> SigningKey:
+        parsed.append(options)
+        return original(*args, **options)
+
+    monkeypatch.setattr(keys, "_parse", counted)
+    text = Secret(pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
+    for thorough in (False, False, True, True, False, True):
+        load_signing_key(text, None, thorough=thorough)
+    assert parsed == [{"thorough": False}, {"thorough": True}]

@@ -1,0 +1,132 @@
+"""Keys and certificates as the openssl command writes them, in each of its formats."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from airflow_oauth_provider.protocol.client.keys import SigningKey, load_signing_key
+from airflow_oauth_provider.protocol.client.signing import sign
+from airflow_oauth_provider.protocol.secret import Secret
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command is not there")
+
+PASSPHRASE = "a passphrase with blanks"
+RSA = "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048"
+
+
+def openssl(folder: Path, *commands: str) -> None:
+    for command in commands:
+        done = subprocess.run(
+            ["openssl", *command.replace("PASS", "pass:X").split()],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def load(data: bytes, passphrase: str | None) -> SigningKey:
+    text = (
+        data.decode()
+        if data.startswith(b"-----") or b"-----BEGIN" in data
+        else base64.b64encode(data).decode()
+    )
+    return load_signing_key(Secret(text), Secret(passphrase) if passphrase else None)
+
+
+@pytest.mark.parametrize(
+    ("commands", "file", "passphrase", "algorithm"),
+    [
+        pytest.param([f"{RSA} -out key.pem"], "key.pem", None, "RS256", id="PKCS#8"),
+        pytest.param(
+            [f"{RSA} -aes256 -pass PASS -out key.pem"], "key.pem", "X", "RS256", id="PKCS#8-encrypted"
+        ),
+        pytest.param(["genrsa -traditional -out key.pem 2048"], "key.pem", None, "RS256", id="PKCS#1"),
+        pytest.param(
+            ["genrsa -traditional -aes128 -passout PASS -out key.pem 2048"],
+            "key.pem",
+            "X",
+            "RS256",
+            id="PKCS#1-encrypted",
+        ),
+        pytest.param(
+            ["ecparam -name prime256v1 -genkey -out key.pem"],
+            "key.pem",
+            None,
+            "ES256",
+            id="SEC1",
+        ),
+        pytest.param(
+            ["genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out key.pem"],
+            "key.pem",
+            None,
+            "ES384",
+            id="P-384",
+        ),
+        pytest.param(
+            ["genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-521 -out key.pem"],
+            "key.pem",
+            None,
+            "ES512",
+            id="P-521",
+        ),
+        pytest.param(["genpkey -algorithm ED25519 -out key.pem"], "key.pem", None, "EdDSA", id="Ed25519"),
+    ],
+)
+def test_a_key(
+    tmp_path: Path, commands: list[str], file: str, passphrase: str | None, algorithm: str
+) -> None:
+    openssl(tmp_path, *commands)
+    loaded = load((tmp_path / file).read_bytes(), passphrase)
+    assert loaded.algorithms[0] == algorithm
+    assert sign({}, loaded.key, algorithm, {})
+
+
+CERTIFICATE = "req -x509 -newkey rsa:2048 -noenc -keyout key.pem -out cert.pem -days 30 -subj /CN=client"
+
+
+@pytest.mark.parametrize(
+    ("options", "passphrase"),
+    [
+        pytest.param("", "X", id="as-today"),
+        pytest.param("-legacy", "X", id="legacy"),
+        pytest.param("-keypbe NONE -certpbe NONE -nomac", None, id="open"),
+        pytest.param("-certfile authority.pem -caname ca", "X", id="with-its-authority"),
+    ],
+)
+def test_a_pkcs12_file(tmp_path: Path, options: str, passphrase: str | None) -> None:
+    authority = CERTIFICATE.replace("cert.pem", "authority.pem").replace("key.pem", "authority-key.pem")
+    out = "PASS" if passphrase else "pass:"
+    openssl(
+        tmp_path,
+        CERTIFICATE,
+        authority,
+        f"pkcs12 -export -inkey key.pem -in cert.pem -out client.p12 -passout {out} {options}",
+        "x509 -in cert.pem -outform DER -out cert.der",
+    )
+    loaded = load((tmp_path / "client.p12").read_bytes(), passphrase)
+    digest = subprocess.run(
+        ["openssl", "dgst", "-sha256", "-binary", "cert.der"], cwd=tmp_path, capture_output=True, check=True
+    ).stdout
+    assert loaded.thumbprint == base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    assert loaded.certificate_expires_at is not None
+    assert loaded.algorithms[0] == "RS256"
+
+
+def test_a_pkcs12_turned_into_pem(tmp_path: Path) -> None:
+    """Its bags bring lines of text of their own."""
+    openssl(
+        tmp_path,
+        CERTIFICATE,
+        "pkcs12 -export -inkey key.pem -in cert.pem -name my-key -out client.p12 -passout PASS",
+        "pkcs12 -in client.p12 -noenc -passin PASS -out all.pem",
+    )
+    data = (tmp_path / "all.pem").read_bytes()
+    assert data.startswith(b"Bag Attributes")
+    assert load(data, None).thumbprint is not None
