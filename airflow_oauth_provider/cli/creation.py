@@ -11,15 +11,20 @@ from functools import partial
 from typing import Any
 
 from airflow_oauth_provider.authorizations import ConnectionValues
+from airflow_oauth_provider.cli.key_file import add_key
 from airflow_oauth_provider.connection.field_kinds import Field, Kind
 from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, FIELDS_BY_KEY
 from airflow_oauth_provider.connection.parsing import FieldError, parse, parse_claims
 from airflow_oauth_provider.connection.provider_form import default_extra
 from airflow_oauth_provider.connection.resolving import MAX_NAME
 from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.protocol.client.algorithms import one_of
 from airflow_oauth_provider.protocol.client.methods import DEFAULT_METHOD, METHODS, Needs
 
 _PAIRS = frozenset({Kind.PAIRS, Kind.SECRET_PAIRS})
+_BY_KEY = one_of(
+    tuple(f"--set auth_method={method.name}" for method in METHODS.values() if method.needs is Needs.KEY)
+)
 _SEVERAL = _PAIRS | {Kind.LIST}
 
 
@@ -31,10 +36,15 @@ def connection_from(args: Any) -> ConnectionValues:
     conn_id = _name(args.conn_id)
     try:
         given = _fields(args.set, args.set_env)
+        add_key(args, given, _variable)
         host = _host(args, given)
         needs = METHODS[given.get("auth_method", DEFAULT_METHOD)].needs
-        secret = _secret(args, needed=needs is not Needs.NOTHING and "private_key" not in given)
-        if secret is not None and needs is Needs.KEY:
+        by_key = needs is Needs.KEY
+        if args.key_file and needs is Needs.SECRET and not (args.secret_stdin or args.secret_env):
+            raise ConfigurationError(f"needs a method that takes a key: {_BY_KEY}", field="--key-file")
+        secret = _secret(args, needed=needs is Needs.SECRET or (by_key and "private_key" not in given))
+        if secret is not None and by_key:
+            _require_no_key(given)
             given["private_key"] = secret
             secret = None
         return ConnectionValues(
@@ -48,6 +58,13 @@ def connection_from(args: Any) -> ConnectionValues:
         )
     except ConfigurationError as error:
         raise error.for_connection(conn_id) from None
+
+
+def _require_no_key(given: dict[str, Any]) -> None:
+    if "private_key" in given:
+        raise ConfigurationError(
+            "or --secret-env gives the private key a second time: leave it out", field="--secret-stdin"
+        )
 
 
 def _host(args: Any, given: dict[str, Any]) -> str:
@@ -160,7 +177,8 @@ def _secret(args: Any, *, needed: bool) -> str | None:
         return secret
     if needed:
         raise ConfigurationError(
-            "or --secret-env is needed: a secret is not taken from the arguments, which others can see",
+            "or --secret-env (for a private key: --key-file) is needed: a secret is not taken from the "
+            "arguments, which others can see",
             field="--secret-stdin",
         )
     return None

@@ -48,6 +48,14 @@ _SECRET_STDIN = Arg(
 _SECRET_ENV = Arg(
     ("--secret-env",), help="Read it from this environment variable instead", metavar="VARIABLE"
 )
+_KEY_FILE = Arg(
+    ("--key-file",),
+    help="Take the private key from this file: PEM (perhaps with its certificate), JWK, or PKCS#12 as it is",
+    metavar="FILE",
+)
+_PASSPHRASE_ENV = Arg(
+    ("--passphrase-env",), help="Its passphrase, from this environment variable", metavar="VARIABLE"
+)
 _SET = Arg(
     ("--set",),
     help="Fill in a field of the connection, by the keys of docs/reference.md; lists and name=value "
@@ -95,6 +103,8 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
                         _CLIENT_ID,
                         _SECRET_STDIN,
                         _SECRET_ENV,
+                        _KEY_FILE,
+                        _PASSPHRASE_ENV,
                         _SET,
                         _SET_ENV,
                         _DESCRIPTION,

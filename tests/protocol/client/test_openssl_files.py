@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,23 +10,9 @@ import pytest
 from airflow_oauth_provider.protocol.client.keys import SigningKey, load_signing_key
 from airflow_oauth_provider.protocol.client.signing import sign
 from airflow_oauth_provider.protocol.secret import Secret
+from tests.support.openssl import CERTIFICATE, PKCS12, RSA_KEY, needs_openssl, openssl
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command is not there")
-
-PASSPHRASE = "a passphrase with blanks"
-RSA = "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048"
-
-
-def openssl(folder: Path, *commands: str) -> None:
-    for command in commands:
-        done = subprocess.run(
-            ["openssl", *command.replace("PASS", "pass:X").split()],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+pytestmark = needs_openssl
 
 
 def load(data: bytes, passphrase: str | None) -> SigningKey:
@@ -43,13 +27,13 @@ def load(data: bytes, passphrase: str | None) -> SigningKey:
 @pytest.mark.parametrize(
     ("commands", "file", "passphrase", "algorithm"),
     [
-        pytest.param([f"{RSA} -out key.pem"], "key.pem", None, "RS256", id="PKCS#8"),
+        pytest.param([f"{RSA_KEY} -out key.pem"], "key.pem", None, "RS256", id="PKCS#8"),
         pytest.param(
-            [f"{RSA} -aes256 -pass PASS -out key.pem"], "key.pem", "X", "RS256", id="PKCS#8-encrypted"
+            [f"{RSA_KEY} -aes256 -pass pass:X -out key.pem"], "key.pem", "X", "RS256", id="PKCS#8-encrypted"
         ),
         pytest.param(["genrsa -traditional -out key.pem 2048"], "key.pem", None, "RS256", id="PKCS#1"),
         pytest.param(
-            ["genrsa -traditional -aes128 -passout PASS -out key.pem 2048"],
+            ["genrsa -traditional -aes128 -passout pass:X -out key.pem 2048"],
             "key.pem",
             "X",
             "RS256",
@@ -88,9 +72,6 @@ def test_a_key(
     assert sign({}, loaded.key, algorithm, {})
 
 
-CERTIFICATE = "req -x509 -newkey rsa:2048 -noenc -keyout key.pem -out cert.pem -days 30 -subj /CN=client"
-
-
 @pytest.mark.parametrize(
     ("options", "passphrase"),
     [
@@ -102,18 +83,16 @@ CERTIFICATE = "req -x509 -newkey rsa:2048 -noenc -keyout key.pem -out cert.pem -
 )
 def test_a_pkcs12_file(tmp_path: Path, options: str, passphrase: str | None) -> None:
     authority = CERTIFICATE.replace("cert.pem", "authority.pem").replace("key.pem", "authority-key.pem")
-    out = "PASS" if passphrase else "pass:"
+    out = "pass:X" if passphrase else "pass:"
     openssl(
         tmp_path,
         CERTIFICATE,
         authority,
-        f"pkcs12 -export -inkey key.pem -in cert.pem -out client.p12 -passout {out} {options}",
+        f"{PKCS12} -passout {out} {options}",
         "x509 -in cert.pem -outform DER -out cert.der",
     )
     loaded = load((tmp_path / "client.p12").read_bytes(), passphrase)
-    digest = subprocess.run(
-        ["openssl", "dgst", "-sha256", "-binary", "cert.der"], cwd=tmp_path, capture_output=True, check=True
-    ).stdout
+    digest = openssl(tmp_path, "dgst -sha256 -binary cert.der")
     assert loaded.thumbprint == base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
     assert loaded.certificate_expires_at is not None
     assert loaded.algorithms[0] == "RS256"
@@ -124,8 +103,8 @@ def test_a_pkcs12_turned_into_pem(tmp_path: Path) -> None:
     openssl(
         tmp_path,
         CERTIFICATE,
-        "pkcs12 -export -inkey key.pem -in cert.pem -name my-key -out client.p12 -passout PASS",
-        "pkcs12 -in client.p12 -noenc -passin PASS -out all.pem",
+        f"{PKCS12} -passout pass:X",
+        "pkcs12 -in client.p12 -noenc -passin pass:X -out all.pem",
     )
     data = (tmp_path / "all.pem").read_bytes()
     assert data.startswith(b"Bag Attributes")
