@@ -21,8 +21,9 @@ from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.display_index import DisplayIndex, IndexEntry
-from airflow_oauth_provider.tokens.entries import DISABLED_AFTER, Entries
+from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.records import Status
+from airflow_oauth_provider.tokens.refusal_rules import DISABLED_AFTER
 from airflow_oauth_provider.tokens.sharing import Sharing
 
 UNVERIFIED = (
@@ -64,14 +65,15 @@ class _Described:
         self.last_use = self.entry.last_use if self.entry else None
         self.edited = self.entry is not None and self.entry.edited
         entries = Entries(self.settings, sharing)
-        self.statuses = [entries.status(), entries.client_status()]
+        self.statuses = [entries.status()]
         if self.last_use is not None and not self.edited:
             self.statuses.append(self.last_use.status)
+        self.client_status = entries.client_status()
 
     def authorization(self) -> Authorization:
         settings, last_use = self.settings, self.last_use
-        granted = max(self.statuses, key=lambda status: status.authorized_at or 0)
-        refused = max(self.statuses, key=lambda status: status.refused_at or 0)
+        granted = self._granted()
+        refused = max((*self.statuses, self.client_status), key=lambda status: status.refused_at or 0)
         status = self._state(granted, refused)
         failed = status in {AuthorizationStatus.REFUSED, AuthorizationStatus.DISABLED}
         verified = self._verified(granted, refused)
@@ -103,6 +105,12 @@ class _Described:
             warnings=self.resolved.warnings if verified else (*self.resolved.warnings, UNVERIFIED),
         )
 
+    def _granted(self) -> Status:
+        """Return what is known of the last token, unless it was taken back."""
+        granted = max(self.statuses, key=lambda status: status.authorized_at or 0)
+        revoked = max(status.revoked_issue or 0.0 for status in self.statuses)
+        return Status() if revoked and (granted.authorized_at or 0.0) <= revoked else granted
+
     def _verified(self, granted: Status, refused: Status) -> bool:
         """Whether none of what is displayed rests on an entry that anybody could have written."""
         if self.entry is None or self.entry.verified:
@@ -113,7 +121,7 @@ class _Described:
         return all(status is not unverified for status in (granted, refused))
 
     def _in_a_row(self) -> int:
-        return max(status.in_a_row for status in self.statuses)
+        return max(status.in_a_row for status in (*self.statuses, self.client_status))
 
     def _state(self, granted: Status, refused: Status) -> AuthorizationStatus:
         """Decide; a token that is good outweighs a failure that passes, but no refusal for good."""

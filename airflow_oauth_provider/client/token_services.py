@@ -31,6 +31,7 @@ from airflow_oauth_provider.protocol.token.revocation import REVOCATION, revocat
 from airflow_oauth_provider.protocol.urls import Url, host_allowed
 from airflow_oauth_provider.tokens.background import await_for, wait_for
 from airflow_oauth_provider.tokens.clocks import this_moment
+from airflow_oauth_provider.tokens.endpoint_refusals import EndpointRefusals
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.transport.driver import Driver
 
@@ -107,7 +108,8 @@ class TokenServices:
         token = (yield _GetToken()) if token is None else _checked(token)
         yield _Mask(token)
         message = introspection(settings, url, Secret(token.value), entropy=os.urandom)
-        result: Introspection = yield self._sending(settings, policy, url, message)
+        own = _is_own(settings, url, endpoint)
+        result: Introspection = yield self._sending(settings, policy, url, message, own=own)
         return result
 
     def _revoking(self, token: AccessToken | None, endpoint: str | None) -> _Flow[bool]:
@@ -121,13 +123,13 @@ class TokenServices:
         for known in outgoing:
             yield _Mask(known)
             # Before the call: nobody shall use it any more, also where the server does not answer.
-            withdraw = partial(shared.refuse, settings, policy.sharing, known)
+            withdraw = partial(shared.withdraw, settings, policy.sharing, known)
             yield _Work(withdraw, budget, "removing the token")
-        failures = []
+        failures, own = [], _is_own(settings, url, endpoint)
         for known in outgoing:
             try:
                 message = revocation(settings, url, Secret(known.value), entropy=os.urandom)
-                yield self._sending(settings, policy, url, message)
+                yield self._sending(settings, policy, url, message, own=own)
             except OAuthError as error:
                 failures.append(error)
         if failures:
@@ -147,12 +149,19 @@ class TokenServices:
         url: Url = yield _Work(discover, budget, "discovery")
         return url
 
-    def _sending(self, settings: ClientSettings, policy: Policy, url: Url, message: Message[Any]) -> _Work:
+    def _sending(
+        self, settings: ClientSettings, policy: Policy, url: Url, message: Message[Any], *, own: bool
+    ) -> _Work:
         budget = _budget(settings)
         network = replace(settings.network, token_host_listed=host_allowed(url.origin, policy.token_hosts))
         driver = Driver(network, on_sleep=_log_pause, stop=self._client.stop)
-        exchange = Exchange(settings, message, budget.started, budget, random.random)
-        return _Work(lambda: driver.run(exchange.run()), budget, message.endpoint.request)
+        refusals = EndpointRefusals(settings, policy.sharing, message.endpoint, url, own=own)
+
+        def ask() -> Any:
+            exchange = Exchange(settings, message, this_moment(), budget, random.random)
+            return driver.run(exchange.run())
+
+        return _Work(lambda: refusals.asked(ask, budget, self._client.stop), budget, message.endpoint.request)
 
     def _run(self, flow: _Flow[Result]) -> Result:
         """Carry out the steps in this thread."""
@@ -231,6 +240,11 @@ def _checked(token: AccessToken) -> AccessToken:
             field="token",
         )
     return token
+
+
+def _is_own(settings: ClientSettings, url: Url, address: str | None) -> bool:
+    """Whether an endpoint is the authorization server's: the issuer names it, or it is where tokens are."""
+    return address is None or url.origin == settings.server.origin
 
 
 def _as_kept(token: AccessToken, kept: tuple[AccessToken, ...]) -> AccessToken:

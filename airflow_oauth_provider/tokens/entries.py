@@ -9,65 +9,38 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
 
-from airflow_oauth_provider.exceptions import (
-    InsufficientScopeError,
-    OAuthError,
-    TokenEndpointError,
-    TransportError,
-)
-from airflow_oauth_provider.protocol.access_token import CLOCK_TOLERANCE, AccessToken, TokenState
-from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer
-from airflow_oauth_provider.protocol.token.key import credential_key, token_key
+from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.protocol.access_token import AccessToken, TokenState
+from airflow_oauth_provider.protocol.settings import Issuer
+from airflow_oauth_provider.protocol.token.introspection import INTROSPECTION
 from airflow_oauth_provider.protocol.token.metadata import KEPT, KnownMetadata
-from airflow_oauth_provider.protocol.token.retry import cool_down
+from airflow_oauth_provider.protocol.token.revocation import REVOCATION
 from airflow_oauth_provider.protocol.urls import Origin
 from airflow_oauth_provider.tokens.cached_token import token_digest
 from airflow_oauth_provider.tokens.held_token import HeldToken
 from airflow_oauth_provider.tokens.records import Status
-from airflow_oauth_provider.tokens.sharing import Sharing
-from airflow_oauth_provider.tokens.stores.base import Lease, Store
-from airflow_oauth_provider.tokens.stores.memory_store import MemoryStore
+from airflow_oauth_provider.tokens.refusal_rules import (
+    CLIENT_ERRORS,
+    REMEMBERED,
+    final_code,
+    is_final,
+    remembered,
+    rest,
+    standing,
+)
+from airflow_oauth_provider.tokens.sealed_entries import SealedEntries, refusals
+from airflow_oauth_provider.tokens.stores.base import Lease
 
-REMEMBERED = 60.0
-"""Seconds for which a permanent refusal is not asked about again."""
-DISABLED_AFTER = 5
-"""Refusals of the client itself in a row that disable it."""
-PROBE_INTERVAL = 900.0
-"""Seconds after which even a disabled client is tried once: a mended server needs no human."""
 STATUS_KEPT = 7 * 86_400.0
 TOKEN, STATUS, CLIENT, BAD_TOKEN, METADATA = "token", "status", "client", "bad-token", "metadata"
 """Purposes of entries."""
-refusals = MemoryStore()
-"""Sealed copies of what was refused, for a store that loses them."""
-_NO_STATUS = Status()
-_BARE_REFUSALS = frozenset({400, 401, 403})
-_CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
 _USABLE = frozenset({TokenState.FRESH, TokenState.ADVISORY})
 
 
-Loaded = TypeVar("Loaded")
-
-
-class Entries:
+class Entries(SealedEntries):
     """The entries of one client's settings."""
-
-    def __init__(self, settings: ClientSettings, sharing: Sharing) -> None:
-        self._store = sharing.store_for(settings)
-        self._sealers = sharing.sealers(settings)
-        self._token_key = token_key(settings)
-        self._credential_key = credential_key(settings)
-        # A search looks at the same entries several times, and most of them have not changed meanwhile.
-        self._opened: dict[str, tuple[bytes, bytes]] = {}
-        self._loaded: dict[bytes, Any] = {}
-
-    @property
-    def kind(self) -> str:
-        """Kind of the store."""
-        return self._store.kind
 
     def token(self) -> AccessToken | None:
         """Return the shared token if it may be used now."""
@@ -86,14 +59,11 @@ class Entries:
 
     def status(self) -> Status:
         """Return the last outcome."""
-        key = self._token_key
-        known = [self._status(self._read(STATUS, key)), self._status(self._read(STATUS, key, refusals))]
-        return max(known, key=lambda status: max(status.refused_at or 0.0, status.authorized_at or 0.0))
+        return self._newest(STATUS, self._token_key)
 
     def client_status(self) -> Status:
-        """Return the refusal of the client itself that is in force, whichever scope it was met with."""
-        key = self._credential_key
-        return self._status(self._read(CLIENT, key) or self._read(CLIENT, key, refusals))
+        """Return what the server said last of the client itself, whichever scope it was asked for."""
+        return self._newest(CLIENT, self._credential_key)
 
     def granted(self, token: AccessToken) -> None:
         """Share a token that was just granted, and forget what was refused before."""
@@ -115,7 +85,16 @@ class Entries:
         if before.error is not None or self._read(CLIENT, self._credential_key, refusals):
             self._delete(STATUS, self._token_key, refusals)
             self._delete(CLIENT, self._credential_key, refusals)
-        self._delete(CLIENT, self._credential_key)
+        if self._read(CLIENT, self._credential_key) is not None:
+            # Not removed: other processes remember the refusal themselves, and look here what came after it.
+            accepted = Status(authorized_at=now)
+            self._write(CLIENT, self._credential_key, accepted.dump(), until=now + REMEMBERED)
+
+    def revoked(self, token: AccessToken) -> None:
+        """Note that a token was taken back: it authorizes nobody any more, nor does an older one."""
+        before = self.status()
+        if (before.revoked_issue or 0.0) < token.issued_at:
+            self._put_status(replace(before, revoked_issue=token.issued_at))
 
     def refused(self, error: OAuthError, *, budget: float) -> None:
         """Share the error of an acquisition that gave up.
@@ -123,23 +102,25 @@ class Entries:
         :param budget: seconds it had at most.
         """
         now, before = time.time(), self.status()
-        code = error.error if isinstance(error, TokenEndpointError) and not error.retryable else None
-        in_a_row = before.in_a_row + (code in _CLIENT_ERRORS)
-        permanent = code is not None or _is_final(error)
+        code = final_code(error)
+        in_a_row = before.in_a_row + (code in CLIENT_ERRORS)
+        permanent = code is not None or is_final(error)
         refused = replace(
             before,
             refused_at=now,
             error=error.for_connection(""),
             permanent=permanent,
-            refused_until=now + (_remembered(code, in_a_row) if permanent else _rest(error)),
+            refused_until=now + (remembered(code, in_a_row) if permanent else rest(error)),
             in_a_row=in_a_row,
             budget=budget,
         )
         self._put_status(refused)
         self._write(STATUS, self._token_key, refused.dump(), until=refused.refused_until, store=refusals)
-        if code in _CLIENT_ERRORS:
+        if code in CLIENT_ERRORS:
             # Whatever the scope or audience: it is the credential that is refused.
-            of_client = replace(refused, refused_until=now + REMEMBERED)
+            of_client = replace(
+                refused, refused_until=now + REMEMBERED, authorized_at=None, expires_at=None, scopes=()
+            )
             for store in (self._store, refusals):
                 content, until = of_client.dump(), of_client.refused_until
                 self._write(CLIENT, self._credential_key, content, until=until, store=store)
@@ -155,24 +136,14 @@ class Entries:
             refusal, which is not worth waiting for.
         """
         last = self.status()
-        for status in (self.client_status(), last):
-            if status.error is None or status.refused_at is None:
-                continue
-            if (last.authorized_at or 0.0) > status.refused_at:
-                continue  # somebody has been granted a token since
-            now = time.time()
-            # A record from the future was written by a clock that was wrong.
-            if now < status.refused_until and status.refused_at - now <= CLOCK_TOLERANCE:
-                return _in_force(status, now)
-        return None
+        return standing((self.client_status(), last), last.authorized_at, time.time())
 
     def lease(self, number: int) -> Lease | None:
         """Take the right to ask.
 
         :param number: of the lease; a second one is taken over from a holder that does not deliver.
         """
-        name = self._sealers[0].name("lease", self._token_key)
-        return self._store.lease(f"{name}.{number}" if number else name)
+        return self._lease("lease", self._token_key, number)
 
     def remember_bad_token(self, token: AccessToken, origin: Origin) -> None:
         """Remember for a minute that an API refuses a token that was only just granted.
@@ -206,49 +177,11 @@ class Entries:
     def forget(self) -> None:
         """Remove the token and what is known of it."""
         for store in (self._store, refusals):
-            self._delete(TOKEN, self._token_key, store)
-            self._delete(STATUS, self._token_key, store)
-            self._delete(CLIENT, self._credential_key, store)
+            for purpose in (TOKEN, STATUS):
+                self._delete(purpose, self._token_key, store)
+            for purpose in (CLIENT, INTROSPECTION.member, REVOCATION.member):
+                self._delete(purpose, self._credential_key, store)
         self._delete(METADATA, self._credential_key)
-
-    def _read(self, purpose: str, key: str, store: Store | None = None) -> bytes | None:
-        for sealer in self._sealers:
-            name = sealer.name(purpose, key)
-            data = (store or self._store).read(name)
-            if data is None:
-                continue
-            opened = self._opened.get(name)
-            if opened is not None and opened[0] == data:
-                return opened[1]
-            content = sealer.open(name, data)
-            if content is not None:
-                self._opened[name] = data, content
-                return content
-        return None
-
-    def _load(self, load: Callable[[bytes], Loaded | None], content: bytes | None) -> Loaded | None:
-        if content is None:
-            return None
-        known: Loaded | None = self._loaded.get(content)
-        if known is None:
-            known = load(content)
-            if not isinstance(known, Status) or known.error is None:  # an error is raised, and then changed
-                self._loaded[content] = known
-        return known
-
-    def _status(self, content: bytes | None) -> Status:
-        return self._load(Status.load, content) or _NO_STATUS
-
-    def _write(
-        self, purpose: str, key: str, content: bytes, *, until: float, store: Store | None = None
-    ) -> None:
-        newest = self._sealers[0]
-        name = newest.name(purpose, key)
-        (store or self._store).write(name, newest.seal(name, content), until=until)
-
-    def _delete(self, purpose: str, key: str, store: Store | None = None) -> None:
-        for sealer in self._sealers:
-            (store or self._store).delete(sealer.name(purpose, key))
 
     def _put_status(self, status: Status) -> None:
         self._write(STATUS, self._token_key, status.dump(), until=time.time() + STATUS_KEPT)
@@ -261,41 +194,3 @@ def _bad_token(content: bytes | None) -> tuple[str | None, float]:
         return str(record["digest"]), float(record["until"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return None, 0.0
-
-
-def _is_final(error: OAuthError) -> bool:
-    """Whether a refusal without an error code is worth remembering for a minute.
-
-    A bare 400, 401 or 403 is what some servers say of a wrong secret; a page comes from something in
-    front of them. A server that grants less than require_scopes wants will do so again.
-    """
-    if isinstance(error, TokenEndpointError):
-        return error.error is None and error.status in _BARE_REFUSALS and not error.is_page
-    return isinstance(error, InsufficientScopeError)
-
-
-def _remembered(code: str | None, in_a_row: int) -> float:
-    """Seconds for which a permanent refusal is not asked about again."""
-    return PROBE_INTERVAL if code in _CLIENT_ERRORS and in_a_row >= DISABLED_AFTER else REMEMBERED
-
-
-def _rest(error: OAuthError) -> float:
-    """Seconds of rest for a server that could not answer."""
-    if isinstance(error, TokenEndpointError):
-        return cool_down(error.status, error.retry_after)
-    return cool_down(None, error.retry_after if isinstance(error, TransportError) else None)
-
-
-def _in_force(status: Status, now: float) -> tuple[OAuthError, float]:
-    seconds = status.refused_until - now
-    error: OAuthError = (status.error or OAuthError("refused")).for_connection("")
-    if status.permanent:
-        if status.in_a_row >= DISABLED_AFTER:
-            error.message = (
-                f"disabled after {status.in_a_row} refusals in a row, until its settings change or someone "
-                f"authorizes it (one try in {max(1, round(seconds / 60))} min): {error.message}"
-            )
-        return error, 0.0
-    if isinstance(error, TokenEndpointError | TransportError):
-        error.retry_after = seconds
-    return error, seconds

@@ -27,11 +27,12 @@ from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import token_key
 from airflow_oauth_provider.protocol.urls import Origin
-from airflow_oauth_provider.tokens import entries
+from airflow_oauth_provider.tokens import endpoint_refusals
 from airflow_oauth_provider.tokens.acquiring import Acquiring, WaitFor, Work, drive, joined
 from airflow_oauth_provider.tokens.cached_token import Slot
 from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.tokens.entries import Entries
+from airflow_oauth_provider.tokens.sealed_entries import refusals
 from airflow_oauth_provider.tokens.search_cost import SearchCost, Source
 from airflow_oauth_provider.tokens.shared_acquisition import EARLY_PAUSE, Purpose
 from airflow_oauth_provider.tokens.sharing import ALONE, Sharing
@@ -178,6 +179,12 @@ class TokenManager:
             slot.refuse(refused)  # first, so that nobody of this process takes it from the store again
         Entries(settings, sharing).drop_token(refused)
 
+    def withdraw(self, settings: ClientSettings, sharing: Sharing, token: AccessToken) -> None:
+        """Take a token out of use that is about to be revoked; a newer one stays."""
+        self.refuse(settings, sharing, token)
+        if token.issued_at > 0:  # else it is not one of ours
+            Entries(settings, sharing).revoked(token)
+
     def kept(self, settings: ClientSettings, sharing: Sharing) -> tuple[AccessToken, ...]:
         """Return the tokens that memory and store keep and that have not ended; asks for none."""
         held = self.slot(settings).held[0]
@@ -203,7 +210,8 @@ class TokenManager:
         with self._lock:
             self._slots.clear()
         memory.clear()
-        entries.refusals.clear()
+        refusals.clear()
+        endpoint_refusals.clear()
 
     def _token_or_flight(
         self, slot: Slot, settings: ClientSettings, sharing: Sharing, budget: Budget, *, force: bool

@@ -68,6 +68,7 @@ class Status:
     :param in_a_row: refusals of the client itself without a token between them.
     :param budget: seconds the one who failed had at most.
     :param early_at: when a token was last renewed before its time, or tried to be.
+    :param revoked_issue: when the latest of those tokens was issued that were taken back.
     """
 
     authorized_at: float | None = None
@@ -81,6 +82,7 @@ class Status:
     in_a_row: int = 0
     budget: float = 0.0
     early_at: float = 0.0
+    revoked_issue: float | None = None
 
     def dump(self) -> bytes:
         """Write it."""
@@ -122,6 +124,7 @@ class Status:
             in_a_row=whole(content["in_a_row"], _MOST_IN_A_ROW),
             budget=number(content["budget"], 0, _LONGEST_BUDGET),
             early_at=past(content["early_at"], now),
+            revoked_issue=_past_or_never(content.get("revoked_issue"), now),
         )
 
 

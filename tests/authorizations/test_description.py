@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,10 @@ from airflow_oauth_provider.authorizations.checking import Target, check_all
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import OAuthError
-from airflow_oauth_provider.tokens.entries import DISABLED_AFTER
+from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.tokens.refusal_rules import DISABLED_AFTER
 from tests.support.servers.certificates import pkcs12
-from tests.support.servers.scripted import Json, token_json
+from tests.support.servers.scripted import Json, Text, token_json
 from tests.support.service import Service
 
 
@@ -169,7 +171,8 @@ class TestStatus:
         from dataclasses import replace
 
         from airflow_oauth_provider.connection.resolving import resolve
-        from airflow_oauth_provider.tokens.entries import Entries, refusals
+        from airflow_oauth_provider.tokens.entries import Entries
+        from airflow_oauth_provider.tokens.sealed_entries import refusals
 
         policy = read_policy()
         entries = Entries(resolve(connection, policy).settings, policy.sharing)
@@ -305,3 +308,59 @@ class TestTeams:
         found: Authorization = describe(self.owned_by(service, "green", scope="other"))
         assert found.status is AuthorizationStatus.NOT_YET
         assert describe(self.owned_by(service, "blue", scope="other")).status is AuthorizationStatus.EDITED
+
+
+class TestRevoked:
+    """What was taken back authorizes nobody."""
+
+    @pytest.mark.parametrize(
+        "answer", [Text(200), Json({"error": "server_error"}, 400)], ids=["done", "refused"]
+    )
+    def test_not_yet(self, answer: Any, service: Service, another_process: Callable[[], None]) -> None:
+        """Also where the server does not confirm it: nothing here uses the token any more."""
+        connection = service.connection(max_retry_attempts=0)
+        use(connection)
+        plain = service._answer
+        service.server.script(lambda request: answer if request.target == "/revoke" else plain(request))
+        with suppress(OAuthError):
+            OAuth2Hook(connection=connection).revoke(endpoint=f"{service.server.url}/revoke")
+        assert any(request.target == "/revoke" for request in service.server.requests)
+        for _ in range(2):
+            found = describe(connection)
+            assert (found.status, found.text) == (AuthorizationStatus.NOT_YET, "Not yet")
+            assert (found.expires_at, found.authorized_at, found.granted) == (None, None, ())
+            another_process()
+        use(connection)
+        assert describe(connection).status is AuthorizationStatus.AUTHORIZED
+
+    def test_a_foreign_token_changes_nothing(self, service: Service) -> None:
+        connection = service.connection()
+        use(connection)
+        plain = service._answer
+        service.server.script(lambda request: Text(200) if request.target == "/revoke" else plain(request))
+        OAuth2Hook(connection=connection).revoke("of-somebody-else", endpoint=f"{service.server.url}/revoke")
+        assert describe(connection).status is AuthorizationStatus.AUTHORIZED
+
+    def test_a_refusal_that_came_before_is_shown(self, service: Service) -> None:
+        connection = service.connection(max_retry_attempts=0)
+        use(connection)
+        service.token = lambda _: Json({"error": "invalid_scope"}, 400)
+        use(connection, force=True)
+        plain = service._answer
+        service.server.script(lambda request: Text(200) if request.target == "/revoke" else plain(request))
+        OAuth2Hook(connection=connection).revoke(endpoint=f"{service.server.url}/revoke")
+        assert describe(connection).status is AuthorizationStatus.REFUSED
+
+
+def test_another_scopes_success_is_not_this_ones(service: Service) -> None:
+    """The client is known; whether this scope is granted, nobody has asked."""
+    read, write = (
+        service.connection(conn_id="read", scope="read"),
+        service.connection(conn_id="write", scope="write"),
+    )
+    service.token = lambda _: Json({"error": "invalid_client"}, 401)
+    use(read)
+    assert describe(write).status is AuthorizationStatus.REFUSED
+    service.token = None
+    assert authorize(read).ok
+    assert describe(write).status is AuthorizationStatus.NOT_YET

@@ -561,3 +561,56 @@ def test_a_rotated_secret_is_used_without_a_restart(
     server.script(GOOD[name])
     side.call(hook, name, FOREIGN, endpoint=server.endpoint)
     assert server.asked[0].header("Authorization") == server_authorization()
+
+
+@pytest.mark.fault("P49", "P50", "F69")
+class TestRemembered:
+    """What is refused once is not asked again by everybody: by the rules of token requests."""
+
+    REFUSAL = Json({"error": "invalid_client"}, 401)
+
+    def test_one_wrong_secret_is_one_request(self, name: str, server: Server, side: Side) -> None:
+        server.script(self.REFUSAL)
+        for number in range(5):
+            with pytest.raises(InvalidClientError):
+                side.call(server.hook(), name, f"{FOREIGN}-{number}", endpoint=server.endpoint)
+        with pytest.raises(InvalidClientError):
+            side.token(server.hook())
+        assert len(server.asked) == 1
+        assert not server.service.token_requests
+
+    def test_a_refused_token_request_is_one_too(self, name: str, server: Server, side: Side) -> None:
+        server.service.token = lambda _: self.REFUSAL
+        with pytest.raises(InvalidClientError):
+            side.token(server.hook())
+        with pytest.raises(InvalidClientError):
+            side.call(server.hook(), name, FOREIGN, endpoint=server.endpoint)
+        assert not server.asked
+
+    def test_many_at_once(self, name: str, server: Server) -> None:
+        server.script(Delay(0.3, self.REFUSAL))
+
+        async def all_at_once() -> list[Any]:
+            calls = [
+                getattr(server.hook(), f"a{name}")(f"{FOREIGN}-{number}", endpoint=server.endpoint)
+                for number in range(30)
+            ]
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+        results = asyncio.run(all_at_once())
+        assert {type(result) for result in results} == {InvalidClientError}
+        assert len(server.asked) == 1
+
+    def test_a_busy_server_is_left_alone(self, name: str, server: Server, side: Side) -> None:
+        server.script(Text(429, headers=[("Retry-After", "60")]), GOOD[name])
+        for _ in range(3):
+            with pytest.raises(TokenEndpointError) as caught:
+                side.call(server.hook(), name, FOREIGN, endpoint=server.endpoint)
+            assert caught.value.retry_after == pytest.approx(60, abs=10)
+        assert len(server.asked) == 1
+
+    def test_another_secret_is_asked_at_once(self, name: str, server: Server, side: Side) -> None:
+        server.script(self.REFUSAL, GOOD[name])
+        with pytest.raises(InvalidClientError):
+            side.call(server.hook(), name, FOREIGN, endpoint=server.endpoint)
+        assert side.call(server.hook(password="the-right-one"), name, FOREIGN, endpoint=server.endpoint)

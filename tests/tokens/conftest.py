@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_oauth_provider.tokens import entries
+from airflow_oauth_provider.tokens.sealed_entries import refusals
 
 
 @pytest.fixture(autouse=True)
 def _forget_refusals() -> Iterator[None]:
-    entries.refusals.clear()
+    refusals.clear()
     yield
-    entries.refusals.clear()
+    refusals.clear()

@@ -28,9 +28,11 @@ from airflow_oauth_provider.protocol.error_record import to_dict
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
-from airflow_oauth_provider.tokens.entries import DISABLED_AFTER, Entries
+from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.held_token import HeldToken
 from airflow_oauth_provider.tokens.records import Status
+from airflow_oauth_provider.tokens.refusal_rules import DISABLED_AFTER
+from airflow_oauth_provider.tokens.sealed_entries import refusals
 from airflow_oauth_provider.tokens.sealing import sealer
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.choice import memory
@@ -343,6 +345,21 @@ class TestRefusals:
         entries(sharing).refused(REFUSED, budget=60)
         clock -= 7200
         assert entries(sharing).standing() is None
+
+
+def test_a_success_elsewhere_ends_what_this_process_remembers(tmp_path: Path) -> None:
+    """Also for another scope of the client, about which the store knows nothing else."""
+    sharing = Sharing(FileStore(tmp_path / "store"))
+    other = {"request": {"scope": ("another",)}}
+    entries(sharing).refused(REFUSED, budget=60)
+    assert entries(sharing, **other).standing() is not None
+    here = dict(refusals._entries)
+    refusals.clear()  # as in the process where somebody authorizes the connection
+    entries(sharing).granted(token())
+    refusals._entries.update(here)
+    assert entries(sharing, **other).standing() is None
+    entries(sharing, **other).refused(REFUSED, budget=60)
+    assert entries(sharing).standing() is not None, "and what is refused later counts again"
 
 
 class TestStatus:

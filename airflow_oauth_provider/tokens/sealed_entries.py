@@ -1,0 +1,92 @@
+"""Sealed entries of one client in a store, by purpose and key.
+
+Everything is sealed under the client's own credential, records like tokens. What was opened once is not
+opened again while it lies there unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.token.key import credential_key, token_key
+from airflow_oauth_provider.tokens.records import Status
+from airflow_oauth_provider.tokens.sharing import Sharing
+from airflow_oauth_provider.tokens.stores.base import Lease, Store
+from airflow_oauth_provider.tokens.stores.memory_store import MemoryStore
+
+refusals = MemoryStore()
+"""Sealed copies of what was refused, for a store that loses them."""
+NO_STATUS = Status()
+
+Loaded = TypeVar("Loaded")
+
+
+class SealedEntries:
+    """See the module.
+
+    :param settings: of the client.
+    """
+
+    def __init__(self, settings: ClientSettings, sharing: Sharing) -> None:
+        self._store = sharing.store_for(settings)
+        self._sealers = sharing.sealers(settings)
+        self._token_key = token_key(settings)
+        self._credential_key = credential_key(settings)
+        # A search looks at the same entries several times, and most of them have not changed meanwhile.
+        self._opened: dict[str, tuple[bytes, bytes]] = {}
+        self._loaded: dict[bytes, Any] = {}
+
+    @property
+    def kind(self) -> str:
+        """Kind of the store."""
+        return self._store.kind
+
+    def _read(self, purpose: str, key: str, store: Store | None = None) -> bytes | None:
+        for sealer in self._sealers:
+            name = sealer.name(purpose, key)
+            data = (store or self._store).read(name)
+            if data is None:
+                continue
+            opened = self._opened.get(name)
+            if opened is not None and opened[0] == data:
+                return opened[1]
+            content = sealer.open(name, data)
+            if content is not None:
+                self._opened[name] = data, content
+                return content
+        return None
+
+    def _load(self, load: Callable[[bytes], Loaded | None], content: bytes | None) -> Loaded | None:
+        if content is None:
+            return None
+        known: Loaded | None = self._loaded.get(content)
+        if known is None:
+            known = load(content)
+            if not isinstance(known, Status) or known.error is None:  # an error is raised, and then changed
+                self._loaded[content] = known
+        return known
+
+    def _newest(self, purpose: str, key: str, load: Callable[[bytes], Status | None] = Status.load) -> Status:
+        """Return the newest of what store and memory know."""
+        known = [
+            self._load(load, self._read(purpose, key, store)) or NO_STATUS
+            for store in (self._store, refusals)
+        ]
+        return max(known, key=lambda status: max(status.refused_at or 0.0, status.authorized_at or 0.0))
+
+    def _write(
+        self, purpose: str, key: str, content: bytes, *, until: float, store: Store | None = None
+    ) -> None:
+        newest = self._sealers[0]
+        name = newest.name(purpose, key)
+        (store or self._store).write(name, newest.seal(name, content), until=until)
+
+    def _delete(self, purpose: str, key: str, store: Store | None = None) -> None:
+        for sealer in self._sealers:
+            (store or self._store).delete(sealer.name(purpose, key))
+
+    def _lease(self, purpose: str, key: str, number: int = 0) -> Lease | None:
+        name = self._sealers[0].name(purpose, key)
+        return self._store.lease(f"{name}.{number}" if number else name)

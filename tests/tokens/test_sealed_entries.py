@@ -1,0 +1,50 @@
+"""Entries are sealed, and the newest of store and memory counts."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from airflow_oauth_provider.tokens.records import Status
+from airflow_oauth_provider.tokens.sealed_entries import NO_STATUS, SealedEntries, refusals
+from airflow_oauth_provider.tokens.sharing import Sharing
+from airflow_oauth_provider.tokens.stores.file_store import FileStore
+from tests.support.builders import settings
+
+
+def write(entries: SealedEntries, content: bytes, *, to_memory: bool = False) -> None:
+    store = refusals if to_memory else None
+    entries._write("purpose", "key", content, until=time.time() + 60, store=store)
+
+
+def test_what_is_written_is_sealed(tmp_path: Path) -> None:
+    sharing = Sharing(FileStore(tmp_path))
+    write(SealedEntries(settings(), sharing), b"the content")
+    (file,) = (path for path in tmp_path.iterdir() if path.suffix == ".sealed")
+    assert b"the content" not in file.read_bytes()
+    assert SealedEntries(settings(), sharing)._read("purpose", "key") == b"the content"
+    assert SealedEntries(settings(), sharing)._read("another", "key") is None
+    SealedEntries(settings(), sharing)._delete("purpose", "key")
+    assert SealedEntries(settings(), sharing)._read("purpose", "key") is None
+
+
+def test_the_newest_counts(tmp_path: Path) -> None:
+    entries = SealedEntries(settings(), Sharing(FileStore(tmp_path)))
+    assert entries._newest("purpose", "key") == NO_STATUS
+    now = time.time()
+    older, newer = Status(refused_at=now - 10), Status(authorized_at=now - 5)
+    for in_store, in_memory in ((older, newer), (newer, older)):
+        write(entries, in_store.dump())
+        write(entries, in_memory.dump(), to_memory=True)
+        assert entries._newest("purpose", "key") == newer
+
+
+def test_a_lease_is_of_one_purpose(tmp_path: Path) -> None:
+    entries = SealedEntries(settings(), Sharing(FileStore(tmp_path)))
+    lease = entries._lease("purpose", "key")
+    assert lease is not None
+    assert entries._lease("purpose", "key") is None
+    assert entries._lease("purpose", "key", 1) is not None
+    assert entries._lease("another", "key") is not None
+    lease.release()
+    assert entries._lease("purpose", "key") is not None
