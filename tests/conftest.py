@@ -32,7 +32,8 @@ for _name in (
 from airflow_oauth_provider.client import masking  # noqa: E402
 from airflow_oauth_provider.deployment.policy import forget_policy  # noqa: E402
 from tests.support.ports import free_port  # noqa: E402
-from tests.support.servers.oidc_server import OidcServer, ServerMissingError  # noqa: E402
+from tests.support.servers.missing import ServerMissingError  # noqa: E402
+from tests.support.servers.oidc_server import OidcServer  # noqa: E402
 from tests.support.servers.redis_server import RedisServer  # noqa: E402
 from tests.support.servers.scripted import ScriptedServer  # noqa: E402
 from tests.support.service import Service, running_service  # noqa: E402
@@ -115,13 +116,13 @@ def _fault() -> None:
     """Carry the ids of the marker ``fault`` into a test's own id."""
 
 
-BROWSER = "tests/system/browser/"
+TOGETHER = ("tests/system/browser/", "tests/system/interop/")
 
 
 def _group(nodeid: str) -> str:
-    """Return what one process runs, in its order: a file, or all tests that share one Airflow and browser."""
+    """Return what one process runs, in its order: a file, or all tests that share servers which take long."""
     path = nodeid.partition("::")[0]
-    return BROWSER if path.startswith(BROWSER) else path
+    return next((folder for folder in TOGETHER if path.startswith(folder)), path)
 
 
 def _weight(item: pytest.Item) -> float:

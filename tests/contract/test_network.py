@@ -19,8 +19,8 @@ from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
 from tests.conftest import require_server
 from tests.support.servers.certificates import authority, issue, server_context
+from tests.support.servers.missing import ServerMissingError
 from tests.support.servers.nginx_server import Nginx
-from tests.support.servers.oidc_server import ServerMissingError
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.scripted import CloseNow, Json, ScriptedServer, Text
 from tests.support.service import RecordedRequest, Service, echo

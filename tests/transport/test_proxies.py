@@ -19,7 +19,7 @@ from airflow_oauth_provider.transport import authorization_server
 from airflow_oauth_provider.transport.proxies import proxy_for
 from tests.conftest import require_server
 from tests.support.servers.certificates import authority, issue, server_context
-from tests.support.servers.oidc_server import ServerMissingError
+from tests.support.servers.missing import ServerMissingError
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.scripted import CloseNow, Raw, Script, ScriptedServer
 from tests.support.service import Service

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.support.ports import free_port
-from tests.support.servers.oidc_server import ServerMissingError
+from tests.support.servers.missing import ServerMissingError
 from tests.support.waiting import listens, until
 
 _CONFIGURATION = """

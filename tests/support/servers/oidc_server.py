@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import secrets
-import shutil
-import subprocess
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 import requests
@@ -17,16 +12,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
 
-FOLDER = Path(__file__).parent / "oidc"
+from tests.support.servers.node import node_program
+
 LIFETIME = 240
 RESOURCE = "https://api.example/orders"
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 AWKWARD_ID = "client:with/strange+id %"
 AWKWARD_SECRET = "p%C3 +&=/?:;~\"'<>"
-
-
-class ServerMissingError(RuntimeError):
-    """The server cannot be started on this machine; says why."""
 
 
 @dataclass(frozen=True)
@@ -53,37 +45,13 @@ class OidcServer:
         self._register()
 
     def __enter__(self) -> Self:
-        _install()
-        # Warnings of a development set-up go nowhere; what fails shows in the answers.
-        self._process = subprocess.Popen(
-            ["node", "server.mjs"],
-            cwd=FOLDER,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
-            raise RuntimeError("no pipes to the server")
-        stdin.write(json.dumps({"clients": self._registrations, "lifetime": LIFETIME, "resource": RESOURCE}))
-        stdin.close()
-        line = stdout.readline()
-        if not line:
-            self._process.wait(5)
-            raise RuntimeError(f"oidc-provider ended with status {self._process.returncode}")
-        self.issuer: str = json.loads(line)["issuer"]
+        options = {"clients": self._registrations, "lifetime": LIFETIME, "resource": RESOURCE}
+        self._program = node_program("server.mjs", options)
+        self.issuer: str = self._program.__enter__().started["issuer"]
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if self._process.stdout:
-            self._process.stdout.close()
+        self._program.__exit__()
 
     @property
     def token_url(self) -> str:
@@ -91,8 +59,8 @@ class OidcServer:
 
     def requests(self) -> list[dict[str, Any]]:
         """Return the token requests since the last :meth:`reset`, as the server saw them."""
-        found: list[dict[str, Any]] = requests.get(f"{self.issuer}/_test/requests", timeout=60).json()
-        return found
+        recorded: list[dict[str, Any]] = requests.get(f"{self.issuer}/_test/requests", timeout=60).json()
+        return [request for request in recorded if request["path"] == "/token"]
 
     def reset(self) -> None:
         requests.delete(f"{self.issuer}/_test/requests", timeout=60)
@@ -166,27 +134,3 @@ def _new_key(algorithm: str) -> Any:
     if algorithm == "EdDSA":
         return ed25519.Ed25519PrivateKey.generate()
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-def _install() -> None:
-    """Install the npm package once.
-
-    :raises ServerMissingError: when Node is not there or the package cannot be had.
-    """
-    missing = [name for name in ("node", "npm") if shutil.which(name) is None]
-    if missing:
-        raise ServerMissingError(f"{' and '.join(missing)} not found: install Node.js 20 or later")
-    with (FOLDER / "package.json").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
-        if (FOLDER / "node_modules" / "oidc-provider").is_dir():
-            return
-        done = subprocess.run(
-            ["npm", "install", "--silent"],
-            cwd=FOLDER,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        if done.returncode:
-            raise ServerMissingError(f"npm could not install oidc-provider (status {done.returncode})")

@@ -9,7 +9,7 @@ import tempfile
 from typing import Any, Self
 
 from tests.support.ports import free_port
-from tests.support.servers.oidc_server import ServerMissingError
+from tests.support.servers.missing import ServerMissingError
 from tests.support.waiting import until
 
 
