@@ -15,7 +15,7 @@ export PYTHONHASHSEED := 1
 # Without compiled files each `import airflow` costs two seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test pytest test-fast test-airflow test-lowest test-cluster lint types layers format readme bench clean
+.PHONY: demo test pytest test-fast test-airflow test-lowest test-cluster lint types layers format readme interop interop-page bench clean
 
 demo: .demo-installed
 	@.venv/bin/python -m tests.demo.main
@@ -59,6 +59,14 @@ format: $(VENV)/.installed
 # Write the tables of README and docs anew from the tables in the code.
 readme: $(VENV)/.installed
 	$(BIN)/python -m tests.readme
+
+# Every server that we did not write, by every method and feature: a table of what works.
+interop: $(VENV)/.installed
+	$(BIN)/python -m pytest -q -p tests.system.interop.printing tests/system/interop
+
+# Write the tables into docs/interoperability.md, where all cells are green.
+interop-page: $(VENV)/.installed
+	INTEROP_WRITE=1 $(BIN)/python -m pytest -q -p tests.system.interop.printing tests/system/interop
 
 bench: $(VENV)/.installed
 	missed=0; for script in calls async_calls intermediate_responses triggers tokens revocations new_token imports storm authorizations page; do $(BIN)/python -m benchmarks.$$script || missed=1; done; exit $$missed

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from types import MappingProxyType
+from typing import Any
 
 from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.moments import Moment
@@ -64,16 +66,16 @@ def check_revoked(
     """Check a response of status 200, which a server sends for a token that it does not know, too.
 
     RFC 7009 §2.2: the body says nothing. Two bodies do, all the same: an ``error``, which some servers send
-    with 200, and a web page, which something in front of the server has sent.
+    with 200, and a web page, which something in front of the server has sent. The label alone makes no page:
+    frameworks put it on an empty body, too, and on JSON.
 
     :raises TokenEndpointError: when it carries an ``error``.
     :raises TokenResponseError: when it is a page.
     """
-    if media_type(response) in _PAGES:
-        raise endpoint.malformed("it is a web page")
-    try:
+    data: dict[str, Any] = {}
+    with suppress(JsonError):
         data = parse_object(response.body)
-    except JsonError:
-        data = {}
+    if not data and media_type(response) in _PAGES and response.body.strip() not in {b"", b"{}"}:
+        raise endpoint.malformed("it is a web page")
     if not is_blank(data.get("error")):
         raise endpoint_error(settings, response, data, redactor=redactor, endpoint=endpoint)

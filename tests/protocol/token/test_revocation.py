@@ -44,6 +44,10 @@ def test_the_request() -> None:
         pytest.param(b'"revoked"', "application/json", id="string"),
         pytest.param(b"{", "application/json", id="cut"),
         pytest.param(b"\xff", "application/octet-stream", id="bytes"),
+        pytest.param(b"", "text/html; charset=utf-8", id="empty-page"),
+        pytest.param(b" \r\n", "text/html", id="blank-page"),
+        pytest.param({}, "text/html", id="object-labelled-as-page"),
+        pytest.param({"error": ""}, "text/html", id="no-error-labelled-as-page"),
     ],
 )
 def test_200_is_success_whatever_the_body(body: Any, kind: str) -> None:

@@ -1,0 +1,71 @@
+"""The servers, started once for all tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from airflow_oauth_provider.tokens.manager import shared
+from tests.conftest import require_server
+from tests.support.servers import strict_servers
+from tests.support.servers.apache_server import Apache
+from tests.support.servers.certificates import issue
+from tests.support.servers.django_server import DjangoServer
+from tests.support.servers.missing import ServerMissingError
+from tests.support.servers.strict_servers import StrictServers
+from tests.system.interop.deployments import FAPI, OIDC, Deployment, django_deployment, strict_deployment
+
+
+@pytest.fixture(scope="session")
+def _started() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def strict(_started: ExitStack) -> StrictServers:
+    try:
+        return _started.enter_context(StrictServers())
+    except ServerMissingError as missing:
+        require_server(str(missing))
+
+
+@pytest.fixture(scope="session")
+def apache(_started: ExitStack, strict: StrictServers) -> Apache:
+    try:
+        tls = issue(strict_servers.CERTIFICATE_AUTHORITY)
+        return _started.enter_context(Apache(tls, strict.standard.metadata()["jwks_uri"]))
+    except ServerMissingError as missing:
+        require_server(str(missing))
+
+
+@pytest.fixture(scope="session")
+def django(_started: ExitStack) -> DjangoServer:
+    try:
+        return _started.enter_context(DjangoServer())
+    except ServerMissingError as missing:
+        require_server(str(missing))
+
+
+@pytest.fixture(scope="session")
+def _deployments() -> dict[str, Deployment]:
+    return {}
+
+
+@pytest.fixture
+def deployment(request: pytest.FixtureRequest, _deployments: dict[str, Deployment]) -> Iterator[Deployment]:
+    """The server that the parameter names, started when first needed, with nothing remembered."""
+    name: str = request.param
+    if name not in _deployments:
+        if name in {OIDC, FAPI}:
+            servers: StrictServers = request.getfixturevalue("strict")
+            chosen = servers.standard if name == OIDC else servers.fapi
+            _deployments[name] = strict_deployment(name, chosen)
+        else:
+            _deployments[name] = django_deployment(request.getfixturevalue("django"))
+    shared.clear()
+    _deployments[name].server.reset()
+    yield _deployments[name]
+    shared.clear()

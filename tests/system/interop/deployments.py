@@ -1,0 +1,145 @@
+"""The servers of the tables, each behind one face, and what a connection to it says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+from airflow.sdk import Connection
+
+from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from tests.support.servers import django_server, strict_servers
+from tests.support.servers.django_server import DjangoServer
+from tests.support.servers.strict_servers import ALGORITHMS, FAPI_ALGORITHMS, StrictClient, StrictServer
+
+OIDC, FAPI, DJANGO = "oidc-provider", "oidc-provider, FAPI 2.0", "django-oauth-toolkit"
+SERVERS = (OIDC, FAPI, DJANGO)
+#: The algorithm of a server's ``private_key_jwt`` where the table is not about algorithms.
+USUAL_ALGORITHM = {OIDC: "RS256", FAPI: "PS256"}
+REGISTERED_ALGORITHMS = {OIDC: ALGORITHMS, FAPI: FAPI_ALGORITHMS, DJANGO: ()}
+
+
+class Recording(Protocol):
+    """A server that remembers what it was asked."""
+
+    def requests(self, path: str = ...) -> list[dict[str, Any]]:
+        """Return requests since the last reset."""
+
+    def reset(self) -> None:
+        """Forget them."""
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what the server says of itself (RFC 8414)."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What a connection needs of one client."""
+
+    login: str
+    password: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Deployment:
+    """One authorization server.
+
+    :param token_url: where a connection that names no issuer sends its requests.
+    :param alias: likewise, of clients that show a certificate.
+    :param resource: for which it issues tokens.
+    :param authority: PEM of the authority that has certified it.
+    :param registrations: by the name of the client.
+    """
+
+    name: str
+    server: Recording
+    issuer: str
+    token_url: str
+    alias: str
+    resource: str
+    authority: str
+    registrations: dict[str, Registration]
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """What it says of itself."""
+        return self.server.metadata()
+
+    def client_of(self, method: str) -> str:
+        """Return the name of the client that the tables of methods use."""
+        return USUAL_ALGORITHM[self.name] if method == "private_key_jwt" else method
+
+    def hook(self, client: str, *, discovery: bool = False, **changes: Any) -> OAuth2Hook:
+        """Return a hook of a new connection.
+
+        :param changes: of the extra; ``password`` and ``base_url`` too.
+        """
+        registration = self.registrations[client]
+        password = changes.pop("password", registration.password)
+        extra = {
+            "scope": "read",
+            "base_url": "https://api.example",
+            "ca_certificates": self.authority,
+            "discovery": discovery,
+            **registration.extra,
+            **changes,
+        }
+        return OAuth2Hook(
+            connection=Connection(
+                conn_id="interop",
+                conn_type="oauth2_client_credentials",
+                host=self.issuer if discovery else self._endpoint(registration),
+                login=registration.login,
+                password=password,
+                extra=json.dumps(extra),
+            )
+        )
+
+    def _endpoint(self, registration: Registration) -> str:
+        return self.alias if "certificate" in registration.extra else self.token_url
+
+
+def strict_deployment(name: str, server: StrictServer) -> Deployment:
+    """Describe one of the two ``oidc-provider``."""
+    return Deployment(
+        name,
+        server,
+        server.issuer,
+        f"{server.issuer}/token",
+        f"{server.alias}/token",
+        strict_servers.RESOURCE,
+        strict_servers.CERTIFICATE_AUTHORITY.certificate,
+        {client: _strict_registration(name, registered) for client, registered in server.clients.items()},
+    )
+
+
+def _strict_registration(server: str, client: StrictClient) -> Registration:
+    given = {
+        "private_key": client.private_key,
+        "certificate": client.certificate,
+        "jwt_algorithm": client.algorithm,
+        # FAPI 2.0 binds every token: to the certificate, or else to a key.
+        "dpop": True if server == FAPI and client.certificate is None else None,
+    }
+    extra = {key: value for key, value in given.items() if value is not None}
+    return Registration(client.client_id, client.secret, {"auth_method": client.method, **extra})
+
+
+def django_deployment(server: DjangoServer) -> Deployment:
+    """Describe ``django-oauth-toolkit``, where one client may use either method."""
+    return Deployment(
+        DJANGO,
+        server,
+        server.issuer,
+        f"{server.issuer}/token/",
+        f"{server.issuer}/token/",
+        f"{server.url}/api/",
+        django_server.CERTIFICATE_AUTHORITY.certificate,
+        {
+            method: Registration(django_server.CLIENT_ID, server.secret, {"auth_method": method})
+            for method in ("client_secret_basic", "client_secret_post")
+        },
+    )

@@ -1,0 +1,249 @@
+"""What the tables ask of a server: is it offered, and does it work with a connection of ours?
+
+A feature returns what the cell says. Whatever is not as it should be fails by an assertion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+import pytest
+
+from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
+from airflow_oauth_provider.exceptions import InvalidClientError, TokenEndpointError
+from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.tokens import AccessToken
+from tests.support.servers.client_certificates import client_certificate
+from tests.support.servers.strict_servers import CERTIFICATE_AUTHORITY, LIFETIME
+from tests.system.interop.deployments import FAPI, OIDC, Deployment
+from tests.system.interop.tables import NOT_OF_THIS_METHOD, NOT_OFFERED
+
+WORKS = "yes"
+DETAILS = [{"type": "orders", "actions": ["read", "delete"]}]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One cell: a server and a client."""
+
+    deployment: Deployment
+    method: str
+
+    @property
+    def client(self) -> str:
+        """The name of the client."""
+        return self.deployment.client_of(self.method)
+
+    def hook(self, **changes: Any) -> OAuth2Hook:
+        return self.deployment.hook(self.client, **changes)
+
+    def requests(self, path: str | None = None) -> list[dict[str, Any]]:
+        """Return the token requests that the server has seen, or those of another path."""
+        url = self.deployment.token_url.rpartition("/token")
+        return self.deployment.server.requests(path or "/token" + url[2])
+
+    def claims(self, token: AccessToken) -> dict[str, Any]:
+        """Return what a JWT access token says."""
+        return jwt.decode(token.value, options={"verify_signature": False})
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column.
+
+    :param metadata: members of the server's metadata without which it is not offered.
+    :param methods: member of the metadata that lists the methods for it.
+    :param run: returns what the cell says.
+    :param fields: of the connection, which it uses.
+    """
+
+    name: str
+    run: Callable[[Trial], str]
+    metadata: tuple[str, ...] = ()
+    methods: str = "token_endpoint_auth_methods_supported"
+    fields: tuple[str, ...] = ()
+    needs_certificate: bool = False
+
+    def outcome(self, trial: Trial) -> str:
+        """Return what the cell says."""
+        known = trial.deployment.metadata
+        methods = known.get(self.methods, known["token_endpoint_auth_methods_supported"])
+        if trial.method not in methods or any(not known.get(member) for member in self.metadata):
+            return NOT_OFFERED
+        if self.needs_certificate and "certificate" not in trial.deployment.registrations[trial.client].extra:
+            return NOT_OF_THIS_METHOD
+        return self.run(trial)
+
+
+def _token(trial: Trial) -> str:
+    hook = trial.hook()
+    token = hook.get_token()
+    assert token.lifetime == LIFETIME
+    assert token.scopes == {"read"}
+    assert token.scopes_stated
+    assert [request["status"] for request in trial.requests()] in ([200], [400, 200])
+    assert hook.get_token(force=True).value != token.value
+    assert trial.requests()[-1]["status"] == 200
+    return WORKS
+
+
+def _discovery(trial: Trial) -> str:
+    """The metadata lead to the endpoint; with a client certificate, to its alias (RFC 8705 §5)."""
+    hook = trial.hook(discovery=True)
+    hook.get_token()
+    found = trial.deployment.metadata
+    endpoints = found.get("mtls_endpoint_aliases", {}) if _shows_a_certificate(trial) else found
+    asked = trial.requests()[-1]
+    assert endpoints["token_endpoint"].endswith(asked["headers"]["host"] + asked["path"])
+    fetched = len(trial.requests("oauth-authorization-server") + trial.requests("openid-configuration"))
+    hook.get_token(force=True)
+    assert (
+        len(trial.requests("oauth-authorization-server") + trial.requests("openid-configuration")) == fetched
+    )
+    return WORKS
+
+
+def _metadata_requests(trial: Trial) -> int:
+    paths = ("oauth-authorization-server", "oauth-authorization-server/o", "openid-configuration")
+    return sum(len(trial.requests(path)) for path in paths)
+
+
+def _shows_a_certificate(trial: Trial) -> bool:
+    return "certificate" in trial.deployment.registrations[trial.client].extra
+
+
+def _unknown_scope(trial: Trial) -> str:
+    """Servers drop a scope that they do not know, or refuse; both is told."""
+    hook = trial.hook(scope="read nonsense")
+    try:
+        token = hook.get_token()
+    except TokenEndpointError as caught:
+        error = caught
+    else:
+        assert token.scopes == {"read"}
+        return "dropped"
+    assert (error.error, error.retryable) == ("invalid_scope", False)
+    return "refused"
+
+
+def _resource(trial: Trial) -> str:
+    """A resource indicator (RFC 8707) ends in the token's audience."""
+    wanted = trial.deployment.resource
+    hook = trial.hook(resource=[wanted], discovery=True)
+    token = hook.get_token()
+    if "jwks_uri" in trial.deployment.metadata:
+        assert trial.claims(token)["aud"] == wanted
+    else:
+        assert hook.introspect(token)["aud"] == [wanted]
+    return WORKS
+
+
+def _details(trial: Trial) -> str:
+    """Rich authorization requests (RFC 9396): asked for in full, granted in part."""
+    hook = trial.hook(resource=[trial.deployment.resource], rich_requests=DETAILS)
+    claims = trial.claims(hook.get_token())
+    assert claims["authorization_details"] == [{"type": "orders", "actions": ["read"]}]
+    return WORKS
+
+
+def _proofs(trial: Trial) -> str:
+    """DPoP (RFC 9449): where a nonce is required, it costs one request, once."""
+    hook = trial.hook(resource=[trial.deployment.resource], dpop=True)
+    token = hook.get_token()
+    assert token.token_type == "DPoP"
+    assert "jkt" in trial.claims(token)["cnf"]
+    first = [request["status"] for request in trial.requests()]
+    hook.get_token(force=True)
+    assert [request["status"] for request in trial.requests()] == [*first, 200]
+    return {(200,): WORKS, (400, 200): "yes, with nonces"}[tuple(first)]
+
+
+def _bound(trial: Trial) -> str:
+    """The token is bound to the client certificate (RFC 8705 §3)."""
+    from airflow_oauth_provider.protocol.client.keys import thumbprint_of  # type: ignore[attr-defined]
+
+    token = trial.hook(resource=[trial.deployment.resource]).get_token()
+    certificate = trial.deployment.registrations[trial.client].extra["certificate"]
+    assert trial.claims(token)["cnf"] == {"x5t#S256": thumbprint_of(certificate)}
+    return WORKS
+
+
+def _introspection(trial: Trial) -> str:
+    hook = trial.hook(discovery=True)
+    told = hook.introspect(hook.get_token())
+    login = trial.deployment.registrations[trial.client].login
+    assert (told["active"], told["client_id"], told["scope"]) == (True, login, "read")
+    assert hook.introspect("of-nobody") == {"active": False}
+    return WORKS
+
+
+def _revocation(trial: Trial) -> str:
+    hook = trial.hook(discovery=True)
+    token = hook.get_token()
+    assert hook.revoke() is True
+    assert hook.introspect(token) == {"active": False}
+    assert hook.get_token().value != token.value
+    return WORKS
+
+
+def _refusal(trial: Trial) -> str:
+    """Another secret, key or certificate: one request for all who ask, and a typed error."""
+    for _ in range(3):
+        with pytest.raises(InvalidClientError) as caught:
+            trial.hook(**_wrong_credential(trial)).get_token()
+    assert caught.value.error == "invalid_client"
+    (refused,) = trial.requests()
+    return f"{refused['status']}, once"
+
+
+_wrong: dict[str, dict[str, Any]] = {}
+
+
+def _wrong_credential(trial: Trial) -> dict[str, Any]:
+    """Return changes to a connection: of the same kind, and of nobody whom the server knows."""
+    if trial.method not in _wrong:
+        self_signed = trial.method.startswith("self_signed")
+        issued = client_certificate("stranger.example", None if self_signed else CERTIFICATE_AUTHORITY)
+        if trial.method == "private_key_jwt":
+            _wrong[trial.method] = {"private_key": client_certificate("a.example").key}
+        elif "tls" in trial.method:
+            _wrong[trial.method] = {"private_key": issued.key, "certificate": issued.certificate}
+        else:
+            _wrong[trial.method] = {"password": "a-secret-of-nobody, and long enough for HS256"}
+    return _wrong[trial.method]
+
+
+#: What the fields of a connection to a server presuppose.
+_FIELDS_OF = {FAPI: ("dpop",), OIDC: ()}
+
+_ALL = (
+    Feature("token", _token),
+    Feature("by discovery", _discovery),
+    Feature("unknown scope", _unknown_scope),
+    Feature("resource", _resource),
+    Feature("rich requests", _details, ("authorization_details_types_supported",), fields=("rich_requests",)),
+    Feature("DPoP", _proofs, ("dpop_signing_alg_values_supported",), fields=("dpop",)),
+    Feature(
+        "bound to certificate",
+        _bound,
+        ("tls_client_certificate_bound_access_tokens",),
+        fields=("certificate",),
+        needs_certificate=True,
+    ),
+    Feature(
+        "introspection",
+        _introspection,
+        ("introspection_endpoint",),
+        "introspection_endpoint_auth_methods_supported",
+    ),
+    Feature(
+        "revocation", _revocation, ("revocation_endpoint",), "revocation_endpoint_auth_methods_supported"
+    ),
+    Feature("wrong credential", _refusal),
+)
+FEATURES = {
+    feature.name: feature for feature in _ALL if all(field in FIELDS_BY_KEY for field in feature.fields)
+}
