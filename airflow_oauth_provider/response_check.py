@@ -7,16 +7,15 @@ values.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
+from airflow_oauth_provider.protocol import json_path
+from airflow_oauth_provider.protocol.json_path import MISSING, at_path
 
-_STEP = re.compile(r"""\.?([A-Za-z_][\w-]*)|\[(-?[0-9]+)\]|\['([^'\\]*)'\]|\["([^"\\]*)"\]""")
-MISSING: Any = object()
-"""What a path finds where there is nothing."""
 UNREAD: Any = object()
 """The document of an answer whose body makes no difference."""
 MAX_NAMES = 30
@@ -33,35 +32,12 @@ def parse_path(path: str, *, field: str = "json_path") -> tuple[str | int, ...]:
     """
     if not isinstance(path, str):
         raise ConfigurationError("must be text, a JSON path like $.jobs[0].state", field=field)
-    rest = path.removeprefix("$")
-    steps: list[str | int] = []
-    while rest:
-        match = _STEP.match(rest)
-        if not match:
-            raise ConfigurationError(
-                f'"{path[:100]}" is no JSON path of names and indices like $.jobs[0].state (RFC 9535 §2.3.5)',
-                field=field,
-            )
-        name, index, *quoted = match.groups()
-        steps.append(int(index) if index is not None else name or quoted[0] or quoted[1] or "")
-        rest = rest[match.end() :]
-    return tuple(steps)
-
-
-def at_path(document: Any, steps: Sequence[str | int]) -> Any:
-    """Return the value at a path; :data:`MISSING` where there is none.
-
-    A name selects from objects only, and an index from arrays only (RFC 9535 §2.3.1.2, §2.3.3.2).
-    """
-    for step in steps:
-        if not isinstance(document, dict if isinstance(step, str) else list):
-            return MISSING
-        container: Any = document
-        try:
-            document = container[step]
-        except (KeyError, IndexError):
-            return MISSING
-    return document
+    with suppress(json_path.PathError):
+        return json_path.parse_path(path)
+    raise ConfigurationError(
+        f'"{path[:100]}" is no JSON path of names and indices like $.jobs[0].state (RFC 9535 §2.3.5)',
+        field=field,
+    )
 
 
 def document_of(response: Any) -> Any:

@@ -10,7 +10,8 @@ import pytest
 
 from airflow_oauth_provider.calls.response import ReadResponse
 from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
-from airflow_oauth_provider.response_check import MISSING, ResponseCheck, at_path, parse_path
+from airflow_oauth_provider.protocol.json_path import MISSING, at_path
+from airflow_oauth_provider.response_check import ResponseCheck, parse_path
 
 DOCUMENT = {"a": [{"b-c": 1}, {"d e": {"f": None}}], "0": "zero"}
 

@@ -25,7 +25,7 @@ _PAIRS = frozenset({Kind.PAIRS, Kind.SECRET_PAIRS})
 _BY_KEY = one_of(
     tuple(f"--set auth_method={method.name}" for method in METHODS.values() if method.needs is Needs.KEY)
 )
-_SEVERAL = _PAIRS | {Kind.LIST}
+_SEVERAL = _PAIRS | {Kind.LIST, Kind.PATHS}
 
 
 def connection_from(args: Any) -> ConnectionValues:
@@ -131,6 +131,8 @@ def _stored(entry: Field, values: list[str]) -> Any:
         raise ConfigurationError("is given twice", field=entry.key)
     if entry.kind is Kind.LIST:
         return [item for value in values for item in _parsed(entry, value) or ()]
+    if entry.kind is Kind.PATHS:
+        return [f"{name}={path}" for value in values for name, path in _parsed(entry, value) or ()]
     if entry.kind not in _PAIRS:
         return _parsed(entry, values[0])
     pairs = [pair for value in values for pair in _read(parse_claims, value, entry).items()]

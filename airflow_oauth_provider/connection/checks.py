@@ -33,6 +33,7 @@ Problems = Iterator[tuple[str, str]]
 
 _RESERVED_API_HEADERS = frozenset({"authorization", "host", "content-length", "cookie", "dpop"})
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+\Z")
+_GRANT_NAME = re.compile(r"[A-Za-z0-9._:/#-]{1,200}\Z")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\x80-\uffff\t]*\Z")
 
@@ -84,6 +85,8 @@ def _with_port(authority: str, port: Any) -> str:
 
 def bad_request(request: s.RequestSettings, token_url: Url) -> Problems:
     """Check the parameters and headers of the token request."""
+    if not _GRANT_NAME.match(request.grant_name):
+        yield "grant_name", "must be a name or a URI of ASCII letters, digits and -._:/# (RFC 6749 §A.10)"
     for resource in request.resources:
         if not is_absolute_uri(resource):
             yield "resource", "must be absolute URIs without fragment (RFC 8707 §2)"

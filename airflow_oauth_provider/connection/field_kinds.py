@@ -22,6 +22,7 @@ class Kind(Enum):
     ENUM = "one of"
     PAIRS = "name=value lines"
     SECRET_PAIRS = "secret name=value lines"
+    PATHS = "name=JSON path lines"
     LIST = "list, one a line"
 
 

@@ -17,6 +17,7 @@ from airflow_oauth_provider.connection.sections.essentials import ESSENTIAL_FIEL
 from airflow_oauth_provider.connection.sections.network import NETWORK_FIELDS
 from airflow_oauth_provider.connection.sections.organisation import ORGANISATION_FIELDS
 from airflow_oauth_provider.connection.sections.token_request import TOKEN_REQUEST_FIELDS
+from airflow_oauth_provider.connection.sections.unusual_servers import UNUSUAL_FIELDS
 from airflow_oauth_provider.protocol.client.methods import METHODS, Needs
 
 CONNECTION_TYPE = "oauth2_client_credentials"
@@ -55,6 +56,7 @@ FIELDS: tuple[Field, ...] = (
     *API_FIELDS,
     *NETWORK_FIELDS,
     *ORGANISATION_FIELDS,
+    *UNUSUAL_FIELDS,
 )
 """In the order of the form; a section's fields stand in a module of its own."""
 

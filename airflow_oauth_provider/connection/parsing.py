@@ -157,6 +157,13 @@ def _text_pairs(entry: Field, value: Any) -> tuple[tuple[str, str], ...]:
     return tuple((name, _content(content)) for name, content in _pairs(entry, value))
 
 
+def _paths(entry: Field, value: Any) -> tuple[tuple[str, str], ...]:
+    """Accept lines only: in an object Airflow would hide paths behind names such as access_token."""
+    if isinstance(value, Mapping) or (isinstance(value, str) and value.lstrip()[:1] == "{"):
+        raise FieldError("must be name=JSON path, one a line: Airflow would mask the values of an object")
+    return _text_pairs(entry, value)
+
+
 def _content(value: Any) -> str:
     """Write one value of an object as a line would have it."""
     if isinstance(value, bool):
@@ -223,6 +230,7 @@ _PARSERS: dict[Kind, Callable[[Field, Any], Any]] = {
     Kind.ENUM: _choice,
     Kind.PAIRS: _text_pairs,
     Kind.SECRET_PAIRS: _text_pairs,
+    Kind.PATHS: _paths,
     Kind.LIST: _list,
 }
 

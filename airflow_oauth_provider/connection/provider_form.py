@@ -12,6 +12,7 @@ _JSON_TYPES = {
     Kind.INTEGER: "integer",
     Kind.SECONDS: "number",
     Kind.PAIRS: "array",
+    Kind.PATHS: "array",
     Kind.LIST: "array",
 }
 _FORMATS = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_oauth_provider.connection import authentication, checks, setting_groups
+from airflow_oauth_provider.connection import authentication, checks, setting_groups, unusual_servers
 from airflow_oauth_provider.connection.extra import CONTROL, Extra
 from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, FIELDS_BY_KEY
 from airflow_oauth_provider.connection.hosts import require_host
@@ -105,6 +105,7 @@ class _Resolver:
             auth_method=method,
             client_secret=self._password(),
             request=setting_groups.request_settings(self.extra, token_url),
+            response=unusual_servers.response_settings(self.extra),
             retry=s.RetrySettings(self.extra.value("max_retry_attempts"), self.extra.value("max_wait")),
             assertion=setting_groups.assertion_settings(self.extra),
             api=setting_groups.api_settings(self.extra, self.policy),

@@ -27,6 +27,8 @@ def request_settings(extra: Extra, token_url: Url) -> s.RequestSettings:
         headers=extra.headers("request_headers"),
         secret_headers=extra.secret_headers("secret_headers"),
         basic_encoding=extra.value("basic_encoding"),
+        body_format=extra.value("body_format"),
+        grant_name=extra.value("grant_name") or s.RequestSettings.grant_name,
     )
     for field, message in checks.bad_request(request, token_url):
         extra.fail(field, message)

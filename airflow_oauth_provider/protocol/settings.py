@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from airflow_oauth_provider.protocol.json_path import Path
 from airflow_oauth_provider.protocol.leaves import CREDENTIAL, NO_KEY, UNORDERED, leaves, secrets_in
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.urls import Origin, Url
@@ -29,6 +30,8 @@ class RequestSettings:
     :param scope: wanted scope tokens, in the configured order.
     :param include_scope: false leaves ``scope`` out of the request.
     :param basic_encoding: ``rfc6749`` (§2.3.1, form-encoded) or ``raw``.
+    :param body_format: ``form`` (RFC 6749 §4.4.2) or ``json``.
+    :param grant_name: ``grant_type``, by which some servers call the grant otherwise.
     """
 
     scope: tuple[str, ...] = field(default=(), metadata=UNORDERED)
@@ -41,6 +44,22 @@ class RequestSettings:
     headers: Pairs = ()
     secret_headers: SecretPairs = field(default=(), repr=False)
     basic_encoding: str = "rfc6749"
+    body_format: str = "form"
+    grant_name: str = "client_credentials"
+
+
+@dataclass(frozen=True)
+class ResponseSettings:
+    """In what the token response differs from RFC 6749 §5.1; as it stands, in nothing.
+
+    :param members: of some of its members the path by which they are found.
+    :param expires_in_unit: ``seconds``, ``milliseconds`` or ``minutes``.
+    :param tolerates: ``created`` (status 201), ``untyped`` (no ``token_type``).
+    """
+
+    members: tuple[tuple[str, Path], ...] = field(default=(), metadata=UNORDERED)
+    expires_in_unit: str = "seconds"
+    tolerates: tuple[str, ...] = field(default=(), metadata=UNORDERED)
 
 
 @dataclass(frozen=True)
@@ -180,6 +199,7 @@ class ClientSettings:
     auth_method: str = field(default="client_secret_basic", metadata=CREDENTIAL)
     client_secret: Secret | None = field(default=None, repr=False, metadata=CREDENTIAL)
     request: RequestSettings = RequestSettings()
+    response: ResponseSettings = ResponseSettings()
     retry: RetrySettings = field(default=RetrySettings(), metadata=NO_KEY)
     # Holds parts of the credential.
     assertion: AssertionSettings = field(default=AssertionSettings(), metadata=CREDENTIAL)

@@ -10,9 +10,10 @@ from typing import Any, Self
 from requests import Response
 
 from airflow_oauth_provider.exceptions import ResourceError
+from airflow_oauth_provider.protocol.json_path import MISSING, at_path
 from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.strict_json import MAX_DEPTH
-from airflow_oauth_provider.response_check import MISSING, at_path, document_of, names_beside, parse_path
+from airflow_oauth_provider.response_check import document_of, names_beside, parse_path
 from airflow_oauth_provider.triggers.call import MAX_BODY
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 from airflow_oauth_provider.connection.field_kinds import Field, Kind
 
 _TOKEN = "Token request"
@@ -59,18 +57,6 @@ TOKEN_REQUEST_FIELDS: tuple[Field, ...] = (
         "Secret request headers",
         "Like the request headers, but masked: name=value, one a line. Example: X-Gateway-Key=…",
         Kind.SECRET_PAIRS,
-    ),
-    Field(
-        "basic_encoding",
-        _TOKEN,
-        "Basic encoding",
-        "How id and secret enter Basic authentication. Try raw if a correct secret with special "
-        "characters is refused.",
-        Kind.ENUM,
-        "rfc6749",
-        MappingProxyType(
-            {"rfc6749": "Form-encoded, as RFC 6749 demands (rfc6749)", "raw": "As they are (raw)"}
-        ),
     ),
     Field(
         "discovery",

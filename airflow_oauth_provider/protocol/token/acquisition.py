@@ -19,7 +19,7 @@ from airflow_oauth_provider.protocol.token.endpoint import TOKEN
 from airflow_oauth_provider.protocol.token.exchange import Exchange, Message
 from airflow_oauth_provider.protocol.token.metadata import KnownMetadata
 from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
-from airflow_oauth_provider.protocol.token.response import Granted, read_token_response
+from airflow_oauth_provider.protocol.token.response import Granted, read_token_response, success_statuses
 from airflow_oauth_provider.protocol.token.server import ServerLookup
 
 Acquisition = Flow[Granted]
@@ -53,5 +53,6 @@ def acquisition(
     def read(response: HttpResponse, sent: Moment, redactor: Redactor) -> Granted:
         return read_token_response(settings, response, requested_at=sent.wall, redactor=redactor)
 
-    granted = yield from Exchange(settings, Message(TOKEN, build, read, lookup), began, budget, random).run()
+    message = Message(TOKEN, build, read, lookup, success_statuses(settings))
+    granted = yield from Exchange(settings, message, began, budget, random).run()
     return replace(granted, warnings=(*granted.warnings, *lookup.warnings)) if lookup else granted

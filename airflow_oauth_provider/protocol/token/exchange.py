@@ -46,15 +46,17 @@ class Message(Generic[Result]):
 
     :param build: returns the request as it is sent at a time (seconds since the epoch, as the server is
         believed to count them); ``None`` where the ``custom`` provider is called instead.
-    :param read: returns what a response of status 200 says, or raises the typed error. It is given the
+    :param read: returns what a response of one of *statuses* says, or raises the typed error. It is given the
         moment at which the request was sent, and the redactor of what an error may not repeat.
     :param lookup: finds the endpoint's address before each attempt; ``None`` where it is known.
+    :param statuses: of a response that *read* is given.
     """
 
     endpoint: Endpoint
     build: Callable[[float], TokenRequest | None]
     read: Callable[[HttpResponse, Moment, Redactor], Result]
     lookup: ServerLookup | None = None
+    statuses: frozenset[int] = frozenset({200})
 
 
 class Exchange(Generic[Result]):
@@ -133,7 +135,7 @@ class Exchange(Generic[Result]):
         """Read a response; errors come back as values, since most of them may be retried."""
         skew = self._skew(response)
         try:
-            if response.status == 200:
+            if response.status in self.message.statuses:
                 return self.message.read(response, sent, redactor)
             if response.status < 400:
                 raise self.endpoint.unexpected_status(response)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from airflow_oauth_provider.protocol.client.methods import Proof, authenticate
@@ -63,15 +65,16 @@ def build_token_request(
     """
     request = settings.request
     proof = authenticate(settings, now=now, entropy=entropy)
-    form = [("grant_type", "client_credentials")]
+    form = [("grant_type", request.grant_name)]
     if request.include_scope:
         form.append(("scope", " ".join(request.scope)))
     form.append(("audience", request.audience or ""))
     form += [("resource", resource) for resource in request.resources]
     form += request.post_params
     form += [(name, value.reveal()) for name, value in request.secret_params]
+    body = _BODIES[request.body_format](form, proof)
     return _post(
-        _with_query(endpoint, settings), form, proof, _own_headers(settings), _redactor(settings, proof)
+        _with_query(endpoint, settings), body, proof, _own_headers(settings), _redactor(settings, proof)
     )
 
 
@@ -88,14 +91,39 @@ def build_request_about_token(
     proof = authenticate(settings, now=now, entropy=entropy)
     form = [("token", token.reveal()), ("token_type_hint", "access_token")]
     headers = _own_headers(settings) if url.origin == settings.server.origin else []
-    return _post(str(url), form, proof, headers, _redactor(settings, proof).with_values(token.reveal()))
+    redactor = _redactor(settings, proof).with_values(token.reveal())
+    return _post(str(url), _form_body(form, proof), proof, headers, redactor)
+
+
+class _Body(NamedTuple):
+    media_type: str
+    content: bytes
+
+
+def _form_body(parameters: list[tuple[str, str]], proof: Proof) -> _Body:
+    pairs = [(name, value) for name, value in (*parameters, *proof.form) if value]
+    return _Body("application/x-www-form-urlencoded", urlencode(pairs).encode())
+
+
+def _json_body(parameters: list[tuple[str, str]], proof: Proof) -> _Body:
+    """Return an object of texts; what may come several times becomes an array where it does."""
+    members: dict[str, str | list[str]] = {}
+    for name, value in (*parameters, *proof.form):
+        if value:
+            before = members.get(name, [])
+            values = [*([before] if isinstance(before, str) else before), value]
+            members[name] = values if len(values) > 1 else value
+    return _Body("application/json", json.dumps(members).encode())
+
+
+_BODIES = {"form": _form_body, "json": _json_body}
 
 
 def _post(
-    url: str, form: list[tuple[str, str]], proof: Proof, own: list[tuple[str, str]], redactor: Redactor
+    url: str, body: _Body, proof: Proof, own: list[tuple[str, str]], redactor: Redactor
 ) -> TokenRequest:
     headers = [
-        ("Content-Type", "application/x-www-form-urlencoded"),
+        ("Content-Type", body.media_type),
         ("Accept", "application/json"),
         ("Accept-Encoding", "identity"),
         ("Cache-Control", "no-store"),
@@ -105,7 +133,7 @@ def _post(
     return TokenRequest(
         url=url,
         headers=(*_replaced(headers, own), *proof.headers),
-        body=urlencode([(name, value) for name, value in (*form, *proof.form) if value]).encode(),
+        body=body.content,
         redactor=redactor,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,14 +10,16 @@ from typing import Any
 from airflow_oauth_provider.exceptions import InsufficientScopeError, TokenResponseError
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.http import HttpResponse
+from airflow_oauth_provider.protocol.json_path import MISSING, at_path
 from airflow_oauth_provider.protocol.material import WINDOW
 from airflow_oauth_provider.protocol.redaction import NOTHING, REDACTED, Redactor, secrets_redactor
-from airflow_oauth_provider.protocol.settings import DEFAULT_EXPIRES_IN, ClientSettings
+from airflow_oauth_provider.protocol.settings import DEFAULT_EXPIRES_IN, ClientSettings, ResponseSettings
 from airflow_oauth_provider.protocol.texts import MAX_SCOPES, cut
 from airflow_oauth_provider.protocol.token.endpoint import TOKEN, is_blank
 from airflow_oauth_provider.protocol.token.errors import endpoint_error
+from airflow_oauth_provider.protocol.token.lifetime import read_lifetime
+from airflow_oauth_provider.protocol.token.retry import http_date
 
-MAX_EXPIRES_IN = 24 * 3600
 LARGE_TOKEN = 8 * 1024
 MAX_TOKEN = 16 * 1024
 """Characters of the longest token: what Airflow masks gets slower with each character."""
@@ -27,7 +28,6 @@ _BEARER = frozenset({"bearer", "bearertoken"})
 _VSCHAR = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+\Z")
 _B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*\Z")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: +[\x21\x23-\x5b\x5d-\x7e]+)*\Z")
-_DECIMAL = re.compile(r"0*([0-9]+)(?:\.[0-9]*)?\Z", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Granted:
 def read_token_response(
     settings: ClientSettings, response: HttpResponse, *, requested_at: float, redactor: Redactor = NOTHING
 ) -> Granted:
-    """Read a response of status 200.
+    """Read a response that grants a token.
 
     :param requested_at: seconds since the epoch, just before the request was sent: the lifetime
         counts from there, so that a slow response cannot lengthen it.
@@ -54,10 +54,13 @@ def read_token_response(
     data = TOKEN.read_object(response)
     if not is_blank(data.get("error")):
         raise endpoint_error(settings, response, data, redactor=redactor)
-    _check_type(data)
+    data = _renamed(settings.response, data)
+    _check_type(settings.response, data)
     value = _read_value(settings, data)
     scopes = _read_scope(settings, data, value)
-    lifetime = _read_lifetime(data)
+    server_time = http_date(response.header("date") or "")
+    now = requested_at if server_time is None else server_time
+    lifetime = read_lifetime(settings.response, data, now=now)
     token = AccessToken(
         value,
         "Bearer",
@@ -69,6 +72,11 @@ def read_token_response(
     require_scopes(settings, token)
     notes = tuple(_notes(settings, token, lifetime_stated=lifetime is not None))
     return Granted(token, notes, tuple(_warnings(settings, response, token)))
+
+
+def success_statuses(settings: ClientSettings) -> frozenset[int]:
+    """Return the statuses of responses that grant a token."""
+    return frozenset({200, 201} if "created" in settings.response.tolerates else {200})
 
 
 def require_scopes(settings: ClientSettings, token: AccessToken) -> None:
@@ -101,8 +109,16 @@ def check_custom_token(settings: ClientSettings, token: object) -> AccessToken:
 _malformed = TOKEN.malformed
 
 
-def _check_type(data: dict[str, Any]) -> None:
+def _renamed(rules: ResponseSettings, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the members of a response by their names in RFC 6749."""
+    moved = {name: at_path(data, path) for name, path in rules.members}
+    return {**data, **{name: None if value is MISSING else value for name, value in moved.items()}}
+
+
+def _check_type(rules: ResponseSettings, data: dict[str, Any]) -> None:
     token_type = data.get("token_type")
+    if is_blank(token_type) and "untyped" in rules.tolerates:
+        return
     if not isinstance(token_type, str):
         raise _malformed("token_type is missing or no string")
     if token_type.lower() not in _BEARER:
@@ -122,29 +138,6 @@ def _read_value(settings: ClientSettings, data: dict[str, Any]) -> str:
     if value in known:
         raise _malformed("access_token repeats the client's own id or secret")
     return value
-
-
-def _read_lifetime(data: dict[str, Any]) -> float | None:
-    """Return the seconds that the token lives; ``None`` where the server does not say.
-
-    A number is clamped before it becomes a float: Python has integers that no float can hold.
-    """
-    value = data.get("expires_in")
-    if is_blank(value):
-        return None
-    if isinstance(value, str):
-        value = _decimal(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise _malformed("expires_in is not a number of seconds")
-    return float(math.floor(min(value, MAX_EXPIRES_IN)))
-
-
-def _decimal(text: str) -> int | None:
-    """Read the whole part of a decimal number; of a long one only that it is large."""
-    match = _DECIMAL.match(text)
-    if match is None:
-        return None
-    return int(match[1]) if len(match[1]) <= len(str(MAX_EXPIRES_IN)) else MAX_EXPIRES_IN
 
 
 def _read_scope(settings: ClientSettings, data: dict[str, Any], token: str) -> frozenset[str] | None:

@@ -61,6 +61,13 @@ def full_settings() -> s.ClientSettings:
             headers=(("D", "4"),),
             secret_headers=(("E", Secret("secret-header")),),
             basic_encoding="raw",
+            body_format="json",
+            grant_name="account_credentials",
+        ),
+        response=s.ResponseSettings(
+            members=(("access_token", ("data", "token")),),
+            expires_in_unit="minutes",
+            tolerates=("created",),
         ),
         retry=s.RetrySettings(1, 5.0),
         assertion=s.AssertionSettings(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -7,7 +8,11 @@ import pytest
 
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import TokenEndpoint
-from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
+from airflow_oauth_provider.protocol.token.request import (
+    TokenRequest,
+    build_request_about_token,
+    build_token_request,
+)
 from airflow_oauth_provider.protocol.urls import parse_url
 from tests.support.builders import NOW, SECRET, settings
 
@@ -80,3 +85,45 @@ def test_what_is_printed_shows_nothing_and_the_redactor_knows_all() -> None:
     for value in (SECRET, "my-secret-pin", basic):
         assert value not in repr(request)
         assert value not in request.redactor.text(f"echo {value} echo")
+
+
+def test_parameters_as_json() -> None:
+    request = built(
+        auth_method="client_secret_post",
+        request={
+            "body_format": "json",
+            "grant_name": "account_credentials",
+            "scope": ("b", "a"),
+            "audience": "https://api.example",
+            "resources": ("https://one.example", "https://two.example"),
+            "query_params": (("tenant", "emea"),),
+            "post_params": (("account_id", "ü"), ("empty", "")),
+            "secret_params": (("pin", Secret("1 2+3")),),
+        },
+    )
+    assert header(request, "Content-Type") == ["application/json"]
+    assert json.loads(request.body) == {
+        "grant_type": "account_credentials",
+        "scope": "b a",
+        "audience": "https://api.example",
+        "resource": ["https://one.example", "https://two.example"],
+        "account_id": "ü",
+        "pin": "1 2+3",
+        "client_id": "my-client",
+        "client_secret": SECRET,
+    }
+    assert SECRET not in request.url
+    assert urlsplit(request.url).query == "tenant=emea"
+
+
+def test_one_resource_is_a_text_in_json() -> None:
+    request = built(request={"body_format": "json", "resources": ("https://one.example",)})
+    assert json.loads(request.body)["resource"] == "https://one.example"
+    assert header(request, "Authorization")[0].startswith("Basic ")
+
+
+def test_introspection_and_revocation_stay_forms() -> None:
+    given = settings(request={"body_format": "json"})
+    url = parse_url("https://idp.example/introspect")
+    request = build_request_about_token(given, url, Secret("tok-1"), now=NOW, entropy=bytes)
+    assert dict(form(request))["token"] == "tok-1"

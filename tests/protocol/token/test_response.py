@@ -15,7 +15,8 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.protocol.access_token import TokenState, scopes_text
 from airflow_oauth_provider.protocol.http import HttpResponse
-from airflow_oauth_provider.protocol.token.response import Granted, read_token_response
+from airflow_oauth_provider.protocol.settings import ResponseSettings
+from airflow_oauth_provider.protocol.token.response import Granted, read_token_response, success_statuses
 from tests.support.builders import NOW, SECRET, answer, settings, token_answer
 
 TOKEN = b'{"access_token":"tok-1","token_type":"Bearer"'
@@ -300,3 +301,62 @@ def test_the_error_of_the_parser_is_not_carried_along() -> None:
 def test_a_jwt_is_opaque() -> None:
     jwt = "eyJhbGciOiJub25lIn0.eyJleHAiOjF9.c2ln"
     assert read(token_answer(access_token=jwt)).token.state(NOW) is TokenState.FRESH
+
+
+NESTED = ResponseSettings(
+    members=(
+        ("access_token", ("data", 0, "key")),
+        ("expires_at", ("data", 0, "until")),
+        ("scope", ("data", 0, "rights")),
+    ),
+    tolerates=("untyped",),
+)
+
+
+def test_members_that_stand_elsewhere() -> None:
+    until = "2023-11-14T22:23:20Z"  # ten minutes after NOW
+    response = answer({"data": [{"key": "tok-7", "until": until, "rights": ["read", "write"]}]})
+    token = read(response, response=NESTED).token
+    assert (token.value, token.token_type, token.lifetime) == ("tok-7", "Bearer", 600)
+    assert token.scopes == {"read", "write"}
+
+
+def test_an_end_is_counted_on_the_servers_own_clock() -> None:
+    body = {"data": [{"key": "tok-7", "until": "2023-11-14T23:23:20Z"}]}
+    response = answer(body, date="Tue, 14 Nov 2023 23:13:20 GMT")  # an hour ahead of ours
+    assert read(response, response=NESTED).token.lifetime == 600
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        pytest.param({"access_token": "tok-1"}, "access_token is missing", id="at-its-usual-place"),
+        pytest.param({"data": [{"key": 7}]}, "no string", id="a-number"),
+        pytest.param({"data": [{"key": {"a": "b"}}]}, "no string", id="an-object"),
+        pytest.param({"data": {"key": "tok-1"}}, "access_token is missing", id="an-object-for-an-array"),
+        pytest.param({"data": [{"key": "tok 1"}]}, "cannot stand in a header", id="a-space"),
+        pytest.param({"data": [{"key": SECRET}]}, "repeats", id="the-secret"),
+        pytest.param({"data": [{"key": "t"}], "token_type": "MAC"}, "not Bearer", id="another-type"),
+    ],
+)
+def test_members_that_stand_elsewhere_are_read_as_strictly(body: Any, reason: str) -> None:
+    with pytest.raises(TokenResponseError, match=reason):
+        read(answer(body), response=NESTED)
+
+
+def test_a_json_response_that_is_nested_too_deeply_is_none_wherever_the_token_is() -> None:
+    deep = b'{"data":[{"key":"tok-1"}],"x":' + b"[" * 40 + b"]" * 40 + b"}"
+    with pytest.raises(TokenResponseError, match="levels deep"):
+        read(answer(deep), response=NESTED)
+
+
+def test_a_missing_type_is_tolerated_by_name_only() -> None:
+    untyped = answer({"access_token": "tok-1"})
+    with pytest.raises(TokenResponseError, match="token_type is missing"):
+        read(untyped, response=ResponseSettings(tolerates=("created",)))
+    assert read(untyped, response=ResponseSettings(tolerates=("untyped",))).token.token_type == "Bearer"
+
+
+def test_created_is_a_success_by_name_only() -> None:
+    assert success_statuses(settings()) == {200}
+    assert success_statuses(settings(response=ResponseSettings(tolerates=("created",)))) == {200, 201}

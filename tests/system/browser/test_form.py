@@ -68,7 +68,6 @@ STORED: dict[str, Any] = {
     "secret_params": "account_password=first secret\npin=second secret",
     "request_headers": ["X-Tenant=emea"],
     "secret_headers": "X-Gateway-Key=third secret",
-    "basic_encoding": "raw",
     "discovery": True,
     "max_retry_attempts": 0,
     "max_wait": 90,
@@ -90,6 +89,12 @@ STORED: dict[str, Any] = {
     "request_timeout": 7,
     "proxy_url": "http://robot:proxy-secret@proxy.example:3128",
     "category": "finance",
+    "body_format": "json",
+    "grant_name": "account_credentials",
+    "answer_fields": ["access_token=$.data.token", "expires_in=$.data.lifetime"],
+    "expires_in_unit": "milliseconds",
+    "tolerate": ["created", "untyped"],
+    "basic_encoding": "raw",
 }
 
 

@@ -1,0 +1,79 @@
+"""From the section Unusual servers to settings."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.connection import unusual_servers
+from airflow_oauth_provider.connection.extra import Extra
+from airflow_oauth_provider.connection.fields import FIELDS
+from airflow_oauth_provider.connection.resolving import resolve
+from airflow_oauth_provider.deployment.policy import Policy
+from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.protocol.settings import ClientSettings, RequestSettings, ResponseSettings
+from tests.connection.test_checks import connection
+
+
+def extra(**content: Any) -> Extra:
+    return Extra("my_api", json.dumps(content))
+
+
+def resolved(**content: Any) -> ClientSettings:
+    return resolve(connection(**content), Policy()).settings
+
+
+def test_they_stand_at_the_end_of_the_form() -> None:
+    assert FIELDS[-1].section == "Unusual servers"
+
+
+def test_the_standard_is_the_default() -> None:
+    assert unusual_servers.response_settings(extra()) == ResponseSettings()
+    assert resolved().request == RequestSettings(scope=resolved().request.scope)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["access_token=$.data[0].token", " expires_in = $['life time'] "],
+        "access_token=$.data[0].token\nexpires_in=$['life time']",
+        '["access_token=$.data[0].token", "expires_in=$[\'life time\']"]',
+    ],
+    ids=["lines", "text", "json"],
+)
+def test_response_fields_are_lines(lines: Any) -> None:
+    members = unusual_servers.response_settings(extra(answer_fields=lines)).members
+    assert members == (("access_token", ("data", 0, "token")), ("expires_in", ("life time",)))
+
+
+@pytest.mark.parametrize(
+    ("content", "field", "reason"),
+    [
+        pytest.param({"answer_fields": {"access_token": "$.a"}}, "answer_fields", "one a line", id="object"),
+        pytest.param({"answer_fields": '{"access_token": "$.a"}'}, "answer_fields", "one a line", id="json"),
+        pytest.param({"answer_fields": ["refresh_token=$.a"]}, "answer_fields", "names ref", id="unknown"),
+        pytest.param({"answer_fields": ["access_token=$..a"]}, "answer_fields", "no JSON path", id="descent"),
+        pytest.param({"answer_fields": ["access_token=$.a[*]"]}, "answer_fields", "no JSON path", id="all"),
+        pytest.param({"answer_fields": ["access_token=$"]}, "answer_fields", "no path", id="root"),
+        pytest.param({"answer_fields": ["access_token"]}, "answer_fields", "line 1", id="no-path"),
+        pytest.param(
+            {"answer_fields": ["scope=$.a", "scope=$.b"]}, "answer_fields", "no name twice", id="twice"
+        ),
+        pytest.param({"tolerate": ["created", "html"]}, "tolerate", "created and untyped", id="tolerate"),
+        pytest.param({"expires_in_unit": "hours"}, "expires_in_unit", "one of", id="unit"),
+        pytest.param({"body_format": "xml"}, "body_format", "one of", id="format"),
+        pytest.param({"grant_name": "a b"}, "grant_name", "RFC 6749", id="grant-with-a-space"),
+        pytest.param({"grant_name": "ä"}, "grant_name", "RFC 6749", id="grant-not-ascii"),
+    ],
+)
+def test_an_error_names_the_field(content: dict[str, Any], field: str, reason: str) -> None:
+    with pytest.raises(ConfigurationError, match=reason) as refused:
+        resolved(**content)
+    assert (refused.value.conn_id, refused.value.field) == ("my_api", field)
+
+
+def test_a_grant_may_be_a_uri() -> None:
+    name = "urn:vendor:oauth:grant-type:service"
+    assert resolved(grant_name=name).request.grant_name == name
