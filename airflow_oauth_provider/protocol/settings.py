@@ -148,6 +148,16 @@ class TokenEndpoint:
         """Whom an assertion is meant for, unless the connection says otherwise (RFC 7523 §3)."""
         return str(self.url)
 
+    @property
+    def assertion_type(self) -> str:
+        """The ``typ`` of an assertion (RFC 7519 §5.1)."""
+        return "JWT"
+
+    @property
+    def other_audience(self) -> str:
+        """What a server that refuses the audience may want instead."""
+        return "than its token URL: set jwt_audience, often to its issuer"
+
 
 @dataclass(frozen=True)
 class Issuer:
@@ -171,8 +181,21 @@ class Issuer:
 
     @property
     def audience(self) -> str:
-        """Whom an assertion is meant for: the server itself, whichever its endpoints are."""
+        """Whom an assertion is meant for: the server itself, whichever its endpoints are.
+
+        draft-ietf-oauth-rfc7523bis: the issuer as the only audience, as one string.
+        """
         return self.identifier
+
+    @property
+    def assertion_type(self) -> str:
+        """The ``typ`` of an assertion (draft-ietf-oauth-rfc7523bis)."""
+        return "client-authentication+jwt"
+
+    @property
+    def other_audience(self) -> str:
+        """What a server that refuses the audience may want instead: many are older than that draft."""
+        return "than its issuer: set jwt_audience, often to its token URL"
 
 
 @dataclass(frozen=True)

@@ -210,3 +210,7 @@ def test_a_token_by_discovery(oidc: OidcServer, name: str) -> None:
     assert oidc.introspect(token.value)["active"] is True
     hook.get_token(force=True)
     assert len(oidc.requests()) == 2
+    signed = oidc.requests()[0]["form"].get("client_assertion")
+    if signed is not None:  # draft-ietf-oauth-rfc7523bis
+        assert jwt.decode(signed, options={"verify_signature": False})["aud"] == oidc.issuer
+        assert jwt.get_unverified_header(signed)["typ"] == "client-authentication+jwt"

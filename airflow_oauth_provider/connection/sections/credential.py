@@ -55,8 +55,8 @@ CREDENTIAL_FIELDS: tuple[Field, ...] = (
         "jwt_audience",
         _JWT,
         "JWT audience",
-        "The aud claim; left empty, the access token URL. One that is not of the access token URL's host "
-        "needs [oauth2] allowed_token_hosts. Example: https://idp.example",
+        "The aud claim; left empty, the access token URL (with discovery, the issuer). One not of the "
+        "access token URL's host needs [oauth2] allowed_token_hosts. Example: https://idp.example",
     ),
     Field(
         "jwt_claims",

@@ -199,7 +199,11 @@ def _assertion(settings: ClientSettings, key: SigningKey, now: float, entropy: E
         "iat": int(now),
         "exp": int(now + options.lifetime),
     }
-    names = {"kid": options.key_id or key.key_id, "x5t#S256": key.thumbprint}
+    names = {
+        "typ": settings.server.assertion_type,
+        "kid": options.key_id or key.key_id,
+        "x5t#S256": key.thumbprint,
+    }
     header = {name: value for name, value in names.items() if value}
     signed = sign(claims, key.key, options.algorithm or key.algorithms[0], header)
     return Proof(
@@ -213,7 +217,7 @@ def _assertion(settings: ClientSettings, key: SigningKey, now: float, entropy: E
 
 def _assertion_advice(settings: ClientSettings) -> Iterator[str]:
     if settings.assertion.audience is None:
-        yield "the server may want another aud than its token URL: set jwt_audience, often to its issuer"
+        yield f"the server may want another aud {settings.server.other_audience}"
     else:
         yield "the server may want another aud: check jwt_audience"
 

@@ -31,8 +31,9 @@ from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
 from airflow_oauth_provider.protocol.client.methods import ASSERTION_TYPE, METHODS, basic_value
 from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer
 from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
+from airflow_oauth_provider.protocol.urls import parse_url
 from tests.support.builders import NOW, SECRET, settings
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -231,6 +232,27 @@ class TestAssertions:
         )
         assert read["exp"] - read["iat"] == 3600
         assert (read["tenant"], read["groups"]) == ("emea", ["a"])
+
+    @pytest.mark.parametrize("method", ["client_secret_jwt", "private_key_jwt"])
+    @pytest.mark.parametrize(
+        ("audience", "expected"),
+        [(None, "https://idp.example/tenant"), ("https://idp.example/token", "https://idp.example/token")],
+        ids=["issuer", "jwt_audience"],
+    )
+    def test_a_known_issuer_is_the_only_audience(
+        self, method: str, audience: str | None, expected: str
+    ) -> None:
+        """draft-ietf-oauth-rfc7523bis: one string, and the JWT says what it is."""
+        issuer = Issuer(parse_url("https://idp.example/tenant"), "https://idp.example/tenant")
+        secret = Secret(JWT_SECRET) if method == "client_secret_jwt" else None
+        options: dict[str, Any] = {"audience": audience}
+        if secret is None:
+            options["private_key"] = Secret(pem(EC_KEY))
+        given = settings(server=issuer, auth_method=method, client_secret=secret, assertion=options)
+        signed = assertion(given)
+        read = jwt.decode(signed, options={"verify_signature": False})
+        assert read["aud"] == expected
+        assert jwt.get_unverified_header(signed)["typ"] == "client-authentication+jwt"
 
     def test_every_request_has_an_assertion_of_its_own(self) -> None:
         given = settings(auth_method="client_secret_jwt", client_secret=Secret(JWT_SECRET))

@@ -9,9 +9,12 @@ import pytest
 from airflow_oauth_provider.exceptions import TokenEndpointError
 from airflow_oauth_provider.protocol.redaction import NOTHING
 from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.settings import Issuer
 from airflow_oauth_provider.protocol.token.errors import read_error
+from airflow_oauth_provider.protocol.urls import parse_url
 from tests.support.builders import answer, settings
 
+ISSUER = Issuer(parse_url("https://idp.example/tenant"), "https://idp.example/tenant")
 JWT_SECRET = Secret("0123456789abcdef0123456789abcdef")
 
 
@@ -86,3 +89,17 @@ def test_a_refused_assertion_may_have_the_wrong_audience(audience: str | None) -
     changes = {"auth_method": "client_secret_jwt", "client_secret": JWT_SECRET}
     error = refusal(None, 403, **changes, assertion={"audience": audience})
     assert "jwt_audience" in (error.advice or "")
+
+
+@pytest.mark.parametrize(
+    ("server", "says"),
+    [
+        ({}, "than its token URL: set jwt_audience, often to its issuer"),
+        ({"server": ISSUER}, "than its issuer: set jwt_audience, often to its token URL"),
+    ],
+    ids=["token-endpoint", "issuer"],
+)
+def test_an_empty_403_names_the_other_audience(server: dict[str, Any], says: str) -> None:
+    """One server refuses the issuer as audience so (draft-ietf-oauth-rfc7523bis is newer than many)."""
+    error = refusal(None, 403, auth_method="client_secret_jwt", client_secret=JWT_SECRET, **server)
+    assert says in (error.advice or "")
