@@ -91,6 +91,7 @@ class ConnectionCheck:
             values.conn_id,
             category=settings.category,
             token_host=settings.server.origin.authority,
+            credential_source=settings.credential_source,
             certificate_expires_at=certificate_expires_at(settings),
             warnings=client.warnings,
         )

@@ -89,6 +89,7 @@ class _Described:
             token_host=settings.server.origin.authority,
             client_id=settings.client_id,
             auth_method=settings.auth_method,
+            credential_source=settings.credential_source,
             scope=settings.request.scope,
             granted=granted.scopes,
             scopes_stated=granted.scopes_stated,

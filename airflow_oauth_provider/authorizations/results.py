@@ -17,6 +17,7 @@ from airflow_oauth_provider.tokens.records import concerns_others
 class CheckResult:
     """Facts about a new token, or the error that was met instead of one.
 
+    :param credential_source: where secret or key come from; ``None`` for the connection itself.
     :param error: ``None`` when all went well. With *expires_at* set, a token was granted and the
         probe failed.
     :param expires_at: of the token (seconds since the epoch); *lifetime* in seconds.
@@ -30,6 +31,7 @@ class CheckResult:
     conn_id: str
     category: str | None = None
     token_host: str | None = None
+    credential_source: str | None = None
     error: OAuthError | None = None
     expires_at: float | None = None
     lifetime: float | None = None
@@ -76,6 +78,7 @@ class CheckResult:
             "message": reason(self.error) if self.error else self.message,
             "category": self.category,
             "token_host": self.token_host,
+            "credential_source": self.credential_source,
             "expires_at": iso(self.expires_at),
             "lifetime": self.lifetime,
             "scopes": list(self.granted),

@@ -200,6 +200,7 @@ def create(args: Any) -> bool:
 def _facts(result: CheckResult) -> dict[str, Any]:
     return {
         "Connection": result.conn_id,
+        "Credential": result.credential_source,
         "Authorized until": utc(result.expires_at),
         "Granted scopes": result.granted,
         "Not granted": result.missing,
@@ -228,7 +229,7 @@ def _row(authorization: Authorization) -> dict[str, Any]:
         "name": authorization.conn_id,
         "category": authorization.category,
         "token host": authorization.token_host,
-        "method": authorization.auth_method,
+        "method": ", ".join(filter(None, (authorization.auth_method, authorization.credential_source))),
         "scope": " ".join(authorization.scope),
         "status": _and_certificate(authorization.text, authorization.certificate_expires_at),
         "last authorized": utc(authorization.authorized_at),

@@ -42,7 +42,8 @@ def connection_from(args: Any) -> ConnectionValues:
         by_key = needs is Needs.KEY
         if args.key_file and needs is Needs.SECRET and not (args.secret_stdin or args.secret_env):
             raise ConfigurationError(f"needs a method that takes a key: {_BY_KEY}", field="--key-file")
-        secret = _secret(args, needed=needs is Needs.SECRET or (by_key and "private_key" not in given))
+        entered = needs is Needs.SECRET or (by_key and "private_key" not in given)
+        secret = _secret(args, needed=entered and "external_credential" not in given)
         if secret is not None and by_key:
             _require_no_key(given)
             given["private_key"] = secret

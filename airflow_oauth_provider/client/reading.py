@@ -93,7 +93,12 @@ class ConnectionReader:
         """Resolve what was read; what is as it was last time is resolved and checked already."""
         digest = _digest(connection)
         last = self._last
-        if last is not None and last.policy is policy and last.digest == digest:
+        if (
+            last is not None
+            and last.policy is policy
+            and last.digest == digest
+            and last.resolved.is_current()
+        ):
             return last
         try:
             return _Reading(digest, policy, resolve(connection, policy))

@@ -48,7 +48,7 @@ def given_url(settings: ClientSettings, policy: Policy, address: str, endpoint: 
     else:
         if host_allowed(url.origin, policy.token_hosts) or url.origin == settings.server.origin:
             return url
-        reason = _elsewhere(settings, url)
+        reason = _elsewhere(settings, policy, url)
     raise ConfigurationError(reason, field=endpoint.setting)
 
 
@@ -80,9 +80,9 @@ def _missing(endpoint: Endpoint) -> ConfigurationError:
     )
 
 
-def _elsewhere(settings: ClientSettings, url: Url) -> str:
+def _elsewhere(settings: ClientSettings, policy: Policy, url: Url) -> str:
     """Say why the client's credential must not go there."""
     return (
         f"is on {url.origin.authority}, which is neither the access token URL's own host and port "
-        f"({settings.server.origin.authority}) nor in [oauth2] allowed_token_hosts of airflow.cfg"
+        f"({settings.server.origin.authority}) nor in [oauth2] {policy.token_hosts_in} of airflow.cfg"
     )

@@ -203,7 +203,8 @@ class TokenServices:
         if isinstance(step, _Read):
             with masking.airflow_channel:
                 policy = read_policy()
-            return self._client.recent_settings(), policy
+            settings = self._client.recent_settings()
+            return settings, policy.for_client(settings)
         if isinstance(step, _GetToken):
             return self._client.get_token()
         if isinstance(step, _Mask):
@@ -212,8 +213,8 @@ class TokenServices:
 
     async def _acarry_out(self, step: _Step) -> Any:
         if isinstance(step, _Read):
-            policy = read_policy()
-            return await self._client.arecent_settings(), policy
+            policy, settings = read_policy(), await self._client.arecent_settings()
+            return settings, policy.for_client(settings)
         if isinstance(step, _GetToken):
             return await self._client.aget_token()
         if isinstance(step, _Mask):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_oauth_provider.connection import authentication, checks, setting_groups, unusual_servers
+from airflow_oauth_provider.connection.client_secret import client_secret
+from airflow_oauth_provider.connection.external import External, external_credential, field_of
 from airflow_oauth_provider.connection.extra import CONTROL, Extra
 from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, FIELDS_BY_KEY
 from airflow_oauth_provider.connection.hosts import require_host
@@ -26,8 +28,6 @@ from airflow_oauth_provider.protocol.urls import UrlError, parse_url
 
 MAX_NAME = 50
 MAX_CLIENT_ID = 1024
-SHORTEST_SEALING = 16
-"""Characters of a secret from which entries in a foreign database are sealed well enough."""
 
 # Where a secret would be stored and shown in clear, and the field that is masked instead.
 _MISPLACED = {
@@ -45,10 +45,18 @@ _MISPLACED = {
 
 @dataclass(frozen=True)
 class Resolved:
-    """Settings, and what deserves a warning about the connection they come from."""
+    """Settings, and what deserves a warning about the connection they come from.
+
+    :param external: what does not come from the connection itself, and may change without it.
+    """
 
     settings: s.ClientSettings
     warnings: tuple[str, ...]
+    external: External | None = None
+
+    def is_current(self) -> bool:
+        """Whether a connection that is as it was leads to the same settings again."""
+        return self.external is None or self.external.is_current()
 
 
 def resolve(connection: Any, policy: Policy, *, thorough: bool = True) -> Resolved:
@@ -96,6 +104,9 @@ class _Resolver:
     def resolve(self, *, thorough: bool) -> Resolved:
         self._check_names()
         self._check_texts()
+        external = external_credential(self.extra, self.connection, self.policy)
+        if external is not None:
+            self.policy = external.policy
         server = self._server()
         token_url = server.url
         method = self.extra.value("auth_method")
@@ -114,14 +125,16 @@ class _Resolver:
             category=self.extra.value("category") or self.policy.default_category,
             team=getattr(self.connection, "team_name", None),
         )
+        if external is not None:
+            settings = external.fill_in(settings, self.extra)
         for field, message in authentication.bad_authentication(settings, self.policy):
-            self.extra.fail(field, message)
+            self.extra.fail(field_of(field, settings), message)
         settings = authentication.without_unused(settings)
         try:
             settings = authentication.with_algorithm(settings, thorough=thorough)
         except KeyMaterialError as error:
-            self.extra.fail(error.field, str(error))
-        return Resolved(settings, tuple(self.extra.warnings))
+            self.extra.fail(field_of(error.field, settings), str(error))
+        return Resolved(settings, tuple(self.extra.warnings), external)
 
     def _check_names(self) -> None:
         for key in self.extra.content:
@@ -150,7 +163,7 @@ class _Resolver:
             self.extra.fail("port", str(error))
         except UrlError as error:
             self.extra.fail("host", f"the {named} {error}")
-        require_host(self.extra, "host", url, self.policy.token_hosts, "allowed_token_hosts")
+        require_host(self.extra, "host", url, self.policy.token_hosts, self.policy.token_hosts_in)
         if named == "issuer":
             return s.Issuer(url, text, self.policy.token_hosts)
         return s.TokenEndpoint(url)
@@ -167,16 +180,4 @@ class _Resolver:
 
     def _password(self) -> Secret | None:
         value = self.connection.password
-        if not value:
-            return None
-        secret = self.extra.secret_of("password", str(value), multiline=False)
-        if value != value.strip():
-            self.extra.warnings.append("the client secret begins or ends with a space: is that meant?")
-        if len(value) < self.policy.shortest_masked:
-            self.extra.warnings.append("the client secret is so short that Airflow does not mask it in logs")
-        if len(value) < SHORTEST_SEALING and self.policy.sharing.leaves_the_host:
-            self.extra.warnings.append(
-                f"the client secret has less than {SHORTEST_SEALING} characters and could be guessed from "
-                "entries of the token store: set [oauth2] store_key"
-            )
-        return secret
+        return client_secret(self.extra, "password", str(value), self.policy) if value else None

@@ -66,6 +66,7 @@ def api_settings(extra: Extra, policy: Policy) -> s.ApiSettings:
         require_scopes=extra.scopes("require_scopes"),
         refresh_on_status=extra.statuses(),
         listed_hosts=policy.api_hosts,
+        listed_in=policy.api_hosts_in,
     )
     for field, message in checks.bad_api(api):
         extra.fail(field, message)
@@ -79,7 +80,7 @@ def _api_url(extra: Extra, policy: Policy, field: str, text: str | None) -> Url 
         url = parse_url(with_scheme(text), query_allowed=False)
     except UrlError as error:
         extra.fail(field, str(error))
-    require_host(extra, field, url, policy.api_hosts, "allowed_api_hosts")
+    require_host(extra, field, url, policy.api_hosts, policy.api_hosts_in)
     return url
 
 

@@ -66,6 +66,20 @@ OPTIONS: dict[str, dict[str, Any]] = {
         # Airflow runs str.format over defaults, so no braces here.
         "default": "",
     },
+    "credentials": {
+        "description": (
+            "Secrets and keys outside of the connections, by the name that a connection gives in "
+            "external_credential: a JSON object, name to an object with file (a path) or env (a variable), "
+            "and three lists: hosts (of token servers), client_ids, api_hosts. Optionally connections, the "
+            "ids of those that may name it."
+        ),
+        "type": "string",
+        "example": (
+            '{"erp": {"file": "/run/secrets/erp", "hosts": ["login.example.com"], '
+            '"client_ids": ["airflow"], "api_hosts": ["erp.example.com"]}}'
+        ),
+        "default": "",
+    },
     "allow_unverified_tls": {
         "description": "Let connections switch off TLS verification. For test systems only.",
         "type": "boolean",

@@ -9,13 +9,20 @@ import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from airflow_oauth_provider.deployment.credentials import (
+    CredentialsError,
+    ExternalCredential,
+    in_both,
+    parse_credentials,
+)
 from airflow_oauth_provider.deployment.options import OPTIONS, SECTION
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.urls import UrlError, split_pattern
 from airflow_oauth_provider.tokens.sharing import ALONE, Sharing
 from airflow_oauth_provider.tokens.stores import UnknownStoreError, open_store
@@ -40,18 +47,59 @@ class Policy:
     :param api_hosts: patterns of API hosts; empty means any.
     :param proxies: patterns of proxy hosts a connection may name; empty means none.
     :param custom_providers: name → dotted path of a callable.
+    :param credentials: name → what lies outside of the connections.
     :param sharing: with whom tokens are shared.
     :param shortest_masked: characters of the shortest secret that Airflow masks.
+    :param token_hosts_in: where the token hosts are listed, for messages; likewise *api_hosts_in*.
     """
 
     token_hosts: tuple[str, ...] = ()
     api_hosts: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
     custom_providers: dict[str, str] = field(default_factory=dict)
+    credentials: dict[str, ExternalCredential] = field(default_factory=dict, repr=False)
     allow_unverified_tls: bool = False
     default_category: str | None = None
     sharing: Sharing = ALONE
     shortest_masked: int = SHORTEST_MASKED
+    token_hosts_in: str = "allowed_token_hosts"
+    api_hosts_in: str = "allowed_api_hosts"
+
+    def for_client(self, settings: ClientSettings) -> Policy:
+        """Return what is allowed to a client, by where its credential comes from.
+
+        :raises ConfigurationError: when that is in the section no longer.
+        """
+        if settings.external is None:
+            return self
+        entry = self.credentials.get(settings.external.name)
+        if entry is not None:
+            with suppress(CredentialsError):
+                return self.narrowed_to(entry)
+        raise _bad("credentials", f'does not allow the use of "{settings.external.name}" any more')
+
+    def narrowed_to(self, credential: ExternalCredential | None) -> Policy:
+        """Return what is allowed to a connection that names an external credential.
+
+        :raises CredentialsError: when nothing is; an empty list of hosts would mean any.
+        """
+        if credential is None:
+            return self
+        hosts = in_both(credential.hosts, self.token_hosts) if self.token_hosts else credential.hosts
+        api_hosts = in_both(credential.api_hosts, self.api_hosts) if self.api_hosts else credential.api_hosts
+        for common, member, option in (
+            (hosts, "hosts", self.token_hosts_in),
+            (api_hosts, "api_hosts", self.api_hosts_in),
+        ):
+            if not common:
+                raise CredentialsError(f'lists no host in "{member}" that [{SECTION}] {option} lists, too')
+        return replace(
+            self,
+            token_hosts=hosts,
+            api_hosts=api_hosts,
+            token_hosts_in=f'credentials ("hosts" of {credential.name})',
+            api_hosts_in=f'credentials ("api_hosts" of {credential.name})',
+        )
 
 
 class _Reading(NamedTuple):
@@ -102,6 +150,7 @@ def _read() -> Policy:
         api_hosts=_hosts("allowed_api_hosts", _text("allowed_api_hosts")),
         proxies=_hosts("allowed_proxies", _text("allowed_proxies")),
         custom_providers=_providers(_text("custom_providers")),
+        credentials=_credentials(_text("credentials")),
         allow_unverified_tls=_boolean("allow_unverified_tls"),
         default_category=_text("default_category") or None,
         sharing=_sharing(_text("token_store") or "file", _text("store_key")),
@@ -156,6 +205,14 @@ def _providers(text: str) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(path, str) for path in value.values()):
         raise _bad("custom_providers", "must be a JSON object of names and dotted paths")
     return value
+
+
+def _credentials(text: str) -> dict[str, ExternalCredential]:
+    try:
+        return parse_credentials(text)
+    except CredentialsError as error:
+        reason = str(error)
+    raise _bad("credentials", reason)
 
 
 def _sharing(option: str, keys: str) -> Sharing:

@@ -99,6 +99,7 @@ class ApiSettings:
     :param origins: where the token may go; empty when the connection does not say, which leaves
         the choice to DAG code.
     :param listed_hosts: the allow-list entries (``allowed_api_hosts``) in force.
+    :param listed_in: where they are listed, for messages.
     """
 
     base_url: Url | None = field(default=None, metadata=NO_KEY)
@@ -108,6 +109,7 @@ class ApiSettings:
     require_scopes: tuple[str, ...] = field(default=(), metadata=UNORDERED)
     refresh_on_status: frozenset[int] = field(default=frozenset({401}), metadata=NO_KEY)
     listed_hosts: tuple[str, ...] = field(default=(), metadata=NO_KEY)
+    listed_in: str = field(default="allowed_api_hosts", metadata=NO_KEY)
 
 
 @dataclass(frozen=True)
@@ -208,12 +210,28 @@ class CustomProvider:
 
 
 @dataclass(frozen=True)
+class ExternalSource:
+    """Where the secret or key comes from that does not lie in the connection.
+
+    :param name: of the entry in ``[oauth2] credentials``.
+    :param kind: ``file`` or ``env``.
+    """
+
+    name: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"external credential {self.name} ({self.kind})"
+
+
+@dataclass(frozen=True)
 class ClientSettings:
     """One OAuth client: a connection, resolved and checked.
 
     :param server: the authorization server. A token request asks it for an address; all others only for
         its origin.
     :param auth_method: name of the client authentication method.
+    :param external: where secret or key come from, if not from the connection.
     :param team: Airflow team that owns the connection, where Airflow tells.
     """
 
@@ -229,6 +247,7 @@ class ClientSettings:
     api: ApiSettings = ApiSettings()
     network: NetworkSettings = NetworkSettings()
     custom: CustomProvider | None = field(default=None, metadata=CREDENTIAL)
+    external: ExternalSource | None = field(default=None, metadata=NO_KEY)
     category: str | None = field(default=None, metadata=NO_KEY)
     team: str | None = field(default=None, metadata=CREDENTIAL)
 
@@ -236,6 +255,11 @@ class ClientSettings:
     def credential(self) -> Secret | None:
         """What proves the client's identity: its secret or its private key."""
         return self.client_secret or self.assertion.private_key
+
+    @property
+    def credential_source(self) -> str | None:
+        """Where the credential comes from, in words; ``None`` for the connection itself."""
+        return None if self.external is None else str(self.external)
 
     def secrets(self) -> tuple[Secret, ...]:
         """Every secret in these settings, for masking and redaction; looked for once."""

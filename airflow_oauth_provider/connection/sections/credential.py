@@ -66,6 +66,13 @@ CREDENTIAL_FIELDS: tuple[Field, ...] = (
         Kind.PAIRS,
     ),
     Field(
+        "external_credential",
+        _JWT,
+        "External credential",
+        "The name of an entry of [oauth2] credentials in airflow.cfg: secret or private key then come from "
+        "there, and their fields here stay empty.",
+    ),
+    Field(
         "custom_provider",
         _JWT,
         "Custom provider",

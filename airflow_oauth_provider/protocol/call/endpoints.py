@@ -65,7 +65,7 @@ def _check_listed(api: ApiSettings, url: Url) -> None:
         return
     if api.listed_hosts or is_forbidden_address(url.origin.host):
         raise ConfigurationError(
-            f"the host {url.origin.authority} is not in [oauth2] allowed_api_hosts of airflow.cfg",
+            f"the host {url.origin.authority} is not in [oauth2] {api.listed_in} of airflow.cfg",
             field="base_url",
         )
 

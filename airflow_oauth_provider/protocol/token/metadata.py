@@ -182,7 +182,10 @@ def allowed_url(text: str, patterns: Sequence[str], *, query_allowed: bool = Tru
         return url
     host = url.origin.authority
     if patterns:
-        raise DocumentError(f"is on the host {host}, which is not in [oauth2] allowed_token_hosts")
+        raise DocumentError(
+            f"is on the host {host}, which is not in [oauth2] allowed_token_hosts (or not among the hosts of "
+            "the connection's external credential)"
+        )
     if is_forbidden_address(url.origin.host):
         raise DocumentError(
             f"is on {host}, a link-local or metadata address: list it in [oauth2] allowed_token_hosts if so"

@@ -29,6 +29,8 @@ NOT_IN_THE_KEY = {
     "network.token_host_listed",
     "custom.name",
     "custom.function",
+    "external",
+    "api.listed_in",
     "category",
 }
 OF_THE_CLIENT = {
@@ -87,6 +89,7 @@ def full_settings() -> s.ClientSettings:
             require_scopes=("read",),
             refresh_on_status=frozenset({401, 403}),
             listed_hosts=("api.example",),
+            listed_in="credentials",
         ),
         network=s.NetworkSettings(
             ca_certificates="PEM",
@@ -96,6 +99,7 @@ def full_settings() -> s.ClientSettings:
             token_host_listed=True,
         ),
         custom=s.CustomProvider("name", "company.tokens", lambda _: None),
+        external=s.ExternalSource("erp", "file"),
         category="finance",
         team="blue",
     )
@@ -105,7 +109,7 @@ def paths(value: Any, prefix: str = "") -> Iterator[str]:
     """Yield the path of each leaf, from the classes and not by the code under test."""
     for field in dataclasses.fields(value):
         inner, path = getattr(value, field.name), f"{prefix}{field.name}"
-        if dataclasses.is_dataclass(inner) and not isinstance(inner, Url):
+        if dataclasses.is_dataclass(inner) and not isinstance(inner, Url | s.ExternalSource):
             yield from paths(inner, f"{path}.")
         else:
             yield path
