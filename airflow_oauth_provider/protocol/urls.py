@@ -215,6 +215,7 @@ def is_forbidden_address(address: str) -> bool:
     return ip.is_link_local or ip.is_multicast or ip.is_loopback or ip in _METADATA
 
 
+@lru_cache(512)
 def acceptable(host: str, address: str, *, any_address: bool = False) -> bool:
     """Whether a connection to *host* may go to an address that its name resolves to.
 

@@ -129,13 +129,14 @@ class Entries(SealedEntries):
         """Note that somebody renews the token before its time."""
         self._put_status(replace(self.status(), early_at=time.time()))
 
-    def standing(self) -> tuple[OAuthError, float] | None:
+    def standing(self, last: Status | None = None) -> tuple[OAuthError, float] | None:
         """Return the error in force and the seconds until it lapses.
 
+        :param last: the last outcome, where the caller has just read it.
         :return: ``None`` when nothing speaks against asking; seconds are 0 for a permanent
             refusal, which is not worth waiting for.
         """
-        last = self.status()
+        last = last or self.status()
         return standing((self.client_status(), last), last.authorized_at, time.time())
 
     def lease(self, number: int) -> Lease | None:

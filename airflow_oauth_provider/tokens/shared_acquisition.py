@@ -27,6 +27,7 @@ from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.protocol.token.retry import LEAST_ATTEMPT
 from airflow_oauth_provider.tokens.entries import Entries
+from airflow_oauth_provider.tokens.records import Status
 from airflow_oauth_provider.tokens.stores.base import Lease, NoLease
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 
@@ -124,8 +125,9 @@ class Search:
         return shared if self.held is None or shared.issued_at > self.held.issued_at else None
 
     def _early_is_due(self) -> bool:
-        since = time.time() - self.entries.status().early_at
-        return not 0 <= since < EARLY_PAUSE and self.entries.standing() is None
+        status = self.entries.status()
+        since = time.time() - status.early_at
+        return not 0 <= since < EARLY_PAUSE and self.entries.standing(status) is None
 
 
 class _Wait:
@@ -168,7 +170,8 @@ class _Wait:
         token = self._entries.token()
         if token is not None and self._search.accepts(token) and self._is_new_enough(token):
             return token
-        standing = self._entries.standing()
+        status = self._entries.status()
+        standing = self._entries.standing(status)
         if standing is not None:
             error, seconds = standing
             if seconds == 0 or seconds + LEAST_ATTEMPT > self._search.left():
@@ -176,7 +179,7 @@ class _Wait:
             self._search.sleep(seconds)
             self._contended_since = None
             return None
-        self._share_failure()
+        self._share_failure(status)
         return None
 
     def _is_new_enough(self, token: AccessToken) -> bool:
@@ -185,9 +188,8 @@ class _Wait:
         same = self._before is not None and self._before.value == token.value
         return not same and token.issued_at >= self._started.wall
 
-    def _share_failure(self) -> None:
+    def _share_failure(self, status: Status) -> None:
         """Fail with whoever has failed since this search began, unless it has more time than they had."""
-        status = self._entries.status()
         if status.error is None or status.refused_at is None:
             return
         if status.refused_at == self._failed_before and status.refused_at < self._started.wall:

@@ -81,7 +81,7 @@ class Flight:
         self.token: AccessToken | None = None
         self.asked_at: float | None = None
         self.error: OAuthError | None = None
-        self._sharing = sharing
+        self._entries = Entries(settings, sharing)
         self._accepts = accepts
         self._held = held
         self._last_error: OAuthError | None = None
@@ -168,7 +168,7 @@ class Flight:
 
     def _search(self) -> AccessToken | None:
         return Search(
-            Entries(self.settings, self._sharing),
+            self._entries,
             self.budget,
             self.purpose,
             self._held,
@@ -183,7 +183,6 @@ class Flight:
         :raises OAuthError: when it does not grant a token in time.
         """
         began = this_moment()
-        entries = Entries(self.settings, self._sharing)
         server = self.settings.server
         flow = acquisition(
             self.settings,
@@ -191,13 +190,13 @@ class Flight:
             self.budget,
             random=random.random,
             entropy=os.urandom,
-            known=entries.metadata(server) if isinstance(server, Issuer) else None,
+            known=self._entries.metadata(server) if isinstance(server, Issuer) else None,
         )
         driver = self._driver = Driver(
             self.settings.network,
             ask_provider=partial(_ask_provider, self.settings),
             on_sleep=self._before_sleep,
-            remember=entries.remember_metadata,
+            remember=self._entries.remember_metadata,
             stop=self._stop,
         )
         try:

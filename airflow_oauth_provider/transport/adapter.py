@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from requests import PreparedRequest
-from requests.adapters import HTTPAdapter
+from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
 
 from airflow_oauth_provider.transport.sockets import AnyAddress, pool_classes
 
@@ -27,6 +27,7 @@ class OAuth2Adapter(HTTPAdapter):
     :param context: shared TLS context.
     :param any_address: whether any address of a host and port is meant.
     :param socket_options: as for ``socket.setsockopt``; ``None`` for urllib3's defaults.
+    :param pool_size: connections to one host that stay open between calls.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class OAuth2Adapter(HTTPAdapter):
         *,
         any_address: AnyAddress = lambda _host, _port: False,
         socket_options: Sequence[tuple[int, int, int]] | None = None,
+        pool_size: int = DEFAULT_POOLSIZE,
     ) -> None:
         self._pool_classes = pool_classes(any_address)
         self._pool_options: dict[str, Any] = {
@@ -43,7 +45,7 @@ class OAuth2Adapter(HTTPAdapter):
         }
         if socket_options is not None:
             self._pool_options["socket_options"] = list(socket_options)
-        super().__init__()
+        super().__init__(pool_maxsize=pool_size)
         _alive.add(self)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import requests
@@ -42,8 +44,7 @@ def post(
     :param stop: ends it sooner.
     :raises TaskStoppedError: then.
     """
-    prepared = requests.Request("POST", request.url, headers=dict(request.headers), data=request.body)
-    return _transmit(prepared, network, deadline_at=deadline_at, stop=stop)
+    return _transmit("POST", request.url, dict(request.headers), request.body, network, deadline_at, stop)
 
 
 def fetch(
@@ -55,24 +56,30 @@ def fetch(
     :param stop: ends it sooner.
     :raises TaskStoppedError: then.
     """
-    get = requests.Request("GET", url, headers=_FETCH_HEADERS)
-    return _transmit(get, network, deadline_at=deadline_at, stop=stop)
+    return _transmit("GET", url, _FETCH_HEADERS, None, network, deadline_at, stop)
 
 
 def _transmit(
-    request: requests.Request, network: NetworkSettings, *, deadline_at: float, stop: Stop = NEVER
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    network: NetworkSettings,
+    deadline_at: float,
+    stop: Stop,
 ) -> HttpResponse | Failure:
     """Send any one request as :func:`post` does.
 
     :raises ConfigurationError: when a proxy or a CA bundle of the environment cannot be used.
     """
-    proxy = proxy_for(request.url, network)
-    encrypted = urlsplit(request.url).scheme == "https"
+    proxy = proxy_for(url, network)
+    encrypted = urlsplit(url).scheme == "https"
     context = tls_context(network) if encrypted else bare_context()
-    adapter = OAuth2Adapter(context, any_address=lambda _host, _port: network.token_host_listed)
+    # A connection is used once: a larger pool would only take time to set up.
+    adapter = OAuth2Adapter(context, any_address=lambda _host, _port: network.token_host_listed, pool_size=1)
     prepared: requests.PreparedRequest | None = None
     try:
-        prepared = request.prepare()
+        prepared = _prepared(method, url, headers, body)
         with bounded(deadline_at, stop):
             return _exchange(adapter, prepared, proxy, deadline_at)
     except OAuthError:  # the caller's task is being killed
@@ -84,6 +91,26 @@ def _transmit(
     finally:
         adapter.close()
     return failure or dull
+
+
+def _prepared(
+    method: str, url: str, headers: Mapping[str, str], body: bytes | None
+) -> requests.PreparedRequest:
+    """Prepare a request without what ``requests`` looks for in cookies, files, hooks and logins."""
+    prepared = requests.PreparedRequest()
+    prepared.prepare_method(method)
+    prepared.url = _prepared_url(url)
+    prepared.prepare_headers(headers)
+    prepared.body = body
+    prepared.prepare_content_length(body)
+    return prepared
+
+
+@lru_cache(maxsize=128)
+def _prepared_url(url: str) -> str:
+    prepared = requests.PreparedRequest()
+    prepared.prepare_url(url, None)
+    return prepared.url or url
 
 
 def _exchange(
