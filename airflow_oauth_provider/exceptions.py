@@ -5,8 +5,8 @@
     OAuthError(Exception)                retryable: may the same call succeed later?
     ├── ConfigurationError(ValueError)   the connection or airflow.cfg is wrong; nothing was sent
     │   └── ConnectionNotFoundError      … because no connection has this id
-    ├── TransportError                   no answer: DNS, TLS, refused, reset, timeout
-    ├── TokenResponseError               an answer that RFC 6749 §5 does not allow
+    ├── TransportError                   no response: DNS, TLS, refused, reset, timeout
+    ├── TokenResponseError               a response that RFC 6749 §5 does not allow
     ├── TokenEndpointError               the authorization server refused (RFC 6749 §5.2)
     │   └── InvalidClientError           … because of the client's own credential
     ├── ResourceError(AirflowException)  the API refused the call
@@ -98,7 +98,7 @@ class ConnectionNotFoundError(ConfigurationError, AirflowNotFoundException):
 
 
 class TransportError(OAuthError):
-    """No usable answer came back: DNS, connect, TLS, proxy, reset or timeout.
+    """No usable response came back: DNS, connect, TLS, proxy, reset or timeout.
 
     :param host: ``host:port`` that was called.
     :param attempts: requests made by this acquisition.
@@ -129,7 +129,7 @@ class TransportError(OAuthError):
 class TokenResponseError(OAuthError):
     """The token endpoint answered with something that is neither a token nor an OAuth error.
 
-    :param status: HTTP status of that answer; ``None`` when it could not be read at all.
+    :param status: HTTP status of that response; ``None`` when it could not be read at all.
     """
 
     def __init__(self, message: str, *, status: int | None = None, conn_id: str | None = None) -> None:
@@ -141,7 +141,7 @@ class TokenEndpointError(OAuthError):
     """The token endpoint refused (RFC 6749 §5.2), or answered a status other than 200.
 
     :param status: HTTP status.
-    :param error: the ``error`` code; ``None`` when the answer had no valid body.
+    :param error: the ``error`` code; ``None`` when the response had no valid body.
     :param description: the server's ``error_description``, cleaned and cut to 1,000 characters.
     :param uri: the server's ``error_uri`` when it is an http(s) address.
     :param retry_after: seconds to stay away that the server named, if it did.
@@ -247,10 +247,10 @@ def unexpected(error: BaseException, doing: str) -> UnexpectedError:
 
     :param doing: what went on, as a noun: "the acquisition".
     """
-    place, trace = "", error.__traceback__
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename.replace("\\", "/").rsplit("/", 1)[-1]
-        place, trace = f" in {file}, line {trace.tb_lineno}", trace.tb_next
+    place, traceback = "", error.__traceback__
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename.replace("\\", "/").rsplit("/", 1)[-1]
+        place, traceback = f" in {file}, line {traceback.tb_lineno}", traceback.tb_next
     return UnexpectedError(
         f"{doing} failed unexpectedly ({type(error).__name__}{place}). Please report it, with the version of "
         "this package"

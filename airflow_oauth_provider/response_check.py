@@ -1,4 +1,4 @@
-"""A check of answers that needs no Python of the DAG's, so that it can run in the triggerer.
+"""A check of responses that needs no Python of the DAG's, so that it can run in the triggerer.
 
 JSON paths are the singular queries of RFC 9535 §2.3.5: names and indices, nothing that finds several
 values.
@@ -17,7 +17,7 @@ from airflow_oauth_provider.protocol import json_path
 from airflow_oauth_provider.protocol.json_path import MISSING, at_path
 
 UNREAD: Any = object()
-"""The document of an answer whose body makes no difference."""
+"""The document of a response whose body makes no difference."""
 MAX_NAMES = 30
 """Names of an object that are told at the most."""
 MAX_TEXT = 64 * 1024
@@ -41,21 +41,21 @@ def parse_path(path: str, *, field: str = "json_path") -> tuple[str | int, ...]:
 
 
 def document_of(response: Any) -> Any:
-    """Return the JSON of an answer; :data:`MISSING` where its body is something else.
+    """Return the JSON of a response; :data:`MISSING` where its body is something else.
 
-    Not as strict as for the answers of authorization servers: equal names and NaN are the API's affair.
+    Not as strict as for the responses of authorization servers: equal names and NaN are the API's affair.
 
     :raises ResourceError: when there is no telling.
     """
     if getattr(response, "content", b"") is None:
-        raise ResourceError("the body of the answer is too large to be looked at")
+        raise ResourceError("the body of the response is too large to be looked at")
     try:
         return response.json()
     except ValueError:
         return MISSING
     except RecursionError:
         pass
-    raise ResourceError("the JSON of the answer is nested too deeply")
+    raise ResourceError("the JSON of the response is nested too deeply")
 
 
 def _several(value: Any) -> tuple[Any, ...]:
@@ -83,7 +83,7 @@ def _is_one_of(value: Any, choices: Any) -> bool:
 
 @dataclass(frozen=True)
 class ResponseCheck:
-    """Whether an answer is the one that is waited for.
+    """Whether a response is the one that is waited for.
 
     Works wherever ``response_check`` is taken. The arguments that are given must all hold.
 
@@ -141,7 +141,7 @@ class ResponseCheck:
         }
 
     def inspect(self, response: Any) -> Inspection:
-        """Look at an answer, and say what there is.
+        """Look at a response, and say what there is.
 
         :param response: with ``status_code`` and ``json()``.
         :raises ResourceError: when there is no telling.
@@ -152,7 +152,7 @@ class ResponseCheck:
         return Inspection(self, status, document_of(response))
 
     def __call__(self, response: Any, **_: Any) -> bool:
-        """Look at an answer.
+        """Look at a response.
 
         :param response: with ``status_code`` and ``json()``.
         :raises ResourceError: when it holds one of the *failed* values, or there is no telling.
@@ -171,7 +171,7 @@ class ResponseCheck:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a check has found in an answer.
+    """What a check has found in a response.
 
     :param status: HTTP status.
     :param document: the JSON of the body; :data:`MISSING` where that is something else, and
@@ -189,7 +189,7 @@ class Inspection:
 
     @property
     def holds(self) -> bool:
-        """Whether the answer is the one that is waited for.
+        """Whether the response is the one that is waited for.
 
         :raises ResourceError: when it holds one of the *failed* values.
         """
@@ -230,16 +230,16 @@ def names_beside(document: Any, path: str) -> str:
     :param document: JSON; :data:`MISSING` for a body that is something else.
     """
     if document is MISSING:
-        return f"the answer has no {path}: its body is no JSON"
+        return f"the response has no {path}: its body is no JSON"
     steps = parse_path(path)
     depth = next(depth for depth in range(len(steps)) if at_path(document, steps[: depth + 1]) is MISSING)
     there = at_path(document, steps[:depth])
     where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps[:depth])
     if not isinstance(there, dict):
-        return f"the answer has no {path}: ${where} is {_kind(there)}"
+        return f"the response has no {path}: ${where} is {_kind(there)}"
     names = ", ".join(list(there)[:MAX_NAMES])[:MAX_TEXT]
     content = f"has {names}{', …' if len(there) > MAX_NAMES else ''}" if there else "is empty"
-    return f"the answer has no {path}: ${where} {content}"
+    return f"the response has no {path}: ${where} {content}"
 
 
 def _value_text(value: Any) -> str:

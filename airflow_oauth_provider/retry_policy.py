@@ -1,4 +1,4 @@
-"""The retry policy: how a task that failed for want of a token or an answer is tried again.
+"""The retry policy: how a task that failed for want of a token or a response is tried again.
 
 Airflow evaluates it on the worker, with the real exception, and stores and logs the reason in clear:
 reasons are words of :class:`Reason`, never of an error.

@@ -52,9 +52,9 @@ async def _measured(work: Callable[[], Awaitable[None]]) -> Round:
     longest = 0.0
     wall, cpu = time.perf_counter(), time.process_time()
     await work()
-    found = Round(time.perf_counter() - wall, time.process_time() - cpu, longest)
+    sample = Round(time.perf_counter() - wall, time.process_time() - cpu, longest)
     watcher.cancel()
-    return found
+    return sample
 
 
 async def _bare(url: str) -> None:
@@ -157,7 +157,7 @@ def main(where: Server) -> None:
         asyncio.run(_measured(work))
     before, reads = where.counts()["token"], _count_reads()
     runs = [_run(works) for _ in range(RUNS)]
-    measured = {name: [each for run in runs for each in run[name]] for name in works}
+    measured = {name: [sample for run in runs for sample in run[name]] for name in works}
     report = Report(f"{CALLS:,} calls at once on one event loop, cold; the median of {RUNS} runs")
     for above, below, what, limit in (
         ("ours", "bare", "hook.arun() / bare aiohttp", 1.10),
@@ -167,7 +167,7 @@ def main(where: Server) -> None:
         for clock in ("wall", "cpu"):
             ratio = statistics.median(_ratio(run, above, below, clock) for run in runs)
             report.figure(f"{what}, {clock}", ratio, limit)
-    stalls = {name: statistics.median(each.stall for each in rounds) for name, rounds in measured.items()}
+    stalls = {name: statistics.median(sample.stall for sample in rounds) for name, rounds in measured.items()}
     report.figure("longest stall of the loop, bare aiohttp", stalls["bare"] * 1000, None, " ms")
     bound = max(20.0, 1500 * stalls["bare"])
     for name, what in (("ours", "hook.arun()"), ("triggers", "OAuth2HttpTrigger")):

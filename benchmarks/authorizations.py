@@ -74,7 +74,7 @@ def check_by_command(environment: dict[str, str]) -> tuple[float, int]:
     began = time.perf_counter()
     check = [*AIRFLOW, "oauth2", "check", "--all", "--json"]
     ended = subprocess.run(check, env=environment, check=False, capture_output=True)
-    return time.perf_counter() - began, sum(each["ok"] for each in json.loads(ended.stdout))
+    return time.perf_counter() - began, sum(report["ok"] for report in json.loads(ended.stdout))
 
 
 def main() -> None:

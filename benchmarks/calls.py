@@ -31,14 +31,14 @@ def main(where: Server) -> None:
         "bare": lambda: session.get(f"{where.url}/api/status"),
         "stock": lambda: stock.run("status"),
     }
-    found = paired(works, times=200, rounds=15)
+    costs = paired(works, times=200, rounds=15)
     report = Report("Calls of a loopback API")
     for clock in ("wall", "cpu"):
         report.figure(
-            f"hook.run() / bare requests.Session.get(), {clock}", ratio(found, "ours", "bare", clock), 1.00
+            f"hook.run() / bare requests.Session.get(), {clock}", ratio(costs, "ours", "bare", clock), 1.00
         )
         report.figure(
-            f"hook.run() / stock HttpHook.run(), {clock}", ratio(found, "ours", "stock", clock), 0.70
+            f"hook.run() / stock HttpHook.run(), {clock}", ratio(costs, "ours", "stock", clock), 0.70
         )
     report.figure("token requests for all of it", where.counts()["token"], 1)
     report.end()

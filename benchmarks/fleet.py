@@ -237,19 +237,19 @@ class _Conductor:
         """Run one round; return what came of it, and how many were killed."""
         start, go = os.pipe()
         leaders, announce = os.pipe()
-        results, tell = os.pipe()
-        children = [self._fork(start, announce, tell) for _ in range(self.task.processes)]
+        results, report = os.pipe()
+        children = [self._fork(start, announce, report) for _ in range(self.task.processes)]
         os.close(announce)
-        os.close(tell)
+        os.close(report)
         time.sleep(0.2 + 0.004 * self.task.processes)  # until all stand at the start
         os.write(go, b"x" * self.task.processes)
-        found = self._collect(leaders, results)
+        collected = self._collect(leaders, results)
         for child in children:
             os.kill(child, signal.SIGKILL)  # whoever was stopped; the others are zombies by now
             os.waitpid(child, 0)
         for pipe in (start, go, leaders, results):
             os.close(pipe)
-        return found, self.killed
+        return collected, self.killed
 
     def _fork(self, *pipes: int) -> int:
         child = os.fork()
@@ -262,21 +262,21 @@ class _Conductor:
 
     def _collect(self, leaders: int, results: int) -> list[Result]:
         due: list[tuple[float, int]] = []
-        found: list[Result] = []
+        collected: list[Result] = []
         stopped = 0
-        while len(found) < self.task.processes - self.killed - stopped:
+        while len(collected) < self.task.processes - self.killed - stopped:
             wait = max(0.0, min(at for at, _ in due) - time.monotonic()) if due else 1.0
             ready, _, _ = select.select([leaders, results], [], [], min(1.0, wait))
             if leaders in ready:
                 for line in self._read(leaders):
                     stopped += self._leader(int(line), due, stopped)
             if results in ready:
-                found += [Result(**json.loads(line)) for line in self._read(results)]
+                collected += [Result(**json.loads(line)) for line in self._read(results)]
             for item in [item for item in due if item[0] <= time.monotonic()]:
                 due.remove(item)
                 os.kill(item[1], signal.SIGKILL)
                 self.killed += 1
-        return found
+        return collected
 
     def _leader(self, pid: int, due: list[tuple[float, int]], stopped: int) -> int:
         if self.task.stop_leader and not stopped:
@@ -335,10 +335,10 @@ def main() -> None:
     report, chance, asked = Report(), random.Random(task.seed), _asked(task)
     for number in range(task.rounds):
         login = task.connection["login"] + (f"-{number}" if task.rounds > 1 else "")
-        found, killed = _Conductor(
+        results, killed = _Conductor(
             replace(task, connection={**task.connection, "login": login}), chance
         ).run()
-        report.results.extend(found)
+        report.results.extend(results)
         report.killed.append(killed)
         before, asked = asked, _asked(task)
         report.requests.append(asked - before)
@@ -351,8 +351,8 @@ def _asked(task: Task) -> int:
     from urllib.request import urlopen
 
     try:
-        with urlopen(task.connection["host"].replace("/token", "/counts")) as answer:
-            return int(json.load(answer)["token"])
+        with urlopen(task.connection["host"].replace("/token", "/counts")) as response:
+            return int(json.load(response)["token"])
     except (URLError, ValueError, KeyError):
         return 0
 

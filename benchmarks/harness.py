@@ -36,9 +36,9 @@ class Server:
     def counts(self) -> dict[str, int]:
         from urllib.request import urlopen
 
-        with urlopen(f"{self.url}/counts") as answer:
-            found: dict[str, int] = json.load(answer)
-        return found
+        with urlopen(f"{self.url}/counts") as response:
+            counts: dict[str, int] = json.load(response)
+        return counts
 
     def revoke(self) -> None:
         """Let the API refuse every token that was granted so far."""
@@ -75,7 +75,7 @@ async def _serve(ready: Any, latency: float) -> None:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = _content_length(head)
                 body = await reader.readexactly(length) if length else b""
-                writer.write(await _answer(head + body, counts, latency))
+                writer.write(await _response(head + body, counts, latency))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -95,7 +95,7 @@ def _content_length(head: bytes) -> int:
     return 0
 
 
-async def _answer(head: bytes, counts: dict[str, int], latency: float) -> bytes:
+async def _response(head: bytes, counts: dict[str, int], latency: float) -> bytes:
     target = head.split(b" ", 2)[1]
     if target == b"/counts":
         return _json(counts)
@@ -112,18 +112,18 @@ async def _answer(head: bytes, counts: dict[str, int], latency: float) -> bytes:
     if target == b"/revoke":
         counts["revoked"] = counts["granted"]
         return _json(counts)
-    return await _api_answer(target, head, counts)
+    return await _api_response(target, head, counts)
 
 
-async def _api_answer(target: bytes, head: bytes, counts: dict[str, int]) -> bytes:
+async def _api_response(target: bytes, head: bytes, counts: dict[str, int]) -> bytes:
     counts["api"] += 1
     if target.endswith(b"/guarded") and _token_number(head) <= counts["revoked"]:
         return _json({"error": "invalid_token"}, b"401 Unauthorized")
-    wanted = target.rpartition(b"/status-")[2]
-    if wanted == b"silent":
+    status = target.rpartition(b"/status-")[2]
+    if status == b"silent":
         await asyncio.sleep(3600)
-    if wanted.isdigit():
-        return _json({}, wanted + b" As Asked")
+    if status.isdigit():
+        return _json({}, status + b" As Asked")
     return _json({"status": "ok"})
 
 
@@ -181,17 +181,17 @@ def paired(works: dict[str, Callable[[], Any]], *, times: int, rounds: int) -> d
     names = list(works)
     for name in names:
         cost(works[name], max(1, times // 4))
-    found: dict[str, list[Cost]] = {name: [] for name in names}
+    costs: dict[str, list[Cost]] = {name: [] for name in names}
     for index in range(rounds):
         turn = index % len(names)
         for name in names[turn:] + names[:turn]:
-            found[name].append(cost(works[name], times))
-    return found
+            costs[name].append(cost(works[name], times))
+    return costs
 
 
-def ratio(found: dict[str, list[Cost]], above: str, below: str, clock: str) -> float:
+def ratio(costs: dict[str, list[Cost]], above: str, below: str, clock: str) -> float:
     """Return the median over all rounds of *above* ÷ *below*."""
-    pairs = zip(found[above], found[below], strict=True)
+    pairs = zip(costs[above], costs[below], strict=True)
     ratios: list[float] = [getattr(a, clock) / getattr(b, clock) for a, b in pairs]
     return statistics.median(ratios)
 

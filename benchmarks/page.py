@@ -56,23 +56,25 @@ def fill(airflow: AirflowServer, token_server: Server) -> None:
 
 def milliseconds(airflow: AirflowServer) -> dict[str, list[float]]:
     """Ask for each in turn, round after round."""
-    found: dict[str, list[float]] = {name: [] for name in PATHS}
+    seconds: dict[str, list[float]] = {name: [] for name in PATHS}
     with requests.Session() as session:
         session.trust_env = False
         session.headers["Authorization"] = f"Bearer {airflow.token()}"
         for number in range(ROUNDS + 2):
             for name, path in PATHS.items():
                 began = time.perf_counter()
-                answer = session.get(airflow.url + path)
+                response = session.get(airflow.url + path)
                 taken = (time.perf_counter() - began) * 1000
-                answer.raise_for_status()
+                response.raise_for_status()
                 if number >= 2:  # the first ones import and compile
-                    found[name].append(taken)
+                    seconds[name].append(taken)
                 rows = (
-                    len(answer.json()["connections"]) if "api" in path else answer.text.count("data-status=")
+                    len(response.json()["connections"])
+                    if "api" in path
+                    else response.text.count("data-status=")
                 )
                 assert rows == ON_A_PAGE, f"{rows} connections on a page"
-    return found
+    return seconds
 
 
 def main() -> None:
@@ -80,11 +82,11 @@ def main() -> None:
     environment = {"AIRFLOW__CORE__FERNET_KEY": urlsafe_b64encode(secrets.token_bytes(32)).decode()}
     with server() as token_server, AirflowServer(environment=environment) as airflow:
         fill(airflow, token_server)
-        found = milliseconds(airflow)
-    pairs = zip(found["ours"], found["Airflow's"], strict=True)
+        latencies = milliseconds(airflow)
+    pairs = zip(latencies["ours"], latencies["Airflow's"], strict=True)
     ratio = statistics.median(ours / theirs for ours, theirs in pairs)
     report.figure("first 100 of 500 connections ÷ Airflow's own list of 100", ratio, 3)
-    for name, taken in found.items():
+    for name, taken in latencies.items():
         report.figure(f"  {name}", statistics.median(taken), None, " ms")
     cost = statistics.median(float(printed(PLUGIN)) for _ in range(ROUNDS))
     report.figure("importing the plugin in a task, CPU", cost, 5, " ms")

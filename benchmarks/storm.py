@@ -38,11 +38,11 @@ def cold_start(report: Report, where: Server, store: str, name: str) -> None:
     with folder() as home:
         task = Task(connection(where, f"cold-{name}"), store, home, PROCESSES, CALLS)
         before = where.counts()["token"]
-        found = run(task)
+        outcome = run(task)
         report.figure(
             f"{name}: token requests, {PROCESSES} cold processes", where.counts()["token"] - before, 1
         )
-        slowest = max(result.seconds for result in found.results)
+        slowest = max(result.seconds for result in outcome.results)
         report.figure(f"{name}: slowest first call / token latency", slowest / LATENCY, 4)
 
 
@@ -71,12 +71,12 @@ def wrong_secret(report: Report, where: Server, store: str, name: str) -> None:
         given = connection(where, f"refused-{name}")
         given["extra"]["scope"] = "wrong"
         before = where.counts()["token"]
-        found = run(Task(given, store, home, 500), timeout=170)
+        outcome = run(Task(given, store, home, 500), timeout=170)
         report.figure(
             f"{name}: token requests, 500 processes, wrong secret", where.counts()["token"] - before, 1
         )
         report.figure(
-            f"{name}: processes not told InvalidClientError", len(found.errors - {"InvalidClientError"}), 0
+            f"{name}: processes not told InvalidClientError", len(outcome.errors - {"InvalidClientError"}), 0
         )
 
 
@@ -84,15 +84,15 @@ def killed_leaders(report: Report, where: Server, rounds: int) -> None:
     with folder() as home:
         given = connection(where, "killed", max_wait=BUDGET)
         task = Task(given, "file", home, 200, kill_after=(0.0, LATENCY * 1.2), kills=3, rounds=rounds)
-        found = run(task, timeout=60.0 * rounds)
-        more = [requests - killed for requests, killed in zip(found.requests, found.killed, strict=True)]
+        outcome = run(task, timeout=60.0 * rounds)
+        more = [requests - killed for requests, killed in zip(outcome.requests, outcome.killed, strict=True)]
         report.figure(f"files: most requests beyond the kills, {rounds} rounds of 200", max(more), 1)
-        report.figure("files: leaders killed", sum(found.killed), None)
+        report.figure("files: leaders killed", sum(outcome.killed), None)
         report.figure(
-            "files: longest wait of anybody", max(result.seconds for result in found.results), BUDGET, " s"
+            "files: longest wait of anybody", max(result.seconds for result in outcome.results), BUDGET, " s"
         )
         report.figure(
-            "files: processes without a token", sum(not result.token for result in found.results), 0
+            "files: processes without a token", sum(not result.token for result in outcome.results), 0
         )
 
 

@@ -77,11 +77,11 @@ def _running(tree: ast.AST) -> Iterator[ast.AST]:
 
 def modules(root: Path = ROOT) -> list[Module]:
     """Return the modules of the package; the ``__init__`` of a room counts as the room."""
-    found = []
+    listed = []
     for path in sorted((root / PACKAGE).rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts
-        found.append(Module(".".join(parts[:-1] if parts[-1] == "__init__" else parts), path))
-    return found
+        listed.append(Module(".".join(parts[:-1] if parts[-1] == "__init__" else parts), path))
+    return listed
 
 
 def at_the_root(all_modules: list[Module]) -> set[str]:

@@ -26,10 +26,10 @@ def main(where: Server) -> None:
 
     report = Report("Tokens")
     hooks = [OAuth2Hook("bench") for _ in range(THREADS)]
-    together = threading.Barrier(THREADS)
+    barrier = threading.Barrier(THREADS)
 
     def work(hook: OAuth2Hook) -> None:
-        together.wait()
+        barrier.wait()
         for _ in range(CALLS // THREADS + 1):
             hook.get_token()
 

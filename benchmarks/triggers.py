@@ -122,21 +122,21 @@ async def _beside_a_hanging_server(hanging: str) -> tuple[float, float]:
     hooks = [OAuth2Hook(f"bench_{number}", "GET") for number in range(OTHERS)]
     await _latencies(hooks)
     os.environ["AIRFLOW_CONN_HANGING"] = hanging
-    found: dict[str, list[float]] = {"alone": [], "beside": []}
+    latencies: dict[str, list[float]] = {"alone": [], "beside": []}
     for index in range(2 * ROUNDS):
         if index % 2:
-            found["alone"].append(_slowest(await _latencies(hooks)))
+            latencies["alone"].append(_slowest(await _latencies(hooks)))
             continue
         stuck = [asyncio.create_task(OAuth2Hook("hanging", "GET").arun("x")) for _ in range(50)]
         await asyncio.sleep(0.05)
-        found["beside"].append(_slowest(await _latencies(hooks)))
+        latencies["beside"].append(_slowest(await _latencies(hooks)))
         for task in stuck:
             task.cancel()
         await asyncio.gather(*stuck, return_exceptions=True)
         await asyncio.sleep(0.05)
     for hook in hooks:
         await hook.aclose()
-    return statistics.median(found["alone"]), statistics.median(found["beside"])
+    return statistics.median(latencies["alone"]), statistics.median(latencies["beside"])
 
 
 def _slowest(latencies: list[float]) -> float:

@@ -1,4 +1,4 @@
-"""Call a protected API and use its answer.
+"""Call a protected API and use its response.
 
 Connection ``orders_api``, of type "OAuth 2.0 (client credentials)": access token URL, client ID,
 client secret, scope ``orders.read``, API base URL. Nothing in the DAG knows of OAuth.

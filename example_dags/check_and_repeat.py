@@ -1,7 +1,7 @@
 """Check what the API answers, and repeat the call while it is busy.
 
 Connection ``orders_api``: scope ``orders.read``, API base URL. ``run`` sends once; only
-``retry_args`` (of tenacity) repeats, here on answers such as 429 and 503. Authorization errors that
+``retry_args`` (of tenacity) repeats, here on statuses such as 429 and 503. Authorization errors that
 repeating cannot mend fail the task at once.
 """
 
@@ -22,7 +22,7 @@ def may_pass(error: BaseException) -> bool:
 
 
 def has_orders(response: Any) -> bool:
-    """Whether the answer is worth going on with."""
+    """Whether the response is worth going on with."""
     return bool(response.json()["orders"])
 
 

@@ -1,7 +1,7 @@
 """Wait for a slow API without holding a worker.
 
 Connection ``orders_api``: scope ``orders.read``, API base URL. The triggerer makes the call; filters and
-checks run on the worker when the answer is there. A method that is not idempotent, such as POST, the
+checks run on the worker when the response is there. A method that is not idempotent, such as POST, the
 worker sends itself: a triggerer that is started again would send it twice.
 """
 

@@ -1,7 +1,7 @@
 """Wait until a job of an API has ended, in the triggerer.
 
 Connection ``orders_api``: scope ``orders.read``, API base URL. The check is declared, so that the
-triggerer can do it; a Python callable works too, and brings each answer to a worker.
+triggerer can do it; a Python callable works too, and brings each response to a worker.
 """
 
 from __future__ import annotations

@@ -76,8 +76,8 @@ def rendered(text: str) -> str:
     """Return *text* with its tables as they should be."""
     for name, table in TABLES.items():
         start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        before, found, rest = text.partition(start)
-        if found:
+        before, marker, rest = text.partition(start)
+        if marker:
             _, _, after = rest.partition(end)
             text = before + start + "".join(f"{line}\n" for line in table()) + end + after
     return text

@@ -22,12 +22,12 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.tokens.manager import shared
 from tests.support.servers.scripted import (
-    Answer,
     CloseNow,
     Delay,
     Json,
     RecordedRequest,
     Redirect,
+    ScriptedResponse,
     ScriptedServer,
     token_json,
 )
@@ -138,7 +138,7 @@ class TestPlainRequests:
     def test_one_renewal_for_a_call_however_often_it_is_redirected(self, service: Service) -> None:
         service.dead.update(f"tok-{number}" for number in range(2, 9))
 
-        def die(request: RecordedRequest) -> Answer:
+        def die(request: RecordedRequest) -> ScriptedResponse:
             service.dead.add("tok-1")
             return Redirect("/api/new")
 
@@ -175,8 +175,8 @@ class TestPlainRequests:
     def test_a_copy_of_a_request_is_a_call_of_its_own(self, service: Service) -> None:
         """Whatever became of the call before: its redirect may have been left alone."""
         with ScriptedServer() as other, requests.Session() as session:
-            answers = iter([Redirect("/api/y", 303), Redirect(f"{other.url}/x", 307)])
-            service.api = lambda _: next(answers)
+            responses = iter([Redirect("/api/y", 303), Redirect(f"{other.url}/x", 307)])
+            service.api = lambda _: next(responses)
             request = session.prepare_request(
                 requests.Request("POST", f"{service.base_url}/x", data="x", auth=auth_of(service))
             )
@@ -303,15 +303,15 @@ class TestRetries:
     @pytest.mark.slow
     @pytest.mark.parametrize("status", [503, 429, 500])
     def test_a_passing_failure_is_tried_again(self, service: Service, status: int) -> None:
-        answers = iter([Json({}, status), token_json("tok-9")])
-        service.token = lambda _: next(answers)
+        responses = iter([Json({}, status), token_json("tok-9")])
+        service.token = lambda _: next(responses)
         assert OAuth2Client("my_api", service.connection()).get_token().value == "tok-9"
         assert len(service.token_requests) == 2
 
     @pytest.mark.fault("H22")
     def test_retry_after_is_waited_for(self, service: Service) -> None:
-        answers = iter([Json({}, 429, [("Retry-After", "1")]), token_json("tok-9")])
-        service.token = lambda _: next(answers)
+        responses = iter([Json({}, 429, [("Retry-After", "1")]), token_json("tok-9")])
+        service.token = lambda _: next(responses)
         OAuth2Client("my_api", service.connection()).get_token()
         first, second = service.token_requests
         assert second.received_at - first.received_at >= 1.0
@@ -346,8 +346,8 @@ class TestRetries:
         assert "2 attempts" in str(caught.value)
 
     def test_a_cut_connection_is_tried_again(self, service: Service) -> None:
-        answers: Iterator[Answer] = iter([CloseNow(), token_json("tok-9")])
-        service.token = lambda _: next(answers)
+        responses: Iterator[ScriptedResponse] = iter([CloseNow(), token_json("tok-9")])
+        service.token = lambda _: next(responses)
         assert OAuth2Client("my_api", service.connection()).get_token().value == "tok-9"
 
     def test_a_wrong_secret_costs_one_request(self, service: Service) -> None:

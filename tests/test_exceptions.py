@@ -25,7 +25,7 @@ TOKEN = AccessToken("the-token-itself", "Bearer", NOW + 1000, NOW, frozenset({"a
 
 
 @pytest.mark.parametrize(
-    "shown",
+    "texts",
     [
         repr,
         str,
@@ -35,10 +35,10 @@ TOKEN = AccessToken("the-token-itself", "Bearer", NOW + 1000, NOW, frozenset({"a
     ],
     ids=["repr", "str", "format", "format-r", "json"],
 )
-def test_nothing_shows_the_secret(shown: Any) -> None:
+def test_nothing_shows_the_secret(texts: Any) -> None:
     for value in (Secret(SECRET), TOKEN, [Secret(SECRET), TOKEN], settings()):
-        assert SECRET not in shown(value)
-        assert "the-token-itself" not in shown(value)
+        assert SECRET not in texts(value)
+        assert "the-token-itself" not in texts(value)
     assert "the-token-itself" not in repr(TokenHeader("Bearer the-token-itself"))
 
 

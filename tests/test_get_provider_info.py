@@ -52,7 +52,7 @@ MASKED_WORDS = (
 )
 
 
-SHOWN = """
+PRINT_FORM = """
 import json
 from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
 (meta,) = [m for m in HookMetaService.hook_meta_data() if m.connection_type == "oauth2_client_credentials"]
@@ -153,13 +153,13 @@ class TestForm:
     def test_the_api_server_shows_it(self) -> None:
         """In a process of its own: Airflow reads hooks once, and warns of itself meanwhile."""
         ended = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", SHOWN], capture_output=True, text=True, check=True
+            [sys.executable, "-W", "ignore", "-c", PRINT_FORM], capture_output=True, text=True, check=True
         )
-        shown = json.loads(ended.stdout.strip().splitlines()[-1])
-        assert shown["name"] == fields.HOOK_NAME
-        assert shown["extra"] == [entry.key for entry in FIELDS]
-        assert shown["host"] == "Access token URL"
-        assert shown["hidden"] == [True, True]
+        form = json.loads(ended.stdout.strip().splitlines()[-1])
+        assert form["name"] == fields.HOOK_NAME
+        assert form["extra"] == [entry.key for entry in FIELDS]
+        assert form["host"] == "Access token URL"
+        assert form["hidden"] == [True, True]
 
 
 class TestConfiguration:

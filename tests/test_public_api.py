@@ -76,10 +76,12 @@ if hasattr(airflow.sdk, "RetryPolicy"):  # Airflow 3.3
 
 def public(path: str) -> Any:
     module, _, name = path.partition(":")
-    found: Any = import_module(f"airflow_oauth_provider.{module}")
+    object_: Any = import_module(f"airflow_oauth_provider.{module}")
     for part in name.split("."):
-        found = inspect.getattr_static(found, part) if inspect.isclass(found) else getattr(found, part)
-    return found
+        object_ = (
+            inspect.getattr_static(object_, part) if inspect.isclass(object_) else getattr(object_, part)
+        )
+    return object_
 
 
 def parameters(function: Any) -> dict[str, inspect.Parameter]:
@@ -88,10 +90,10 @@ def parameters(function: Any) -> dict[str, inspect.Parameter]:
 
 @pytest.mark.parametrize("path", PUBLIC)
 def test_what_is_promised_is_there(path: str) -> None:
-    found = public(path)
-    if isinstance(found, property):
+    promised = public(path)
+    if isinstance(promised, property):
         return
-    assert parameters(found).keys() >= PUBLIC[path]
+    assert parameters(promised).keys() >= PUBLIC[path]
 
 
 @pytest.mark.fault("F48")
@@ -101,8 +103,8 @@ class TestParametersAreSpelledOut:
     @pytest.mark.parametrize("path", [path for path in PUBLIC if re.search(r"(Operator|Sensor)$", path)])
     def test_of_tasks(self, path: str) -> None:
         kwargs = parameters(public(path))["kwargs"]
-        wanted = "Unpack[SensorParameters]" if path.endswith("Sensor") else "Unpack[TaskParameters]"
-        assert kwargs.annotation == wanted
+        annotation = "Unpack[SensorParameters]" if path.endswith("Sensor") else "Unpack[TaskParameters]"
+        assert kwargs.annotation == annotation
 
     @pytest.mark.parametrize(
         "path", [path for path in PUBLIC if re.search(r"(Trigger|Notifier|Hook)$", path)]
@@ -178,9 +180,9 @@ def test_the_type_checker_reports_each_line_that_is_wrong_and_no_other(tmp_path:
     given = Path(usage.__file__).read_text()
     marked = re.compile(r"  # type: ignore\[([a-z-]+)\].*")
     wrong = {
-        number: found[1]
+        number: match[1]
         for number, line in enumerate(given.splitlines(), 1)
-        if (found := marked.search(line))
+        if (match := marked.search(line))
     }
     bare = tmp_path / "usage_without_comments.py"
     bare.write_text(marked.sub("", given))

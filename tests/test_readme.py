@@ -31,8 +31,8 @@ TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}
 
 def blocks(language: str) -> list[tuple[str, str]]:
     """Return page and content of each code block, in order."""
-    found = re.compile(rf"```{language}\n(.*?)```", re.DOTALL)
-    return [(page, block) for page, text in TEXTS.items() for block in found.findall(text)]
+    fenced = re.compile(rf"```{language}\n(.*?)```", re.DOTALL)
+    return [(page, block) for page, text in TEXTS.items() for block in fenced.findall(text)]
 
 
 PYTHON = blocks("python")
@@ -124,7 +124,7 @@ def test_the_first_dag_has_twelve_lines_and_works(orders: OrdersServer, tmp_path
     assert len(outcome.results["orders"]["orders"]) == 3
 
 
-def shown_connection() -> dict[str, Any]:
+def documented_connection() -> dict[str, Any]:
     (block,) = [block for block in COMMANDS if block.startswith("AIRFLOW_CONN_")]
     connection: dict[str, Any] = json.loads(block.partition("=")[2].strip().strip("'"))
     return connection
@@ -184,13 +184,13 @@ def test_its_options_exist() -> None:
 
 @pytest.mark.slow
 def test_its_connection_by_environment_by_command_and_by_file(tmp_path: Path) -> None:
-    shown = shown_connection()
-    by_environment = settings_of(shown)
+    connection = documented_connection()
+    by_environment = settings_of(connection)
     home = AirflowHome(tmp_path / "home")
     home.migrate()
     (command,) = [block for block in COMMANDS if block.startswith("airflow connections add")]
     file = tmp_path / "connections.json"
-    file.write_text(json.dumps({"imported": shown}))
+    file.write_text(json.dumps({"imported": connection}))
     for arguments in (shlex.split(command.replace("\\\n", " "))[1:], ["connections", "import", str(file)]):
         subprocess.run(
             [sys.executable, "-m", "airflow", *arguments],
@@ -205,9 +205,9 @@ def test_its_connection_by_environment_by_command_and_by_file(tmp_path: Path) ->
         check=True,
         capture_output=True,
     )
-    found = json.loads(exported.read_text())
-    assert set(found) == {"orders_api", "imported"}
-    for name, stored in found.items():
+    connections = json.loads(exported.read_text())
+    assert set(connections) == {"orders_api", "imported"}
+    for name, stored in connections.items():
         assert settings_of(stored) == by_environment, name
 
 

@@ -16,13 +16,13 @@ from airflow_oauth_provider.response_check import ResponseCheck, parse_path
 DOCUMENT = {"a": [{"b-c": 1}, {"d e": {"f": None}}], "0": "zero"}
 
 
-def answer(content: Any, status: int = 200) -> ReadResponse:
+def response(content: Any, status: int = 200) -> ReadResponse:
     text = content if isinstance(content, str) else json.dumps(content)
     return ReadResponse(status, "OK", "https://api.example", [], text.encode())
 
 
 @pytest.mark.parametrize(
-    "path, found",
+    "path, value",
     [
         ("$", DOCUMENT),
         ("", DOCUMENT),
@@ -41,45 +41,45 @@ def answer(content: Any, status: int = 200) -> ReadResponse:
         ("$.a[", ConfigurationError),
     ],
 )
-def test_paths(path: str, found: Any) -> None:
-    if found is ConfigurationError:
+def test_paths(path: str, value: Any) -> None:
+    if value is ConfigurationError:
         with pytest.raises(ConfigurationError) as caught:
             parse_path(path)
         assert caught.value.field == "json_path"
     else:
-        assert at_path(DOCUMENT, parse_path(path)) is found or at_path(DOCUMENT, parse_path(path)) == found
+        assert at_path(DOCUMENT, parse_path(path)) is value or at_path(DOCUMENT, parse_path(path)) == value
 
 
 @pytest.mark.parametrize(
     "check, given, holds",
     [
-        (ResponseCheck(status=200), answer({}), True),
-        (ResponseCheck(status=[201, 202]), answer({}, 202), True),
-        (ResponseCheck(status=201), answer({}), False),
-        (ResponseCheck(json_path="$.s", expected="done"), answer({"s": "done"}), True),
-        (ResponseCheck(json_path="$.s", expected=["done", "ok"]), answer({"s": "ok"}), True),
-        (ResponseCheck(json_path="$.s", expected="done"), answer({"s": "no"}), False),
-        (ResponseCheck(json_path="$.s", expected=False), answer({"s": False}), True),
-        (ResponseCheck(json_path="$.s"), answer({"s": [1]}), True),
-        (ResponseCheck(json_path="$.s"), answer({"s": []}), False),
-        (ResponseCheck(json_path="$.s"), answer({}), False),
-        (ResponseCheck(json_path="$.s"), answer("<html>"), False),
+        (ResponseCheck(status=200), response({}), True),
+        (ResponseCheck(status=[201, 202]), response({}, 202), True),
+        (ResponseCheck(status=201), response({}), False),
+        (ResponseCheck(json_path="$.s", expected="done"), response({"s": "done"}), True),
+        (ResponseCheck(json_path="$.s", expected=["done", "ok"]), response({"s": "ok"}), True),
+        (ResponseCheck(json_path="$.s", expected="done"), response({"s": "no"}), False),
+        (ResponseCheck(json_path="$.s", expected=False), response({"s": False}), True),
+        (ResponseCheck(json_path="$.s"), response({"s": [1]}), True),
+        (ResponseCheck(json_path="$.s"), response({"s": []}), False),
+        (ResponseCheck(json_path="$.s"), response({}), False),
+        (ResponseCheck(json_path="$.s"), response("<html>"), False),
         pytest.param(
             ResponseCheck(json_path="$.errors[0]"),
-            answer({"errors": "none"}),
+            response({"errors": "none"}),
             False,
             id="text-for-array[F16]",
         ),
-        (ResponseCheck(status=200, json_path="$.s"), answer({"s": 1}, 201), False),
-        (ResponseCheck(status=range(200, 203)), answer({}, 202), True),
-        (ResponseCheck(status=HTTPStatus.OK), answer({}), True),
-        (ResponseCheck(json_path="$.s", expected=1), answer({"s": True}), False),
-        (ResponseCheck(json_path="$.s", expected=True), answer({"s": 1}), False),
-        (ResponseCheck(json_path="$.s", expected=1), answer({"s": 1.0}), True),
-        (ResponseCheck(json_path="$.s", expected=[[1, {"a": 0}]]), answer({"s": [1, {"a": 0}]}), True),
-        (ResponseCheck(json_path="$.s", expected=[[1, {"a": 0}]]), answer({"s": [1, {"a": False}]}), False),
-        (ResponseCheck(json_path="$.s", failed=[0]), answer({"s": False}), False),
-        (ResponseCheck(json_path="$.s"), answer('{"s": 1, "s": NaN}'), True),
+        (ResponseCheck(status=200, json_path="$.s"), response({"s": 1}, 201), False),
+        (ResponseCheck(status=range(200, 203)), response({}, 202), True),
+        (ResponseCheck(status=HTTPStatus.OK), response({}), True),
+        (ResponseCheck(json_path="$.s", expected=1), response({"s": True}), False),
+        (ResponseCheck(json_path="$.s", expected=True), response({"s": 1}), False),
+        (ResponseCheck(json_path="$.s", expected=1), response({"s": 1.0}), True),
+        (ResponseCheck(json_path="$.s", expected=[[1, {"a": 0}]]), response({"s": [1, {"a": 0}]}), True),
+        (ResponseCheck(json_path="$.s", expected=[[1, {"a": 0}]]), response({"s": [1, {"a": False}]}), False),
+        (ResponseCheck(json_path="$.s", failed=[0]), response({"s": False}), False),
+        (ResponseCheck(json_path="$.s"), response('{"s": 1, "s": NaN}'), True),
     ],
 )
 def test_what_holds(check: ResponseCheck, given: ReadResponse, holds: bool) -> None:
@@ -89,20 +89,20 @@ def test_what_holds(check: ResponseCheck, given: ReadResponse, holds: bool) -> N
 
 def test_a_failed_value_is_final() -> None:
     with pytest.raises(ResourceError, match='"error" at s') as caught:
-        ResponseCheck(json_path="s", expected="done", failed=["error"])(answer({"s": "error"}))
+        ResponseCheck(json_path="s", expected="done", failed=["error"])(response({"s": "error"}))
     assert not caught.value.retryable
 
 
 @pytest.mark.parametrize(
-    "given, told",
+    "given, message",
     [
-        (answer("[" * 100_000), "nested"),
+        (response("[" * 100_000), "nested"),
         (ReadResponse(200, "OK", "https://a.example", [], None), "too large"),
     ],
 )
-def test_an_answer_that_cannot_be_looked_at_is_an_error_of_its_own(given: ReadResponse, told: str) -> None:
+def test_an_answer_that_cannot_be_looked_at_is_an_error_of_its_own(given: ReadResponse, message: str) -> None:
     assert ResponseCheck(status=200)(given)
-    with pytest.raises(ResourceError, match=told) as caught:
+    with pytest.raises(ResourceError, match=message) as caught:
         ResponseCheck(json_path="s")(given)
     assert caught.value.__cause__ is None
 

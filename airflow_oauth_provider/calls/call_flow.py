@@ -69,8 +69,8 @@ class CallFlow:
                 client.refused_again(self.token, effect.origin)
             else:
                 renewed = client.renew(self.token, effect.origin) if carried else self.token
-            effect = self._answer(effect, renewed)
-        return self._noted(effect, head)
+            effect = self._advance(effect, renewed)
+        return self._followed(effect, head)
 
     async def anext_call(self, head: ResponseHead) -> SendCall | None:
         """Do what :meth:`next_call` does."""
@@ -81,10 +81,10 @@ class CallFlow:
                 await client.arefused_again(self.token, effect.origin)
             else:
                 renewed = await client.arenew(self.token, effect.origin)
-            effect = self._answer(effect, renewed)
-        return self._noted(effect, head)
+            effect = self._advance(effect, renewed)
+        return self._followed(effect, head)
 
-    def _noted(self, effect: SendCall | None, head: ResponseHead) -> SendCall | None:
+    def _followed(self, effect: SendCall | None, head: ResponseHead) -> SendCall | None:
         if effect is not None:
             self.call = effect
         elif 200 <= head.status < 300 and self.call.trusted:
@@ -99,7 +99,7 @@ class CallFlow:
         began_at = time.time() - (time.monotonic() - started)
         return Credential(self.token.issued_at >= began_at, self._refusal_remembered)
 
-    def _answer(
+    def _advance(
         self, effect: RenewToken | ReportRefusal, renewed: AccessToken | None
     ) -> SendCall | RenewToken | ReportRefusal | None:
         self._refusal_remembered = renewed is None and isinstance(effect, RenewToken)

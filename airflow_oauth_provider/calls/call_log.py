@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from requests import Response
 
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
-from airflow_oauth_provider.protocol.call.excerpts import shown_url
+from airflow_oauth_provider.protocol.call.excerpts import url_excerpt
 from airflow_oauth_provider.protocol.texts import clean
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def log_call(client: OAuth2Client, method: str, response: Response, started: flo
     log.info(
         "%s %s answered %d %s in %.3f s",
         method,
-        shown_url(response.url, redactor),
+        url_excerpt(response.url, redactor),
         response.status_code,
         clean(response.reason, redactor, most=100) or "",
         time.monotonic() - started,

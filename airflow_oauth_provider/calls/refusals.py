@@ -11,7 +11,7 @@ from urllib3.exceptions import HTTPError
 from airflow_oauth_provider.calls.response import challenges_of, credential_of
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import OAuthError
-from airflow_oauth_provider.protocol.call.excerpts import READ, shown_body, shown_url
+from airflow_oauth_provider.protocol.call.excerpts import READ, body_excerpt, url_excerpt
 from airflow_oauth_provider.protocol.call.refusal import RefusedCall, resource_error
 from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.token.retry import retry_after
@@ -31,12 +31,12 @@ def refusal_of(response: Response, client: OAuth2Client, *confidential: str) -> 
     """
     credential = credential_of(response)
     redactor = client.redactor.with_values(*confidential)
-    body = shown_body(_beginning(response, client), response.headers.get("Content-Type", ""), redactor)
+    body = body_excerpt(_beginning(response, client), response.headers.get("Content-Type", ""), redactor)
     call = RefusedCall(
         response.status_code,
         response.reason or "",
         getattr(response.request, "method", None) or getattr(response, "method", None),
-        shown_url(response.url, redactor) if response.url else None,
+        url_excerpt(response.url, redactor) if response.url else None,
         challenges_of(response),
         body,
         obeyed_retry_after(response),

@@ -17,7 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from airflow_oauth_provider.calls.call_flow import Credential
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
-from airflow_oauth_provider.transport.async_faults import NO_ANSWER
+from airflow_oauth_provider.transport.async_faults import NO_RESPONSE
 from airflow_oauth_provider.transport.async_responses import read_body
 
 MAX_INTERMEDIATE = 64 * 1024
@@ -93,7 +93,7 @@ class ReadResponse(Response):
 def response_of(response: Any, call: SendCall, content: bytes | None) -> ReadResponse:
     """Return an aiohttp response as one of ``requests``.
 
-    :param call: that it answers.
+    :param call: the call it belongs to.
     :param content: its body; ``None`` when it was not kept.
     """
     return ReadResponse(
@@ -169,6 +169,6 @@ async def adrain(response: Any) -> bytes:
     try:
         async with asyncio.timeout(DRAIN_TIME):
             return await read_body(response, limit=MAX_INTERMEDIATE, seconds=None) or b""
-    except NO_ANSWER:
+    except NO_RESPONSE:
         response.close()
         return b""

@@ -291,6 +291,6 @@ def discover(args: Any) -> bool:
         print_json(metadata.report())
         return True
     print_facts(metadata.report())
-    print_messages(metadata.notes())
+    print_messages(metadata.remarks())
     print_message(f"Create a connection with: {creation_of(metadata)}")
     return True

@@ -31,12 +31,12 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Read:
-    """Read the connection; answered by its settings."""
+    """Read the connection; the outcome is its settings."""
 
 
 @dataclass(frozen=True)
 class Acquire:
-    """Acquire a token; answered by it, or by ``None`` where renewing a refused one cannot help.
+    """Acquire a token; the outcome is the token, or ``None`` where renewing a refused one cannot help.
 
     :param force: a new token, whatever is held.
     :param refusal: the token to be replaced, if an API has refused one.

@@ -46,12 +46,12 @@ _STILL_GOOD = "nothing here uses the token any more, but it may stay good until 
 
 @dataclass(frozen=True)
 class _Read:
-    """Read the connection and what ``airflow.cfg`` allows; answered by both."""
+    """Read the connection and what ``airflow.cfg`` allows; the outcome is both."""
 
 
 @dataclass(frozen=True)
 class _GetToken:
-    """Get the token that tasks would use now; answered by it."""
+    """Get the token that tasks would use now; the outcome is the token."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class _Mask:
 
 @dataclass(frozen=True)
 class _Work:
-    """Carry out what may block; answered by its result.
+    """Carry out what may block; the outcome is its result.
 
     :param doing: what it is, as a noun.
     """
@@ -119,14 +119,14 @@ class TokenServices:
             token = _checked(token)
         budget = _budget(settings)
         kept = yield _Work(partial(shared.kept, settings, policy.sharing), budget, "looking for the token")
-        outgoing = kept if token is None else (_as_kept(token, kept),)
-        for known in outgoing:
+        to_revoke = kept if token is None else (_as_kept(token, kept),)
+        for known in to_revoke:
             yield _Mask(known)
             # Before the call: nobody shall use it any more, also where the server does not answer.
             withdraw = partial(shared.withdraw, settings, policy.sharing, known)
             yield _Work(withdraw, budget, "removing the token")
         failures, own = [], _is_own(settings, url, endpoint)
-        for known in outgoing:
+        for known in to_revoke:
             try:
                 message = revocation(settings, url, Secret(known.value), entropy=os.urandom)
                 yield self._sending(settings, policy, url, message, own=own)
@@ -135,7 +135,7 @@ class TokenServices:
         if failures:
             advice = "; ".join(filter(None, (failures[0].advice, _STILL_GOOD)))
             raise failures[0].with_advice(advice)
-        return bool(outgoing)
+        return bool(to_revoke)
 
     def _locating(
         self, settings: ClientSettings, policy: Policy, address: str | None, endpoint: Endpoint

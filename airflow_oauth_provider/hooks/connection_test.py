@@ -75,15 +75,15 @@ def probe(
     return f"The probe answered HTTP status {response.status_code}."
 
 
-def describe(token: AccessToken, wanted: tuple[str, ...] = ()) -> str:
+def describe(token: AccessToken, requested: tuple[str, ...] = ()) -> str:
     """Say what was granted and until when, for people.
 
-    :param wanted: the scopes that were asked for.
+    :param requested: the scopes that were asked for.
     """
     from datetime import UTC, datetime
 
     until = datetime.fromtimestamp(token.expires_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     scopes = f"scopes: {scopes_text(token)}" if token.scopes else "no scopes named"
-    missing = " ".join(scope for scope in wanted if scope not in token.scopes)
+    missing = " ".join(scope for scope in requested if scope not in token.scopes)
     less = f" Asked for, but not granted: {missing}." if missing else ""
     return f"Authorized until {until} ({token.lifetime:.0f} s; {scopes}).{less}"

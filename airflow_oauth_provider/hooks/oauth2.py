@@ -125,7 +125,7 @@ class OAuth2Hook(AsyncCalls, HttpHook):
         :param force: a new one, whatever is held; remembered refusals hold all the same.
         :raises ConfigurationError: when the connection is wrong.
         :raises TokenEndpointError: when the authorization server refuses.
-        :raises TokenResponseError: when its answer is no token.
+        :raises TokenResponseError: when its response is no token.
         :raises TransportError: when it does not answer within ``max_wait`` seconds.
         """
         if not force and (token := self._client.held_token()) is not None:
@@ -234,7 +234,7 @@ class OAuth2Hook(AsyncCalls, HttpHook):
     def run_and_check(
         self, session: Any, prepped_request: PreparedRequest, extra_options: dict[Any, Any]
     ) -> Response:
-        """Send a prepared request and check the answer.
+        """Send a prepared request and check the response.
 
         :param extra_options: as of :meth:`run`.
         """

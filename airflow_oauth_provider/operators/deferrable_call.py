@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.http.operators.http import HttpOperator
 
 from airflow_oauth_provider.exceptions import ResourceError
-from airflow_oauth_provider.protocol.call.excerpts import shown_url
+from airflow_oauth_provider.protocol.call.excerpts import url_excerpt
 from airflow_oauth_provider.protocol.call.http_methods import IDEMPOTENT, SAFE
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.tasks.arguments import Arguments
@@ -138,7 +138,7 @@ class DeferrableCall(CallingTask, HttpOperator):
         else:
             message = "Response check returned False."
         last = response[-1] if isinstance(response, list) else response
-        url = shown_url(last.url, self.hook.redactor)
+        url = url_excerpt(last.url, self.hook.redactor)
         raise ResourceError(
             f"{self.method} {url}: {message}",
             status=last.status_code,
@@ -223,13 +223,14 @@ class DeferrableCall(CallingTask, HttpOperator):
     def _fetched_again(self, response: Response) -> Response | Exception:
         if self.method.upper() not in SAFE:
             raise ResourceError(
-                f"the answer to {self.method} (HTTP status {response.status_code}) is larger than "
+                f"the response to {self.method} (HTTP status {response.status_code}) is larger than "
                 f"max_event_body ({self.max_event_body} bytes): raise it, or set deferrable=False",
                 status=response.status_code,
                 conn_id=self.oauth2_conn_id,
             )
         self.log.info(
-            "The answer is larger than max_event_body (%d bytes): the worker fetches it", self.max_event_body
+            "The response is larger than max_event_body (%d bytes): the worker fetches it",
+            self.max_event_body,
         )
         return self._outcome()
 

@@ -55,7 +55,7 @@ class OAuth2HttpOperator(DeferrableCall):
     :param max_event_body: bytes of the largest body that passes through Airflow's metadata database
         when deferred; a larger one is fetched again by the worker.
     :param fail_fast: fail at once, without the task's retries and those of *retry_args*, where repeating
-        cannot help: a wrong configuration, a refused client, an API answer of 401 or 403.
+        cannot help: a wrong configuration, a refused client, an API response of 401 or 403.
     :param tcp_keep_alive: and its like: on the worker only; in the triggerer many tasks share their
         connections.
     :param warn_on_non_idempotent: no warning is needed here: the worker sends what is not idempotent.

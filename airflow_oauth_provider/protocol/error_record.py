@@ -106,9 +106,9 @@ def _checked(name: str, value: Any, types: tuple[type, ...]) -> Any:
         return plain(value[:MAX_TEXT].encode("utf-8", "replace").decode())
     if isinstance(value, bool) and bool in types:
         return value
-    whole_wanted = int in types
-    if (whole_wanted or float in types) and _is_number(value) and 0 <= value <= MAX_NUMBER:  # no NaN
-        if not whole_wanted:
+    is_whole = int in types
+    if (is_whole or float in types) and _is_number(value) and 0 <= value <= MAX_NUMBER:  # no NaN
+        if not is_whole:
             return float(value)
         if value == int(value):
             return int(value)

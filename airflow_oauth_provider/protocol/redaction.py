@@ -97,8 +97,8 @@ class Redactor:
         """
         texts = list(_texts(value))
         # A look at all of them at once is cheap, one at each of a hundred thousand is not.
-        together = "\n".join(texts)
-        return self._each(value) if self.finds_in(together) or _broken(together) else value
+        joined = "\n".join(texts)
+        return self._redacted_or_withheld(value) if self.finds_in(joined) or _broken(joined) else value
 
     def error(self, error: ErrorType) -> ErrorType:
         """Return a copy of *error* with its texts redacted, and without traceback and chain."""
@@ -176,7 +176,7 @@ class Redactor:
             for form in material.encoded:
                 yield from (_run_around(text, at, at + len(form)) for at in _positions(form, text))
 
-    def _each(self, value: Any) -> Any:
+    def _redacted_or_withheld(self, value: Any) -> Any:
         try:
             return self._redacted(value)
         except RecursionError:

@@ -110,7 +110,7 @@ def parse_url(text: str, *, query_allowed: bool = True) -> Url:
         raise UrlError("must be an https:// URL with a host")
     if "@" in parts.netloc:
         raise UrlError(
-            f"must not contain a user name or password before the host {_shown(parts.hostname)}: "
+            f"must not contain a user name or password before the host {_host_text(parts.hostname)}: "
             "they have fields of their own"
         )
     if parts.fragment or text.endswith("#"):
@@ -274,7 +274,7 @@ def split_pattern(pattern: str) -> tuple[str, int | None]:
     return (wildcard or "") + canonical_host(host.strip("[]")), int(port) if port else None
 
 
-def _shown(host: str) -> str:
+def _host_text(host: str) -> str:
     try:
         return canonical_host(host)
     except UrlError:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class OAuth2HttpSensor(PollingSensor):
     """Poll an API until it answers with a status below 400, and *response_check* holds.
 
-    Takes the parameters of ``HttpSensor``. A temporary failure (no answer, HTTP status 429 or 5xx, no
+    Takes the parameters of ``HttpSensor``. A temporary failure (no response, HTTP status 429 or 5xx, no
     token for the moment) counts as "not yet", up to *max_consecutive_failures* in a row; a permanent one
     (a refused client, a wrong configuration, other statuses) fails the task at once. The next poll waits
     as long as the server asked to (``Retry-After``), an hour at the most. All this, ``soft_fail``,

@@ -1,6 +1,6 @@
 """What the sensor does: poll on the worker, or let the triggerer poll.
 
-Python of the DAG's (a callable check) runs on the worker, to which the triggerer then brings each answer.
+Python of the DAG's (a callable check) runs on the worker, to which the triggerer then brings each response.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class PollingSensor(DeferrableSensor):
     def poke(self, context: Context) -> Any:
         """Poll once.
 
-        :return: whether the answer is the expected one; what *response_check* returned.
+        :return: whether the response is the expected one; what *response_check* returned.
         """
         with self._failing_fast():
             self._check_rendered()
@@ -181,7 +181,7 @@ class PollingSensor(DeferrableSensor):
         """
         status = response.status_code
         if self.response_check is None:
-            return self._polling.answered(str(status), over=True)
+            return self._polling.responded(str(status), over=True)
         if isinstance(self.response_check, ResponseCheck):
             inspection = self.response_check.inspect(response)
             if inspection.lacks_path:
@@ -191,9 +191,9 @@ class PollingSensor(DeferrableSensor):
             result = call_with_context(self.response_check, response, context)
         except Exception as error:
             self._check_skipped = isinstance(error, AirflowSkipException)
-            self._polling.answered(f"{status}, response_check raised {type(error).__name__}", over=False)
+            self._polling.responded(f"{status}, response_check raised {type(error).__name__}", over=False)
             raise
-        self._polling.answered(f"{status}, response_check returned {bool(result)}", over=bool(result))
+        self._polling.responded(f"{status}, response_check returned {bool(result)}", over=bool(result))
         return result
 
     def _warn_once(self, context: Context) -> None:

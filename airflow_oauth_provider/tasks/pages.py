@@ -1,4 +1,4 @@
-"""Page after page of an answer, with a line in the log for each."""
+"""Page after page of a response, with a line in the log for each."""
 
 from __future__ import annotations
 

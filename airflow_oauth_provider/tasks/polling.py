@@ -57,7 +57,7 @@ class Progress:
     :param failures: temporary failures in a row.
     :param seen: what the last one saw, without anything confidential.
     :param logged: the number of the last one that has been logged.
-    :param warned: whether the log says that the answer lacks the JSON path.
+    :param warned: whether the log says that the response lacks the JSON path.
     """
 
     polls: int = 0
@@ -90,7 +90,7 @@ class Polling:
     """The polls of one sensor or trigger.
 
     :param not_yet: HTTP statuses of the API that mean "not yet".
-    :param max_failures: temporary failures in a row (no answer, HTTP status 429 or 5xx, no token for the
+    :param max_failures: temporary failures in a row (no response, HTTP status 429 or 5xx, no token for the
         moment) after which to give up; ``None`` for any number.
     :param progress: of the polls so far; ``None`` where nobody counts them.
     """
@@ -123,7 +123,7 @@ class Polling:
         self._polled(redact(str(inspection)))
         return self._concluded(over=inspection.holds)
 
-    def answered(self, seen: str, *, over: bool) -> bool:
+    def responded(self, seen: str, *, over: bool) -> bool:
         """Note a poll that was answered.
 
         :param seen: what it saw, without anything confidential.

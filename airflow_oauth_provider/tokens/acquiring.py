@@ -21,7 +21,7 @@ from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
 
 @dataclass(frozen=True)
 class WaitFor:
-    """Wait for a flight; answered by its token.
+    """Wait for a flight; the outcome is its token.
 
     :param until: monotonic seconds at which to give up.
     """
@@ -33,7 +33,7 @@ class WaitFor:
 
 @dataclass(frozen=True)
 class Work:
-    """Carry out what may block; answered by its result."""
+    """Carry out what may block; the outcome is its result."""
 
     function: Callable[[], Any]
 

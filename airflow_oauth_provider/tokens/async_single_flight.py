@@ -107,7 +107,7 @@ async def _wait_for(flight: Flight, until: float) -> Any:
     """Wait for a flight's token: no thread waits, the flight tells the loop itself."""
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
-    flight.add_done_callback(lambda: _tell(loop, ended, None, None))
+    flight.add_done_callback(lambda: _deliver(loop, ended, None, None))
     await asyncio.wait([ended], timeout=max(0.0, until + GRACE - time.monotonic()))
     return flight.result()
 
@@ -125,16 +125,16 @@ async def in_thread(function: Callable[[], T]) -> T:
             result, error = function(), None
         except BaseException as raised:  # handed over, whatever it is: somebody waits for it
             result, error = None, raised
-        _tell(loop, future, result, error)
+        _deliver(loop, future, result, error)
 
     threading.Thread(target=run, name="oauth2-for-coroutines", daemon=True).start()
     return await future
 
 
-def _tell(
+def _deliver(
     loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], result: Any, error: BaseException | None
 ) -> None:
-    def tell() -> None:
+    def deliver() -> None:
         if future.done():  # its coroutine has been cancelled
             return
         if error is not None:
@@ -143,6 +143,6 @@ def _tell(
             future.set_result(result)
 
     try:
-        loop.call_soon_threadsafe(tell)
+        loop.call_soon_threadsafe(deliver)
     except RuntimeError:
         return  # the loop has been closed meanwhile: nobody waits any more

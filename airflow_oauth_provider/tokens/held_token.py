@@ -25,7 +25,7 @@ class HeldToken:
     """A token with its private companions; never leaves this package.
 
     :param proof_key: private key that the token is bound to (RFC 9449), for those who share the token.
-    :param instance_url: base URL that the token's answer named.
+    :param instance_url: base URL that the token response named.
     :param details: what was granted, as JSON text (RFC 9396).
     """
 

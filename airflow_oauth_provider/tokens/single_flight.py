@@ -226,8 +226,8 @@ class Flight:
             scopes_text(token) or "not said",
             seconds,
         )
-        for note in granted.notes:
-            log.info("%s: %s", host, note)
+        for remark in granted.remarks:
+            log.info("%s: %s", host, remark)
         for warning in granted.warnings:
             log.warning("%s: %s", host, warning)
 

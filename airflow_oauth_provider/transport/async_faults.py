@@ -8,7 +8,7 @@ from airflow_oauth_provider.protocol.http import Failure, Fault
 from airflow_oauth_provider.transport.faults import by_way_of, classify, tunnel_failure
 from airflow_oauth_provider.transport.proxies import Proxy
 
-NO_ANSWER = (aiohttp.ClientError, OSError)
+NO_RESPONSE = (aiohttp.ClientError, OSError)
 """What aiohttp raises when a call brings no response; ``TimeoutError`` is an ``OSError``."""
 
 _CUT = Failure(Fault.CUT, "the connection was cut before the response was complete")

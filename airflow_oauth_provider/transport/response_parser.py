@@ -51,7 +51,7 @@ class StrictResponse(http.client.HTTPResponse):
     within the headers for their end, and a size of a chunk with a sign, underscore or prefix for a number.
     """
 
-    answered: int | None = None
+    received_status: int | None = None
     """The status, once it has been read."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
@@ -78,7 +78,7 @@ class StrictResponse(http.client.HTTPResponse):
     def _read_status(self) -> tuple[str, int, str]:
         while True:
             version, status, reason = super()._read_status()  # type: ignore[misc]
-            self.answered = status
+            self.received_status = status
             if not 102 <= status < 200:
                 return version, status, reason
             http.client.parse_headers(self.fp)

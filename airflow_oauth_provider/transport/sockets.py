@@ -123,15 +123,15 @@ class _GuardedMixin(_Base):
         """
         heads: list[StrictResponse] = []
 
-        def remembered(*args: Any, **kwargs: Any) -> StrictResponse:
+        def collected(*args: Any, **kwargs: Any) -> StrictResponse:
             heads.append(StrictResponse(*args, **kwargs))
             return heads[-1]
 
-        self.response_class = remembered
+        self.response_class = collected
         try:
             super()._tunnel()
         except (OSError, http.client.HTTPException) as error:
-            raise TunnelError(heads[0].answered if heads else None) from error
+            raise TunnelError(heads[0].received_status if heads else None) from error
         finally:
             del self.response_class
 

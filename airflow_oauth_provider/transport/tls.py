@@ -91,7 +91,7 @@ def _load_client_certificate(context: ssl.SSLContext, files: tuple[str, ...]) ->
         reason = type(error).__name__
     if reason is not None:
         raise ConfigurationError(
-            f"names {_shown(' and '.join(map(str, files)))}, where no PEM with a certificate and its "
+            f"names {_path_text(' and '.join(map(str, files)))}, where no PEM with a certificate and its "
             f"unencrypted key can be read ({reason})",
             field="cert",
         )
@@ -129,12 +129,12 @@ def _why_unreadable(path: str) -> str | None:
 
 def _unusable(path: str, source: str, reason: str) -> ConfigurationError:
     return ConfigurationError(
-        f"names {_shown(path)}, from which no CA certificates in PEM form can be read ({reason})",
+        f"names {_path_text(path)}, from which no CA certificates in PEM form can be read ({reason})",
         field=source,
     )
 
 
-def _shown(path: str) -> str:
+def _path_text(path: str) -> str:
     return cut(plain(path), _LONGEST_PATH)
 
 

@@ -95,7 +95,7 @@ class CallTrigger(BaseTrigger):
 
     @property
     def _read_limit(self) -> int | None:
-        """Bytes to read: rather more than an event may carry, since to cut an answer ends its connection."""
+        """Bytes to read: rather more than an event may carry, since to cut a response ends its connection."""
         return None if self.max_event_body is None else max(self.max_event_body, MAX_EVENT_BODY)
 
     @abstractmethod

@@ -23,13 +23,13 @@ from airflow_oauth_provider.transport import call_failure  # noqa: F401  (an eve
 HEADERS = frozenset(
     {"content-type", "content-language", "date", "etag", "last-modified", "link", "retry-after"}
 )
-"""The headers of an answer that an event carries unasked."""
+"""The headers of a response that an event carries unasked."""
 
 
 def dump_response(
     response: Response, header_names: Iterable[str], redactor: Redactor, *, max_body: int | None
 ) -> dict[str, Any]:
-    """Return an answer as JSON.
+    """Return a response as JSON.
 
     :param max_body: bytes; a larger body is left out, and the content is ``None``.
     :param header_names: headers beside those of :data:`HEADERS`.
@@ -44,7 +44,7 @@ def dump_response(
     return {
         "status_code": response.status_code,
         "reason": redactor.text(response.reason or ""),
-        "url": redactor.text(_shown_url(response)),
+        "url": redactor.text(_address_of(response)),
         "headers": {
             name: redactor.text(value) for name, value in response.headers.items() if name.lower() in names
         },
@@ -52,7 +52,7 @@ def dump_response(
     }
 
 
-def _shown_url(response: Response) -> str:
+def _address_of(response: Response) -> str:
     """Return the address that was called; of one that it redirected to elsewhere, not the query.
 
     That of signed storage is as good as a password.

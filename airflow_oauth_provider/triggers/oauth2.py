@@ -1,4 +1,4 @@
-"""The triggers: make a call, or poll until an answer is the one that is waited for.
+"""The triggers: make a call, or poll until a response is the one that is waited for.
 
 They report errors by events and never raise for an authorization problem; no event holds a token, a
 secret or a cookie.

@@ -180,7 +180,7 @@ class OAuth2HttpSensorTrigger(CallTrigger):
     def _inspect(self, response: Response) -> Inspection:
         if response.content is None:
             raise ConfigurationError(
-                f"the answer is larger than {MAX_BODY} bytes, which is more than a check in the triggerer "
+                f"the response is larger than {MAX_BODY} bytes, which is more than a check in the triggerer "
                 "reads: give a Python callable, which runs on the worker",
                 field="response_check",
                 conn_id=self.call.oauth2_conn_id,

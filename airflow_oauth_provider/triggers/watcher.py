@@ -32,7 +32,7 @@ LONGEST_PAUSE = 3600.0
 Unless ``poll_interval`` is longer.
 """
 MAX_WARNINGS = 20
-"""Warnings of one watcher at the most, each once: names that change with each answer make a new one each."""
+"""Warnings of one watcher at the most, each once: names that change with each response would make more."""
 _STATE = "oauth2_watched"
 
 
@@ -58,8 +58,8 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
     :param poll_interval: seconds between two polls.
     :param response_check: a :class:`ResponseCheck`, or its arguments.
     :param cursor: for APIs that serve changes: ``{"json_path": where the next cursor stands in the
-        answer, "param": the query parameter it is sent in}``; it stays when an answer has none.
-    :param payload_path: JSON path of what the event carries of the answer; without it, nothing.
+        response, "param": the query parameter it is sent in}``; it stays when a response has none.
+    :param payload_path: JSON path of what the event carries of the response; without it, nothing.
     :param http_conn_id: another name for *oauth2_conn_id*.
     :raises ConfigurationError: when an argument cannot be meant; it names the argument.
     """
@@ -109,7 +109,7 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
         if cursor is not None and not isinstance(self.call.data, dict | None):
             self._fail("data", "must be a dict, to which the cursor is added")
         if self.call.method == "HEAD" and (cursor is not None or payload_path is not None):
-            self._fail("method", "an answer to HEAD has no JSON for cursor and payload_path: use GET")
+            self._fail("method", "a response to HEAD has no JSON for cursor and payload_path: use GET")
         self.cursor = cursor
         self.payload_path = payload_path
         json_path = None if cursor is None else cursor["json_path"]
@@ -226,10 +226,10 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
                 inspection = self.response_check.inspect(snapshot.response)
                 fires = inspection.holds
             except Exception as error:
-                self._log_error("Watching %s: the answer cannot be checked: %s", error)
+                self._log_error("Watching %s: the response cannot be checked: %s", error)
                 return False
             if inspection.lacks_path:
-                self._warn_once(f"the answer has no {self.response_check.json_path}")
+                self._warn_once(f"the response has no {self.response_check.json_path}")
             reason = f"; {self.response_check}: {'yes' if fires else 'no'}"
         state = f"{'first' if first else 'new'} state, HTTP status {snapshot.response.status_code}{reason}"
         self.log.info("Watching %s: %s", self.call.endpoint, state)

@@ -110,17 +110,17 @@ class TestProbe:
         assert [call.header("Authorization") for call in service.calls] == ["Bearer tok-1"]
 
     @pytest.mark.parametrize(
-        "answer, kind, text",
+        "response, kind, text",
         [
             pytest.param(Text(500, "boom"), ResourceError, "500", id="status"),
             pytest.param(CloseNow(), TransportError, "no response from the API", id="no-answer"),
         ],
     )
     def test_a_failure_comes_with_the_token_that_was_granted(
-        self, answer: Any, kind: type, text: str, service: Service, monkeypatch: pytest.MonkeyPatch
+        self, response: Any, kind: type, text: str, service: Service, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AIRFLOW__OAUTH2__ALLOWED_API_HOSTS", "127.0.0.1")
-        service.api = lambda _: answer
+        service.api = lambda _: response
         result = authorize(service.connection(probe_path="/health"))
         assert isinstance(result.error, kind)
         assert text in str(result.error)
@@ -143,19 +143,19 @@ def test_a_servers_text_is_harmless(size: int, service: Service, caplog: pytest.
     connection = service.connection()
     with caplog.at_level(logging.DEBUG):
         result = authorize(connection)
-    found = describe(connection)
-    for shown in (json.dumps(result.report()), json.dumps(found.report()), found.text, caplog.text):
-        assert secret not in shown
-        assert "\x1b" not in shown
-        assert "<script" not in shown
-        assert "\r\nforged" not in shown
+    state = describe(connection)
+    for output in (json.dumps(result.report()), json.dumps(state.report()), state.text, caplog.text):
+        assert secret not in output
+        assert "\x1b" not in output
+        assert "<script" not in output
+        assert "\r\nforged" not in output
     assert len(result.message) < 500
-    assert len(found.text) < 300
+    assert len(state.text) < 300
 
 
 @pytest.mark.fault("F46")
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         Json({"error": "invalid_client", "error_description": "locked"}, 401),
         Json({"error": "invalid_target"}, 400),
@@ -165,10 +165,10 @@ def test_a_servers_text_is_harmless(size: int, service: Service, caplog: pytest.
         Text(302, ""),
         CloseNow(),
     ],
-    ids=["invalid_client", "invalid_target", "429", "418", "page", "redirect", "no answer"],
+    ids=["invalid_client", "invalid_target", "429", "418", "page", "redirect", "no response"],
 )
-def test_advice_stands_in_one_place(service: Service, answer: Any) -> None:
-    service.token = lambda _: answer
+def test_advice_stands_in_one_place(service: Service, response: Any) -> None:
+    service.token = lambda _: response
     result = authorize(service.connection(max_retry_attempts=0))
     assert result.error is not None
     report = result.report()

@@ -35,7 +35,7 @@ def test_in_words(fields: dict[str, Any], text: str) -> None:
 @pytest.mark.fault("F73")
 @pytest.mark.parametrize(("stated", "granted"), [(True, ("a",)), (False, ("a",)), (False, ())])
 def test_scopes_that_the_server_did_not_name_are_as_asked(stated: bool, granted: tuple[str, ...]) -> None:
-    shown = Authorization(
+    state = Authorization(
         "orders",
         AuthorizationStatus.AUTHORIZED,
         granted=granted,
@@ -43,12 +43,12 @@ def test_scopes_that_the_server_did_not_name_are_as_asked(stated: bool, granted:
         expires_at=time.time() + 60,
     )
     asked = bool(granted) and not stated
-    assert ("scopes as asked; the server did not say" in shown.text) is asked
+    assert ("scopes as asked; the server did not say" in state.text) is asked
 
 
 def test_as_json_it_has_all() -> None:
     refusal = Refusal(0.0, "reason", "remedy", "text", error="invalid_scope", status=400)
-    shown = Authorization("orders", AuthorizationStatus.REFUSED, scope=("a",), refusal=refusal)
-    report = json.loads(json.dumps(shown.report()))
+    state = Authorization("orders", AuthorizationStatus.REFUSED, scope=("a",), refusal=refusal)
+    report = json.loads(json.dumps(state.report()))
     assert (report["status"], report["refusal"]["at"]) == ("refused", "1970-01-01T00:00:00+00:00")
     assert report["verified"] is True

@@ -87,10 +87,10 @@ def test_results_come_in_order_and_are_told_as_they_come(service: Service) -> No
     service.token = lambda request: (
         Delay(0.3, token_json()) if b"scope-0" in request.body else token_json("tok")
     )
-    told: list[str] = []
-    results = check_all(targets(service, 4), on_done=lambda each: told.append(each.conn_id))
+    reported: list[str] = []
+    results = check_all(targets(service, 4), on_done=lambda result: reported.append(result.conn_id))
     assert [result.conn_id for result in results] == ["api-0", "api-1", "api-2", "api-3"]
-    assert told[-1] == "api-0"
+    assert reported[-1] == "api-0"
 
 
 @pytest.mark.fault("L25")
@@ -109,11 +109,11 @@ def test_a_host_that_refuses_clients_is_asked_slowly(
 
 
 def test_one_refused_client_among_many_costs_about_a_second(service: Service) -> None:
-    def answer(request: RecordedRequest) -> Any:
+    def respond(request: RecordedRequest) -> Any:
         refused = request.form["scope"] == ["scope-2"]
         return Json({"error": "invalid_client"}, 401) if refused else Delay(0.05, token_json())
 
-    service.token = answer
+    service.token = respond
     given = [
         Target.of(
             service.connection(conn_id=f"api-{number}", login=f"client-{number}", scope=f"scope-{number}")

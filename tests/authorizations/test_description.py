@@ -53,8 +53,8 @@ class TestStatus:
     """One row per status of the contract."""
 
     def test_not_yet(self, service: Service) -> None:
-        found = describe(service.connection())
-        assert (found.status, found.text) == (AuthorizationStatus.NOT_YET, "Not yet")
+        state = describe(service.connection())
+        assert (state.status, state.text) == (AuthorizationStatus.NOT_YET, "Not yet")
         assert service.token_requests == []
 
     def test_authorized_until(self, service: Service, another_process: Callable[[], None]) -> None:
@@ -62,15 +62,15 @@ class TestStatus:
         service.token = lambda _: token_json("tok-1", scope="read")
         use(connection)
         another_process()
-        found = describe(connection)
-        assert found.status is AuthorizationStatus.AUTHORIZED
-        assert found.expires_at is not None
-        until = datetime.fromtimestamp(found.expires_at, UTC)
-        assert found.text == f"Authorized until {until:%Y-%m-%d %H:%M:%S} UTC"
-        assert found.granted == ("read",)
-        assert found.missing_scopes == ("write",)
-        assert (found.requests, found.refusals) == (1, 0)
-        assert found.authorized_at == pytest.approx(time.time(), abs=10)
+        state = describe(connection)
+        assert state.status is AuthorizationStatus.AUTHORIZED
+        assert state.expires_at is not None
+        until = datetime.fromtimestamp(state.expires_at, UTC)
+        assert state.text == f"Authorized until {until:%Y-%m-%d %H:%M:%S} UTC"
+        assert state.granted == ("read",)
+        assert state.missing_scopes == ("write",)
+        assert (state.requests, state.refusals) == (1, 0)
+        assert state.authorized_at == pytest.approx(time.time(), abs=10)
 
     @pytest.mark.fault("F73")
     @pytest.mark.parametrize("named", [None, "read write"])
@@ -82,10 +82,10 @@ class TestStatus:
         (checked,) = check_all([Target.of(connection)])
         assert checked.report()["scopes_stated"] is (named is not None)
         another_process()
-        found = describe(connection)
-        assert found.granted == ("read", "write")
-        assert found.scopes_stated is (named is not None)
-        assert found.report()["scopes_stated"] is (named is not None)
+        state = describe(connection)
+        assert state.granted == ("read", "write")
+        assert state.scopes_stated is (named is not None)
+        assert state.report()["scopes_stated"] is (named is not None)
 
     def test_tokens_without_a_request_are_told_of_with_the_next_note(self, service: Service) -> None:
         connection = service.connection()
@@ -94,15 +94,15 @@ class TestStatus:
             client.get_token()
         assert describe(connection).hits == 0, "no write for a token from memory"
         client.get_token(force=True)
-        found = describe(connection)
-        assert (found.requests, found.refusals, found.hits) == (2, 0, 8)
+        state = describe(connection)
+        assert (state.requests, state.refusals, state.hits) == (2, 0, 8)
 
     def test_requests_and_those_that_brought_no_token(self, service: Service) -> None:
         connection = service.connection(max_retry_attempts=1)
         service.token = lambda _: Json({}, 503, [("Retry-After", "0")])
         use(connection)
-        found = describe(connection)
-        assert (found.requests, found.refusals) == (2, 2), "all of them in the same unit"
+        state = describe(connection)
+        assert (state.requests, state.refusals) == (2, 2), "all of them in the same unit"
 
     def test_a_token_that_is_over_is_no_error(self, service: Service) -> None:
         connection = service.connection()
@@ -115,20 +115,20 @@ class TestStatus:
         refuse(service)
         use(connection)
         another_process()
-        found = describe(connection)
-        assert found.status is AuthorizationStatus.REFUSED
-        assert found.text == "Refused: invalid_client (no such client)"
-        assert found.refusal is not None
-        assert found.refusal.remedy.startswith("Check client id and secret")
-        assert (found.refusal.error, found.refusal.status) == ("invalid_client", 401)
+        state = describe(connection)
+        assert state.status is AuthorizationStatus.REFUSED
+        assert state.text == "Refused: invalid_client (no such client)"
+        assert state.refusal is not None
+        assert state.refusal.remedy.startswith("Check client id and secret")
+        assert (state.refusal.error, state.refusal.status) == ("invalid_client", 401)
 
     def test_edited_since(self, service: Service, another_process: Callable[[], None]) -> None:
         use(service.connection())
         another_process()
         edited = service.connection(scope="other")
-        found = describe(edited)
-        assert found.status is AuthorizationStatus.EDITED
-        assert found.text.startswith("Edited since it was last used (")
+        state = describe(edited)
+        assert state.status is AuthorizationStatus.EDITED
+        assert state.text.startswith("Edited since it was last used (")
         use(edited)
         assert describe(edited).status is AuthorizationStatus.AUTHORIZED
 
@@ -138,8 +138,8 @@ class TestStatus:
 
     def test_a_changed_category_is_none(self, service: Service) -> None:
         use(service.connection())
-        found = describe(service.connection(category="finance", max_wait=5))
-        assert (found.status, found.category) == (AuthorizationStatus.AUTHORIZED, "finance")
+        state = describe(service.connection(category="finance", max_wait=5))
+        assert (state.status, state.category) == (AuthorizationStatus.AUTHORIZED, "finance")
 
     def test_edited_also_where_another_connection_had_got_the_token(
         self, service: Service, another_process: Callable[[], None]
@@ -159,9 +159,9 @@ class TestStatus:
             use(connection)
             self.let_the_refusal_lapse(connection)
         another_process()
-        found = describe(connection)
-        assert found.status is AuthorizationStatus.DISABLED
-        assert found.text == "Disabled: invalid_client (locked), 5 times in a row"
+        state = describe(connection)
+        assert state.status is AuthorizationStatus.DISABLED
+        assert state.text == "Disabled: invalid_client (locked), 5 times in a row"
         service.token = None
         assert authorize(connection).ok, "a person may try at once"
         assert describe(connection).status is AuthorizationStatus.AUTHORIZED
@@ -185,10 +185,10 @@ class TestStatus:
         use(connection)
         service.token = lambda _: Json({}, 503)
         use(connection, force=True)
-        found = describe(connection)
-        assert found.status is AuthorizationStatus.AUTHORIZED
-        assert found.refusal is not None
-        assert found.refusal.reason == "HTTP status 503"
+        state = describe(connection)
+        assert state.status is AuthorizationStatus.AUTHORIZED
+        assert state.refusal is not None
+        assert state.refusal.reason == "HTTP status 503"
 
     def test_a_refusal_for_good_does(self, service: Service) -> None:
         connection = service.connection()
@@ -200,8 +200,8 @@ class TestStatus:
     def test_the_refusal_of_a_client_concerns_all_its_connections(self, service: Service) -> None:
         refuse(service)
         use(service.connection(conn_id="one"))
-        found = describe(service.connection(conn_id="two", scope="other"))
-        assert found.status is AuthorizationStatus.REFUSED
+        state = describe(service.connection(conn_id="two", scope="other"))
+        assert state.status is AuthorizationStatus.REFUSED
 
     def test_forgotten(self, service: Service, another_process: Callable[[], None]) -> None:
         connection = service.connection()
@@ -226,18 +226,18 @@ class TestWrongConfiguration:
 
     @pytest.mark.parametrize("changes, field", WRONG)
     def test_it_names_the_field(self, changes: dict[str, Any], field: str, service: Service) -> None:
-        found = describe(service.connection(category="finance", **changes))
-        assert found.status is AuthorizationStatus.WRONG
-        assert found.text.startswith("Wrong configuration: field ")
-        assert field in found.text
-        assert found.category == "finance"
-        assert "hidden-here" not in repr(found) + json.dumps(found.report())
+        state = describe(service.connection(category="finance", **changes))
+        assert state.status is AuthorizationStatus.WRONG
+        assert state.text.startswith("Wrong configuration: field ")
+        assert field in state.text
+        assert state.category == "finance"
+        assert "hidden-here" not in repr(state) + json.dumps(state.report())
 
     def test_a_wrong_airflow_cfg(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AIRFLOW__OAUTH2__ALLOWED_TOKEN_HOSTS", "https://not-a-host/")
-        found = describe(service.connection())
-        assert found.status is AuthorizationStatus.WRONG
-        assert "allowed_token_hosts" in found.text
+        state = describe(service.connection())
+        assert state.status is AuthorizationStatus.WRONG
+        assert "allowed_token_hosts" in state.text
 
     def test_a_value_that_cannot_be_decrypted(self) -> None:
         class Stored:
@@ -249,9 +249,9 @@ class TestWrongConfiguration:
             def password(self) -> str:
                 raise RuntimeError("InvalidToken")
 
-        found = describe(Stored())
-        assert found.status is AuthorizationStatus.WRONG
-        assert "Fernet key" in found.text
+        state = describe(Stored())
+        assert state.status is AuthorizationStatus.WRONG
+        assert "Fernet key" in state.text
 
 
 class TestDetails:
@@ -264,13 +264,13 @@ class TestDetails:
     def test_it_holds_no_secret(self, service: Service) -> None:
         connection = service.connection(secret_params="pin=hidden-pin", proxy_url=None)
         use(connection)
-        shown = (
+        texts = (
             repr(describe(connection))
             + json.dumps(describe(connection).report())
             + repr(display_settings(connection))
         )
         for secret in ("a-client-secret", "hidden-pin", "tok-1"):
-            assert secret not in shown
+            assert secret not in texts
 
     def test_a_long_name_and_an_unknown_key_are_warned_about(self, service: Service) -> None:
         warnings = describe(service.connection(conn_id="n" * 51, scopes="read")).warnings
@@ -305,8 +305,8 @@ class TestTeams:
 
     def test_what_one_team_has_tried_is_no_news_of_the_other(self, service: Service) -> None:
         authorize(self.owned_by(service, "blue"))
-        found: Authorization = describe(self.owned_by(service, "green", scope="other"))
-        assert found.status is AuthorizationStatus.NOT_YET
+        state: Authorization = describe(self.owned_by(service, "green", scope="other"))
+        assert state.status is AuthorizationStatus.NOT_YET
         assert describe(self.owned_by(service, "blue", scope="other")).status is AuthorizationStatus.EDITED
 
 

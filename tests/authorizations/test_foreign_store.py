@@ -90,7 +90,7 @@ def test_one_bad_entry_is_not_known_for_its_own_connection(
     another_process()
     described = {connection.conn_id: describe(connection) for connection in connections}
     assert {name: described[name].requests for name in CONN_IDS} == {"crm": 1, "ledger": None, "orders": 1}
-    assert {shown.status for shown in described.values()} == {AuthorizationStatus.AUTHORIZED}
+    assert {state.status for state in described.values()} == {AuthorizationStatus.AUTHORIZED}
 
 
 def test_who_knows_no_secret_forges_no_status(
@@ -106,9 +106,9 @@ def test_who_knows_no_secret_forges_no_status(
     (store / f"{name}.sealed").write_bytes(sealing.seal(name, forged_record(status=status)))
     (store / f"{name}.sealed").chmod(0o600)
     another_process()
-    shown = describe(connection)
-    assert (shown.status, shown.text) == (AuthorizationStatus.EDITED, "Edited since it was last used")
-    assert (shown.requests, shown.used_at, shown.refusal) == (None, None, None)
+    state = describe(connection)
+    assert (state.status, state.text) == (AuthorizationStatus.EDITED, "Edited since it was last used")
+    assert (state.requests, state.used_at, state.refusal) == (None, None, None)
 
 
 def test_a_rotated_secret_is_an_edit_without_details(
@@ -116,9 +116,9 @@ def test_a_rotated_secret_is_an_edit_without_details(
 ) -> None:
     use(service.connection())
     another_process()
-    shown = describe(service.connection(password="a-rotated-secret"))
-    assert (shown.status, shown.used_at, shown.requests) == (AuthorizationStatus.EDITED, None, None)
-    assert shown.verified
+    state = describe(service.connection(password="a-rotated-secret"))
+    assert (state.status, state.used_at, state.requests) == (AuthorizationStatus.EDITED, None, None)
+    assert state.verified
 
 
 @pytest.fixture
@@ -134,12 +134,12 @@ def test_without_a_credential_the_status_is_unverified(
 ) -> None:
     use(custom)
     another_process()
-    shown = describe(custom)
-    assert shown.status is AuthorizationStatus.AUTHORIZED
-    assert not shown.verified
-    assert shown.text.endswith(" (unverified)")
-    assert any("store_key" in warning for warning in shown.warnings)
-    assert shown.report()["verified"] is False
+    state = describe(custom)
+    assert state.status is AuthorizationStatus.AUTHORIZED
+    assert not state.verified
+    assert state.text.endswith(" (unverified)")
+    assert any("store_key" in warning for warning in state.warnings)
+    assert state.report()["verified"] is False
 
 
 def test_with_a_store_key_it_is_verified(
@@ -148,9 +148,9 @@ def test_with_a_store_key_it_is_verified(
     monkeypatch.setenv("AIRFLOW__OAUTH2__STORE_KEY", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
     use(custom)
     another_process()
-    shown = describe(custom)
-    assert (shown.status, shown.verified) == (AuthorizationStatus.AUTHORIZED, True)
-    assert "unverified" not in shown.text + str(shown.warnings)
+    state = describe(custom)
+    assert (state.status, state.verified) == (AuthorizationStatus.AUTHORIZED, True)
+    assert "unverified" not in state.text + str(state.warnings)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -162,11 +162,11 @@ def test_an_unverified_record_breaks_nothing_either(
     record = spoiled_record(random.Random(seed))
     (store / f"{name}.sealed").write_bytes(sealing.seal(name, record))
     another_process()
-    shown = describe(custom)
-    assert shown.status is not AuthorizationStatus.WRONG, shown.reason
-    assert json.loads(json.dumps(shown.report()))
-    assert "\x1b" not in shown.text
-    assert (shown.expires_at or 0) < YEAR_2100
+    state = describe(custom)
+    assert state.status is not AuthorizationStatus.WRONG, state.reason
+    assert json.loads(json.dumps(state.report()))
+    assert "\x1b" not in state.text
+    assert (state.expires_at or 0) < YEAR_2100
 
 
 @pytest.mark.parametrize("seed", range(300))

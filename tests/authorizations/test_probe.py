@@ -13,7 +13,7 @@ from airflow_oauth_provider.authorizations import Target, authorize, check_all, 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from tests.support.servers.scripted import Answer, Drip, Json, Silent, token_json
+from tests.support.servers.scripted import Drip, Json, ScriptedResponse, Silent, token_json
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 
@@ -44,7 +44,7 @@ def act(request: pytest.FixtureRequest) -> Act:
     return request.param  # type: ignore[no-any-return]
 
 
-LATER: dict[str, Callable[[], Answer]] = {
+LATER: dict[str, Callable[[], ScriptedResponse]] = {
     "good": lambda: token_json("tok-two"),
     "503": lambda: Json({}, 503),
     "429": lambda: Json({}, 429, [("Retry-After", "600")]),
@@ -69,8 +69,8 @@ def test_a_token_that_the_api_refuses(
     assert "tok-one" not in message
     assert (len(service.token_requests), len(service.calls)) == (1, 1)
     another_process()
-    found = describe(connection)
-    assert (found.refusal, found.status.value) == (None, "authorized"), "nothing is held against it"
+    state = describe(connection)
+    assert (state.refusal, state.status.value) == (None, "authorized"), "nothing is held against it"
     assert OAuth2Client("my_api", connection).get_token().value == "tok-one", "a task goes on"
 
 

@@ -13,14 +13,14 @@ from airflow_oauth_provider.authorizations.settings import display_settings, dis
 from tests.support.service import Service
 
 
-def shown(extra: Any, **standard: Any) -> dict[str, str]:
+def displayed(extra: Any, **standard: Any) -> dict[str, str]:
     values = {"host": "https://idp.example/token", "login": "me", "password": "the-password", **standard}
     text = extra if isinstance(extra, str) else json.dumps(extra)
     return dict(display_settings(Connection(conn_id="x", conn_type="x", extra=text, **values)))
 
 
 def test_what_is_filled_in_and_of_secrets_only_that_they_are() -> None:
-    rows = shown(
+    rows = displayed(
         {
             "scope": "read",
             "include_scope": False,
@@ -40,7 +40,9 @@ def test_what_is_filled_in_and_of_secrets_only_that_they_are() -> None:
 
 
 def test_named_values_are_hidden_where_airflow_hides_them() -> None:
-    rows = shown({"post_params": "realm=blue\napi_key=abcdef", "jwt_claims": {"a": {"password": "abcdef"}}})
+    rows = displayed(
+        {"post_params": "realm=blue\napi_key=abcdef", "jwt_claims": {"a": {"password": "abcdef"}}}
+    )
     text = "\n".join(rows.values())
     assert "realm=blue" in text
     assert "api_key=***" in text
@@ -49,7 +51,7 @@ def test_named_values_are_hidden_where_airflow_hides_them() -> None:
 
 @pytest.mark.parametrize("extra", ["no json", "[]", '{"a": 1, "a": 2'])
 def test_what_cannot_be_read_shows_nothing(extra: str) -> None:
-    assert shown(extra) == {}
+    assert displayed(extra) == {}
 
 
 def test_halves_of_characters_are_replaced() -> None:
@@ -58,11 +60,13 @@ def test_halves_of_characters_are_replaced() -> None:
 
 
 def test_settings_tell_of_a_secret_only_that_it_is_there(service: Service) -> None:
-    shown = dict(display_settings(service.connection(secret_params="pin=1234", post_params=["a=b", "c=d"])))
-    assert shown["Client secret"] == "set"
-    assert shown["Secret post parameters"] == "set"
-    assert shown["Post parameters"] == "a=b\nc=d"
-    assert "Audience" not in shown
+    displayed = dict(
+        display_settings(service.connection(secret_params="pin=1234", post_params=["a=b", "c=d"]))
+    )
+    assert displayed["Client secret"] == "set"
+    assert displayed["Secret post parameters"] == "set"
+    assert displayed["Post parameters"] == "a=b\nc=d"
+    assert "Audience" not in displayed
 
 
 @pytest.mark.parametrize("form", ["lines", "list", "object", "json"])
@@ -84,19 +88,19 @@ def test_what_airflow_hides_by_its_name_is_hidden(
     pairs = dict(line.split("=") for line in lines)
     forms = {"lines": "\n".join(lines), "list": lines, "object": pairs, "json": json.dumps(pairs)}
     connection = service.connection(**{field: forms[form]})
-    shown = dict(display_settings(connection))[label]
-    assert "hunter" not in shown
-    assert shown.splitlines() == [*(f"{name}=***" for name in names), "tenant=emea"]
+    displayed = dict(display_settings(connection))[label]
+    assert "hunter" not in displayed
+    assert displayed.splitlines() == [*(f"{name}=***" for name in names), "tenant=emea"]
     assert "hunter" not in json.dumps(describe(connection).report())
 
 
 def test_claims_are_hidden_at_any_depth(service: Service) -> None:
     claims = {"ctx": {"tenant": "emea", "keys": [{"password": "hunter-2"}]}, "tokens": ["hunter-3"]}
-    shown = dict(display_settings(service.connection(jwt_claims=claims)))["Additional JWT claims"]
-    assert shown.splitlines() == ['ctx={"tenant": "emea", "keys": [{"password": "***"}]}', "tokens=***"]
+    displayed = dict(display_settings(service.connection(jwt_claims=claims)))["Additional JWT claims"]
+    assert displayed.splitlines() == ['ctx={"tenant": "emea", "keys": [{"password": "***"}]}', "tokens=***"]
 
 
 def test_pairs_that_are_none_are_not_repeated(service: Service) -> None:
-    shown = dict(display_settings(service.connection(post_params=["password: hunter-2"])))
-    assert "hunter" not in shown["Post parameters"]
-    assert "line 1" in shown["Post parameters"]
+    displayed = dict(display_settings(service.connection(post_params=["password: hunter-2"])))
+    assert "hunter" not in displayed["Post parameters"]
+    assert "line 1" in displayed["Post parameters"]

@@ -89,9 +89,9 @@ def rows(service: Service) -> Iterator[None]:
 def test_those_of_our_type_by_name(rows: None) -> None:
     from airflow_oauth_provider.authorizations.stored import find_connection, find_connections
 
-    found = find_connections()
-    assert [connection.conn_id for connection in found] == ["a", "b"]
-    assert found[0].login == "my-client"
-    assert "a-client-secret" not in repr(found)
-    assert find_connection("a") == found[0]
+    connections = find_connections()
+    assert [connection.conn_id for connection in connections] == ["a", "b"]
+    assert connections[0].login == "my-client"
+    assert "a-client-secret" not in repr(connections)
+    assert find_connection("a") == connections[0]
     assert find_connection("other") is None

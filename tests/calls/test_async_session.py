@@ -44,8 +44,8 @@ def test_a_refused_token_is_renewed(service: Service) -> None:
         async with session.request("POST", "x", json={"a": 1}) as response:
             return await response.json()
 
-    answer = run(service, main)
-    assert (answer["authorization"], answer["body"]) == ("Bearer tok-2", '{"a": 1}')
+    response = run(service, main)
+    assert (response["authorization"], response["body"]) == ("Bearer tok-2", '{"a": 1}')
 
 
 def test_closed_it_opens_again(service: Service) -> None:

@@ -57,9 +57,9 @@ def test_heads_of_both_libraries_are_the_same(scripted: ScriptedServer) -> None:
 
 
 @pytest.mark.fault("F03")
-@pytest.mark.parametrize("answer", [Text(401, LARGE), ENDLESS], ids=["large", "endless"])
-def test_a_large_response_on_the_way_is_closed(scripted: ScriptedServer, answer: Any) -> None:
-    scripted.script(answer)
+@pytest.mark.parametrize("refusal", [Text(401, LARGE), ENDLESS], ids=["large", "endless"])
+def test_a_large_response_on_the_way_is_closed(scripted: ScriptedServer, refusal: Any) -> None:
+    scripted.script(refusal)
     response = requests.get(scripted.url, stream=True, timeout=30)
     drain(response)
     assert response.content == b""

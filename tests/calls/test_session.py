@@ -48,14 +48,14 @@ def test_elsewhere_nothing_is_sent(session: OAuth2Session, service: Service) -> 
 
 def test_a_refused_token_is_renewed_and_the_call_sent_again(session: OAuth2Session, service: Service) -> None:
     service.dead = {"tok-1"}
-    answer = session.post(f"{service.base_url}/x", data=b"body")
-    assert answer.json() == {
+    response = session.post(f"{service.base_url}/x", data=b"body")
+    assert response.json() == {
         "method": "POST",
         "target": "/api/x",
         "authorization": "Bearer tok-2",
         "body": "body",
     }
-    assert [each.status_code for each in answer.history] == [401]
+    assert [earlier.status_code for earlier in response.history] == [401]
 
 
 def test_no_answer_is_an_error_of_ours_and_of_requests(session: OAuth2Session, service: Service) -> None:

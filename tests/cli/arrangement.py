@@ -32,8 +32,8 @@ def create(cli: CommandLine, service: Service, name: str, *more: str) -> Any:
 def stored(cli: CommandLine, name: str) -> dict[str, Any]:
     exported = cli.home / "exported.json"
     cli("connections", "export", str(exported), "--file-format", "json")
-    found: dict[str, Any] = json.loads(exported.read_text())[name]
-    return found
+    connection: dict[str, Any] = json.loads(exported.read_text())[name]
+    return connection
 
 
 def in_days(days: float) -> datetime:

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from tests.demo.dag_runs import ROOT
 
-_ANSWER = "answer: "
+_REPLY = "answer: "
 # Ctrl-C as in a terminal, also where whatever runs the tests ignores it.
 _PROGRAM = """
 import runpy, signal
@@ -85,8 +85,8 @@ class CommandLine:
         pipes[0].write(json.dumps({"arguments": arguments, "stdin": stdin, "env": dict(env or {})}) + "\n")
         pipes[0].flush()
         # Airflow 3.2 logs to standard output, too.
-        line = next(line for line in pipes[1] if line.startswith(_ANSWER))
-        return Ended(**json.loads(line.removeprefix(_ANSWER)))
+        line = next(line for line in pipes[1] if line.startswith(_REPLY))
+        return Ended(**json.loads(line.removeprefix(_REPLY)))
 
     def alone(self, *arguments: str, stdin: str = "") -> Ended:
         """Run it in a process of its own, as people do."""
@@ -135,7 +135,7 @@ def _main() -> None:
             os.environ.update(before)
         with suppress(BrokenPipeError):
             ended = {"code": code, "out": out.getvalue(), "err": err.getvalue()}
-            channel.write(f"\n{_ANSWER}{json.dumps(ended)}\n")
+            channel.write(f"\n{_REPLY}{json.dumps(ended)}\n")
             channel.flush()
 
 

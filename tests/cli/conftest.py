@@ -23,9 +23,9 @@ def airflow_cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLin
 @pytest.fixture
 def cli(airflow_cli: CommandLine) -> Iterator[CommandLine]:
     yield airflow_cli
-    for each in airflow_cli("oauth2", "list", "--json").json:
-        airflow_cli("oauth2", "forget", each["conn_id"])
-        airflow_cli("connections", "delete", each["conn_id"])
+    for row in airflow_cli("oauth2", "list", "--json").json:
+        airflow_cli("oauth2", "forget", row["conn_id"])
+        airflow_cli("connections", "delete", row["conn_id"])
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ class TestList:
     def test_by_category(self, cli: CommandLine, service: Service) -> None:
         create(cli, service, "one", "--set", "category=finance")
         create(cli, service, "two")
-        names = [each["conn_id"] for each in cli("oauth2", "list", "--json", "--category", "finance").json]
+        names = [row["conn_id"] for row in cli("oauth2", "list", "--json", "--category", "finance").json]
         assert names == ["one"]
         ended = cli("oauth2", "list", "--category", "none")
         assert (ended.code, ended.out.strip()) == (0, "No data found")
@@ -73,11 +73,11 @@ class TestList:
     def test_a_category_with_markup_and_control_characters(self, cli: CommandLine, service: Service) -> None:
         category = "[bold red]'\"<b>:key:\x1b[31m"
         create(cli, service, "one")
-        found = stored(cli, "one")
-        extra = json.loads(found["extra"]) | {"category": category}
+        connection = stored(cli, "one")
+        extra = json.loads(connection["extra"]) | {"category": category}
         cli("connections", "delete", "one")
-        more = ("--conn-login", "a", "--conn-password", SECRET, "--conn-host", found["host"])
-        arguments = ("--conn-type", found["conn_type"], "--conn-extra", json.dumps(extra), *more)
+        more = ("--conn-login", "a", "--conn-password", SECRET, "--conn-host", connection["host"])
+        arguments = ("--conn-type", connection["conn_type"], "--conn-extra", json.dumps(extra), *more)
         assert cli("connections", "add", "one", *arguments).code == 0
         ended = cli("oauth2", "list")
         assert "[bold red]'\"<b>:key:" in ended.out or "control characters" in ended.out
@@ -133,8 +133,8 @@ class TestCheck:
     def test_by_category(self, cli: CommandLine, service: Service) -> None:
         create(cli, service, "one", "--set", "category=finance")
         create(cli, service, "two")
-        found = cli("oauth2", "check", "--category", "finance", "--json").json
-        assert [each["conn_id"] for each in found] == ["one"]
+        findings = cli("oauth2", "check", "--category", "finance", "--json").json
+        assert [row["conn_id"] for row in findings] == ["one"]
 
     def test_a_certificate_that_ends_soon(self, cli: CommandLine, service: Service) -> None:
         service_of = {"SECRET": base64.b64encode(pkcs12(b"a passphrase", not_after=in_days(12.1))).decode()}
@@ -210,9 +210,9 @@ def test_forget_says_not_yet(cli: CommandLine, service: Service) -> None:
 class TestForgetAndRevoke:
     """RFC 7009, where it is asked for."""
 
-    def endpoint(self, service: Service, answer: Any) -> str:
-        plain = service._answer
-        service.server.script(lambda r: answer if r.target.startswith("/revoke") else plain(r))
+    def endpoint(self, service: Service, response: Any) -> str:
+        plain = service._respond
+        service.server.script(lambda r: response if r.target.startswith("/revoke") else plain(r))
         return f"{service.server.url}/revoke"
 
     def revocations(self, service: Service) -> list[RecordedRequest]:
@@ -300,13 +300,13 @@ def test_ctrl_c_ends_it_and_shows_what_is_done(
         create(cli, service, f"api_{number}", "--set", f"scope=scope-{number}")
     silent = threading.Event()
 
-    def answer(request: RecordedRequest) -> Any:
+    def respond(request: RecordedRequest) -> Any:
         if request.form["scope"] == ["scope-0"]:
             return token_json()
         silent.set()
         return Silent()
 
-    service.token = answer
+    service.token = respond
     with cli.started("oauth2", "check", "--all", *more) as process:
         assert silent.wait(60)
         time.sleep(1)
@@ -318,7 +318,7 @@ def test_ctrl_c_ends_it_and_shows_what_is_done(
     assert "1 of 6 were checked" in err
     assert "Traceback" not in err
     if more and VERSION >= (3, 3):
-        assert [each["conn_id"] for each in json.loads(out)] == ["api_0"]
+        assert [row["conn_id"] for row in json.loads(out)] == ["api_0"]
     else:
         assert "api_0" in out
         assert "api_1" not in out

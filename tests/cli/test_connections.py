@@ -19,10 +19,10 @@ def test_one_under_another_fernet_key(cli: CommandLine, service: Service, sealed
     assert "Fernet key" in rows[1]["text"]
     for arguments in (("--all",), (sealed, "one")):
         ended = cli("oauth2", "check", *arguments, "--json")
-        found = {each["conn_id"]: each for each in ended.json}
-        assert (ended.code, found["one"]["ok"], found[sealed]["ok"]) == (1, True, False)
-        assert found[sealed]["error"]["field"] == "password"
-        assert "Fernet key" in found[sealed]["message"]
+        findings = {row["conn_id"]: row for row in ended.json}
+        assert (ended.code, findings["one"]["ok"], findings[sealed]["ok"]) == (1, True, False)
+        assert findings[sealed]["error"]["field"] == "password"
+        assert "Fernet key" in findings[sealed]["message"]
     assert "exists already" in create(cli, service, sealed).err
     assert "Traceback" not in cli("oauth2", "forget", sealed).err
 

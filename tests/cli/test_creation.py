@@ -25,23 +25,23 @@ class TestCreate:
     def test_it_writes_every_declared_key(self, cli: CommandLine, service: Service) -> None:
         given = ["scope=read write", "post_params=tenant=emea", "post_params=a=b", "include_scope=false"]
         given += ["max_retry_attempts=1", "category=finance"]
-        more = [argument for each in given for argument in ("--set", each)]
+        more = [argument for setting in given for argument in ("--set", setting)]
         ended = create(cli, service, "orders", *more, "--description", "of the orders")
         assert ended.code == 0, ended.err
         assert "Authorized until  20" in ended.out
-        found = stored(cli, "orders")
-        extra = json.loads(found["extra"])
+        connection = stored(cli, "orders")
+        extra = json.loads(connection["extra"])
         assert list(extra) == [entry.key for entry in FIELDS], "or Airflow's form would hide the others"
         assert (extra["post_params"], extra["include_scope"]) == (["tenant=emea", "a=b"], False)
         assert (extra["max_retry_attempts"], extra["max_wait"], extra["audience"]) == (1, 60, None)
-        assert found["password"] == SECRET
-        assert found["description"] == "of the orders"
+        assert connection["password"] == SECRET
+        assert connection["description"] == "of the orders"
         (request,) = service.token_requests
         assert request.form["tenant"] == ["emea"]
         assert "scope" not in request.form
 
     @pytest.mark.parametrize(
-        "given, key, found",
+        "given, key, value",
         [
             pytest.param(('post_params={"tenant": "emea"}',), "post_params", ["tenant=emea"], id="object"),
             pytest.param(('post_params=["tenant=emea"]',), "post_params", ["tenant=emea"], id="lines"),
@@ -59,13 +59,13 @@ class TestCreate:
         ],
     )
     def test_values_as_json(
-        self, given: tuple[str, ...], key: str, found: Any, cli: CommandLine, service: Service
+        self, given: tuple[str, ...], key: str, value: Any, cli: CommandLine, service: Service
     ) -> None:
         given = (given[0], *(f"{key}={value}" for value in given[1:]))
-        more = [argument for each in given for argument in ("--set", each)]
+        more = [argument for setting in given for argument in ("--set", setting)]
         ended = create(cli, service, "orders", *more)
         assert ended.code == 0, ended.err
-        assert json.loads(stored(cli, "orders")["extra"])[key] == found
+        assert json.loads(stored(cli, "orders")["extra"])[key] == value
 
     def test_secret_values_as_json(self, cli: CommandLine, service: Service) -> None:
         more = ("--set-env", "secret_params=ONE", "--set-env", "secret_params=TWO")
@@ -95,8 +95,8 @@ class TestCreate:
         assert SECRET not in ended.err
 
     def test_as_json(self, cli: CommandLine, service: Service) -> None:
-        found = create(cli, service, "orders", "--json").json
-        assert (found["ok"], found["saved"], found["lifetime"]) == (True, True, 3600)
+        report = create(cli, service, "orders", "--json").json
+        assert (report["ok"], report["saved"], report["lifetime"]) == (True, True, 3600)
 
     @pytest.mark.parametrize(
         "name, more, says",

@@ -41,19 +41,19 @@ class TestDiscover:
 
     def test_as_json(self, cli: CommandLine, scripted: ScriptedServer) -> None:
         scripted.script(self.document(scripted))
-        found = cli("oauth2", "discover", scripted.url, "--json").json
-        assert found["token_endpoint"] == f"{scripted.url}/token"
+        report = cli("oauth2", "discover", scripted.url, "--json").json
+        assert report["token_endpoint"] == f"{scripted.url}/token"
 
     @pytest.mark.parametrize(
-        "answer, says",
+        "response, says",
         [
             pytest.param(Redirect("https://evil.example/"), "HTTP status 302", id="redirect"),
             pytest.param(Text(200, b"x" * 300_000), "larger than 256 KiB", id="large"),
             pytest.param(Text(200, "<html>\x1b[31m", "text/html"), "not valid JSON", id="html"),
         ],
     )
-    def test_no_document(self, answer: Any, says: str, cli: CommandLine, scripted: ScriptedServer) -> None:
-        scripted.script(answer)
+    def test_no_document(self, response: Any, says: str, cli: CommandLine, scripted: ScriptedServer) -> None:
+        scripted.script(response)
         ended = cli("oauth2", "discover", scripted.url)
         assert ended.code == 1
         assert says in ended.err

@@ -29,7 +29,7 @@ def test_json_is_all_there_is_on_standard_output_however_much_is_logged(
     ended = airflow_cli.alone("oauth2", "check", "one", "--json", "--verbose")
     assert ended.code == 0, ended.err
     start = 0 if VERSION >= (3, 3) else ended.out.index("[\n")
-    assert [each["ok"] for each in json.loads(ended.out[start:])] == [True]
+    assert [finding["ok"] for finding in json.loads(ended.out[start:])] == [True]
     assert "DEBUG" in ended.err.upper(), "it is still logged"
     assert SECRET not in ended.out + ended.err
     airflow_cli("oauth2", "forget", "one")
@@ -42,22 +42,22 @@ def test_progress_on_a_terminal(cli: CommandLine, service: Service) -> None:
         create(cli, service, f"api_{number}", "--set", f"scope=scope-{number}")
     service.token = lambda _: Delay(0.5, token_json())
     ours, theirs = pty.openpty()
-    shown = bytearray()
+    printed = bytearray()
     with cli.started("oauth2", "check", "--all", "--json", stderr=theirs) as process:
         os.close(theirs)
-        reader = threading.Thread(target=_read_all, args=(ours, shown))
+        reader = threading.Thread(target=_read_all, args=(ours, printed))
         reader.start()
         out, _ = process.communicate(timeout=60)
         reader.join(10)
     os.close(ours)
     assert process.returncode == 0
-    assert "Checking" in shown.decode()
-    percents = {int(found) for found in re.findall(rb"(\d+)%", shown)}
+    assert "Checking" in printed.decode()
+    percents = {int(percent) for percent in re.findall(rb"(\d+)%", printed)}
     assert len(percents) > 2, "it moves"
     assert len(json.loads(out[0 if VERSION >= (3, 3) else out.index("[\n") :])) == 8
 
 
-def _read_all(terminal: int, shown: bytearray) -> None:
+def _read_all(terminal: int, printed: bytearray) -> None:
     with suppress(OSError):  # the other side is closed
         while got := os.read(terminal, 4096):
-            shown += got
+            printed += got

@@ -161,7 +161,7 @@ def test_a_proxy_that_is_not_there(
     refused(get, given, [*VALUES, "the-password-of-a-proxy"])
 
 
-def tell_all(settings: ClientSettings) -> AccessToken:
+def disclose_all(settings: ClientSettings) -> AccessToken:
     secret = settings.client_secret.reveal() if settings.client_secret else ""
     raise ValueError(f"no token for {secret}", {"secret": secret})
 
@@ -169,7 +169,7 @@ def tell_all(settings: ClientSettings) -> AccessToken:
 def refuse(settings: ClientSettings) -> AccessToken:
     secret = settings.client_secret.reveal() if settings.client_secret else ""
     try:
-        tell_all(settings)
+        disclose_all(settings)
     except ValueError as error:
         raise TokenResponseError(f"no token for {secret}") from error
     raise AssertionError
@@ -183,7 +183,7 @@ def no_header(settings: ClientSettings) -> AccessToken:
     return AccessToken(f"{SECRET}\n", "Bearer", 4_000_000_000.0, 0.0)
 
 
-@pytest.mark.parametrize("provider", [tell_all, refuse, wrong, no_header])
+@pytest.mark.parametrize("provider", [disclose_all, refuse, wrong, no_header])
 @pytest.mark.fault("F27")
 def test_a_custom_provider_that_tells_all(
     service: Service, get: Get, provider: Any, monkeypatch: pytest.MonkeyPatch

@@ -14,7 +14,7 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.tokens.manager import shared
 from benchmarks.fleet import Task, run
-from tests.support.servers.scripted import Answer, Json, RecordedRequest, Text, token_json
+from tests.support.servers.scripted import Json, RecordedRequest, ScriptedResponse, Text, token_json
 from tests.support.service import Service
 
 
@@ -25,7 +25,7 @@ class IssuerServer:
         self.service = service
         self.endpoint = "/endpoint"
         self.down = False
-        service.server.script(self._answer)
+        service.server.script(self._respond)
 
     @property
     def fetches(self) -> int:
@@ -39,7 +39,7 @@ class IssuerServer:
         extra = {"host": self.service.server.url, "discovery": True, **changes}
         return OAuth2Client("my_api", self.service.connection(**extra))
 
-    def _answer(self, request: RecordedRequest) -> Answer:
+    def _respond(self, request: RecordedRequest) -> ScriptedResponse:
         if request.target.startswith("/.well-known"):
             if self.down:
                 return Text(503)

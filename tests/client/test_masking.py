@@ -31,12 +31,12 @@ AWKWARD = 'aw"kward/sécret +x'
 @pytest.fixture
 def masked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Collect what the masker is told, with nothing known from before."""
-    told: list[str] = []
-    monkeypatch.setattr(masking, "_mask", told.append)
+    masked: list[str] = []
+    monkeypatch.setattr(masking, "_mask", masked.append)
     known = masking._known.copy()
     masking._known.clear()
     monkeypatch.setattr(masking, "_counts", Counter())
-    yield told
+    yield masked
     masking._known.clear()
     masking._known.update(known)
 
@@ -232,8 +232,8 @@ def test_airflow_hides_them_for_real(service: Service, monkeypatch: pytest.Monke
     client = OAuth2Client("my_api", service.connection(password="the-secret-of-this-test"))
     service.token = lambda _: token_json("a-grant-of-this-test")
     client.get_token()
-    shown = redact("secret=the-secret-of-this-test token=a-grant-of-this-test.")
-    assert str(shown) == "secret=*** token=***."
+    redacted = redact("secret=the-secret-of-this-test token=a-grant-of-this-test.")
+    assert str(redacted) == "secret=*** token=***."
 
 
 @pytest.mark.parametrize("level", [logging.DEBUG])
@@ -263,17 +263,17 @@ def test_no_log_line_at_any_level_has_a_secret(
 def test_masks_left_out_by_a_cancellation_are_registered_by_the_next(
     masked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
+    registered: list[str] = []
     stops = iter([asyncio.CancelledError])
 
     async def amask(value: str) -> None:
         for stop in stops:
             raise stop
-        told.append(value)
+        registered.append(value)
 
     monkeypatch.setattr(masking, "_amask", amask)
     client = settings(client_secret=Secret("a-secret-of-this-test"))
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(masking.amask_settings(client))
     asyncio.run(masking.amask_settings(client))
-    assert "a-secret-of-this-test" in told
+    assert "a-secret-of-this-test" in registered

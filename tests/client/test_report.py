@@ -94,8 +94,8 @@ class TestMetrics:
         assert metrics.timings == [report.WAIT] * 2
 
     def test_retries_and_refusals(self, metrics: Metrics, service: Service) -> None:
-        answers = iter([Json({}, 503), Json({"error": "invalid_client"}, 401)])
-        service.token = lambda _: next(answers)
+        responses = iter([Json({}, 503), Json({"error": "invalid_client"}, 401)])
+        service.token = lambda _: next(responses)
         with pytest.raises(InvalidClientError):
             client(service).get_token()
         assert metrics.counts[report.REQUESTS] == 2
@@ -142,8 +142,8 @@ class TestMetrics:
         asking.get_token()
         for _ in range(5000):
             asking.get_token()
-        told = metrics.counts[f"{report.HITS}:memory"]
-        assert 5000 - 1024 <= told <= 5000
+        counted = metrics.counts[f"{report.HITS}:memory"]
+        assert 5000 - 1024 <= counted <= 5000
         calls = sum("level" in tags for tags in metrics.tags)
         assert calls < 20
 
@@ -152,7 +152,7 @@ class TestLogLine:
     """One line an acquisition, for people and for programs."""
 
     def lines(self, caplog: pytest.LogCaptureFixture) -> list[str]:
-        return [each.getMessage() for each in caplog.records if each.name == report.__name__]
+        return [record.getMessage() for record in caplog.records if record.name == report.__name__]
 
     def test_a_token(self, service: Service, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.INFO):

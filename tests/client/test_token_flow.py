@@ -32,13 +32,13 @@ def _forget() -> Iterator[None]:
     shared.clear()
 
 
-def steps(flow: Any, *answers: Any) -> tuple[list[Any], Any]:
-    """Return what the flow wants in turn, and its result; an error among the answers is thrown in."""
+def steps(flow: Any, *results: Any) -> tuple[list[Any], Any]:
+    """Return what the flow wants in turn, and its result; an error among the responses is thrown in."""
     effects = [next(flow)]
-    for answer in answers:
+    for result in results:
         try:
-            advance = flow.throw if isinstance(answer, Exception) else flow.send
-            effects.append(advance(answer))
+            advance = flow.throw if isinstance(result, Exception) else flow.send
+            effects.append(advance(result))
         except StopIteration as end:
             return effects, end.value
     return effects, None

@@ -27,7 +27,6 @@ from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 from tests.support.confidential import assert_nothing_confidential
 from tests.support.servers.scripted import (
-    Answer,
     CloseNow,
     Delay,
     Drip,
@@ -36,6 +35,7 @@ from tests.support.servers.scripted import (
     RecordedRequest,
     Redirect,
     Reset,
+    ScriptedResponse,
     ScriptedServer,
     Silent,
     Text,
@@ -46,7 +46,7 @@ from tests.support.spellings import SPELLINGS, disclosed
 
 FOREIGN = "a-token/of+somebody=else"
 SECRET = "a-client-secret"
-Script = Answer | Callable[[RecordedRequest], Answer]
+Script = ScriptedResponse | Callable[[RecordedRequest], ScriptedResponse]
 
 
 class Server:
@@ -54,9 +54,9 @@ class Server:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self._answers: list[Script] = [Json({"active": True})]
-        self._plain = service._answer
-        service.server.script(self._answer)
+        self._responses: list[Script] = [Json({"active": True})]
+        self._plain = service._respond
+        service.server.script(self._respond)
 
     @property
     def endpoint(self) -> str:
@@ -66,18 +66,18 @@ class Server:
     def asked(self) -> list[RecordedRequest]:
         return [request for request in self.service.server.requests if request.target.startswith("/about")]
 
-    def script(self, *answers: Script) -> None:
-        self._answers = list(answers)
+    def script(self, *responses: Script) -> None:
+        self._responses = list(responses)
 
     def hook(self, **changes: Any) -> OAuth2Hook:
         given = {"max_retry_attempts": 1, "max_wait": 5, **changes}
         return OAuth2Hook(method="GET", connection=self.service.connection(**given))
 
-    def _answer(self, request: RecordedRequest) -> Answer:
+    def _respond(self, request: RecordedRequest) -> ScriptedResponse:
         if not request.target.startswith("/about"):
             return self._plain(request)
-        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        return answer(request) if callable(answer) and not hasattr(answer, "play") else answer
+        response = self._responses.pop(0) if len(self._responses) > 1 else self._responses[0]
+        return response(request) if callable(response) and not hasattr(response, "play") else response
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ class TestIntrospection:
         assert not server.service.token_requests
 
     def test_the_result_never_holds_the_token(self, server: Server, side: Side) -> None:
-        def echoing(request: RecordedRequest) -> Answer:
+        def echoing(request: RecordedRequest) -> ScriptedResponse:
             spelled = {name: spell(FOREIGN) for name, spell in SPELLINGS.items()}
             return Json({"active": True, "token": FOREIGN, "spelled": spelled, FOREIGN: 1, "sub": SECRET})
 
@@ -148,7 +148,7 @@ class TestRevocation:
         assert side.token(hook).value == "tok-1"
         seen: list[str] = []
 
-        def looking(request: RecordedRequest) -> Answer:
+        def looking(request: RecordedRequest) -> ScriptedResponse:
             seen.extend([request.form["token"][0], OAuth2Hook(connection=connection).get_token().value])
             return Text(200)
 
@@ -227,7 +227,7 @@ GOOD = {"introspect": Json({"active": True}), "revoke": Text(200)}
         pytest.param(Text(429, headers=[("Retry-After", "1")]), id="429"),
     ],
 )
-def test_what_passes_is_repeated(first: Answer, name: str, server: Server, side: Side) -> None:
+def test_what_passes_is_repeated(first: ScriptedResponse, name: str, server: Server, side: Side) -> None:
     server.script(first, GOOD[name])
     assert side.call(server.hook(), name, FOREIGN, endpoint=server.endpoint)
     assert len(server.asked) == 2
@@ -261,7 +261,13 @@ def test_what_passes_is_repeated(first: Answer, name: str, server: Server, side:
     ],
 )
 def test_what_does_not_pass(
-    response: Answer, kind: type, requests: int, retryable: bool, name: str, server: Server, side: Side
+    response: ScriptedResponse,
+    kind: type,
+    requests: int,
+    retryable: bool,
+    name: str,
+    server: Server,
+    side: Side,
 ) -> None:
     server.script(response)
     with pytest.raises(OAuthError) as caught:
@@ -274,10 +280,10 @@ def test_what_does_not_pass(
 
 
 @pytest.mark.parametrize(
-    "answer", [Silent(), Drip(b"HTTP/1.1 200 OK\r\n" * 50, 0.05)], ids=["silent", "drips"]
+    "response", [Silent(), Drip(b"HTTP/1.1 200 OK\r\n" * 50, 0.05)], ids=["silent", "drips"]
 )
-def test_max_wait_is_a_hard_limit(answer: Answer, name: str, server: Server, side: Side) -> None:
-    server.script(answer)
+def test_max_wait_is_a_hard_limit(response: ScriptedResponse, name: str, server: Server, side: Side) -> None:
+    server.script(response)
     began = time.monotonic()
     with pytest.raises(TransportError):
         side.call(server.hook(max_wait=1, max_retry_attempts=3), name, FOREIGN, endpoint=server.endpoint)
@@ -385,18 +391,18 @@ class TestDiscovery:
     """A connection that names its issuer needs no endpoint."""
 
     def hook(self, server: Server, *documents: Script, **changes: Any) -> OAuth2Hook:
-        plain, scripts = server.service.server._answers[0], list(documents)
+        plain, scripts = server.service.server._responses[0], list(documents)
 
-        def answer(request: RecordedRequest) -> Answer:
+        def respond(request: RecordedRequest) -> ScriptedResponse:
             script: Any = plain
             if request.target.startswith("/.well-known"):
                 script = scripts.pop(0) if len(scripts) > 1 else scripts[0]
             return script if hasattr(script, "play") else script(request)  # type: ignore[no-any-return]
 
-        server.service.server.script(answer)
+        server.service.server.script(respond)
         return server.hook(host=server.service.server.url, discovery=True, **changes)
 
-    def document(self, server: Server, **changes: Any) -> Answer:
+    def document(self, server: Server, **changes: Any) -> ScriptedResponse:
         url = server.service.server.url
         endpoints = {"introspection_endpoint": server.endpoint, "revocation_endpoint": server.endpoint}
         return Json({"issuer": url, "token_endpoint": f"{url}/token", **endpoints, **changes})

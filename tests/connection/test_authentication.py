@@ -100,8 +100,8 @@ def test_an_address_without_a_host(audience: str) -> None:
     ],
 )
 def test_an_assertion_for_another_server(audience: str, hosts: tuple[str, ...], good: bool) -> None:
-    found = problems(Policy(token_hosts=hosts), **SIGNED, assertion={"audience": audience})
-    assert found == ([] if good else ["jwt_audience"])
+    fields = problems(Policy(token_hosts=hosts), **SIGNED, assertion={"audience": audience})
+    assert fields == ([] if good else ["jwt_audience"])
 
 
 @pytest.mark.fault("F08", "F09")

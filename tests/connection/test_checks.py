@@ -272,10 +272,10 @@ def test_refused_by_name_and_without_the_value(changes: dict[str, Any], field: s
     error = caught.value
     assert (error.conn_id, error.field) == ("my_api", field)
     assert not error.retryable
-    shown = f"{error} {error!r} {error.args} {pickle.dumps(error)!r} {error.__cause__!r}"
+    texts = f"{error} {error!r} {error.args} {pickle.dumps(error)!r} {error.__cause__!r}"
     assert '"my_api"' in str(error)
     for hidden in (SECRET, "hidden-pw", given.password, EC_KEY.splitlines()[1]):
-        assert not hidden or len(hidden) < 4 or hidden not in shown
+        assert not hidden or len(hidden) < 4 or hidden not in texts
     assert error.__context__ is error.__cause__ is None, "they would hold what was given"
     copy = pickle.loads(pickle.dumps(error))
     assert (str(copy), copy.field, copy.conn_id) == (str(error), field, "my_api")

@@ -90,7 +90,7 @@ def connection(**changes: Any) -> ConnectionValues:
 
 def show(given: ConnectionValues) -> AuthorizationStatus:
     """Do all that page and command line do to show a connection; return its state."""
-    found = describe(given, POLICY)
+    description = describe(given, POLICY)
     listed = listing([given], Query(sort="category"), POLICY)
     obstacles = {"odd": Obstacles()}
     render(
@@ -98,10 +98,10 @@ def show(given: ConnectionValues) -> AuthorizationStatus:
     ).encode()
     settings = display_settings(given)
     shared = {"obstacles": Obstacles(), "store_note": None}
-    render("connection.html", "/x", authorization=found, settings=settings, **shared).encode()
-    json.dumps(found.report())
-    assert found.status in LABELS
-    return found.status
+    render("connection.html", "/x", authorization=description, settings=settings, **shared).encode()
+    json.dumps(description.report())
+    assert description.status in LABELS
+    return description.status
 
 
 def refusal(given: ConnectionValues) -> ConfigurationError | None:

@@ -65,10 +65,10 @@ def test_defaults_written_or_absent_are_one_client(method: str) -> None:
     needed = CREDENTIALS[METHODS[method].needs]
     written = {key: value for key, value in default_extra().items() if key not in needed}
     for given in (written, dict.fromkeys(written), {key: str(value or "") for key, value in written.items()}):
-        found = with_method(method, **{**given, "auth_method": method})
-        assert found == absent
-        assert (token_key(found), credential_key(found)) == (token_key(absent), credential_key(absent))
-        assert repr(found) == repr(absent), "also in the type of each number"
+        resolved = with_method(method, **{**given, "auth_method": method})
+        assert resolved == absent
+        assert (token_key(resolved), credential_key(resolved)) == (token_key(absent), credential_key(absent))
+        assert repr(resolved) == repr(absent), "also in the type of each number"
 
 
 @pytest.mark.fault("F09")
@@ -341,10 +341,10 @@ class TestWarnings:
         ],
     )
     def test_it_names_what_it_is_about(self, changes: dict[str, Any], word: str) -> None:
-        found = self.warnings(**changes)
-        assert len(found) == 1
-        assert word in found[0]
-        assert "a-secret-value" not in found[0]
+        warnings = self.warnings(**changes)
+        assert len(warnings) == 1
+        assert word in warnings[0]
+        assert "a-secret-value" not in warnings[0]
 
     def test_a_long_name(self) -> None:
         given = connection()
@@ -368,9 +368,9 @@ class TestWarnings:
 
     @pytest.mark.fault("C45")
     def test_unverified_tls_where_allowed(self) -> None:
-        found = resolve(connection(verify_tls=False), Policy(allow_unverified_tls=True))
-        assert not found.settings.network.verify_tls
-        assert "not verified" in found.warnings[0]
+        resolved = resolve(connection(verify_tls=False), Policy(allow_unverified_tls=True))
+        assert not resolved.settings.network.verify_tls
+        assert "not verified" in resolved.warnings[0]
 
 
 class TestKeys:

@@ -15,7 +15,7 @@ from tests.support.service import Service
 from tests.support.sides import Side
 
 CA = authority()
-LOOK_UP = socket.getaddrinfo
+RESOLVE = socket.getaddrinfo
 
 
 @pytest.fixture
@@ -23,12 +23,12 @@ def addresses(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What names resolve to; a link-local address is really one of loopback."""
     names: dict[str, str] = {}
 
-    def look_up(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
+    def resolve(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
         if host not in names:
-            return LOOK_UP(host, port, *args, **kwargs)
+            return RESOLVE(host, port, *args, **kwargs)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (names[host], port))]
 
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     return names
 
 

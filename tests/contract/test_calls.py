@@ -23,11 +23,11 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from tests.support.servers.scripted import (
-    Answer,
     CloseNow,
     Endless,
     Json,
     Redirect,
+    ScriptedResponse,
     ScriptedServer,
     Silent,
     Text,
@@ -309,7 +309,7 @@ class TestAnApiThatRefusesEverything:
 
 
 @pytest.mark.fault("F40")
-class TestWhatIsToldOfACall:
+class TestCallLog:
     """At least what the stock hook tells, redacted."""
 
     def test_the_error_says_what_was_called_and_what_the_api_said(self, side: Side, service: Service) -> None:
@@ -569,7 +569,7 @@ def test_a_silent_api_meets_the_timeout(side: Side, service: Service) -> None:
 
 @pytest.mark.fault("N34")
 def test_a_stale_keep_alive_connection_is_replaced(side: Side, service: Service) -> None:
-    def once(request: RecordedRequest) -> Answer:
+    def once(request: RecordedRequest) -> ScriptedResponse:
         return Text(200, "x", headers=[("Connection", "keep-alive")])
 
     service.api = once

@@ -152,9 +152,11 @@ HOLD_UPS = [
 class TestTime:
     """``timeout`` bounds what has no end without a byte of the body; ``total_timeout`` the whole call."""
 
-    @pytest.mark.parametrize("answer", HOLD_UPS)
-    def test_a_server_that_never_comes_to_the_point(self, side: Side, service: Service, answer: Any) -> None:
-        service.api = lambda _: answer
+    @pytest.mark.parametrize("response", HOLD_UPS)
+    def test_a_server_that_never_comes_to_the_point(
+        self, side: Side, service: Service, response: Any
+    ) -> None:
+        service.api = lambda _: response
         began = time.monotonic()
         with pytest.raises(OAuthError) as caught:
             side.run(hook_of(service), "/x", extra_options={"timeout": 1})
@@ -251,8 +253,8 @@ class TestTime:
 class TestTexts:
     """What a server says is cut where it stands in an error."""
 
-    def refused(self, side: Side, service: Service, answer: Any) -> ResourceError:
-        service.api = lambda _: answer
+    def refused(self, side: Side, service: Service, response: Any) -> ResourceError:
+        service.api = lambda _: response
         with pytest.raises(ResourceError) as caught:
             side.run(hook_of(service), "/x")
         return caught.value

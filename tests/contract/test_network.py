@@ -144,8 +144,8 @@ class TestProxies:
     ) -> None:
         hook = hook_of(service, api.url, ca_certificates=CA.certificate)
         chosen = f"http://{CREDENTIALS}@127.0.0.1:{proxy.port}"
-        answer = side.run(hook, "x", extra_options={"proxies": {"https": chosen}})
-        assert answer.json()["authorization"] == "Bearer tok-1"
+        response = side.run(hook, "x", extra_options={"proxies": {"https": chosen}})
+        assert response.json()["authorization"] == "Bearer tok-1"
         assert "CONNECT 127.0.0.1" in proxy.log
 
     @pytest.mark.parametrize("proxy", [CREDENTIALS], indirect=True)
@@ -205,8 +205,8 @@ class TestProxies:
         options = {"proxies": {"https": address}} if source == "proxies" else {}
         with pytest.raises(TransportError) as caught:
             side.run(hook_of(service, api.url, ca_certificates=CA.certificate), "x", extra_options=options)
-        told = f"the proxy 127.0.0.1:{unused_port} ({source}) failed: the connection was refused"
-        assert told in str(caught.value)
+        message = f"the proxy 127.0.0.1:{unused_port} ({source}) failed: the connection was refused"
+        assert message in str(caught.value)
         assert caught.value.retryable
         assert "pa55word" not in str(caught.value)
 
@@ -338,9 +338,9 @@ class TestBehindNginx:
 
     def test_a_redirect_keeps_method_and_body(self, side: Side, service: Service, nginx: Nginx) -> None:
         hook = hook_of(service, nginx.url, "POST")
-        answer = side.run(hook, "moved/x", json={"a": 1}).json()
-        assert (answer["method"], answer["body"]) == ("POST", '{"a": 1}')
-        assert answer["authorization"] == "Bearer tok-1"
+        response = side.run(hook, "moved/x", json={"a": 1}).json()
+        assert (response["method"], response["body"]) == ("POST", '{"a": 1}')
+        assert response["authorization"] == "Bearer tok-1"
         assert len(service.calls) == 1
 
     def test_a_connection_that_is_closed_is_an_error(
@@ -355,8 +355,8 @@ class TestBehindNginx:
     def test_a_slow_answer_arrives(self, side: Side, service: Service, nginx: Nginx) -> None:
         service.api = lambda _: Text(200, os.urandom(30_000))
         began = time.monotonic()
-        answer = side.run(hook_of(service, nginx.url), "slow/x", extra_options={"timeout": 5})
-        assert len(answer.content) == 30_000
+        response = side.run(hook_of(service, nginx.url), "slow/x", extra_options={"timeout": 5})
+        assert len(response.content) == 30_000
         assert time.monotonic() - began > 0.3
 
     def test_an_upstream_that_takes_too_long(self, side: Side, service: Service, nginx: Nginx) -> None:

@@ -134,8 +134,8 @@ def _test_dag(file: Path, conf: dict[str, Any]) -> dict[str, Any]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[file.stem] = module
     spec.loader.exec_module(module)
-    found = [value for value in vars(module).values() if isinstance(value, DAG)] or _made_by(module)
-    dag = found[0]
+    dags = [value for value in vars(module).values() if isinstance(value, DAG)] or _made_by(module)
+    dag = dags[0]
     if not hasattr(dag, "test"):  # Airflow 3.0.0
         dag = DAG.from_sdk_dag(dag)
     started_at = time.time()
@@ -174,7 +174,7 @@ def _results(dag_id: str, run_id: str) -> dict[str, Any]:
 
 
 def _decoded(value: Any) -> Any:
-    """Read what may be JSON: Airflow 3.0 stores all of it as text, operators an answer that is JSON."""
+    """Read what may be JSON: Airflow 3.0 stores all of it as text, operators a response that is JSON."""
     try:
         return json.loads(value) if isinstance(value, str) else value
     except ValueError:
@@ -184,8 +184,8 @@ def _decoded(value: Any) -> Any:
 def main(report: str, conf: str, files: Iterable[str]) -> None:
     """Run the files and write the report."""
     _say("Airflow is being imported …")
-    outcomes = [_test_dag(Path(file), json.loads(conf)) for file in files]
-    Path(report).write_text(json.dumps(outcomes))
+    runs = [_test_dag(Path(file), json.loads(conf)) for file in files]
+    Path(report).write_text(json.dumps(runs))
 
 
 if __name__ == "__main__":

@@ -64,8 +64,8 @@ def _demo(server: OrdersServer, folder: Path) -> None:
     say("4. Three DAGs of example_dags/ run with dag.test(): a call, a list of pages, and one with")
     say("   Airflow's own, unmodified HttpOperator …")
     files = [EXAMPLES / name for name in ("call_api.py", "all_pages.py", "stock_http_operator.py")]
-    outcomes, log = home.run(*files, connections={"orders_api": connection}, progress=progress)
-    _three_dags(server, outcomes, log)
+    runs, log = home.run(*files, connections={"orders_api": connection}, progress=progress)
+    _three_dags(server, runs, log)
 
     say("5. Another process, as every task of Airflow is one, runs the first DAG again …")
     before = len(server.seen)
@@ -82,18 +82,18 @@ def _demo(server: OrdersServer, folder: Path) -> None:
     say("\nDone. Your own server: README.md, from “Configure a connection” on.")
 
 
-def _three_dags(server: OrdersServer, outcomes: list[Outcome], log: str) -> None:
-    expect([outcome.state for outcome in outcomes], ["success"] * 3, f"the runs\n{log}\n")
+def _three_dags(server: OrdersServer, runs: list[Outcome], log: str) -> None:
+    expect([outcome.state for outcome in runs], ["success"] * 3, f"the runs\n{log}\n")
     granted = re.search(r"Access token acquired.*?lifetime=(\d+) scopes=\W*([a-z. ]+)", log)
     if granted is None:
         raise DemoFailed("the task log does not tell of the token")
     expect(int(granted[1]), LIFETIME, "the token's lifetime")
-    first, pages, stock = (server.counts(outcome.started_at, outcome.ended_at) for outcome in outcomes)
+    first, pages, stock = (server.counts(outcome.started_at, outcome.ended_at) for outcome in runs)
     expect(dict(first), {"token requests": 1, "API calls": 1}, "requests of the first DAG")
     expect(dict(pages), {"API calls": 3}, "requests of the second DAG")
     expect(dict(stock), {"API calls": 1}, "requests of the third DAG")
-    expect(outcomes[0].results["total"], 60, "what the first DAG computed")
-    expect(len(outcomes[1].results["fetch_all_orders"]), 7, "orders of the second DAG")
+    expect(runs[0].results["total"], 60, "what the first DAG computed")
+    expect(len(runs[1].results["fetch_all_orders"]), 7, "orders of the second DAG")
     say(f"   - Token acquired: good for {granted[1]} s, scopes: {granted[2]}.")
     say("   - The API answered: 3 orders, which sum up to 60.")
     say("   - Second DAG: 3 pages, 7 orders, and no second token.")
@@ -104,18 +104,18 @@ def _three_dags(server: OrdersServer, outcomes: list[Outcome], log: str) -> None
 def _wrong_secret(server: OrdersServer, home: AirflowHome) -> None:
     before = len(server.seen)
     wrong = server.connection(password="not the client secret")
-    outcomes, log = home.run(EXAMPLES / "call_api.py", connections={"orders_api": wrong}, progress=progress)
-    expect(outcomes[0].state, "failed", "the run")
+    runs, log = home.run(EXAMPLES / "call_api.py", connections={"orders_api": wrong}, progress=progress)
+    expect(runs[0].state, "failed", "the run")
     expect([kind for _, kind in server.seen[before:]], ["token requests"], "what the server was asked")
-    told = re.search(
+    advice = re.search(
         r'Connection "orders_api": [^\n]*?invalid_client[^\n]*?\(RFC 6749 §5\.2\)', log.replace('\\"', '"')
     )
-    if told is None:
+    if advice is None:
         raise DemoFailed(f"the task log does not say why\n{log}")
     if "not the client secret" in log:
         raise DemoFailed("the task log shows the secret")
     say("   - The task failed at once, without retries, after 1 token request. Its log says:")
-    say(textwrap.fill(told[0], 96, initial_indent="     ", subsequent_indent="     "))
+    say(textwrap.fill(advice[0], 96, initial_indent="     ", subsequent_indent="     "))
 
 
 if __name__ == "__main__":

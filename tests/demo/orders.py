@@ -222,9 +222,9 @@ class OrdersServer:
             tag = f'"{self.prices}"'
             if request.headers.get("If-None-Match") == tag:
                 return Response(status=304)
-            answer = jsonify(version=self.prices)
-            answer.headers["ETag"] = tag
-            return answer
+            response = jsonify(version=self.prices)
+            response.headers["ETag"] = tag
+            return response
 
         @app.get("/shop/v1/slow/<int:number>")
         @protect("orders.read")

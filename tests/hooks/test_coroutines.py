@@ -60,11 +60,11 @@ def test_a_bad_endpoint_among_good_ones_sends_nothing(service: Service) -> None:
         with pytest.raises(ConfigurationError):
             await hook.arun("https://elsewhere.example/")
         assert service.server.requests == []
-        found = await asyncio.gather(
+        results = await asyncio.gather(
             hook.arun("https://elsewhere.example/"), hook.arun("x"), return_exceptions=True
         )
-        assert isinstance(found[0], ConfigurationError)
-        assert not isinstance(found[1], BaseException)
+        assert isinstance(results[0], ConfigurationError)
+        assert not isinstance(results[1], BaseException)
         await hook.aclose()
 
     asyncio.run(alone())
@@ -77,9 +77,9 @@ def test_one_that_is_cancelled_leaves_the_others_alone(service: Service) -> None
         await asyncio.sleep(0)
         for task in tasks[:5]:
             task.cancel()
-        found = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(isinstance(one, asyncio.CancelledError) for one in found[:5])
-        assert not [one for one in found[5:] if isinstance(one, BaseException)]
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(one, asyncio.CancelledError) for one in results[:5])
+        assert not [one for one in results[5:] if isinstance(one, BaseException)]
         await hook.aclose()
 
     asyncio.run(some_go())
@@ -119,8 +119,8 @@ def test_a_session_is_used_like_aiohttps(service: Service) -> None:
         async with hook.asession(headers={"X-All": "1"}) as session:
             async with session.get("a", params={"b": "c"}) as response:
                 assert (await response.json())["target"] == "/api/a?b=c"
-            answer = await session.post("a", json={"d": 1})
-            assert (await answer.json())["body"] == '{"d": 1}'
+            response = await session.post("a", json={"d": 1})
+            assert (await response.json())["body"] == '{"d": 1}'
             refused = await session.request("GET", "a", headers={"X-One": "1"})
             assert refused.status == 200
             with pytest.raises(ConfigurationError) as caught:
@@ -143,11 +143,11 @@ def test_names_are_looked_up_outside_the_shared_executor(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads = []
-    look_up = socket.getaddrinfo
+    getaddrinfo = socket.getaddrinfo
 
     def slow(*args: Any, **kwargs: Any) -> Any:
         threads.append(threading.current_thread().name)
-        return look_up(*args, **kwargs)
+        return getaddrinfo(*args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     base_url = service.base_url.replace("127.0.0.1", "localhost")
@@ -158,13 +158,13 @@ def test_names_are_looked_up_outside_the_shared_executor(
 
 @pytest.mark.fault("C40")
 def test_a_name_of_a_metadata_address_is_refused(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    def answered(host: str, port: int, **_: Any) -> Any:
+    def resolve(host: str, port: int, **_: Any) -> Any:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", port))]
 
     async def call() -> None:
         hook = hook_of(service, base_url="https://api.example")
         await hook.aget_token()
-        monkeypatch.setattr(socket, "getaddrinfo", answered)
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
         with pytest.raises(ConfigurationError) as caught:
             await hook.arun("x")
         assert caught.value.field == "base_url"
@@ -188,8 +188,8 @@ def test_one_hanging_authorization_server_holds_up_nobody_else(service: Service)
             await asyncio.wait_for(asyncio.gather(*(hook.arun("x") for _ in range(50))), 10)
             await hook.aclose()
             assert not any(task.done() for task in stuck)
-            found = await asyncio.gather(*stuck, return_exceptions=True)
-            assert all(isinstance(error, TransportError) for error in found)
+            results = await asyncio.gather(*stuck, return_exceptions=True)
+            assert all(isinstance(error, TransportError) for error in results)
 
         asyncio.run(both())
     assert len(service.calls) == 50

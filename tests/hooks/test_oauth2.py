@@ -17,7 +17,7 @@ from airflow_oauth_provider.exceptions import (
     TransportError,
 )
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from tests.support.servers.scripted import Answer, Json, Silent, token_json
+from tests.support.servers.scripted import Json, ScriptedResponse, Silent, token_json
 from tests.support.service import RecordedRequest, Service
 from tests.support.sides import Side
 from tests.support.stopwatch import Stopwatch
@@ -32,8 +32,8 @@ def hook_of(
 
 
 def test_retry_args_repeat_as_the_caller_says(service: Service) -> None:
-    answers = iter([503, 503, 200])
-    service.api = lambda _: Json({}, next(answers))
+    statuses = iter([503, 503, 200])
+    service.api = lambda _: Json({}, next(statuses))
     retry = {
         "stop": tenacity.stop_after_attempt(3),
         "wait": tenacity.wait_none(),
@@ -100,15 +100,15 @@ class TestReading:
 
     @pytest.fixture
     def reads(self, monkeypatch: pytest.MonkeyPatch, service: Service) -> list[str]:
-        found: list[str] = []
+        conn_ids: list[str] = []
 
         def get_connection(conn_id: str) -> Any:
-            found.append(conn_id)
+            conn_ids.append(conn_id)
             return service.connection(conn_id=conn_id, password=self.secret)
 
         monkeypatch.setattr("airflow_oauth_provider.client.reading.get_connection", get_connection)
         self.secret = SECRET
-        return found
+        return conn_ids
 
     def test_once_per_hook_and_again_before_a_new_acquisition(
         self, reads: list[str], service: Service
@@ -125,7 +125,7 @@ class TestReading:
     def test_a_rotated_secret_is_found_after_invalid_client(self, reads: list[str], service: Service) -> None:
         hook = OAuth2Hook("my_api", "GET")
 
-        def token(request: RecordedRequest) -> Answer:
+        def token(request: RecordedRequest) -> ScriptedResponse:
             self.secret = "rotated-secret"
             if "rotated" in request.form["client_secret"][0]:
                 return Json({"access_token": "tok-new", "token_type": "Bearer"})

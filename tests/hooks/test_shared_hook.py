@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.client import reading as client
-from airflow_oauth_provider.hooks import shared_hook as in_common
+from airflow_oauth_provider.hooks import shared_hook
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger, OAuth2HttpTrigger
-from tests.support.servers.scripted import Answer, Json
+from tests.support.servers.scripted import Json, ScriptedResponse
 from tests.support.service import RecordedRequest, Service, echo
 from tests.triggers.running import again, first_event
 
@@ -24,29 +24,29 @@ pytestmark = [pytest.mark.airflow]
 def reads(service: Service, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note each time a connection is read for a coroutine."""
     monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
-    found: list[str] = []
+    conn_ids: list[str] = []
     read: Callable[[str], Any] = client.aget_connection
 
-    async def noted(conn_id: str) -> Any:
-        found.append(conn_id)
+    async def counted(conn_id: str) -> Any:
+        conn_ids.append(conn_id)
         return await read(conn_id)
 
-    monkeypatch.setattr(client, "aget_connection", noted)
-    return found
+    monkeypatch.setattr(client, "aget_connection", counted)
+    return conn_ids
 
 
 def alone(work: Callable[[], Any]) -> Any:
     """Run *work* in a loop in which nothing may be left."""
 
     async def run() -> Any:
-        found = await work()
+        result = await work()
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert in_common._hooks[asyncio.get_running_loop()] == {}
-        return found
+        assert shared_hook._hooks[asyncio.get_running_loop()] == {}
+        return result
 
-    found = asyncio.run(run())
+    result = asyncio.run(run())
     gc.collect()  # an unclosed session would complain now
-    return found
+    return result
 
 
 def call(endpoint: str, **arguments: Any) -> Any:
@@ -96,7 +96,7 @@ def test_who_comes_later_finds_an_edited_connection(
 
 
 def test_cookies_are_a_triggers_own_and_last_for_one_call(service: Service) -> None:
-    def api(request: RecordedRequest) -> Answer:
+    def api(request: RecordedRequest) -> ScriptedResponse:
         if request.target == "/api/begin":
             return Json({}, 302, [("Location", "/api/end"), ("Set-Cookie", "step=1; Path=/")])
         return Json({"cookie": request.header("Cookie")}, headers=[("Set-Cookie", "mine=2; Path=/")])
@@ -141,8 +141,8 @@ def test_different_connections_and_addresses_have_different_hooks(
         )
 
     alone(both)
-    found = {(request.method, request.target, request.header("X-Who")) for request in service.calls}
-    assert found == {
+    calls = {(request.method, request.target, request.header("X-Who")) for request in service.calls}
+    assert calls == {
         ("GET", "/api/a", None),
         ("GET", "/api/b", "other"),
         ("GET", "/api/deep/c", None),

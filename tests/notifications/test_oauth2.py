@@ -25,7 +25,7 @@ from tests.support.servers.scripted import Json
 from tests.support.service import Service
 
 pytestmark = pytest.mark.airflow
-Tell = Callable[..., None]
+Notify = Callable[..., None]
 KNOWS_CONTEXT = "context" in inspect.signature(BaseNotifier.__init__).parameters
 raises = pytest.mark.skipif(not KNOWS_CONTEXT, reason="Airflow 3.0 logs what a notifier raises, and goes on")
 
@@ -54,29 +54,29 @@ def in_triggerer(context: dict[str, Any], **arguments: Any) -> None:
     ],
     ids=["callback", "triggerer"],
 )
-def tell(request: pytest.FixtureRequest, service: Service, monkeypatch: pytest.MonkeyPatch) -> Tell:
+def notify(request: pytest.FixtureRequest, service: Service, monkeypatch: pytest.MonkeyPatch) -> Notify:
     monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
-    told: Tell = request.param
-    return told
+    notify: Notify = request.param
+    return notify
 
 
 @raises
 @pytest.mark.fault("F17")
-def test_a_connection_that_does_not_exist_is_named(tell: Tell) -> None:
+def test_a_connection_that_does_not_exist_is_named(notify: Notify) -> None:
     with pytest.raises(ConnectionNotFoundError, match=r'"my_apo": .* the environment has my_api'):
-        tell({}, oauth2_conn_id="my_apo", endpoint="events")
+        notify({}, oauth2_conn_id="my_apo", endpoint="events")
 
 
-def test_it_calls_the_api_with_the_token(tell: Tell, service: Service) -> None:
-    tell({}, endpoint="events", json={"a": 1}, headers={"X-One": "1"})
+def test_it_calls_the_api_with_the_token(notify: Notify, service: Service) -> None:
+    notify({}, endpoint="events", json={"a": 1}, headers={"X-One": "1"})
     (call,) = service.calls
     assert (call.method, call.target, json.loads(call.body)) == ("POST", "/api/events", {"a": 1})
     assert call.header("Authorization") == "Bearer tok-1"
     assert call.header("X-One") == "1"
 
 
-def test_its_arguments_are_templates(tell: Tell, service: Service) -> None:
-    tell(
+def test_its_arguments_are_templates(notify: Notify, service: Service) -> None:
+    notify(
         {"task": "import", "server": service.base_url, "connection": "my_api"},
         oauth2_conn_id="{{ connection }}",
         endpoint="events/{{ task }}",
@@ -88,24 +88,24 @@ def test_its_arguments_are_templates(tell: Tell, service: Service) -> None:
     assert (call.method, call.target, call.body) == ("PUT", "/api/v2/events/import", b"failed=import")
 
 
-def test_the_hooks_options_hold(tell: Tell, service: Service) -> None:
+def test_the_hooks_options_hold(notify: Notify, service: Service) -> None:
     service.api = lambda _: Json({}, 500)
-    tell({}, endpoint="x", extra_options={"check_response": False})
+    notify({}, endpoint="x", extra_options={"check_response": False})
     assert len(service.calls) == 1
 
 
 @raises
-def test_a_refusing_api_is_an_error(tell: Tell, service: Service) -> None:
+def test_a_refusing_api_is_an_error(notify: Notify, service: Service) -> None:
     service.api = lambda _: Json({}, 500)
     with pytest.raises(ResourceError):
-        tell({}, endpoint="x")
+        notify({}, endpoint="x")
 
 
 @raises
-def test_a_refused_client_is_told_without_its_secret(tell: Tell, service: Service) -> None:
+def test_a_refused_client_is_told_without_its_secret(notify: Notify, service: Service) -> None:
     service.token = lambda _: Json({"error": "invalid_client"}, 401)
     with pytest.raises(InvalidClientError) as caught:
-        tell({}, endpoint="x")
+        notify({}, endpoint="x")
     assert "a-client-secret" not in str(caught.value)
     assert not service.calls
 

@@ -83,13 +83,13 @@ class TestOutcomes:
     def test_ok(self) -> None:
         report = check(["good"])
         assert (report["ok"], report["checked"], report["failed"], report["with_warnings"]) == (True, 1, 0, 0)
-        (found,) = report["connections"]
-        assert (found["outcome"], found["scopes"], found["lifetime"]) == ("ok", ["good"], 3600)
+        (finding,) = report["connections"]
+        assert (finding["outcome"], finding["scopes"], finding["lifetime"]) == ("ok", ["good"], 3600)
 
     def test_a_scope_that_was_not_granted(self, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.WARNING):
             report = check(["good", "less"])
-        assert [each["outcome"] for each in report["connections"]] == ["ok", "warning"]
+        assert [row["outcome"] for row in report["connections"]] == ["ok", "warning"]
         assert report["ok"]
         assert "asked for, but not granted: more" in str(report["connections"][1]["warnings"])
 
@@ -112,9 +112,9 @@ class TestOutcomes:
             private_key_passphrase="a passphrase",
         )
         monkeypatch.setenv("AIRFLOW_CONN_KEYED", given)
-        (found,) = check(["keyed"])["connections"]
-        assert found["outcome"] == ("warning" if says else "ok")
-        assert says is None or says in found["warnings"][0]
+        (finding,) = check(["keyed"])["connections"]
+        assert finding["outcome"] == ("warning" if says else "ok")
+        assert says is None or says in finding["warnings"][0]
 
     @pytest.mark.fault("F17")
     def test_a_connection_that_is_missing(self) -> None:
@@ -171,23 +171,23 @@ class TestActions:
             check([forged], on_failed="warn")
         with pytest.raises(AirflowFailException) as caught:
             check([forged])
-        told = [record.getMessage() for record in caplog.records if "|" not in record.getMessage()]
-        for text in (*told, str(caught.value)):
+        messages = [record.getMessage() for record in caplog.records if "|" not in record.getMessage()]
+        for text in (*messages, str(caught.value)):
             assert "\n" not in text
         assert "\x1b" not in caplog.text + str(caught.value)
 
     def test_an_unforeseen_error_does_not_lose_the_report(self, monkeypatch: pytest.MonkeyPatch) -> None:
         check_one = ConnectionCheck.check
 
-        def broken(job: ConnectionCheck) -> Any:
-            return 1 / 0 if job.facts.conn_id == "less" else check_one(job)
+        def broken(check: ConnectionCheck) -> Any:
+            return 1 / 0 if check.facts.conn_id == "less" else check_one(check)
 
         monkeypatch.setattr(ConnectionCheck, "check", broken)
         task = Task()
         with pytest.raises(AirflowFailException, match=r"less: cannot be checked \(ZeroDivisionError\)"):
             check(["good", "less"], task=task)
         report = task.pushed["return_value"]
-        assert [each["outcome"] for each in report["connections"]] == ["ok", "failed"]
+        assert [row["outcome"] for row in report["connections"]] == ["ok", "failed"]
 
     def test_warn_only(self, caplog: pytest.LogCaptureFixture) -> None:
         report = check(["bad"], on_failed="warn")
@@ -233,7 +233,7 @@ class TestArguments:
         ],
     )
     def test_ids_as_templates_yield_them(self, given: Any) -> None:
-        assert [each["conn_id"] for each in check(given)["connections"]] == ["good", "less"]
+        assert [row["conn_id"] for row in check(given)["connections"]] == ["good", "less"]
 
     @pytest.mark.parametrize("given", ["", [], " [] "])
     def test_a_check_of_nothing_is_no_success(self, given: Any) -> None:
@@ -271,9 +271,9 @@ def test_the_report_holds_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     task = Task()
     with caplog.at_level(logging.DEBUG), pytest.raises(AirflowFailException) as caught:
         check(["good", "bad"], task=task)
-    for shown in (json.dumps(task.pushed), str(caught.value), repr(caught.value.__cause__), caplog.text):
-        assert "a-client-secret" not in shown
-        assert "tok-" not in shown
+    for output in (json.dumps(task.pushed), str(caught.value), repr(caught.value.__cause__), caplog.text):
+        assert "a-client-secret" not in output
+        assert "tok-" not in output
 
 
 def test_a_kill_ends_it(service: Service) -> None:
@@ -360,7 +360,7 @@ def test_in_real_tasks(tmp_path: Path) -> None:
             "shared_client": server.connection(base_url=None),
             "wrong_secret": server.connection(password="not the client secret"),
         }
-        (run, shown), log = home.run(dags / "checks.py", example, connections=connections)
+        (run, printed), log = home.run(dags / "checks.py", example, connections=connections)
         counts = server.counts(run.started_at, run.ended_at)
     assert run.state == "failed", log
     assert run.results["templated"]["ok"]
@@ -371,6 +371,6 @@ def test_in_real_tasks(tmp_path: Path) -> None:
     # One for each check of a good connection (two of them share a client), one for the wrong secret.
     assert counts["token requests"] <= 5
     assert "not the client secret" not in log
-    assert shown.state == "success", log
-    assert shown.results["check"]["checked"] == 2
+    assert printed.state == "success", log
+    assert printed.results["check"]["checked"] == 2
     assert "| orders_api |  | ok |" in log

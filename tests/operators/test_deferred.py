@@ -25,7 +25,7 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
 from tests.operators.deferring import deferred, operator
-from tests.support.servers.scripted import Answer, CloseNow, Json, Text
+from tests.support.servers.scripted import CloseNow, Json, ScriptedResponse, Text
 from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import again, event_of, to_the_end
 
@@ -89,8 +89,8 @@ def test_what_is_not_idempotent_is_sent_by_the_worker(service: Service, method: 
 
 
 def test_only_the_wait_of_a_post_is_deferred(service: Service) -> None:
-    answers = iter([503, 503, 200])
-    service.api = lambda _: Json({}, next(answers))
+    statuses = iter([503, 503, 200])
+    service.api = lambda _: Json({}, next(statuses))
     retry = {
         "stop": tenacity.stop_after_attempt(3),
         "wait": tenacity.wait_fixed(0.2),
@@ -104,7 +104,7 @@ def test_only_the_wait_of_a_post_is_deferred(service: Service) -> None:
     event_of(deferred.value.trigger)
     event_of(again(deferred.value.trigger))
     assert len(service.calls) == 1, "a triggerer that is started again sends nothing"
-    service.api = lambda _: Json({}, next(answers))
+    service.api = lambda _: Json({}, next(statuses))
     began = time.monotonic()
     assert to_the_end(operator(method="POST", retry_args=retry)) == "{}"
     assert time.monotonic() - began >= 0.2
@@ -123,8 +123,8 @@ class TestRetryArgs:
         }
 
     def test_until_it_works(self, service: Service) -> None:
-        answers: Iterator[Answer] = iter([Json({}, 503), CloseNow(), Json({"a": 1})])
-        service.api = lambda _: next(answers)
+        responses: Iterator[ScriptedResponse] = iter([Json({}, 503), CloseNow(), Json({"a": 1})])
+        service.api = lambda _: next(responses)
         assert to_the_end(operator(retry_args=self.retry(3))) == '{"a": 1}'
         assert len(service.calls) == 3
 
@@ -142,8 +142,8 @@ class TestRetryArgs:
         assert "done" in to_the_end(operator(retry_args=retry))
 
     def test_a_later_fetch_by_the_worker_counts_as_an_attempt(self, service: Service) -> None:
-        answers = iter([200, 503, 200, 200])
-        service.api = lambda _: Text(next(answers), "x" * 300_000)
+        statuses = iter([200, 503, 200, 200])
+        service.api = lambda _: Text(next(statuses), "x" * 300_000)
         assert len(to_the_end(operator(retry_args=self.retry(2)))) == 300_000
         assert len(service.calls) == 4
 
@@ -219,8 +219,8 @@ def test_the_triggerer_is_told_all_of_the_call(service: Service) -> None:
 
 def test_one_header_may_be_given_as_text(service: Service) -> None:
     service.api = lambda _: Json({}, headers=[("X-Total", "7")])
-    found = to_the_end(operator(response_headers="X-Total", response_filter=lambda r: r.headers["X-Total"]))
-    assert found == "7"
+    result = to_the_end(operator(response_headers="X-Total", response_filter=lambda r: r.headers["X-Total"]))
+    assert result == "7"
 
 
 @pytest.mark.parametrize("deferrable", [False, True])

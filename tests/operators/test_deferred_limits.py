@@ -1,4 +1,4 @@
-"""The operator deferred: how large answers may be, and how long everything may last."""
+"""The operator deferred: how large responses may be, and how long everything may last."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
 
 
-class TestLargeAnswers:
+class TestLargeResponses:
     """They do not pass through the database unasked."""
 
     def test_the_worker_fetches_them(self, service: Service) -> None:
@@ -49,9 +49,9 @@ class TestTimeLimit:
     """All attempts together may last as long as the task."""
 
     def left(self, step: Callable[[], Any]) -> float:
-        found = deferred(step).timeout
-        assert found is not None
-        return float(found.total_seconds())
+        timeout = deferred(step).timeout
+        assert timeout is not None
+        return float(timeout.total_seconds())
 
     @pytest.mark.parametrize("method", ["GET", "POST"])
     def test_each_deferral_has_what_is_left(self, service: Service, method: str) -> None:
@@ -60,10 +60,10 @@ class TestTimeLimit:
         task = operator(method=method, execution_timeout=timedelta(seconds=100), retry_args=retry)
         assert 99 < self.left(lambda: task.execute({})) <= 100
         event = {"status": "error", "error": {"type": "ResourceError", "message": "busy", "status": 503}}
-        tries = {"number": 5, "started_at": time.time() - 90, "idle_for": 80.0}
-        assert 8 < self.left(lambda: task.execute_complete({}, event, tries)) <= 10
-        tries["started_at"] = time.time() - 200
-        assert self.left(lambda: task.execute_complete({}, event, tries)) == 0
+        attempts = {"number": 5, "started_at": time.time() - 90, "idle_for": 80.0}
+        assert 8 < self.left(lambda: task.execute_complete({}, event, attempts)) <= 10
+        attempts["started_at"] = time.time() - 200
+        assert self.left(lambda: task.execute_complete({}, event, attempts)) == 0
 
     def test_without_one_there_is_none(self) -> None:
         assert deferred(lambda: operator().execute({})).timeout is None

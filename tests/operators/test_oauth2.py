@@ -191,8 +191,8 @@ class TestFailFastWithRetryArgs:
         assert len(service.token_requests) == 1
 
     def test_of_later_pages_too(self, service: Service, deferrable: bool) -> None:
-        answers = iter([200, 403])
-        service.api = lambda _: Json({}, next(answers))
+        statuses = iter([200, 403])
+        service.api = lambda _: Json({}, next(statuses))
         with pytest.raises(AirflowFailException):
             self.run(deferrable, pagination_function=lambda _: {"endpoint": "next"})
         assert len(service.calls) == 2

@@ -15,7 +15,7 @@ from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
 from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
 from airflow_oauth_provider.response_check import ResponseCheck
 from tests.operators.deferring import operator
-from tests.support.servers.scripted import Answer, Json, Text
+from tests.support.servers.scripted import Json, ScriptedResponse, Text
 from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import to_the_end
 
@@ -37,8 +37,8 @@ def next_page(response: Any) -> dict[str, Any] | None:
     return {"data": {"page": str(number + 1)}} if number < 3 else None
 
 
-def serving(*pages: Any) -> Callable[[RecordedRequest], Answer]:
-    def serve(request: RecordedRequest) -> Answer:
+def serving(*pages: Any) -> Callable[[RecordedRequest], ScriptedResponse]:
+    def serve(request: RecordedRequest) -> ScriptedResponse:
         number = int(request.target.rpartition("=")[2]) if "page" in request.target else 1
         page = pages[number - 1]
         text = page if isinstance(page, str) else json.dumps(page)
@@ -49,7 +49,7 @@ def serving(*pages: Any) -> Callable[[RecordedRequest], Answer]:
 
 @pytest.mark.fault("F40")
 @pytest.mark.parametrize(
-    "pages, told",
+    "pages, messages",
     [
         pytest.param(
             [[1, 2], [3], [4, 5]],
@@ -73,13 +73,13 @@ def test_a_line_a_page(
     run: Callable[..., Any],
     caplog: pytest.LogCaptureFixture,
     pages: list[Any],
-    told: list[str],
+    messages: list[str],
 ) -> None:
     caplog.set_level(logging.INFO, "airflow_oauth_provider.tasks.pages")
     service.api = serving(*pages)
     assert len(run(pagination_function=next_page, data={"kept": "1"}, response_headers="ETag")) == 3
     lines = [record.getMessage() for record in caplog.records if record.name.endswith("tasks.pages")]
-    assert lines == told
+    assert lines == messages
     assert [call.target for call in service.calls[1:]] == ["/api/x?kept=1&page=2", "/api/x?kept=1&page=3"]
 
 
@@ -114,7 +114,7 @@ def test_what_pages_merge(service: Service) -> None:
 
 @pytest.mark.fault("F41")
 @pytest.mark.parametrize(
-    "check, told",
+    "check, message",
     [
         (
             ResponseCheck(json_path="$.a", expected="done"),
@@ -123,18 +123,18 @@ def test_what_pages_merge(service: Service) -> None:
         (ResponseCheck(status=201), "expects status 201; seen: 200"),
         (
             {"status": [200, 201], "json_path": "$.b"},
-            "expects status 200 or 201, $.b is set; seen: the answer has no $.b: $ has a",
+            "expects status 200 or 201, $.b is set; seen: the response has no $.b: $ has a",
         ),
     ],
 )
 def test_a_declared_check_tells_what_it_expects_and_what_it_has_seen(
-    service: Service, run: Callable[..., Any], check: Any, told: str
+    service: Service, run: Callable[..., Any], check: Any, message: str
 ) -> None:
     service.api = lambda request: Json({"a": request.header("Authorization")})
     with pytest.raises(ResourceError) as caught:
         run(response_check=check)
     url = f"{service.base_url}/x"
-    assert str(caught.value) == f'Connection "my_api": GET {url}: response_check {told}'
+    assert str(caught.value) == f'Connection "my_api": GET {url}: response_check {message}'
     assert (caught.value.method, caught.value.url, caught.value.status) == ("GET", url, 200)
     assert "tok-" not in str(caught.value)
 

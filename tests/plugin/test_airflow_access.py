@@ -22,8 +22,8 @@ def test_a_route_obeys_the_role(
     orders: Service, method: str, path: str, role: str | None, status: int
 ) -> None:
     visitor = Visitor(role)
-    answer = visitor.get(path) if method == "GET" else visitor.post(path)
-    assert answer.status_code == status
+    response = visitor.get(path) if method == "GET" else visitor.post(path)
+    assert response.status_code == status
     assert bool(orders.token_requests) == (path.startswith("/authorize") and status == 200)
 
 
@@ -31,17 +31,17 @@ def test_these_are_all_routes_there_are() -> None:
     from airflow_oauth_provider.plugin.app import create_app
 
     app: Any = create_app()
-    found = {(method, route.path) for route in app.routes for method in getattr(route, "methods", ())}
-    assert found == {(method, path.replace("orders", "{connection_id:path}")) for method, path in ROUTES}
+    routes = {(method, route.path) for route in app.routes for method in getattr(route, "methods", ())}
+    assert routes == {(method, path.replace("orders", "{connection_id:path}")) for method, path in ROUTES}
 
 
 @pytest.mark.parametrize("role", [None, "viewer"])
 def test_who_may_not_reads_a_message_and_no_json(orders: Service, role: str | None) -> None:
-    answer = Visitor(role).get("/")
-    assert answer.headers["content-type"].startswith("text/html")
+    response = Visitor(role).get("/")
+    assert response.headers["content-type"].startswith("text/html")
     expected = "Please sign in" if role is None else "Your role may not read connections"
-    assert expected in answer.text
-    assert "orders" not in answer.text
+    assert expected in response.text
+    assert "orders" not in response.text
 
 
 def test_who_may_only_read_sees_greyed_buttons_that_say_why(orders: Service) -> None:
@@ -50,11 +50,11 @@ def test_who_may_only_read_sees_greyed_buttons_that_say_why(orders: Service) -> 
 
     with mock.patch(AUTHORIZED, autospec=True, side_effect=reading):
         visitor = Visitor("user")
-        shown = visitor.get("/connections/orders").text
-        assert shown.count('aria-disabled="true"') == 2
-        assert "permission to edit connections" in shown
+        page = visitor.get("/connections/orders").text
+        assert page.count('aria-disabled="true"') == 2
+        assert "permission to edit connections" in page
         refused = [visitor.post(path) for path in ("/authorize/orders", "/forget/orders")]
-    assert [answer.status_code for answer in refused] == [403, 403]
+    assert [response.status_code for response in refused] == [403, 403]
     assert "Your role may not edit connections" in refused[0].json()["message"]
     assert orders.token_requests == []
 
@@ -93,15 +93,15 @@ def test_it_is_written_to_the_audit_log_who_did_what(orders: Service, admin: Vis
     admin.post("/authorize/orders")
     admin.post("/forget/orders")
     with create_session(scoped=False) as session:
-        found = [
+        entries = [
             (log.event, log.owner, log.extra)
             for log in session.scalars(select(Log).order_by(Log.id.desc()).limit(2))
         ]
-    assert [(event, owner) for event, owner, _ in found] == [
+    assert [(event, owner) for event, owner, _ in entries] == [
         ("oauth2_forget", "admin"),
         ("oauth2_authorize", "admin"),
     ]
-    assert json.loads(found[0][2])["connection_id"] == "orders"
+    assert json.loads(entries[0][2])["connection_id"] == "orders"
 
 
 @pytest.mark.fault("F18")

@@ -43,9 +43,9 @@ def test_a_wrong_connection_is_shown_with_what_is_wrong(service: Service, store:
     assert "Wrong configuration" in admin.get("/").text
     assert "access token URL" in admin.get("/connections/wrong").text
     for path in ("/authorize/wrong", "/forget/wrong"):
-        told = admin.post(path).json()
-        assert told["ok"] is False
-        assert "host" in told["message"]
+        result = admin.post(path).json()
+        assert result["ok"] is False
+        assert "host" in result["message"]
 
 
 def test_a_hundred_are_on_a_page(service: Service, store: Any, admin: Visitor) -> None:
@@ -62,9 +62,9 @@ def test_a_hundred_are_on_a_page(service: Service, store: Any, admin: Visitor) -
 
 def test_authorizing_brings_a_token_and_forgetting_takes_it_away(orders: Service, admin: Visitor) -> None:
     assert 'data-status="not_yet"' in admin.get("/").text
-    told = admin.post("/authorize/orders").json()
-    assert told["ok"] is True
-    assert told["message"].startswith("orders: Authorized until ")
+    result = admin.post("/authorize/orders").json()
+    assert result["ok"] is True
+    assert result["message"].startswith("orders: Authorized until ")
     assert 'data-status="authorized"' in admin.get("/").text
     assert admin.post("/forget/orders").json()["ok"] is True
     assert 'data-status="not_yet"' in admin.get("/").text

@@ -23,26 +23,28 @@ pytestmark = pytest.mark.airflow
 
 
 def imported_modules(file: Path) -> set[str]:
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names}
+            names |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found.add(node.module or "")
-    return found
+            names.add(node.module or "")
+    return names
 
 
 def test_the_entry_point_names_the_plugin() -> None:
-    (found,) = entry_points(group="airflow.plugins", name="oauth2_servers")
-    assert found.load() is OAuth2ServersPlugin
+    (point,) = entry_points(group="airflow.plugins", name="oauth2_servers")
+    assert point.load() is OAuth2ServersPlugin
 
 
 def test_airflow_loads_it_without_complaint() -> None:
     from airflow import plugins_manager
 
     plugins_manager.ensure_plugins_loaded()
-    found = getattr(plugins_manager, "_get_plugins", None)
-    plugins, errors = found() if found else (plugins_manager.plugins, plugins_manager.import_errors)
+    get_plugins = getattr(plugins_manager, "_get_plugins", None)
+    plugins, errors = (
+        get_plugins() if get_plugins else (plugins_manager.plugins, plugins_manager.import_errors)
+    )
     assert "oauth2_servers" in [plugin.name for plugin in plugins]
     assert not errors
 
@@ -93,7 +95,7 @@ def test_templates_leave_nothing_unescaped_and_load_nothing_from_elsewhere(name:
 def test_static_files_load_nothing_from_elsewhere() -> None:
     for file in (PACKAGE / "plugin" / "static").iterdir():
         text = file.read_text()
-        found: list[Any] = [
+        forbidden: list[Any] = [
             word for word in ("http:", "https:", "@import", "url(", "innerHTML", "eval(") if word in text
         ]
-        assert found == [], file.name
+        assert forbidden == [], file.name

@@ -29,8 +29,8 @@ def connections(service: Service) -> list[Any]:
     ]
 
 
-def names(found: Listing) -> list[str]:
-    return [shown.conn_id for shown in found.rows]
+def names(page: Listing) -> list[str]:
+    return [row.conn_id for row in page.rows]
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def names(found: Listing) -> list[str]:
     ],
 )
 def test_a_query_is_answered(connections: list[Any], policy: Policy, query: Query, expected: str) -> None:
-    found = listing(connections, query, policy)
-    assert names(found) == expected.split()
-    assert found.total == len(found.rows)
+    page = listing(connections, query, policy)
+    assert names(page) == expected.split()
+    assert page.total == len(page.rows)
 
 
 def test_the_categories_offered_are_those_of_all_connections(connections: list[Any], policy: Policy) -> None:
@@ -73,16 +73,16 @@ def test_only_the_page_looked_at_is_described(
         lambda connection, _: described.append(connection.conn_id),
     )
     many = [service.connection(conn_id=f"c{number:03}") for number in range(2 * PAGE + 50)]
-    found = listing(many, Query(page=3), policy)
-    assert (found.total, found.page, found.pages) == (250, 3, 3)
+    page = listing(many, Query(page=3), policy)
+    assert (page.total, page.page, page.pages) == (250, 3, 3)
     assert described == [f"c{number:03}" for number in range(200, 250)]
 
 
 @pytest.mark.parametrize("page", [-1, 0, 4, 10**30])
 def test_a_page_that_is_not_there_becomes_the_nearest(service: Service, policy: Policy, page: int) -> None:
     many = [service.connection(conn_id=f"c{number:03}") for number in range(PAGE + 1)]
-    found = listing(many, Query(page=page), policy)
-    assert found.page == (1 if page < 1 else 2)
+    listed = listing(many, Query(page=page), policy)
+    assert listed.page == (1 if page < 1 else 2)
 
 
 def test_what_cannot_be_read_is_listed_all_the_same(service: Service, policy: Policy) -> None:
@@ -94,9 +94,9 @@ def test_what_cannot_be_read_is_listed_all_the_same(service: Service, policy: Po
         def extra(self) -> str:
             raise RuntimeError("another Fernet key")
 
-    found = listing([Unreadable()], Query(), policy)
-    assert names(found) == ["sealed"]
-    assert "Fernet key" in (found.rows[0].reason or "")
+    page = listing([Unreadable()], Query(), policy)
+    assert names(page) == ["sealed"]
+    assert "Fernet key" in (page.rows[0].reason or "")
 
 
 def test_an_address_says_only_what_is_not_the_default() -> None:

@@ -23,9 +23,9 @@ def test_a_session_that_is_not_valid_asks_to_sign_in(orders: Service) -> None:
 
 def test_what_was_deleted_meanwhile_says_so(orders: Service, admin: Visitor) -> None:
     for path in ("/authorize/gone", "/forget/gone"):
-        answer = admin.post(path)
-        assert answer.status_code == 404
-        assert "“gone”" in answer.json()["message"]
+        response = admin.post(path)
+        assert response.status_code == 404
+        assert "“gone”" in response.json()["message"]
     page = admin.get("/connections/gone")
     assert page.status_code == 404
     assert "may have been deleted" in page.text
@@ -35,24 +35,24 @@ def test_what_was_deleted_meanwhile_says_so(orders: Service, admin: Visitor) -> 
     "query", ["page=one", "page=", "sort=__init__", "status=x&category=y", "page=99999999999999999999"]
 )
 def test_an_address_typed_wrong_ends_in_a_page(orders: Service, admin: Visitor, query: str) -> None:
-    answer = admin.get(f"/?{query}")
-    assert answer.status_code == (400 if "page=one" in query or query == "page=" else 200)
-    assert "<html" in answer.text
+    response = admin.get(f"/?{query}")
+    assert response.status_code == (400 if "page=one" in query or query == "page=" else 200)
+    assert "<html" in response.text
 
 
 def test_a_wrong_section_of_airflow_cfg_is_told(
     orders: Service, admin: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__OAUTH2__ALLOWED_TOKEN_HOSTS", "a b c/")
-    answer = admin.get("/")
-    assert answer.status_code == 500
-    assert "allowed_token_hosts" in answer.text
+    response = admin.get("/")
+    assert response.status_code == 500
+    assert "allowed_token_hosts" in response.text
 
 
 def test_when_the_database_fails_the_page_says_where_to_look(orders: Service, admin: Visitor) -> None:
     with mock.patch(
         "airflow_oauth_provider.plugin.airflow_access.find_connections", autospec=True, side_effect=OSError
     ):
-        answer = admin.get("/")
-    assert answer.status_code == 500
-    assert "log of its API server" in answer.text
+        response = admin.get("/")
+    assert response.status_code == 500
+    assert "log of its API server" in response.text

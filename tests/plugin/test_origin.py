@@ -38,9 +38,9 @@ pytestmark = MARKS
 def test_what_the_page_did_not_send_does_nothing(
     orders: Service, admin: Visitor, path: str, forged: dict[str, Any]
 ) -> None:
-    answer = admin.client.post(PREFIX + path, **forged)
-    assert answer.status_code == 403
-    assert "not sent by the page" in answer.text
+    response = admin.client.post(PREFIX + path, **forged)
+    assert response.status_code == 403
+    assert "not sent by the page" in response.text
     assert orders.token_requests == []
 
 
@@ -71,7 +71,7 @@ def test_a_body_that_is_no_object_is_said_so(
     orders: Service, admin: Visitor, path: str, content: str
 ) -> None:
     headers = {"Content-Type": "application/json", **BY_THE_PAGE}
-    answer = admin.client.post(PREFIX + path, content=content, headers=headers)
-    assert answer.status_code == 400
-    assert answer.json()["ok"] is False
+    response = admin.client.post(PREFIX + path, content=content, headers=headers)
+    assert response.status_code == 400
+    assert response.json()["ok"] is False
     assert orders.token_requests == []

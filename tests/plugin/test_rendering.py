@@ -29,8 +29,8 @@ def test_nothing_a_person_or_a_server_wrote_becomes_html(
     connection = service.connection(conn_id="evil", category=EVIL, login=EVIL, unknown_field=1)
     connection.description = EVIL
     store(connection)
-    told = admin.post("/authorize/evil").json()
-    assert told["ok"] is False
+    result = admin.post("/authorize/evil").json()
+    assert result["ok"] is False
     for text in (
         admin.get("/").text,
         admin.get("/connections/evil").text,
@@ -39,7 +39,7 @@ def test_nothing_a_person_or_a_server_wrote_becomes_html(
         assert "<img" not in text
         assert "\x1b" not in text
         assert "7 * 7" in text
-    assert "\x1b" not in told["message"]
+    assert "\x1b" not in result["message"]
     page = admin.get("/", params={"category": EVIL})
     assert "1 OAuth 2.0 server<" in page.text
 
@@ -47,9 +47,9 @@ def test_nothing_a_person_or_a_server_wrote_becomes_html(
 def test_a_huge_answer_of_a_server_stays_small_on_the_page(orders: Service, admin: Visitor) -> None:
     body = json.dumps({"error": "invalid_client", "error_description": "<b>no</b> " * 100_000})
     orders.token = lambda _: Text(401, body, "application/json")
-    told = admin.post("/authorize/orders").json()
-    assert told["ok"] is False
-    assert len(told["message"]) < 500
+    result = admin.post("/authorize/orders").json()
+    assert result["ok"] is False
+    assert len(result["message"]) < 500
     assert len(admin.get("/connections/orders").text) < 20_000
 
 
@@ -58,7 +58,7 @@ LONG = " ".join(f"word{number}" for number in range(140)) + " trace-id-at-the-en
 
 @pytest.mark.fault("F46")
 @pytest.mark.parametrize(
-    ("answer", "words", "advice"),
+    ("response", "words", "advice"),
     [
         pytest.param(
             Json({"error": "invalid_client", "error_description": "no such client here"}, 401),
@@ -78,9 +78,9 @@ LONG = " ".join(f"word{number}" for number in range(140)) + " trace-id-at-the-en
     ],
 )
 def test_one_refusal_stands_once_on_a_page_and_so_does_its_advice(
-    orders: Service, admin: Visitor, answer: Any, words: str, advice: str
+    orders: Service, admin: Visitor, response: Any, words: str, advice: str
 ) -> None:
-    orders.token = lambda _: answer
+    orders.token = lambda _: response
     said = admin.post("/authorize/orders").json()
     assert said["ok"] is False
     page = " ".join(admin.get("/connections/orders").text.split())
@@ -127,11 +127,11 @@ def test_no_secret_and_no_token_is_on_any_page(service: Service, store: Any, adm
     hidden = {"secret_params": "pin=zz-pin-zz", "secret_headers": "X-Key=zz-key-zz"}
     store(service.connection(conn_id="orders", password="zz-password-zz", **hidden))
     service.token = lambda _: token_json("zz-token-zz")
-    told = admin.post("/authorize/orders")
-    assert told.json()["ok"] is True
-    shown = told.text + admin.get("/").text + admin.get("/connections/orders").text
-    assert "Authorized" in shown
-    assert "zz-" not in shown
+    response = admin.post("/authorize/orders")
+    assert response.json()["ok"] is True
+    texts = response.text + admin.get("/").text + admin.get("/connections/orders").text
+    assert "Authorized" in texts
+    assert "zz-" not in texts
 
 
 @pytest.mark.parametrize(

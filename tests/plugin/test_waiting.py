@@ -26,11 +26,11 @@ def test_a_slow_server_holds_up_nobody_and_few_are_asked_at_once(
         store(service.connection(conn_id=name, login=name, max_wait=3))
     visitor = Visitor("admin")
     with visitor.client, ThreadPoolExecutor(8) as pool:
-        answers = [pool.submit(visitor.post, f"/authorize/{name}") for name in names]
+        responses = [pool.submit(visitor.post, f"/authorize/{name}") for name in names]
         until(lambda: len(service.token_requests) >= waiting.AT_ONCE, "requests")
         page = visitor.get("/")
         while_waiting = len(service.token_requests)
-        statuses = sorted(answer.result().status_code for answer in answers)
+        statuses = sorted(response.result().status_code for response in responses)
     assert page.status_code == 200
     assert while_waiting == waiting.AT_ONCE
     assert statuses == [200] * 6 + [503] * 2

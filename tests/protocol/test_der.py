@@ -27,9 +27,9 @@ def hidden(data: bytes) -> list[bytes]:
 )
 def test_of_an_rsa_key_all_numbers_but_the_public_ones(form: serialization.PrivateFormat) -> None:
     numbers = RSA.private_numbers()
-    found = {int.from_bytes(part) for part in hidden(der(RSA, form))}
-    assert found == {numbers.d, numbers.p, numbers.q, numbers.dmp1, numbers.dmq1, numbers.iqmp}
-    assert numbers.public_numbers.n not in found
+    values = {int.from_bytes(part) for part in hidden(der(RSA, form))}
+    assert values == {numbers.d, numbers.p, numbers.q, numbers.dmp1, numbers.dmq1, numbers.iqmp}
+    assert numbers.public_numbers.n not in values
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,8 @@ spelling = st.sampled_from(sorted(SPELLINGS))
 @given(secret=secrets, name=spelling, before=texts, after=texts)
 def test_no_spelling_of_a_secret_survives(secret: str, name: str, before: str, after: str) -> None:
     assume(secret.strip() == secret)
-    shown = Redactor([secret]).text(f"{before} {SPELLINGS[name](secret)} {after}")
-    assert not disclosed(shown, [secret])
+    redacted = Redactor([secret]).text(f"{before} {SPELLINGS[name](secret)} {after}")
+    assert not disclosed(redacted, [secret])
 
 
 @pytest.mark.fault("F20")
@@ -52,8 +52,8 @@ def test_nor_does_one_spelling_in_another(secret: str, first: str, second: str, 
     if second.startswith(("Base64", "hexa", "Latin", "percent, every")):
         first, second = second, first
     assume(not second.startswith(("Base64", "hexa", "Latin", "percent, every")))
-    shown = Redactor([secret]).text(f"{before} {SPELLINGS[second](SPELLINGS[first](secret))}")
-    assert not disclosed(shown, [secret])
+    redacted = Redactor([secret]).text(f"{before} {SPELLINGS[second](SPELLINGS[first](secret))}")
+    assert not disclosed(redacted, [secret])
 
 
 @pytest.mark.fault("F20")
@@ -61,8 +61,8 @@ def test_nor_does_one_spelling_in_another(secret: str, first: str, second: str, 
 @given(secret=secrets, name=spelling, data=st.data())
 def test_a_text_with_part_of_a_secret_is_withheld_whole(secret: str, name: str, data: st.DataObject) -> None:
     part = data.draw(st.sampled_from(sorted(parts_of(secret, name))))
-    shown = Redactor([secret]).text(f"not that one: {part}")
-    assert shown in {WITHHELD, "not that one: ***"}
+    redacted = Redactor([secret]).text(f"not that one: {part}")
+    assert redacted in {WITHHELD, "not that one: ***"}
 
 
 @repeatable
@@ -86,10 +86,10 @@ def test_values_are_redacted_however_deep(secret: str, name: str, value: Any) ->
     echo = SPELLINGS[name](secret)
     redactor = Redactor([secret])
     assume(not redactor.finds_in(json.dumps(value, ensure_ascii=False)))
-    shown = redactor.value({"a": [value, {"b": (value, echo), echo: [[echo]]}]})
+    redacted = redactor.value({"a": [value, {"b": (value, echo), echo: [[echo]]}]})
     # Not the JSON of it: that would be one more spelling.
-    assert not any(disclosed(text, [secret]) for text in _texts(shown))
-    assert shown["a"][0] == value
+    assert not any(disclosed(text, [secret]) for text in _texts(redacted))
+    assert redacted["a"][0] == value
     assert redactor.value(value) is value
 
 
@@ -111,7 +111,7 @@ SECRET = 'a"secret&of <this> täst'
 
 @pytest.mark.fault("F04")
 @pytest.mark.parametrize(
-    "value, shown",
+    "value, expected",
     [
         pytest.param([f"x {SECRET}"], ["x ***"], id="list"),
         pytest.param((1, SECRET), (1, "***"), id="tuple"),
@@ -129,10 +129,10 @@ SECRET = 'a"secret&of <this> täst'
         ),
     ],
 )
-def test_values(value: Any, shown: Any) -> None:
+def test_values(value: Any, expected: Any) -> None:
     result = Redactor([SECRET, "12345678"]).value(value)
-    assert result == shown
-    assert type(result) is type(shown)
+    assert result == expected
+    assert type(result) is type(expected)
 
 
 def test_what_is_neither_text_nor_collection_is_left_to_its_maker() -> None:
@@ -154,15 +154,15 @@ def test_values_without_end_and_without_bottom() -> None:
 
 
 @pytest.mark.parametrize(
-    "text, shown",
+    "text, expected",
     [
         ("a cat", "***"),
         ("the cat", "the cat"),
         ("cat,cats", "cat,cats"),
     ],
 )
-def test_short_strings_stay(text: str, shown: str) -> None:
-    assert Redactor(["a", "cat", "a cat"]).text(text) == shown
+def test_short_strings_stay(text: str, expected: str) -> None:
+    assert Redactor(["a", "cat", "a cat"]).text(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -170,9 +170,9 @@ def test_short_strings_stay(text: str, shown: str) -> None:
 )
 def test_short_secrets_in_each_spelling(name: str) -> None:
     secret = 'p"w&1/<'
-    shown = Redactor([secret]).text(f"bad: {SPELLINGS[name](secret)}!")
-    assert SPELLINGS[name](secret) not in shown
-    assert shown.startswith("bad: ")
+    redacted = Redactor([secret]).text(f"bad: {SPELLINGS[name](secret)}!")
+    assert SPELLINGS[name](secret) not in redacted
+    assert redacted.startswith("bad: ")
 
 
 def test_the_longer_one_first() -> None:
@@ -212,9 +212,9 @@ class TestJwt:
     @pytest.mark.parametrize("name", sorted(SPELLINGS))
     def test_whole_in_each_spelling(self, name: str) -> None:
         signature = self.own.rpartition(".")[2]
-        shown = Redactor([self.own]).text(f"token: {SPELLINGS[name](self.own)}.")
-        assert not disclosed(shown, [signature])
-        assert shown.startswith("token: ")
+        redacted = Redactor([self.own]).text(f"token: {SPELLINGS[name](self.own)}.")
+        assert not disclosed(redacted, [signature])
+        assert redacted.startswith("token: ")
 
     def test_another_token_of_the_same_server_is_none_of_ours(self) -> None:
         assert Redactor([self.own]).text(self.other) == self.other
@@ -264,27 +264,29 @@ class TestKeys:
         redactor = Redactor([text])
         body = [line for line in text.splitlines() if line and not line.startswith(("-----", "Proc", "DEK"))]
         for spell in SPELLINGS.values():
-            shown = redactor.text(f"bad key {spell(text)}")
+            redacted = redactor.text(f"bad key {spell(text)}")
             # The line with which all keys of a kind begin says nothing.
-            assert not disclosed(shown, [line for line in body[1:] if len(line) >= 12] or [body[0][30:]])
+            assert not disclosed(redacted, [line for line in body[1:] if len(line) >= 12] or [body[0][30:]])
         for line in body[2:-1]:
             assert redactor.text(f"line {line}") in {"line ***", f"line {line}"}
         assert redactor.text(body[len(body) // 2 - (len(body) > 2)][-16:]) != body[-1][-16:]
 
     def test_the_numbers_of_a_pem_are_known_in_a_jwk(self, kind: str) -> None:
-        shown = Redactor([pem(KEYS[kind])]).text(json.dumps(jwk(KEYS[kind], kind)))
+        redacted = Redactor([pem(KEYS[kind])]).text(json.dumps(jwk(KEYS[kind], kind)))
         private = {
             name: value for name, value in jwk(KEYS[kind], kind).items() if name in {"d", "p", "q", "dp"}
         }
         assert private
-        assert not disclosed(shown, private.values())
+        assert not disclosed(redacted, private.values())
 
     def test_the_numbers_of_a_jwk(self, kind: str) -> None:
         key = jwk(KEYS[kind], kind)
         redactor = Redactor([json.dumps(key)])
-        shown = redactor.text(json.dumps(key, separators=(",", ":")))
-        assert not disclosed(shown, [value for name, value in key.items() if name in {"d", "p", "q", "dp"}])
-        assert '"kty":"' in shown
+        redacted = redactor.text(json.dumps(key, separators=(",", ":")))
+        assert not disclosed(
+            redacted, [value for name, value in key.items() if name in {"d", "p", "q", "dp"}]
+        )
+        assert '"kty":"' in redacted
 
     def test_public_keys_and_keys_of_others_are_nobodys_secret(self, kind: str) -> None:
         for value in (pem(KEYS[kind]), json.dumps(jwk(KEYS[kind], kind))):
@@ -313,6 +315,6 @@ def test_of_a_proxys_address_only_user_and_password() -> None:
         network=NetworkSettings(proxy_url=Secret("http://me:p%40ss-word@proxy.example:3128"))
     )
     redactor = redactor_of(given_settings)
-    shown = redactor.text("proxy http://me:p%40ss-word@proxy.example:3128 (p@ss-word) refused")
-    assert shown == "proxy http://***@proxy.example:3128 (***) refused"
+    redacted = redactor.text("proxy http://me:p%40ss-word@proxy.example:3128 (p@ss-word) refused")
+    assert redacted == "proxy http://***@proxy.example:3128 (***) refused"
     assert redactor.text("proxy.example:3128 refused") == "proxy.example:3128 refused"

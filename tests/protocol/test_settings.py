@@ -19,9 +19,9 @@ def test_nothing_that_is_printed_holds_a_secret() -> None:
         assertion={"private_key": Secret("key-key-key"), "private_key_passphrase": Secret("pass-pass")},
         network=NetworkSettings(proxy_url=Secret("http://u:proxy-proxy@p:1")),
     )
-    found = {secret.reveal() for secret in given.secrets()}
-    assert found == {SECRET, "pin-pin-pin", "xxxx", "key-key-key", "pass-pass", "http://u:proxy-proxy@p:1"}
-    assert not [value for value in found if value in repr(given)]
+    secrets = {secret.reveal() for secret in given.secrets()}
+    assert secrets == {SECRET, "pin-pin-pin", "xxxx", "key-key-key", "pass-pass", "http://u:proxy-proxy@p:1"}
+    assert not [value for value in secrets if value in repr(given)]
 
 
 def test_the_list_of_secrets_is_made_once() -> None:

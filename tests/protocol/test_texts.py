@@ -8,12 +8,12 @@ from airflow_oauth_provider.exceptions import TokenEndpointError
 from airflow_oauth_provider.protocol.redaction import WITHHELD, Redactor
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.texts import clean, clean_uri, cut, excerpt
-from tests.support.builders import SECRET, Run, answer, settings
+from tests.support.builders import SECRET, Run, http_response, settings
 from tests.support.spellings import SPELLINGS, disclosed
 
 
 @pytest.mark.parametrize(
-    "text, shown",
+    "text, expected",
     [
         pytest.param("\x1b[31mred\x1b[0m alert", "[31mred [0m alert", id="ANSI[H58]"),
         pytest.param("one\r\ntwo: forged log line", "one two: forged log line", id="line-breaks[H58]"),
@@ -27,12 +27,12 @@ from tests.support.spellings import SPELLINGS, disclosed
         pytest.param(None, None, id="null"),
     ],
 )
-def test_cleaned(text: object, shown: str | None) -> None:
-    assert clean(text) == shown
+def test_cleaned(text: object, expected: str | None) -> None:
+    assert clean(text) == expected
 
 
 @pytest.mark.parametrize(
-    "uri, shown",
+    "uri, expected",
     [
         pytest.param("javascript:alert(1)", None, id="javascript[H60]"),
         pytest.param("data:text/html,x", None, id="data[H60]"),
@@ -43,8 +43,8 @@ def test_cleaned(text: object, shown: str | None) -> None:
         pytest.param(7, None, id="number[H60]"),
     ],
 )
-def test_only_an_address_of_the_web(uri: object, shown: str | None) -> None:
-    assert clean_uri(uri) == shown
+def test_only_an_address_of_the_web(uri: object, expected: str | None) -> None:
+    assert clean_uri(uri) == expected
 
 
 AWKWARD = 's3cret+with/"awkward"\\=<parts>&täil'
@@ -56,7 +56,7 @@ AWKWARD = 's3cret+with/"awkward"\\=<parts>&täil'
 def test_an_echoed_secret_is_not_repeated(field: str, name: str) -> None:
     body = {"error": "invalid_request", field: f"https://x.example/?{SPELLINGS[name](AWKWARD)}"}
     with pytest.raises(TokenEndpointError) as caught:
-        Run(settings(client_secret=Secret(AWKWARD)), [answer(body, 400)]).finish()
+        Run(settings(client_secret=Secret(AWKWARD)), [http_response(body, 400)]).finish()
     everything = f"{caught.value} {vars(caught.value)} {caught.value.args}"
     # Characters are cleaned after redaction: what is left of an unknown spelling would be shorter.
     assert not disclosed(everything, [AWKWARD], size=6)
@@ -65,14 +65,14 @@ def test_an_echoed_secret_is_not_repeated(field: str, name: str) -> None:
 @pytest.mark.fault("H59")
 def test_an_echoed_assertion_is_not_repeated() -> None:
     given = settings(auth_method="client_secret_jwt", client_secret=Secret(SECRET * 2))
-    probe = Run(given, [answer({"error": "invalid_request"}, 400)])
+    probe = Run(given, [http_response({"error": "invalid_request"}, 400)])
     with pytest.raises(TokenEndpointError):
         probe.finish()
     signed = probe.sent[0].request.redactor.values[-1]
     assert signed.count(".") == 2
     body = {"error": "invalid_request", "error_description": f"bad {signed}"}
     with pytest.raises(TokenEndpointError) as caught:
-        Run(given, [answer(body, 400)]).finish()  # the same entropy and clock: the same assertion
+        Run(given, [http_response(body, 400)]).finish()  # the same entropy and clock: the same assertion
     assert caught.value.description == "bad ***"
 
 
@@ -84,12 +84,12 @@ def test_a_text_is_redacted_before_it_is_cleaned_and_cut() -> None:
     assert clean(f"bad {secret[:14]}", redactor) == WITHHELD
     assert clean(f"{'x' * 990} {secret}", redactor, most=993) == f"{'x' * 990}…"
     # A secret that is cut at the end of what is looked at at all is known only by its beginning.
-    shown = excerpt(f"{' ' * (64 * 1024 - 10)}{secret}", 64 * 1024, redactor)
-    assert "umläut" not in shown
+    text = excerpt(f"{' ' * (64 * 1024 - 10)}{secret}", 64 * 1024, redactor)
+    assert "umläut" not in text
 
 
 @pytest.mark.parametrize(
-    "text, most, shown",
+    "text, most, expected",
     [
         ("abc", 3, "abc"),
         ("abcd", 3, "ab…"),
@@ -99,5 +99,5 @@ def test_a_text_is_redacted_before_it_is_cleaned_and_cut() -> None:
         ("abc de", 5, "abc…"),
     ],
 )
-def test_cut(text: str, most: int, shown: str) -> None:
-    assert cut(text, most) == shown
+def test_cut(text: str, most: int, expected: str) -> None:
+    assert cut(text, most) == expected

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
 from airflow_oauth_provider.tasks.polling import Progress
-from tests.support.servers.scripted import Answer
+from tests.support.servers.scripted import ScriptedResponse
 from tests.support.service import Service
 from tests.triggers.running import to_the_end
 
@@ -28,11 +28,11 @@ def wait(**arguments: Any) -> Any:
     return to_the_end(sensor(**arguments))
 
 
-def answered(response: dict[str, Any], **progress: Any) -> dict[str, Any]:
+def last_poll(response: dict[str, Any], **progress: Any) -> dict[str, Any]:
     """Return the event of a trigger whose last poll was answered."""
     return {"status": "success", "response": response, "progress": Progress(**progress).state()}
 
 
-def answering(service: Service, *answers: Answer) -> None:
-    left = list(answers)
+def responding(service: Service, *responses: ScriptedResponse) -> None:
+    left = list(responses)
     service.api = lambda _: left.pop(0) if len(left) > 1 else left[0]

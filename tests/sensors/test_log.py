@@ -20,8 +20,8 @@ from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
 from airflow_oauth_provider.tasks.deferrable_sensor import GRACE
 from airflow_oauth_provider.tasks.polling import LONGEST_RETRY_AFTER
-from tests.sensors.sensing import answering, sensor, wait
-from tests.support.servers.scripted import Answer, Json, Silent
+from tests.sensors.sensing import responding, sensor, wait
+from tests.support.servers.scripted import Json, ScriptedResponse, Silent
 from tests.support.service import Service
 from tests.triggers.running import event_of
 
@@ -44,7 +44,7 @@ def test_first_poll_each_change_and_the_end(
     service: Service, deferrable: bool, polls: Callable[[], list[str]]
 ) -> None:
     states = ["queued", "queued", "running", "running", "done"]
-    answering(service, Json({}, 404), *[Json({"state": state}) for state in states])
+    responding(service, Json({}, 404), *[Json({"state": state}) for state in states])
     wait(deferrable=deferrable, response_check=DONE, poke_interval=0.1)
     assert polls() == [
         "INFO poll 1: 404, which means not yet; next in 0.1 s",
@@ -58,7 +58,7 @@ def test_polls_have_no_line_of_each_call_besides(
     service: Service, deferrable: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    answering(service, *[Json({"state": "queued"})] * 5, Json({"state": "done"}))
+    responding(service, *[Json({"state": "queued"})] * 5, Json({"state": "done"}))
     wait(deferrable=deferrable, response_check=DONE)
     assert [record for record in caplog.records if record.name.endswith("call_log")] == []
     service.api = lambda _: Json({})
@@ -70,7 +70,7 @@ def test_a_callable_check_counts_on_over_deferrals(
     service: Service, deferrable: bool, polls: Callable[[], list[str]]
 ) -> None:
     states = ["queued", "queued", "running", "done"]
-    answering(service, Json({}, 404), *[Json({"state": state}) for state in states])
+    responding(service, Json({}, 404), *[Json({"state": state}) for state in states])
     wait(
         deferrable=deferrable,
         poke_interval=0.1,
@@ -86,14 +86,14 @@ def test_a_callable_check_counts_on_over_deferrals(
 def test_a_missing_path_is_a_warning_at_once_and_once(
     service: Service, deferrable: bool, polls: Callable[[], list[str]]
 ) -> None:
-    answering(service, *[Json({"stage": "x", "echo": "a"})] * 3, Json({"state": "done"}))
+    responding(service, *[Json({"stage": "x", "echo": "a"})] * 3, Json({"state": "done"}))
     wait(deferrable=deferrable, response_check=DONE)
     warnings = [line for line in polls() if line.startswith("WARNING")]
-    assert warnings == ["WARNING the answer has no $.state: $ has stage, echo"]
+    assert warnings == ["WARNING the response has no $.state: $ has stage, echo"]
 
 
 def test_no_secret_is_told(service: Service, deferrable: bool, polls: Callable[[], list[str]]) -> None:
-    def echo(request: Any) -> Answer:
+    def echo(request: Any) -> ScriptedResponse:
         return Json({"state": request.header("Authorization"), request.header("Authorization"): 1})
 
     for path in ("$.state", "$.stat"):
@@ -101,10 +101,10 @@ def test_no_secret_is_told(service: Service, deferrable: bool, polls: Callable[[
             Json({"state": "done", "stat": "done"}) if len(service.calls) % 3 == 0 else echo(request)
         )
         wait(deferrable=deferrable, response_check=ResponseCheck(json_path=path, expected="done"))
-    told = "\n".join(polls())
-    assert '$.state = "Bearer ***"' in told
-    assert "$ has state, Bearer ***" in told
-    assert "tok-1" not in told
+    lines = "\n".join(polls())
+    assert '$.state = "Bearer ***"' in lines
+    assert "$ has state, Bearer ***" in lines
+    assert "tok-1" not in lines
 
 
 def test_rescheduled_there_are_no_numbers_and_one_warning(
@@ -118,7 +118,7 @@ def test_rescheduled_there_are_no_numbers_and_one_warning(
 
     from datetime import UTC, datetime
 
-    answering(service, Json({"stage": "x"}))
+    responding(service, Json({"stage": "x"}))
     instance = Instance()
     for _ in range(2):
         with pytest.raises(Exception) as caught:  # where it is imported from depends on the version
@@ -128,7 +128,7 @@ def test_rescheduled_there_are_no_numbers_and_one_warning(
         assert type(caught.value).__name__ == "AirflowRescheduleException"
         instance.first = datetime.now(UTC)
     line = "INFO poll: 200, no $.state; next in 60 s"
-    assert polls() == ["WARNING the answer has no $.state: $ has stage", line, line]
+    assert polls() == ["WARNING the response has no $.state: $ has stage", line, line]
 
 
 class TestTimeout:
@@ -137,20 +137,20 @@ class TestTimeout:
     LAST = re.compile(r'Last seen: poll \d+: 200, \$\.state = "running"; expected: \$\.state = "done"$')
 
     def test_it_names_the_last_poll(self, service: Service, deferrable: bool) -> None:
-        answering(service, Json({"state": "running"}))
+        responding(service, Json({"state": "running"}))
         with pytest.raises(AirflowSensorTimeout) as caught:
             wait(deferrable=deferrable, response_check=DONE, timeout=2, poke_interval=0.1)
         assert self.LAST.search(str(caught.value))
 
     @pytest.mark.parametrize("option", ["soft_fail", "never_fail"])
     def test_so_does_a_skip(self, service: Service, deferrable: bool, option: str) -> None:
-        answering(service, Json({"state": "running"}))
+        responding(service, Json({"state": "running"}))
         with pytest.raises(AirflowSkipException) as caught:
             wait(deferrable=deferrable, response_check=DONE, timeout=2, poke_interval=0.1, **{option: True})
         assert self.LAST.search(str(caught.value))
 
     def test_of_failures(self, service: Service, deferrable: bool) -> None:
-        answering(service, Json({}, 503))
+        responding(service, Json({}, 503))
         with pytest.raises(AirflowSensorTimeout, match=r"Last seen: poll \d+: failed: .*503"):
             wait(deferrable=deferrable, timeout=2, poke_interval=0.1, max_consecutive_failures=None)
 
@@ -161,7 +161,7 @@ class TestTimeout:
 
     @pytest.mark.fault("F15")
     def test_retry_after_is_obeyed_up_to_the_end_only(self, service: Service, deferrable: bool) -> None:
-        answering(service, Json({}, 429, [("Retry-After", "999999999")]))
+        responding(service, Json({}, 429, [("Retry-After", "999999999")]))
         with pytest.raises(AirflowSensorTimeout):
             wait(deferrable=deferrable, timeout=3)
 
@@ -169,7 +169,7 @@ class TestTimeout:
     def test_retry_after_is_obeyed_for_an_hour_at_the_most(
         self, service: Service, polls: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        answering(service, Json({}, 429, [("Retry-After", "999999999")]), Json({}))
+        responding(service, Json({}, 429, [("Retry-After", "999999999")]), Json({}))
         pauses: list[float] = []
         sleep_really = asyncio.sleep
 

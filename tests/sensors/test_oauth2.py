@@ -25,15 +25,15 @@ from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
 from airflow_oauth_provider.tasks.deferrable_sensor import GRACE
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
-from tests.sensors.sensing import answered, answering, sensor, wait
-from tests.support.servers.scripted import Answer, CloseNow, Json, Text
+from tests.sensors.sensing import last_poll, responding, sensor, wait
+from tests.support.servers.scripted import CloseNow, Json, ScriptedResponse, Text
 from tests.support.service import Service
 
 pytestmark = [pytest.mark.airflow]
 
 
 def test_it_waits_while_there_is_nothing(service: Service, deferrable: bool) -> None:
-    answering(service, Json({}, 404), Json({}, 404), Json({}))
+    responding(service, Json({}, 404), Json({}, 404), Json({}))
     wait(deferrable=deferrable, request_params={"a": "1"})
     assert [call.target for call in service.calls] == ["/api/job/7?a=1"] * 3
     assert len({call.connection for call in service.calls}) == 1
@@ -42,20 +42,22 @@ def test_it_waits_while_there_is_nothing(service: Service, deferrable: bool) -> 
 
 @pytest.mark.parametrize("listed", [["404", "409"], [404, 409]])
 def test_the_allow_list_is_obeyed(service: Service, deferrable: bool, listed: list[Any]) -> None:
-    answering(service, Json({}, 409), Json({}, 404), Json({}))
+    responding(service, Json({}, 409), Json({}, 404), Json({}))
     wait(deferrable=deferrable, response_error_codes_allowlist=listed)
     assert len(service.calls) == 3
-    answering(service, Json({}, 404))
+    responding(service, Json({}, 404))
     with pytest.raises(ResourceError) as caught:
         wait(deferrable=deferrable, response_error_codes_allowlist=[])
     assert caught.value.status == 404
 
 
-@pytest.mark.parametrize("answer", [Json({}, 500), Json({}, 429), CloseNow()], ids=["500", "429", "cut"])
-def test_what_passes_is_not_yet_within_the_budget(service: Service, deferrable: bool, answer: Answer) -> None:
-    answering(service, answer, answer, Json({}))
+@pytest.mark.parametrize("response", [Json({}, 500), Json({}, 429), CloseNow()], ids=["500", "429", "cut"])
+def test_what_passes_is_not_yet_within_the_budget(
+    service: Service, deferrable: bool, response: ScriptedResponse
+) -> None:
+    responding(service, response, response, Json({}))
     wait(deferrable=deferrable, max_consecutive_failures=3)
-    answering(service, answer)
+    responding(service, response)
     before = len(service.calls)
     with pytest.raises(Exception, match="my_api"):
         wait(deferrable=deferrable, max_consecutive_failures=3)
@@ -64,8 +66,8 @@ def test_what_passes_is_not_yet_within_the_budget(service: Service, deferrable: 
 
 @pytest.mark.fault("R37")
 def test_a_passing_token_failure_is_not_yet(service: Service, deferrable: bool) -> None:
-    answers = iter([Json({}, 408), Json({}, 408)])
-    service.token = lambda _: next(answers, None) or Json({"access_token": "tok-9", "token_type": "Bearer"})
+    responses = iter([Json({}, 408), Json({}, 408)])
+    service.token = lambda _: next(responses, None) or Json({"access_token": "tok-9", "token_type": "Bearer"})
     wait(deferrable=deferrable)
     assert len(service.token_requests) == 3
 
@@ -98,7 +100,7 @@ def test_a_skipped_task_says_why_first(
 
 
 def test_never_fail_skips_what_passes_too(service: Service, deferrable: bool) -> None:
-    answering(service, Json({}, 503))
+    responding(service, Json({}, 503))
     with pytest.raises(AirflowSkipException):
         wait(deferrable=deferrable, never_fail=True, max_consecutive_failures=2)
 
@@ -107,7 +109,7 @@ class TestChecks:
     """Python on the worker, declared ones anywhere."""
 
     def test_a_callable(self, service: Service, deferrable: bool) -> None:
-        answering(service, Json({"state": "queued"}), Json({"state": "done"}))
+        responding(service, Json({"state": "queued"}), Json({"state": "done"}))
         wait(deferrable=deferrable, response_check=lambda response: response.json()["state"] == "done")
         assert len(service.calls) == 2
 
@@ -119,22 +121,22 @@ class TestChecks:
         assert [warning for warning in caught if "determine_kwargs" in str(warning.message)] == []
 
     def test_its_value_is_the_tasks(self, service: Service, deferrable: bool) -> None:
-        answering(service, Json({"rows": 3}))
-        found = wait(
+        responding(service, Json({"rows": 3}))
+        result = wait(
             deferrable=deferrable,
             response_check=lambda response: PokeReturnValue(True, response.json()["rows"]),
         )
-        assert found == 3
+        assert result == 3
 
     def test_a_declared_one(self, service: Service, deferrable: bool) -> None:
-        answering(service, Json({"state": "queued"}), Json({"state": "done"}))
+        responding(service, Json({"state": "queued"}), Json({"state": "done"}))
         wait(deferrable=deferrable, response_check=ResponseCheck(json_path="$.state", expected="done"))
         assert len(service.calls) == 2
 
     def test_every_status_reaches_it_where_answers_are_not_checked(
         self, service: Service, deferrable: bool
     ) -> None:
-        answering(service, Json({}, 500), Json({}, 410))
+        responding(service, Json({}, 500), Json({}, 410))
         wait(
             deferrable=deferrable,
             extra_options={"check_response": False},
@@ -144,7 +146,7 @@ class TestChecks:
 
 
 def test_all_deferrals_together_last_as_long_as_the_sensor_may(service: Service) -> None:
-    answering(service, Json({"state": "queued"}))
+    responding(service, Json({"state": "queued"}))
     task = sensor(deferrable=True, timeout=100, response_check=lambda _: False)
     with pytest.raises(TaskDeferred) as first:
         task.execute({})
@@ -153,7 +155,7 @@ def test_all_deferrals_together_last_as_long_as_the_sensor_may(service: Service)
     with pytest.raises(TaskDeferred) as later:
         task.execute_complete(
             {},
-            answered(_answer()),
+            last_poll(_empty_page()),
             started_at=_ago(90),
         )
     assert later.value.timeout is not None
@@ -165,7 +167,7 @@ def test_a_callable_is_not_asked_without_a_pause() -> None:
     with pytest.raises(TaskDeferred) as later:
         task.execute_complete(
             {},
-            answered(_answer()),
+            last_poll(_empty_page()),
             started_at=_ago(1),
         )
     trigger = later.value.trigger
@@ -186,8 +188,8 @@ def test_both_modes_make_the_same_call(service: Service, deferrable: bool) -> No
 
 
 def test_what_is_templated() -> None:
-    wanted = {"endpoint", "request_params", "headers", "oauth2_conn_id", "base_url"}
-    assert set(OAuth2HttpSensor.template_fields) == wanted
+    fields = {"endpoint", "request_params", "headers", "oauth2_conn_id", "base_url"}
+    assert set(OAuth2HttpSensor.template_fields) == fields
 
 
 def test_one_header_may_be_given_as_text(service: Service, deferrable: bool) -> None:
@@ -207,29 +209,29 @@ def test_by_default_only_what_can_be_deferred_is(monkeypatch: pytest.MonkeyPatch
     assert not sensor(deferrable=False).deferrable
 
 
-class TestLargeAnswers:
+class TestLargeResponses:
     """The worker polls by itself then, and judges what it meets as any poll."""
 
-    ANSWER = Text(200, "x" * 300_000)
+    LARGE = Text(200, "x" * 300_000)
 
     def test_what_passes_is_not_yet(self, service: Service) -> None:
-        answering(service, self.ANSWER, Json({}, 503), self.ANSWER, self.ANSWER)
+        responding(service, self.LARGE, Json({}, 503), self.LARGE, self.LARGE)
         wait(deferrable=True, response_check=lambda response: len(response.text) == 300_000)
         assert len(service.calls) == 4
 
     def test_up_to_the_budget(self, service: Service) -> None:
-        service.api = lambda _: self.ANSWER if len(service.calls) % 2 else Json({}, 503)
+        service.api = lambda _: self.LARGE if len(service.calls) % 2 else Json({}, 503)
         with pytest.raises(ResourceError):
             wait(deferrable=True, response_check=lambda _: True, max_consecutive_failures=3)
         assert len(service.calls) == 6
 
     def test_what_does_not_pass_fails(self, service: Service) -> None:
-        answering(service, self.ANSWER, Json({}, 410))
+        responding(service, self.LARGE, Json({}, 410))
         with pytest.raises(ResourceError):
             wait(deferrable=True, response_check=lambda _: True)
 
 
-def _answer() -> dict[str, Any]:
+def _empty_page() -> dict[str, Any]:
     return {"status_code": 200, "reason": "OK", "url": "https://x", "headers": {}, "content": ""}
 
 
@@ -253,6 +255,6 @@ def test_what_it_does_not_accept(arguments: dict[str, Any], field: str) -> None:
 
 
 def test_errors_of_the_api_are_airflow_exceptions(service: Service, deferrable: bool) -> None:
-    answering(service, Json({}, 410))
+    responding(service, Json({}, 410))
     with pytest.raises(AirflowException):
         wait(deferrable=deferrable)

@@ -13,8 +13,8 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferr
 from airflow_oauth_provider.exceptions import OAuthError, ResourceError
 from airflow_oauth_provider.transport.call_failure import CallFailedError
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
-from tests.sensors.sensing import answered, answering, sensor, wait
-from tests.support.servers.scripted import Answer, CloseNow, Json
+from tests.sensors.sensing import last_poll, responding, sensor, wait
+from tests.support.servers.scripted import CloseNow, Json, ScriptedResponse
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 from tests.triggers.running import again
@@ -26,7 +26,7 @@ class TestSkipping:
     """``soft_fail`` skips what is final by Airflow's own errors; ``never_fail`` skips everything."""
 
     @pytest.mark.parametrize(
-        "answer, error",
+        "response, error",
         [
             pytest.param(Json({}, 503), ResourceError, id="over-budget"),
             pytest.param(Json({}, 410), ResourceError, id="410"),
@@ -34,9 +34,9 @@ class TestSkipping:
         ],
     )
     def test_errors(
-        self, service: Service, deferrable: bool, answer: Answer, error: type[OAuthError]
+        self, service: Service, deferrable: bool, response: ScriptedResponse, error: type[OAuthError]
     ) -> None:
-        answering(service, answer)
+        responding(service, response)
         with pytest.raises(error):
             wait(deferrable=deferrable, soft_fail=True, max_consecutive_failures=2)
         with pytest.raises(AirflowSkipException):
@@ -44,7 +44,7 @@ class TestSkipping:
 
     @pytest.mark.parametrize("option", ["soft_fail", "never_fail"])
     def test_the_end_of_the_time(self, service: Service, deferrable: bool, option: str) -> None:
-        answering(service, Json({}, 404))
+        responding(service, Json({}, 404))
         task = sensor(deferrable=deferrable, timeout=0.1, **{option: True})
         timed_out = partial(task.resume_execution, "__fail__", {"error": "Trigger timeout"})
         step = timed_out if deferrable else task.execute
@@ -73,12 +73,12 @@ class TestSilence:
         assert len(service.calls) == 3
 
     def test_of_the_api(self, service: Service, deferrable: bool) -> None:
-        answering(service, Json({}, 410), Json({}, 410), Json({}))
+        responding(service, Json({}, 410), Json({}, 410), Json({}))
         wait(deferrable=deferrable, silent_fail=True)
         assert len(service.calls) == 3
 
     def test_but_not_of_what_cannot_help(self, service: Service, deferrable: bool) -> None:
-        answering(service, Json({}, 403))
+        responding(service, Json({}, 403))
         with pytest.raises(Exception, match="403"):
             wait(deferrable=deferrable, silent_fail=True)
         assert len(service.calls) == 1
@@ -89,7 +89,7 @@ class TestRetryAfter:
 
     @pytest.mark.parametrize("options", [{}, {"silent_fail": True, "max_consecutive_failures": 1}])
     def test_it_is_obeyed(self, service: Service, deferrable: bool, options: dict[str, Any]) -> None:
-        answering(service, Json({}, 429, [("Retry-After", "1")]), Json({}))
+        responding(service, Json({}, 429, [("Retry-After", "1")]), Json({}))
         watch = Stopwatch()
         wait(deferrable=deferrable, **options)
         assert watch.wall >= 1.0
@@ -97,7 +97,7 @@ class TestRetryAfter:
         assert len(service.calls) == 2
 
     def test_the_worker_is_not_held_beyond_the_sensors_time(self, service: Service) -> None:
-        answering(service, Json({}, 429, [("Retry-After", "600")]))
+        responding(service, Json({}, 429, [("Retry-After", "600")]))
         watch = Stopwatch()
         with pytest.raises(AirflowSkipException):
             wait(timeout=2, soft_fail=True)
@@ -107,7 +107,7 @@ class TestRetryAfter:
         class Instance:
             def get_first_reschedule_date(self, context: Any) -> None: ...
 
-        answering(service, Json({}, 429, [("Retry-After", "15")]), Json({}, 404))
+        responding(service, Json({}, 429, [("Retry-After", "15")]), Json({}, 404))
         task = sensor(mode="reschedule", poke_interval=5, timeout=600)
         for expected in (15, 5):
             with pytest.raises(Exception) as caught:  # where it is imported from depends on the version
@@ -118,7 +118,7 @@ class TestRetryAfter:
 
 
 def test_only_processes_of_one_poll_each_count_no_failures(service: Service) -> None:
-    answering(service, Json({}, 503))
+    responding(service, Json({}, 503))
     task = sensor(mode="reschedule", max_consecutive_failures=1)
     assert task.poke({}) is False
     body = {"status_code": 200, "reason": "OK", "url": "https://x", "headers": {}, "content": None}
@@ -126,7 +126,7 @@ def test_only_processes_of_one_poll_each_count_no_failures(service: Service) -> 
         mode="reschedule", deferrable=True, max_consecutive_failures=1, response_check=lambda _: True
     )
     with pytest.raises(ResourceError):
-        task.execute_complete({}, answered(body))
+        task.execute_complete({}, last_poll(body))
 
 
 class TestBackoff:
@@ -145,17 +145,17 @@ class TestBackoff:
         assert again(deferred.value.trigger).backoff_since is None
 
     def test_the_worker_says_when_to_go_on(self) -> None:
-        answer = {"status_code": 200, "reason": "OK", "url": "https://x", "headers": {}, "content": ""}
+        response = {"status_code": 200, "reason": "OK", "url": "https://x", "headers": {}, "content": ""}
         task = sensor(deferrable=True, exponential_backoff=True, timeout=9999, response_check=lambda _: False)
         with pytest.raises(TaskDeferred) as later:
-            task.execute_complete({}, answered(answer), started_at=time.time() - 1000)
+            task.execute_complete({}, last_poll(response), started_at=time.time() - 1000)
         trigger = again(later.value.trigger)
         assert trigger.not_before - time.time() > 400
         assert trigger.backoff_since == pytest.approx(time.time() - 1000, abs=5)
 
     def test_the_triggers_pauses_grow(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("random.uniform", lambda _least, most: most)
-        answering(service, *[Json({}, 404)] * 4, Json({}))
+        responding(service, *[Json({}, 404)] * 4, Json({}))
         began = time.monotonic()
         wait(deferrable=True, exponential_backoff=True, poke_interval=0.2)
         assert time.monotonic() - began >= 1.6  # 0.8 of equal pauses

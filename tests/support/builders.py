@@ -47,8 +47,8 @@ def settings(
     return ClientSettings(**values)
 
 
-def answer(body: Any = b"", status: int = 200, **headers: str) -> HttpResponse:
-    """Build an answer; anything but bytes becomes JSON."""
+def http_response(body: Any = b"", status: int = 200, **headers: str) -> HttpResponse:
+    """Build a response; anything but bytes becomes JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     names = {"content_type": "application/json", **headers}
     return HttpResponse(
@@ -56,9 +56,9 @@ def answer(body: Any = b"", status: int = 200, **headers: str) -> HttpResponse:
     )
 
 
-def token_answer(**members: Any) -> HttpResponse:
+def token_response(**members: Any) -> HttpResponse:
     """Build a token response; a member of ``None`` is sent as null."""
-    return answer({"access_token": "tok-1", "token_type": "Bearer", "expires_in": 3600, **members})
+    return http_response({"access_token": "tok-1", "token_type": "Bearer", "expires_in": 3600, **members})
 
 
 class Run:
@@ -115,3 +115,6 @@ class Run:
             except StopIteration as end:
                 granted: Granted = end.value
                 return granted
+
+
+answer, token_answer = http_response, token_response

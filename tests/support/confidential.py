@@ -24,10 +24,10 @@ def assert_nothing_confidential(error: BaseException, values: Iterable[str], *, 
     said = dict(_said(error))
     if ours:
         said["pickled"] = pickle.dumps(error).decode("latin-1")
-    together = "\n".join(said.values())
-    if not disclosed(together, values):
+    joined = "\n".join(said.values())
+    if not disclosed(joined, values):
         return
-    places = {place: found for place, text in said.items() if (found := disclosed(text, values))}
+    places = {place: names for place, text in said.items() if (names := disclosed(text, values))}
     raise AssertionError(f"{type(error).__name__} gives away {places}")
 
 
@@ -83,12 +83,12 @@ def _texts(value: Any, depth: int = DEPTH, *, attributes: bool = True) -> Iterat
         for item in list(value):
             yield from _texts(item, depth - 1, attributes=attributes)
     else:
-        yield _shown(value)
+        yield _rendered(value)
         if attributes:
             yield from _texts(getattr(value, "__dict__", {}), depth - 1)
 
 
-def _shown(value: Any) -> str:
+def _rendered(value: Any) -> str:
     try:
         return repr(value)
     except Exception as error:  # an object that cannot be shown shows nothing

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from tests.support.servers.scripted import Answer, Json, Raw, RecordedRequest, token_json
+from tests.support.servers.scripted import Json, Raw, RecordedRequest, ScriptedResponse, token_json
 from tests.support.service import Service
 from tests.support.spellings import SPELLINGS, disclosed
 
@@ -22,7 +22,7 @@ def spelled() -> str:
     return "\n".join(spell(value) for spell in SPELLINGS.values() for value in VALUES)
 
 
-def granted(request: RecordedRequest) -> Answer:
+def granted(request: RecordedRequest) -> ScriptedResponse:
     """Grant a token, and repeat secrets and token where a server's texts stand."""
     if b"refused" in request.body:
         return Json(
@@ -32,7 +32,7 @@ def granted(request: RecordedRequest) -> Answer:
     return token_json(TOKEN, scope=scope)
 
 
-def repeated(request: RecordedRequest) -> Answer:
+def repeated(request: RecordedRequest) -> ScriptedResponse:
     """Repeat it in body, headers and the reason phrase."""
     content = {"state": "done", "echo": [spelled(), {TOKEN: 1}], "headers": dict(request.headers)}
     body = json.dumps(content).encode()

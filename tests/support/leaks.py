@@ -34,7 +34,7 @@ def _texts(error: BaseException) -> Iterator[tuple[str, str]]:
         yield f"{name}: str", str(link)
         yield f"{name}: traceback", "".join(traceback.format_exception(link, chain=False))
         for part in ("args", "__dict__"):
-            yield from ((f"{name}.{part}", text) for text in _shown(getattr(link, part), _DEPTH))
+            yield from ((f"{name}.{part}", text) for text in _rendered(getattr(link, part), _DEPTH))
         if isinstance(link, OAuthError):
             yield f"{name}: pickled", pickle.dumps(link).decode("latin-1")
         yield from _locals(name, link.__traceback__)
@@ -42,27 +42,27 @@ def _texts(error: BaseException) -> Iterator[tuple[str, str]]:
         pending += [(f"{name}.args", argument) for argument in link.args]
 
 
-def _locals(name: str, trace: TracebackType | None) -> Iterator[tuple[str, str]]:
-    while trace is not None:
-        code, line = trace.tb_frame.f_code, trace.tb_lineno
+def _locals(name: str, traceback: TracebackType | None) -> Iterator[tuple[str, str]]:
+    while traceback is not None:
+        code, line = traceback.tb_frame.f_code, traceback.tb_lineno
         if "/tests/" not in code.co_filename:
             place = f"{name}: {code.co_filename.rsplit('/', 1)[-1]}:{line} {code.co_name}"
-            for local, value in trace.tb_frame.f_locals.items():
-                yield from ((f"{place}: {local}", text) for text in _shown(value, _DEPTH))
-        trace = trace.tb_next
+            for local, value in traceback.tb_frame.f_locals.items():
+                yield from ((f"{place}: {local}", text) for text in _rendered(value, _DEPTH))
+        traceback = traceback.tb_next
 
 
-def _shown(value: Any, depth: int) -> Iterator[str]:
+def _rendered(value: Any, depth: int) -> Iterator[str]:
     if isinstance(value, str):
         yield str.__str__(value)
     elif isinstance(value, bytes | bytearray):
         yield bytes(value).decode("latin-1")
     elif isinstance(value, Mapping) and depth:
         for key, inner in list(value.items()):
-            yield from _shown(key, depth - 1)
-            yield from _shown(inner, depth - 1)
+            yield from _rendered(key, depth - 1)
+            yield from _rendered(inner, depth - 1)
     elif isinstance(value, list | tuple | set | frozenset) and depth:
         for inner in list(value):
-            yield from _shown(inner, depth - 1)
+            yield from _rendered(inner, depth - 1)
     else:
         yield repr(value)

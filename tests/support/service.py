@@ -12,12 +12,19 @@ from typing import Any
 from airflow.sdk import Connection
 
 from airflow_oauth_provider.tokens.manager import shared
-from tests.support.servers.scripted import Answer, Json, RecordedRequest, ScriptedServer, Text, token_json
+from tests.support.servers.scripted import (
+    Json,
+    RecordedRequest,
+    ScriptedResponse,
+    ScriptedServer,
+    Text,
+    token_json,
+)
 
-Api = Callable[[RecordedRequest], Answer]
+Api = Callable[[RecordedRequest], ScriptedResponse]
 
 
-def echo(request: RecordedRequest) -> Answer:
+def echo(request: RecordedRequest) -> ScriptedResponse:
     """Tell what came in."""
     return Json(
         {
@@ -36,14 +43,14 @@ class Service:
     server: ScriptedServer
     api: Api = echo
     dead: set[str] = field(default_factory=set)
-    refuse: Callable[[], Answer] = lambda: Json(
+    refuse: Callable[[], ScriptedResponse] = lambda: Json(
         {}, 401, [("WWW-Authenticate", 'Bearer error="invalid_token"')]
     )
-    token: Callable[[RecordedRequest], Answer] | None = None
+    token: Callable[[RecordedRequest], ScriptedResponse] | None = None
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1)
-        self.server.script(self._answer)
+        self.server.script(self._respond)
 
     @property
     def base_url(self) -> str:
@@ -78,7 +85,7 @@ class Service:
         names = ("conn_type", "host", "login", "password", "port")
         return json.dumps({**{name: getattr(given, name) for name in names}, "extra": given.extra_dejson})
 
-    def _answer(self, request: RecordedRequest) -> Answer:
+    def _respond(self, request: RecordedRequest) -> ScriptedResponse:
         if request.target.startswith("/token"):
             return self.token(request) if self.token else token_json(f"tok-{next(self._numbers)}")
         token = (request.header("Authorization") or "").removeprefix("Bearer ")
@@ -94,4 +101,4 @@ def running_service(**options: Any) -> Iterator[Service]:
     shared.clear()
 
 
-__all__ = ["Answer", "Json", "RecordedRequest", "Service", "Text", "echo", "running_service"]
+__all__ = ["Json", "RecordedRequest", "ScriptedResponse", "Service", "Text", "echo", "running_service"]

@@ -72,10 +72,10 @@ def run(home: AirflowHome, server: OrdersServer, *files: Path, **changes: Any) -
 @pytest.mark.timeout(400)  # Airflow 3.2 takes six seconds for each run
 @needs_dag_test
 def test_all_of_them_run(home: AirflowHome, server: OrdersServer) -> None:
-    outcomes, log = run(home, server, *CALLING)
-    states = {file.stem: outcome.state for file, outcome in zip(CALLING, outcomes, strict=True)}
+    runs, log = run(home, server, *CALLING)
+    states = {file.stem: outcome.state for file, outcome in zip(CALLING, runs, strict=True)}
     assert {name for name, state in states.items() if state != "success"} == FAIL_ON_PURPOSE, log
-    results = {file.stem: outcome.results for file, outcome in zip(CALLING, outcomes, strict=True)}
+    results = {file.stem: outcome.results for file, outcome in zip(CALLING, runs, strict=True)}
     assert results["call_api"]["total"] == 60
     assert len(results["all_pages"]["fetch_all_orders"]) == 7
     assert results["several_apis"]["get_health"] == {"status": "ok"}

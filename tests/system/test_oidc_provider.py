@@ -194,9 +194,9 @@ def test_a_refused_client_is_refused_there_too(oidc: OidcServer, name: str, side
 
 
 def test_its_metadata_lead_to_its_token_endpoint(oidc: OidcServer) -> None:
-    found = metadata_of(oidc.issuer, Policy())
-    assert str(found.token_endpoint) == oidc.token_url
-    assert "client_secret_basic" in (found.auth_methods or ())
+    metadata = metadata_of(oidc.issuer, Policy())
+    assert str(metadata.token_endpoint) == oidc.token_url
+    assert "client_secret_basic" in (metadata.auth_methods or ())
     with pytest.raises(ConfigurationError, match="another issuer"):
         metadata_of(f"{oidc.issuer}/", Policy())
 

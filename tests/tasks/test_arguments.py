@@ -53,7 +53,7 @@ def notifier(**arguments: Any) -> OAuth2HttpNotifier:
 ALL = [operator, sensor, call_trigger, sensor_trigger, event_trigger, notifier]
 TRIGGERS = [call_trigger, sensor_trigger, event_trigger]
 TASKS = [operator, sensor]
-each = pytest.mark.parametrize
+cases = pytest.mark.parametrize
 
 
 def refused(make: Make, **arguments: Any) -> ConfigurationError:
@@ -63,27 +63,27 @@ def refused(make: Make, **arguments: Any) -> ConfigurationError:
     return caught.value
 
 
-@each("make", ALL)
+@cases("make", ALL)
 def test_a_wrong_name_is_refused(make: Make) -> None:
     with pytest.raises(TypeError, match="endpont"):
         make(endpont="x")
 
 
-@each("make", ALL)
-@each("method", ["GTE", "", "GET ", "TRACE", 3, None, b"GET"])
+@cases("make", ALL)
+@cases("method", ["GTE", "", "GET ", "TRACE", 3, None, b"GET"])
 def test_methods(make: Make, method: Any) -> None:
     error = refused(make, method=method)
     assert error.field == "method"
     assert ("did you mean GET?" in str(error)) == (method in ("GTE", "GET "))
 
 
-@each("method", ["GET", "get", "PATCH", "PROPFIND", "QUERY", "PURGE"])
+@cases("method", ["GET", "get", "PATCH", "PROPFIND", "QUERY", "PURGE"])
 def test_methods_that_an_api_may_have(method: str) -> None:
     assert operator(method=method).method == method
 
 
-@each("make", [operator, sensor, *TRIGGERS])
-@each(
+@cases("make", [operator, sensor, *TRIGGERS])
+@cases(
     "options",
     [
         {"timeot": 5},
@@ -109,7 +109,7 @@ def test_extra_options(make: Make, options: Any) -> None:
     assert refused(make, extra_options=options).field == "extra_options"
 
 
-@each("make", [operator, sensor, *TRIGGERS])
+@cases("make", [operator, sensor, *TRIGGERS])
 def test_extra_options_that_are_known(make: Make) -> None:
     known = {"timeout": (3, 60.5), "check_response": False, "allow_redirects": True, "verify": "/ca.pem"}
     make(extra_options=known)
@@ -117,8 +117,8 @@ def test_extra_options_that_are_known(make: Make) -> None:
     make(headers={"Accept": None, "X-One": "1"})
 
 
-@each("make", [operator, sensor, *TRIGGERS])
-@each(
+@cases("make", [operator, sensor, *TRIGGERS])
+@cases(
     "request_kwargs",
     [{"parms": {}}, {"headers": {}}, {"data": "x"}, {"auth": ("a", "b")}, [1], "json"],
     ids=str,
@@ -130,12 +130,12 @@ def test_request_kwargs(make: Make, request_kwargs: Any) -> None:
 class TestOneBody:
     """``json`` or ``data``, wherever each is given."""
 
-    @each("make", [operator, notifier])
+    @cases("make", [operator, notifier])
     def test_both(self, make: Make) -> None:
         assert refused(make, json={"a": 1}, data={"b": 2}).field == "json"
         assert refused(make, json=0, data="text", method="PUT").field == "json"
 
-    @each("make", [operator, sensor, call_trigger])
+    @cases("make", [operator, sensor, call_trigger])
     def test_one_in_request_kwargs(self, make: Make) -> None:
         body = "request_params" if make is sensor else "data"
         given = {body: "text", "request_kwargs": {"json": {}}, "method": "PUT"}
@@ -144,7 +144,7 @@ class TestOneBody:
     def test_json_twice(self) -> None:
         assert refused(operator, json={}, request_kwargs={"json": {}}).field == "json"
 
-    @each("make", [operator, notifier])
+    @cases("make", [operator, notifier])
     def test_of_get_data_are_the_query(self, make: Make) -> None:
         make(method="GET", json={"a": 1}, data={"b": 2})
 
@@ -156,8 +156,8 @@ class TestOneBody:
         assert isinstance(caught.value.__cause__, ConfigurationError)
 
 
-@each("make", TASKS)
-@each(
+@cases("make", TASKS)
+@cases(
     "name, value",
     [
         ("response_check", "done"),
@@ -179,7 +179,7 @@ def test_of_operator_and_sensor(make: Make, name: str, value: Any) -> None:
     assert refused(make, **{name: value}).field == name
 
 
-@each(
+@cases(
     "name, value",
     [
         ("pagination_function", "next"),
@@ -198,7 +198,7 @@ def test_a_declared_check_looks_at_one_response() -> None:
     assert refused(operator, response_check=check, pagination_function=print).field == "response_check"
 
 
-@each(
+@cases(
     "name, value",
     [
         ("poke_interval", -1),
@@ -222,14 +222,14 @@ def test_of_the_sensor(name: str, value: Any) -> None:
     assert refused(sensor, **{name: value}).field == name
 
 
-@each("value", [5, 0.5, timedelta(minutes=1)])
+@cases("value", [5, 0.5, timedelta(minutes=1)])
 def test_durations(value: Any) -> None:
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     made = sensor(poke_interval=value, timeout=value, max_wait=value)
     assert (made.poke_interval, made.timeout) == (seconds, seconds)
 
 
-@each(
+@cases(
     "name, value",
     [
         ("poke_interval", -1),
@@ -246,13 +246,13 @@ def test_of_the_sensors_trigger(name: str, value: Any) -> None:
     assert refused(sensor_trigger, **{name: value}).field == name
 
 
-@each("name, value", [("poll_interval", 0.5), ("poll_interval", "60"), ("response_check", "done")])
+@cases("name, value", [("poll_interval", 0.5), ("poll_interval", "60"), ("response_check", "done")])
 def test_of_the_watcher(name: str, value: Any) -> None:
     assert refused(event_trigger, **{name: value}).field == name
 
 
-@each("make", TRIGGERS)
-@each(
+@cases("make", TRIGGERS)
+@cases(
     "name, value",
     [("endpoint", 1), ("base_url", ["https://api.example"]), ("headers", {"X-Page": 1}), ("headers", ["a"])],
 )
@@ -263,9 +263,9 @@ def test_the_call_of_triggers(make: Make, name: str, value: Any) -> None:
 class TestTemplates:
     """What they are rendered to is checked before anything is sent."""
 
-    @each("make", TASKS)
-    @each("deferrable", [False, True])
-    @each(
+    @cases("make", TASKS)
+    @cases("deferrable", [False, True])
+    @cases(
         "name, value",
         [
             ("endpoint", 1),
@@ -288,7 +288,7 @@ class TestTemplates:
         assert caught.value.__cause__.field == name
         assert service.server.requests == []
 
-    @each("make", TASKS)
+    @cases("make", TASKS)
     def test_templates_themselves_pass(self, make: Make) -> None:
         make(endpoint="{{ x }}", base_url="{{ x }}", headers="{{ x }}", oauth2_conn_id="{{ x }}")
 

@@ -47,7 +47,7 @@ class TestLines:
     def test_polls_that_see_the_same(self, lines: list[str], pause: float, logged: list[int]) -> None:
         polling = Polling({404}, progress=Progress())
         for _ in range(logged[-1]):
-            polling.answered("200", over=False)
+            polling.responded("200", over=False)
             polling.pausing(pause)
         assert list(lines) == [f"INFO poll {number}: 200; next in {pause} s" for number in logged]
 
@@ -87,7 +87,7 @@ class TestLines:
 
     def test_where_nobody_counts_there_are_no_numbers(self, lines: list[str]) -> None:
         polling = Polling({404}, None)
-        polling.answered("200", over=False)
+        polling.responded("200", over=False)
         polling.pausing(60)
         assert list(lines) == ["INFO poll: 200; next in 60 s"]
 
@@ -104,13 +104,13 @@ class TestLines:
         assert line.isprintable()
 
     @pytest.mark.parametrize(
-        "value, shown",
+        "value, expected",
         [(None, "null"), (True, "true"), (1.5, "1.5"), ("ä", '"ä"'), ([1, 2], "an array of 2 items")],
     )
-    def test_values(self, lines: list[str], value: Any, shown: str) -> None:
+    def test_values(self, lines: list[str], value: Any, expected: str) -> None:
         polling = Polling((), progress=Progress())
         polling.inspected(ResponseCheck(json_path="$.a", expected="b").inspect(response({"a": value})), str)
-        assert polling.last_seen == f"poll 1: 200, $.a = {shown}"
+        assert polling.last_seen == f"poll 1: 200, $.a = {expected}"
 
 
 @pytest.mark.fault("F41")
@@ -118,29 +118,29 @@ class TestMissingPath:
     """A typing error costs no whole timeout: it is a warning at once, and only once."""
 
     @pytest.mark.parametrize(
-        "path, document, told",
+        "path, document, message",
         [
-            ("$.stat", {"id": 7, "state": "x"}, "the answer has no $.stat: $ has id, state"),
-            ("$.job.stat", {"job": {"state": 1}}, "the answer has no $.job.stat: $.job has state"),
-            ("$.jobs[3]", {"jobs": [1, 2]}, "the answer has no $.jobs[3]: $.jobs is an array of 2 items"),
-            ("$.a.b", {"a": "text"}, "the answer has no $.a.b: $.a is a text"),
-            ("$.a", {}, "the answer has no $.a: $ is empty"),
-            ("$.a", None, "the answer has no $.a: $ is null"),
+            ("$.stat", {"id": 7, "state": "x"}, "the response has no $.stat: $ has id, state"),
+            ("$.job.stat", {"job": {"state": 1}}, "the response has no $.job.stat: $.job has state"),
+            ("$.jobs[3]", {"jobs": [1, 2]}, "the response has no $.jobs[3]: $.jobs is an array of 2 items"),
+            ("$.a.b", {"a": "text"}, "the response has no $.a.b: $.a is a text"),
+            ("$.a", {}, "the response has no $.a: $ is empty"),
+            ("$.a", None, "the response has no $.a: $ is null"),
         ],
     )
-    def test_the_names_that_are_there(self, lines: list[str], path: str, document: Any, told: str) -> None:
+    def test_the_names_that_are_there(self, lines: list[str], path: str, document: Any, message: str) -> None:
         polling = Polling((), progress=Progress())
         check = ResponseCheck(json_path=path, expected="done")
         for _ in range(3):
             assert not polling.inspected(check.inspect(response(document)), str)
             polling.pausing(1)
-        assert list(lines) == [f"WARNING {told}", f"INFO poll 1: 200, no {path}; next in 1 s"]
+        assert list(lines) == [f"WARNING {message}", f"INFO poll 1: 200, no {path}; next in 1 s"]
 
     def test_what_is_no_json(self, lines: list[str]) -> None:
         page = ReadResponse(200, "OK", "https://api.example", [], b"<html>")
         check = ResponseCheck(json_path="$.a", expected="done")
         Polling((), progress=Progress()).inspected(check.inspect(page), str)
-        assert list(lines) == ["WARNING the answer has no $.a: its body is no JSON"]
+        assert list(lines) == ["WARNING the response has no $.a: its body is no JSON"]
 
     def test_names_are_redacted_and_cut(self, lines: list[str]) -> None:
         document = {"the-secret": 1} | {f"name-{n}" * 10: n for n in range(10_000)}
@@ -165,7 +165,7 @@ class TestRetryAfter:
         polling = Polling({404})
         polling.failed(ResourceError("m", status=429, retryable=True, retry_after=30))
         assert polling.retry_after == 30
-        polling.answered("200", over=False)
+        polling.responded("200", over=False)
         assert polling.retry_after == 0
 
     def test_also_where_the_failure_is_raised(self) -> None:

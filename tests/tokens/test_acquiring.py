@@ -40,9 +40,9 @@ def acquiring(
     stop: Stop | None = None,
     cost: SearchCost | None = None,
 ) -> Acquiring:
-    answers = iter(begun)
+    beginnings = iter(begun)
     return joined(
-        lambda: next(answers),
+        lambda: next(beginnings),
         lambda *_: serves,
         given,
         early_wait=2.0,

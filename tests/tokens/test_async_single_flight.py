@@ -105,8 +105,8 @@ def test_threads_and_two_loops_share_one_request(service: Service) -> None:
     with ThreadPoolExecutor(4) as pool:
         loops = [pool.submit(loop, number) for number in range(2)]
         threads = [pool.submit(client(service).get_token) for _ in range(2)]
-        assert {frozenset(found.result()) for found in loops} == {frozenset({"the-token"})}
-        assert {found.result().value for found in threads} == {"the-token"}
+        assert {frozenset(result.result()) for result in loops} == {frozenset({"the-token"})}
+        assert {result.result().value for result in threads} == {"the-token"}
     assert len(service.token_requests) == 1
 
 
@@ -180,18 +180,18 @@ def test_a_rotated_secret_is_read_again(service: Service, monkeypatch: pytest.Mo
 def test_what_a_loop_registers_for_masking_is_short(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
+    masked: list[str] = []
 
-    async def tell(value: str) -> None:
-        told.append(value)
+    async def mask(value: str) -> None:
+        masked.append(value)
 
-    monkeypatch.setattr(masking, "_amask", tell)
+    monkeypatch.setattr(masking, "_amask", mask)
     monkeypatch.setattr(masking, "_counts", Counter())  # whatever other tests registered
     service.token = lambda _: token_json("a-very-long-token-" * 10)
     given = client(service, password="the-secret-in-a-loop")
     asyncio.run(given.aget_token())
-    assert "the-secret-in-a-loop" in told
-    assert told[-1] == ("a-very-long-token-" * 10)[-16:]
+    assert "the-secret-in-a-loop" in masked
+    assert masked[-1] == ("a-very-long-token-" * 10)[-16:]
 
 
 def test_a_token_that_somebody_else_has_got_meanwhile(service: Service) -> None:
@@ -219,11 +219,11 @@ def test_all_who_wait_hear_of_an_error(error: Exception) -> None:
         raise error
 
     async def wait() -> list[Any]:
-        together: AsyncSingleFlight[None] = AsyncSingleFlight()
-        waiting = (together.do("it", fail) for _ in range(3))
+        flights: AsyncSingleFlight[None] = AsyncSingleFlight()
+        waiting = (flights.do("it", fail) for _ in range(3))
         return await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
 
-    found = asyncio.run(wait())
-    assert [type(each) for each in found] == [type(error)] * 3
+    raised = asyncio.run(wait())
+    assert [type(error_) for error_ in raised] == [type(error)] * 3
     if isinstance(error, TransportError):
-        assert len({id(each) for each in found}) == 3, "a traceback of one's own"
+        assert len({id(error_) for error_ in raised}) == 3, "a traceback of one's own"

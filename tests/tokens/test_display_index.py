@@ -106,7 +106,7 @@ class TestCounts:
     def test_requests_that_brought_no_token(
         self, sharing: Sharing, requests: int, granted: bool, without: int
     ) -> None:
-        outcome: dict[str, Any] = {"token": token()} if granted else {"error": TransportError("no answer")}
+        outcome: dict[str, Any] = {"token": token()} if granted else {"error": TransportError("no response")}
         display = DisplayIndex(sharing, "orders")
         for times in (1, 2):
             assert display.record(settings(), requests=requests, **outcome)
@@ -122,7 +122,7 @@ class TestCounts:
 
     def test_what_cost_and_served_nothing_is_recorded_once(self, sharing: Sharing) -> None:
         display = DisplayIndex(sharing, "orders")
-        refused = TransportError("no answer")
+        refused = TransportError("no response")
         assert display.record(settings(), error=refused), "the first use"
         assert not display.record(settings(), error=refused)
         assert display.record(settings(client_id="another"), error=refused), "changed settings"
@@ -176,7 +176,7 @@ class TestSealing:
         orders = self.entry_file(folder)
         content = orders.read_bytes()
         orders.unlink()
-        DisplayIndex(sharing, "crm").record(settings(), error=TransportError("no answer"), requests=1)
+        DisplayIndex(sharing, "crm").record(settings(), error=TransportError("no response"), requests=1)
         crm = self.entry_file(folder)
         crm.write_bytes(content)
         entry = DisplayIndex(sharing, "crm").read(settings())

@@ -199,13 +199,13 @@ class TestStoreKey:
         store, old, new = GuardedStore(FileStore(folder)), new_key(), new_key()
         entries(Sharing(store, (old,))).granted(token("before"))
         both = Sharing(store, (new, old))
-        found = entries(both).token()
-        assert found is not None
-        assert found.value == "before"
+        shared = entries(both).token()
+        assert shared is not None
+        assert shared.value == "before"
         entries(both).granted(token("after"))
-        found = entries(Sharing(store, (new,))).token()
-        assert found is not None
-        assert found.value == "after"
+        shared = entries(Sharing(store, (new,))).token()
+        assert shared is not None
+        assert shared.value == "after"
 
     def test_a_client_without_credential_shares_with_it_only(self, folder: Path) -> None:
         store = GuardedStore(FileStore(folder))
@@ -238,9 +238,9 @@ class TestRefusals:
 
     def test_a_refused_credential_concerns_every_scope(self, sharing: Sharing) -> None:
         entries(sharing, request={"scope": ("a",)}).refused(REFUSED, budget=60)
-        found = entries(sharing, request={"scope": ("b",)}).standing()
-        assert found is not None
-        error, seconds = found
+        standing = entries(sharing, request={"scope": ("b",)}).standing()
+        assert standing is not None
+        error, seconds = standing
         assert (type(error), seconds) == (InvalidClientError, 0.0)
         assert entries(sharing, client_secret=Secret("new")).standing() is None
 
@@ -273,10 +273,10 @@ class TestRefusals:
 
     def test_a_missing_scope_is_remembered(self, sharing: Sharing) -> None:
         entries(sharing).refused(InsufficientScopeError("less was granted", scope="b"), budget=60)
-        found = entries(sharing).standing()
-        assert found is not None
-        assert isinstance(found[0], InsufficientScopeError)
-        assert (found[0].scope, found[1]) == ("b", 0.0)
+        standing = entries(sharing).standing()
+        assert standing is not None
+        assert isinstance(standing[0], InsufficientScopeError)
+        assert (standing[0].scope, standing[1]) == ("b", 0.0)
 
     @pytest.mark.parametrize(
         "error, seconds",
@@ -293,13 +293,13 @@ class TestRefusals:
     )
     def test_cool_downs(self, sharing: Sharing, error: OAuthError, seconds: float | None) -> None:
         entries(sharing).refused(error, budget=60)
-        found = entries(sharing).standing()
+        standing = entries(sharing).standing()
         if seconds is None:
-            assert found is None
+            assert standing is None
         else:
-            assert found is not None
-            assert found[1] == pytest.approx(seconds, abs=1)
-            assert found[0].retry_after == pytest.approx(seconds, abs=1)  # type: ignore[attr-defined]
+            assert standing is not None
+            assert standing[1] == pytest.approx(seconds, abs=1)
+            assert standing[0].retry_after == pytest.approx(seconds, abs=1)  # type: ignore[attr-defined]
 
     def test_a_token_ends_them(self, sharing: Sharing) -> None:
         entries(sharing).refused(REFUSED, budget=60)
@@ -313,14 +313,14 @@ class TestRefusals:
         for number in range(DISABLED_AFTER):
             assert entries(sharing).standing() is None
             entries(sharing).refused(REFUSED, budget=60)
-            found = entries(sharing).standing()
-            assert found is not None
-            assert ("disabled after" in str(found[0])) == (number == DISABLED_AFTER - 1)
+            standing = entries(sharing).standing()
+            assert standing is not None
+            assert ("disabled after" in str(standing[0])) == (number == DISABLED_AFTER - 1)
             clock += 61
-        found = entries(sharing).standing()
-        assert found is not None, "a minute is over, and still nobody asks"
-        assert "5 refusals in a row" in str(found[0])
-        assert "no such client" in str(found[0])
+        standing = entries(sharing).standing()
+        assert standing is not None, "a minute is over, and still nobody asks"
+        assert "5 refusals in a row" in str(standing[0])
+        assert "no such client" in str(standing[0])
         clock += 900
         assert entries(sharing).standing() is None, "one probe every fifteen minutes goes through"
         entries(sharing).refused(REFUSED, budget=60)

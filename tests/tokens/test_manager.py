@@ -96,8 +96,8 @@ class TestThreads:
     @staticmethod
     def errors_of(callers: int, call: Callable[[], Any]) -> list[BaseException]:
         with ThreadPoolExecutor(callers) as pool:
-            found = [pool.submit(call).exception() for _ in range(callers)]
-        return [error for error in found if error is not None]
+            errors = [pool.submit(call).exception() for _ in range(callers)]
+        return [error for error in errors if error is not None]
 
     @pytest.mark.fault("P16")
     def test_a_cancelled_caller_disturbs_nobody(

@@ -155,11 +155,11 @@ def test_whatever_an_acquisition_raises_is_a_typed_error(
     assert "a-client-secret" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
-    trace = caught.value.__traceback__
-    while trace is not None:
-        if "airflow_oauth_provider" in trace.tb_frame.f_code.co_filename:
-            assert "a-client-secret" not in repr(trace.tb_frame.f_locals)
-        trace = trace.tb_next
+    traceback = caught.value.__traceback__
+    while traceback is not None:
+        if "airflow_oauth_provider" in traceback.tb_frame.f_code.co_filename:
+            assert "a-client-secret" not in repr(traceback.tb_frame.f_locals)
+        traceback = traceback.tb_next
 
 
 @pytest.mark.fault("F12")

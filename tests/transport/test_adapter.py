@@ -61,9 +61,9 @@ def test_socket_options_reach_the_socket(scripted: ScriptedServer) -> None:
 
     scripted.script(Text(body="x"))
     with session(socket_options=[(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]) as client:
-        answer = client.get(scripted.url, stream=True)
-        connection: Any = answer.raw.connection
+        response = client.get(scripted.url, stream=True)
+        connection: Any = response.raw.connection
         sock = connection.sock
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0, "instead of urllib3's own"
-        answer.close()
+        response.close()

@@ -11,7 +11,7 @@ from aiohttp.client_reqrep import ConnectionKey, RequestInfo
 from yarl import URL
 
 from airflow_oauth_provider.protocol.http import Fault
-from airflow_oauth_provider.transport.async_faults import NO_ANSWER, classify_async
+from airflow_oauth_provider.transport.async_faults import NO_RESPONSE, classify_async
 from airflow_oauth_provider.transport.proxies import Proxy
 
 PROXY = Proxy("http://proxy.example:3128", "proxy_url", "proxy.example", 3128)
@@ -42,7 +42,7 @@ REFUSED = ConnectionRefusedError(errno.ECONNREFUSED, "x")
     ],
 )
 def test_the_same_words_as_for_threads(error: Exception, fault: Fault) -> None:
-    assert isinstance(error, NO_ANSWER)
+    assert isinstance(error, NO_RESPONSE)
     failure = classify_async(error)
     assert failure is not None
     assert failure.fault is fault

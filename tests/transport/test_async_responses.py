@@ -28,15 +28,15 @@ def test_a_body_within_its_limit_is_whole(scripted: ScriptedServer, size: int) -
 
 @pytest.mark.fault("F03")
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         Text(200, b"x" * 1001),
         Endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"2\r\nxx\r\n"),
     ],
     ids=["announced", "endless"],
 )
-def test_of_a_larger_one_nothing_is_kept(scripted: ScriptedServer, answer: Any) -> None:
-    scripted.script(answer)
+def test_of_a_larger_one_nothing_is_kept(scripted: ScriptedServer, response: Any) -> None:
+    scripted.script(response)
     assert read(scripted, limit=1000) == (None, True)
 
 

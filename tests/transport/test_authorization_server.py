@@ -45,7 +45,7 @@ def raw(body: bytes) -> Raw:
 
 
 @pytest.mark.parametrize(
-    "answer, fault",
+    "response, fault",
     [
         pytest.param(raw(b"HTTP/1.1 200 OK\r\nContent-T"), Fault.CUT, id="cut-in-headers[N03]"),
         pytest.param(Reset(), Fault.CUT, id="reset[N03]"),
@@ -81,8 +81,8 @@ def raw(body: bytes) -> Raw:
         ),
     ],
 )
-def test_no_usable_answer(scripted: ScriptedServer, answer: Any, fault: Fault) -> None:
-    scripted.script(answer)
+def test_no_usable_answer(scripted: ScriptedServer, response: Any, fault: Fault) -> None:
+    scripted.script(response)
     result = send(scripted)
     assert isinstance(result, Failure)
     assert result.fault is fault
@@ -90,7 +90,7 @@ def test_no_usable_answer(scripted: ScriptedServer, answer: Any, fault: Fault) -
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         pytest.param(Silent(), id="silent[N06]"),
         pytest.param(Drip(WHOLE, 0.3), id="drips-status-line[N07]"),
@@ -101,8 +101,8 @@ def test_no_usable_answer(scripted: ScriptedServer, answer: Any, fault: Fault) -
         pytest.param(Endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), id="endless-100[N10]"),
     ],
 )
-def test_the_deadline_holds(scripted: ScriptedServer, answer: Any) -> None:
-    scripted.script(answer)
+def test_the_deadline_holds(scripted: ScriptedServer, response: Any) -> None:
+    scripted.script(response)
     watch = Stopwatch()
     result = send(scripted, within=1.0)
     assert watch.seconds < 1.25, "hard limit + 0.25 s"
@@ -123,7 +123,7 @@ def test_a_dripping_body_ends_at_the_deadline(scripted: ScriptedServer) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer, status",
+    "response, status",
     [
         pytest.param(Redirect("http://127.0.0.1:9/other", 307), 307, id="307"),
         pytest.param(Redirect("/other", 303), 303, id="303-same-origin[H01]"),
@@ -143,8 +143,8 @@ def test_a_dripping_body_ends_at_the_deadline(scripted: ScriptedServer) -> None:
         ),
     ],
 )
-def test_answers_are_handed_up_as_they_are(scripted: ScriptedServer, answer: Any, status: int) -> None:
-    scripted.script(answer)
+def test_answers_are_handed_up_as_they_are(scripted: ScriptedServer, response: Any, status: int) -> None:
+    scripted.script(response)
     result = send(scripted)
     assert isinstance(result, HttpResponse)
     assert result.status == status
@@ -238,11 +238,11 @@ def test_of_several_addresses_those_of_this_machine_are_used(
 ) -> None:
     import socket
 
-    found = [
+    addresses = [
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, scripted.port))
         for address in ("192.0.2.1", "127.0.0.1")
     ]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
     request = TokenRequest(f"http://x.localhost:{scripted.port}/token", (), b"")
     result = authorization_server.post(request, NetworkSettings(), deadline_at=time.monotonic() + 5)
     assert isinstance(result, HttpResponse)

@@ -42,16 +42,16 @@ def test_each_loop_has_its_own() -> None:
     assert asyncio.run(made()) is not asyncio.run(made())
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    def look_up(*_: Any, **__: Any) -> list[Any]:
+def responding(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    def resolve(*_: Any, **__: Any) -> list[Any]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in addresses]
 
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
 
 @pytest.mark.fault("F23")
 def test_addresses_that_no_server_has_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    answering(monkeypatch, "169.254.169.254", "192.0.2.7")
+    responding(monkeypatch, "169.254.169.254", "192.0.2.7")
 
     async def resolved(resolver: Resolver) -> list[str]:
         return [entry["host"] for entry in await resolver.resolve("api.example", 443)]
@@ -65,7 +65,7 @@ def test_addresses_that_no_server_has_are_left_out(monkeypatch: pytest.MonkeyPat
     for_proxy = Resolver(nowhere)
     for_proxy.proxies.add("api.example")
     assert len(asyncio.run(resolved(for_proxy))) == 2
-    answering(monkeypatch, "169.254.169.254")
+    responding(monkeypatch, "169.254.169.254")
     with pytest.raises(AddressRefusedError):
         asyncio.run(resolved(Resolver(nowhere)))
 

@@ -128,7 +128,7 @@ def test_plain_http_never_leaves_this_machine(
 
 @pytest.mark.fault("F63")
 @pytest.mark.parametrize(
-    "name, answer",
+    "name, response",
     [
         pytest.param("HTTPS_PROXY", None, id="refused"),
         pytest.param("all_proxy", CloseNow(), id="hangs-up"),
@@ -140,13 +140,13 @@ def test_plain_http_never_leaves_this_machine(
 def test_a_proxy_that_fails_is_named(
     tls_server: ScriptedServer,
     name: str,
-    answer: Script | None,
+    response: Script | None,
     unused_port: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with ScriptedServer() as broken:
-        broken.script(answer or CloseNow())
-        port = broken.port if answer else unused_port
+        broken.script(response or CloseNow())
+        port = broken.port if response else unused_port
         address = f"http://user:pa55word@127.0.0.1:{port}"
         if name != "proxy_url":
             monkeypatch.setenv(name, address)
@@ -186,7 +186,7 @@ def test_a_malformed_proxy(address: str, name: str, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.fault("F63")
 @pytest.mark.parametrize(
-    "address, shown",
+    "address, description",
     [
         ("proxy.example:3128", "proxy.example:3128 (HTTPS_PROXY)"),
         ("http://user:p%40ss@Proxy.Example", "proxy.example:80 (HTTPS_PROXY)"),
@@ -194,12 +194,14 @@ def test_a_malformed_proxy(address: str, name: str, monkeypatch: pytest.MonkeyPa
         (" http://proxy.example:3128/ ", "proxy.example:3128 (HTTPS_PROXY)"),
     ],
 )
-def test_a_proxy_is_shown_by_host_and_port(address: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_is_shown_by_host_and_port(
+    address: str, description: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HTTPS_PROXY", address)
     monkeypatch.setenv("NO_PROXY", "10.0.0.0/8, .corp, a/b/c, 300.1.1.1/99")
     proxy = proxy_for("https://idp.example/token", NetworkSettings())
     assert proxy is not None
-    assert str(proxy) == shown
+    assert str(proxy) == description
     assert "p%40ss" not in f"{proxy}{proxy!r}"
     assert proxy_for("https://idp.corp/token", NetworkSettings()) is None
 

@@ -36,7 +36,7 @@ OK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 @pytest.mark.parametrize("informational", [b"", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"])
 def test_informational_answers_are_skipped(informational: bytes) -> None:
     response = head(informational * 3 + b"HTTP/1.1 204 No Content\r\n\r\n")
-    assert (response.status, response.answered) == (204, 204)
+    assert (response.status, response.received_status) == (204, 204)
 
 
 def test_switching_protocols_is_an_answer() -> None:

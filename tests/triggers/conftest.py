@@ -20,17 +20,17 @@ def my_api(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What is slept between polls; a moment in truth."""
-    found: list[float] = []
+    pauses: list[float] = []
     sleep = asyncio.sleep
 
     async def short(seconds: float, *args: Any) -> Any:
         if seconds > 5:
-            found.append(seconds)
+            pauses.append(seconds)
             seconds = 0.01
         return await sleep(seconds, *args)
 
     monkeypatch.setattr("airflow_oauth_provider.triggers.watcher.asyncio.sleep", short)
-    return found
+    return pauses
 
 
 @pytest.fixture

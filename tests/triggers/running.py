@@ -39,9 +39,9 @@ def event_of(trigger: BaseTrigger) -> Any:
         assert not left, left
         return event
 
-    found = asyncio.run(alone())
+    event = asyncio.run(alone())
     gc.collect()  # an unclosed session would complain now
-    return found
+    return event
 
 
 def to_the_end(operator: Any, *, most: int = 20) -> Any:

@@ -30,7 +30,7 @@ from airflow_oauth_provider.triggers.events import (
     load_response,
 )
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger, OAuth2HttpTrigger, WaitTrigger
-from tests.support.servers.scripted import Answer, Json, Raw, Redirect, Silent, Text, token_json
+from tests.support.servers.scripted import Json, Raw, Redirect, ScriptedResponse, Silent, Text, token_json
 from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import again, event_of, first_event
 
@@ -117,10 +117,10 @@ def test_a_connection_that_is_gone_is_told() -> None:
 
 
 def test_an_error_of_a_newer_triggerer_is_read() -> None:
-    told = dump_error(ResourceError("m", status=500, conn_id="c")) | {"news": 1}
-    found = load_error(told)
-    assert isinstance(found, ResourceError)
-    assert not hasattr(found, "news")
+    dumped = dump_error(ResourceError("m", status=500, conn_id="c")) | {"news": 1}
+    error = load_error(dumped)
+    assert isinstance(error, ResourceError)
+    assert not hasattr(error, "news")
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "post"])
@@ -142,7 +142,7 @@ def test_a_token_that_was_renewed_while_the_answer_came_is_not_told(service: Ser
 
 
 def test_the_address_of_signed_storage_is_told_without_its_signature(service: Service) -> None:
-    def api(request: RecordedRequest) -> Answer:
+    def api(request: RecordedRequest) -> ScriptedResponse:
         if request.target == "/api/report":
             return Redirect("/api/signed?signature=s1", 302)
         if request.target.startswith("/api/signed"):
@@ -161,8 +161,8 @@ def test_the_query_of_another_host_is_not_told() -> None:
     first = ReadResponse(302, "", "https://api.example/report", [], b"")
     last = ReadResponse(200, "", "https://storage.example/a?signature=s3", [], b"")
     last.history = [first]
-    told = dump_response(last, (), NOTHING, max_body=None)
-    assert told["url"] == "https://storage.example/a"
+    dumped = dump_response(last, (), NOTHING, max_body=None)
+    assert dumped["url"] == "https://storage.example/a"
 
 
 def test_head_is_asked_once_however_large_the_resource_is(service: Service) -> None:
@@ -181,9 +181,9 @@ def test_a_check_reads_no_body_without_end(service: Service) -> None:
 
 
 def test_of_foreign_errors_only_the_type_is_told() -> None:
-    told = dump_error(ValueError(SECRET))
-    assert told == {"type": "ValueError"}
-    assert "ValueError" in str(load_error(told))
+    dumped = dump_error(ValueError(SECRET))
+    assert dumped == {"type": "ValueError"}
+    assert "ValueError" in str(load_error(dumped))
 
 
 @pytest.mark.fault("L11")
@@ -197,10 +197,10 @@ def test_a_cleared_task_leaves_nothing_behind(service: Service, where: str) -> N
     async def cleared() -> None:
         trigger = OAuth2HttpSensorTrigger("my_api", endpoint="x", poke_interval=60)
         task = asyncio.create_task(first_event(trigger))
-        wanted = service.token_requests if where == "token" else service.calls
-        while not wanted:
+        requests = service.token_requests if where == "token" else service.calls
+        while not requests:
             await asyncio.sleep(0.02)
-            wanted = service.token_requests if where == "token" else service.calls
+            requests = service.token_requests if where == "token" else service.calls
         await asyncio.sleep(0.1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -13,7 +13,7 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
-from tests.support.servers.scripted import Answer, CloseNow, Json
+from tests.support.servers.scripted import CloseNow, Json, ScriptedResponse
 from tests.support.service import Service
 from tests.triggers.running import event_of
 
@@ -31,20 +31,20 @@ class TestPolling:
     @pytest.fixture
     def sleeps(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         """What it sleeps between polls; nothing really."""
-        found: list[float] = []
+        pauses: list[float] = []
         sleep = asyncio.sleep
 
         async def short(seconds: float, *args: Any) -> Any:
             if seconds > 5:
-                found.append(seconds)
+                pauses.append(seconds)
                 seconds = 0
             return await sleep(seconds, *args)
 
         monkeypatch.setattr("airflow_oauth_provider.triggers.sensor_trigger.asyncio.sleep", short)
-        return found
+        return pauses
 
     @pytest.mark.parametrize(
-        "answer, polls",
+        "response, polls",
         [
             pytest.param(Json({}, 404), 5, id="404"),
             pytest.param(Json({}, 429), 3, id="429"),
@@ -54,10 +54,10 @@ class TestPolling:
         ],
     )
     def test_it_sleeps_after_each_poll(
-        self, service: Service, sleeps: list[float], answer: Answer, polls: int
+        self, service: Service, sleeps: list[float], response: ScriptedResponse, polls: int
     ) -> None:
-        answers = iter([answer] * polls)
-        service.api = lambda _: next(answers, Json({"done": True}))
+        responses = iter([response] * polls)
+        service.api = lambda _: next(responses, Json({"done": True}))
         event = event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", poke_interval=30))
         assert event["status"] == "success"
         assert [seconds for seconds in sleeps if seconds == 30] == [30] * polls
@@ -83,9 +83,9 @@ class TestPolling:
         self, service: Service, sleeps: list[float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(max_retry_attempts=0))
-        answers = iter([Json({}, 408), Json({}, 408)])
+        responses = iter([Json({}, 408), Json({}, 408)])
         service.token = lambda _: (
-            next(answers, None) or Json({"access_token": "tok-9", "token_type": "Bearer"})
+            next(responses, None) or Json({"access_token": "tok-9", "token_type": "Bearer"})
         )
         event = event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", poke_interval=30))
         assert event["status"] == "success"
@@ -93,8 +93,8 @@ class TestPolling:
         assert sleeps.count(30) == 2
 
     def test_retry_after_is_obeyed(self, service: Service, sleeps: list[float]) -> None:
-        answers = iter([Json({}, 429, [("Retry-After", "90")])])
-        service.api = lambda _: next(answers, Json({}))
+        responses = iter([Json({}, 429, [("Retry-After", "90")])])
+        service.api = lambda _: next(responses, Json({}))
         event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", poke_interval=30))
         assert sleeps == [90]
 

@@ -1,4 +1,4 @@
-"""What an event says of an answer, and what it never does."""
+"""What an event says of a response, and what it never does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.triggers import snapshot, watcher
-from tests.support.servers.scripted import Answer, Json, Raw, Text
+from tests.support.servers.scripted import Json, Raw, ScriptedResponse, Text
 from tests.support.service import RecordedRequest, Service
 from tests.triggers.watched import versions, watch
 
@@ -44,11 +44,11 @@ def test_a_secret_is_taken_out_of_texts_and_harms_nothing_else(
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(password=secret))
     service.api = lambda _: Json({"n": len(service.calls), "echo": echo, "nothing": None})
-    told = watch(service, 3, payload_path="$")[0]
-    assert secret not in repr(told["payload"])
-    assert "***" in told["payload"]["echo"]["a"][0]
-    assert told["payload"]["nothing"] is None
-    assert (told["endpoint"], told["status_code"]) == ("report", 200)
+    event = watch(service, 3, payload_path="$")[0]
+    assert secret not in repr(event["payload"])
+    assert "***" in event["payload"]["echo"]["a"][0]
+    assert event["payload"]["nothing"] is None
+    assert (event["endpoint"], event["status_code"]) == ("report", 200)
 
 
 def test_half_a_character_can_be_told(service: Service) -> None:
@@ -57,7 +57,7 @@ def test_half_a_character_can_be_told(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    "body, arguments, told",
+    "body, arguments, message",
     [
         pytest.param("[" * 20_000 + "]" * 20_000, {"payload_path": "$"}, "nested", id="far-too-deep"),
         pytest.param("[" * 40 + "]" * 40, {"payload_path": "$"}, "nested", id="too-deep"),
@@ -72,14 +72,14 @@ def test_what_cannot_be_read_is_logged_and_polled_less_often(
     monkeypatch: pytest.MonkeyPatch,
     body: str,
     arguments: dict[str, Any],
-    told: str,
+    message: str,
 ) -> None:
-    if "1000" in told:
+    if "1000" in message:
         monkeypatch.setattr(watcher, "MAX_BODY", 1000)
         monkeypatch.setattr(snapshot, "MAX_BODY", 1000)
     service.api = lambda _: Text(200, body)
     assert watch(service, 3, **arguments) == []
-    assert told in logged()
+    assert message in logged()
     assert pauses[:2] == [120, 240]
 
 
@@ -95,7 +95,7 @@ def test_head_is_told_of_a_body_of_any_size(service: Service, monkeypatch: pytes
     monkeypatch.setattr(watcher, "MAX_BODY", 1000)
     statuses = [404, 404, 200]
 
-    def serve(_: RecordedRequest) -> Answer:
+    def serve(_: RecordedRequest) -> ScriptedResponse:
         status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
         return Raw(b"HTTP/1.1 %d X\r\nContent-Length: 5000000\r\n\r\n" % status, keep_open=True)
 

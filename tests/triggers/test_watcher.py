@@ -13,7 +13,7 @@ import pytest
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpEventTrigger
-from tests.support.servers.scripted import Answer, Json, Text
+from tests.support.servers.scripted import Json, ScriptedResponse, Text
 from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import again
 from tests.triggers.watched import DONE, states, versions, watch, watched
@@ -78,13 +78,13 @@ def test_a_cursor_is_sent_back(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [Json({}, 401), Json({}, 403), Json({}, 404), Json({}, 500), Json({}, 429, [("Retry-After", "900")])],
 )
 def test_failures_make_it_slower_and_never_end_it(
-    service: Service, pauses: list[float], answer: Answer
+    service: Service, pauses: list[float], response: ScriptedResponse
 ) -> None:
-    service.api = lambda _: answer
+    service.api = lambda _: response
     assert watch(service, 8, poll_interval=60) == []
     assert len(service.calls) >= 8
     assert pauses[0] >= 120
@@ -92,11 +92,11 @@ def test_failures_make_it_slower_and_never_end_it(
     assert max(pauses) <= 3600
 
 
-@pytest.mark.parametrize("wanted", ["31536000", "Fri, 31 Dec 9999 23:59:59 GMT"])
+@pytest.mark.parametrize("retry_after", ["31536000", "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_no_api_silences_it_for_longer_than_an_hour(
-    service: Service, pauses: list[float], wanted: str
+    service: Service, pauses: list[float], retry_after: str
 ) -> None:
-    service.api = lambda _: Json({}, 429, [("Retry-After", wanted)])
+    service.api = lambda _: Json({}, 429, [("Retry-After", retry_after)])
     assert watch(service, 3) == []
     assert set(pauses) == {3600}
     pauses.clear()
@@ -135,7 +135,7 @@ def test_polls_are_conditional_with_last_modified_alone(service: Service) -> Non
     first, second = "Mon, 01 Jan 2024 00:00:00 GMT", "Tue, 02 Jan 2024 00:00:00 GMT"
     dates = [first, first, second]
 
-    def serve(request: RecordedRequest) -> Answer:
+    def serve(request: RecordedRequest) -> ScriptedResponse:
         date = dates.pop(0) if len(dates) > 1 else dates[0]
         same = request.header("If-Modified-Since") == date
         return Text(304 if same else 200, "" if same else "x", headers=[("Last-Modified", date)])
@@ -168,7 +168,7 @@ def test_watchers_of_one_resource_share_a_poll(service: Service) -> None:
                 yield await queue.get()
 
         poller = asyncio.create_task(poll())
-        found = await asyncio.gather(
+        gathered = await asyncio.gather(
             *(
                 _gathered(trigger.filter_shared_stream(stream(queue)), service)
                 for trigger, queue in zip((one, two), queues, strict=True)
@@ -176,25 +176,25 @@ def test_watchers_of_one_resource_share_a_poll(service: Service) -> None:
         )
         poller.cancel()
         await asyncio.gather(poller, return_exceptions=True)
-        return found
+        return gathered
 
-    found = asyncio.run(both())
-    assert [[event["etag"] for event in events] for events in found] == [['"2"'], ['"2"']]
+    gathered = asyncio.run(both())
+    assert [[event["etag"] for event in events] for events in gathered] == [['"2"'], ['"2"']]
 
 
 async def _gathered(events: AsyncIterator[Any], service: Service) -> list[Any]:
-    found = []
+    payloads = []
 
     async def collect() -> None:
         async for event in events:
-            found.append(event.payload)  # noqa: PERF401  (kept when cancelled)
+            payloads.append(event.payload)  # noqa: PERF401  (kept when cancelled)
 
     task = asyncio.create_task(collect())
     while len(service.calls) < 6:  # noqa: ASYNC110  (the server counts in a thread)
         await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    return found
+    return payloads
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_what_it_does_not_accept(arguments: dict[str, Any], field: str) -> None:
 
 
 @pytest.mark.fault("F41")
-class TestWhatTheLogTells:
+class TestLog:
     """Each state once, and a path that is not there at once."""
 
     def test_states(
@@ -238,24 +238,24 @@ class TestWhatTheLogTells:
             assert log.count(f"Watching {line}") in {1, 2}, "once; Airflow 3.0 logs it twice"
 
     @pytest.mark.parametrize(
-        "arguments, told",
+        "arguments, message",
         [
-            ({"payload_path": "$.stat"}, "the answer has no $.stat: $ has state, Bearer ***"),
+            ({"payload_path": "$.stat"}, "the response has no $.stat: $ has state, Bearer ***"),
             (
                 {"cursor": {"json_path": "$.next", "param": "since"}},
-                "the answer has no $.next: $ has state, Bearer ***",
+                "the response has no $.next: $ has state, Bearer ***",
             ),
-            ({"response_check": {"json_path": "$.stat"}}, "the answer has no $.stat"),
+            ({"response_check": {"json_path": "$.stat"}}, "the response has no $.stat"),
         ],
         ids=lambda value: str(next(iter(value))) if isinstance(value, dict) else "",
     )
     def test_a_path_that_is_not_there(
-        self, service: Service, logged: Callable[[], str], arguments: dict[str, Any], told: str
+        self, service: Service, logged: Callable[[], str], arguments: dict[str, Any], message: str
     ) -> None:
         service.api = lambda request: Json({"state": len(service.calls), request.header("Authorization"): 1})
         watch(service, 4, **arguments)
         log = logged()
-        assert log.count(f"Watching report: {told}") in {1, 2}, "once; Airflow 3.0 logs it twice"
+        assert log.count(f"Watching report: {message}") in {1, 2}, "once; Airflow 3.0 logs it twice"
         assert "tok-1" not in log
 
     def test_a_cursor_that_stays_is_no_warning(self, service: Service, logged: Callable[[], str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpEventTrigger
-from tests.support.servers.scripted import Answer, Json, Text
+from tests.support.servers.scripted import Json, ScriptedResponse, Text
 from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import again
 from tests.triggers.watched import DONE, SECRET, Store, states, versions, watch
@@ -79,16 +79,16 @@ def test_a_store_that_fails_does_not_end_it(
     service.api = states("a", "b", "b", "c")
     events = watch(service, 6, store, payload_path="state")
     assert [event["payload"] for event in events] == ["b", "c"]
-    told = logged()
-    assert "RuntimeError" in told
-    assert SECRET not in told
+    log = logged()
+    assert "RuntimeError" in log
+    assert SECRET not in log
 
 
 def test_what_could_not_be_kept_is_kept_later(service: Service) -> None:
     failing = ["aset"]
     store = Store(failing=failing)
 
-    def serve(_: RecordedRequest) -> Answer:
+    def serve(_: RecordedRequest) -> ScriptedResponse:
         if len(service.calls) == 4:
             failing.clear()
         return Text(200, "a" if len(service.calls) < 2 else "b")
@@ -117,7 +117,7 @@ def test_a_state_of_somebody_elses_is_none(service: Service, held: Any) -> None:
 
 
 def test_after_a_restart_a_cursor_goes_on(service: Service) -> None:
-    def serve(request: RecordedRequest) -> Answer:
+    def serve(request: RecordedRequest) -> ScriptedResponse:
         since = int(request.target.partition("since=")[2] or 0)
         return Json({"next": min(since + 10, 30)})
 

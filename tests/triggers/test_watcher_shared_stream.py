@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.hooks import shared_hook as in_common
+from airflow_oauth_provider.hooks import shared_hook
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpEventTrigger
-from tests.support.servers.scripted import Answer, Json, Silent, Text
+from tests.support.servers.scripted import Json, ScriptedResponse, Silent, Text
 from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import again
 
@@ -63,7 +63,7 @@ async def nothing_left() -> AsyncIterator[None]:
     yield
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    assert not any(in_common._hooks.get(asyncio.get_running_loop(), {}).values())
+    assert not any(shared_hook._hooks.get(asyncio.get_running_loop(), {}).values())
 
 
 async def until(condition: Callable[[], Any]) -> None:
@@ -132,8 +132,8 @@ def test_a_watcher_that_is_cancelled_leaves_nothing_behind(
 ) -> None:
     if where == "token":
         service.token = lambda _: Silent()
-    answers: dict[str, Answer] = {"call": Silent(), "pause": Json({})}
-    service.api = lambda _: answers.get(where, Json({}, 500))
+    responses: dict[str, ScriptedResponse] = {"call": Silent(), "pause": Json({})}
+    service.api = lambda _: responses.get(where, Json({}, 500))
 
     async def run() -> None:
         async with nothing_left():

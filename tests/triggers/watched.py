@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any
 
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpEventTrigger
-from tests.support.servers.scripted import Answer, Json, Text
+from tests.support.servers.scripted import Json, ScriptedResponse, Text
 from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import again
 
@@ -46,11 +46,11 @@ def watch(service: Service, polls: int, store: Store | None = None, **arguments:
 
 
 async def watched(events: AsyncIterator[Any], done: Callable[[], bool]) -> list[Any]:
-    found = []
+    payloads = []
 
     async def collect() -> None:
         async for event in events:
-            found.append(json.loads(json.dumps(event.payload)))  # noqa: PERF401  (kept when cancelled)
+            payloads.append(json.loads(json.dumps(event.payload)))  # noqa: PERF401  (kept when cancelled)
 
     task = asyncio.create_task(collect())
     for _ in range(1000):
@@ -62,14 +62,14 @@ async def watched(events: AsyncIterator[Any], done: Callable[[], bool]) -> list[
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    return found
+    return payloads
 
 
-def versions(*bodies: tuple[str, str]) -> Callable[[RecordedRequest], Answer]:
+def versions(*bodies: tuple[str, str]) -> Callable[[RecordedRequest], ScriptedResponse]:
     """Serve a resource that honours If-None-Match; the last version for ever."""
     left = list(bodies)
 
-    def serve(request: RecordedRequest) -> Answer:
+    def serve(request: RecordedRequest) -> ScriptedResponse:
         tag, body = left.pop(0) if len(left) > 1 else left[0]
         if request.header("If-None-Match") == tag:
             return Text(304, "", headers=[("ETag", tag)])
@@ -78,7 +78,7 @@ def versions(*bodies: tuple[str, str]) -> Callable[[RecordedRequest], Answer]:
     return serve
 
 
-def states(*values: str) -> Callable[[RecordedRequest], Answer]:
+def states(*values: str) -> Callable[[RecordedRequest], ScriptedResponse]:
     """Serve a resource without validators whose state changes with each poll; the last for ever."""
     left = list(values)
     return lambda _: Json({"state": left.pop(0) if len(left) > 1 else left[0]})

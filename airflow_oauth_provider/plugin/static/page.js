@@ -97,14 +97,14 @@
     const mine = (loading = new AbortController());
     busy(true);
     try {
-      const answer = await fetch(address, { headers: { Accept: "text/html" }, signal: mine.signal });
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const response = await fetch(address, { headers: { Accept: "text/html" }, signal: mine.signal });
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
       const fresh = page.getElementById("results");
       if (!fresh) return toast(FOREIGN, "error");
       const focused = results().contains(document.activeElement) ? document.activeElement.id : null;
       results().replaceWith(fresh);
       mark();
-      if (answer.ok) history.replaceState(null, "", address);
+      if (response.ok) history.replaceState(null, "", address);
       localize();
       if (focused !== null) refocus(focused);
     } catch (error) {
@@ -160,12 +160,12 @@
     pending.add(action);
     mark();
     try {
-      const answer = await fetch(action, {
+      const response = await fetch(action, {
         method: "POST",
         headers: { "Content-Type": "application/json", Accept: "application/json" },
         body: "{}",
       });
-      const outcome = await answer.json().catch(() => null);
+      const outcome = await response.json().catch(() => null);
       // A connection's own page shows the refusal and what to do: no need to say it twice.
       const text = document.getElementById("of-refusal") ? outcome?.short : outcome?.message;
       if (typeof text === "string") toast(text, outcome.ok ? "success" : "error");

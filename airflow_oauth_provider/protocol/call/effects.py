@@ -9,7 +9,7 @@ from airflow_oauth_provider.protocol.urls import Origin
 
 
 class SendCall(NamedTuple):
-    """Send the request; answered by a :class:`ResponseHead`.
+    """Send the request; its outcome is a :class:`ResponseHead`.
 
     :param trusted: false for an origin that may see nothing of ours: no token, cookie or header
         of the connection's.
@@ -24,7 +24,7 @@ class SendCall(NamedTuple):
 
 @dataclass(frozen=True)
 class RenewToken:
-    """Get another token than the one just refused; answered by whether there is one.
+    """Get another token than the one just refused; its outcome is whether there is one.
 
     :param origin: that refused it.
     """
@@ -34,7 +34,7 @@ class RenewToken:
 
 @dataclass(frozen=True)
 class ReportRefusal:
-    """Report that a token was refused which had only just been renewed; answered by ``False``.
+    """Report that a token was refused which had only just been renewed; its outcome is ``False``.
 
     :param origin: that refused it.
     """

@@ -25,7 +25,7 @@ _TITLE = re.compile(r"<title\b[^<>]{0,200}>(.{0,2000}?)</title", re.IGNORECASE |
 _VALUE = re.compile(r"=[^&;]*")
 
 
-def shown_url(url: str, redactor: Redactor = NOTHING) -> str:
+def url_excerpt(url: str, redactor: Redactor = NOTHING) -> str:
     """Return an address without the values of its query: they may be as good as a password."""
     parts = urlsplit(redactor.text(url))
     query = "&".join(
@@ -34,7 +34,7 @@ def shown_url(url: str, redactor: Redactor = NOTHING) -> str:
     return cut(plain(parts._replace(query=query, fragment="").geturl()), MAX_URL)
 
 
-def shown_body(body: bytes, content_type: str, redactor: Redactor = NOTHING) -> str | None:
+def body_excerpt(body: bytes, content_type: str, redactor: Redactor = NOTHING) -> str | None:
     """Return the beginning of a body: of text 2 KiB, of a page its title, of anything else what it is.
 
     :param body: its first :data:`READ` bytes are looked at.

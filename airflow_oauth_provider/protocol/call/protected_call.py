@@ -18,12 +18,12 @@ from airflow_oauth_provider.protocol.urls import parse_url
 
 MAX_REDIRECTS = 5
 Effect = SendCall | RenewToken | ReportRefusal
-Answer = ResponseHead | bool
+EffectResult = ResponseHead | bool
 """Of :class:`SendCall` the response, of :class:`RenewToken` whether there is another token."""
 # Refusals that are not the token's fault: another of the same client would meet them, too (RFC 6750 §3.1,
 # RFC 9449 §9, RFC 9470 §3).
 _NOT_THE_TOKEN = frozenset({"insufficient_scope", "use_dpop_nonce", "insufficient_user_authentication"})
-ProtectedCall = Generator[Effect, Answer, None]
+ProtectedCall = Generator[Effect, EffectResult, None]
 
 
 def protected_call(
@@ -71,10 +71,10 @@ def protected_call(
             raise not_followed(head, "the request's body can be read only once and cannot follow a redirect")
 
 
-def advance(flow: ProtectedCall, answer: Answer) -> Effect | None:
+def advance(flow: ProtectedCall, result: EffectResult) -> Effect | None:
     """Return the next effect of a flow; ``None`` when its result is there."""
     try:
-        return flow.send(answer)
+        return flow.send(result)
     except StopIteration:
         return None
 

@@ -64,7 +64,7 @@ def resource_error(call: RefusedCall, redactor: Redactor = NOTHING) -> ResourceE
     said = of_scheme(challenges, "bearer") or of_scheme(challenges, "dpop")
     parts = [text for text in (_said(said, redactor), cut(call.body or "", MAX_BODY_IN_TEXT)) if text]
     text = "; ".join((": ".join((_head(call, redactor), *parts[:1])), *parts[1:]))
-    shown = {"status": call.status, "challenge": schemes or None, "method": call.method, "url": call.url}
+    attributes = {"status": call.status, "challenge": schemes or None, "method": call.method, "url": call.url}
     if said is not None and said.parameters.get("error") == "insufficient_scope":
         scope = clean(said.parameters.get("scope"), redactor)
         needed = f"it needs the scope {scope}" if scope else "it needs a scope that it does not name"
@@ -72,7 +72,7 @@ def resource_error(call: RefusedCall, redactor: Redactor = NOTHING) -> ResourceE
             f"{text}; {needed} (RFC 6750 §3.1)",
             scope=scope,
             body=call.body,
-            **shown,  # type: ignore[arg-type]
+            **attributes,  # type: ignore[arg-type]
         )
         return lacking.with_advice("add it to the connection's scope, and have it granted")
     explanation, advice = _explanation(call, challenges, schemes)
@@ -81,14 +81,14 @@ def resource_error(call: RefusedCall, redactor: Redactor = NOTHING) -> ResourceE
         retryable=call.refusal_remembered or passes(call.status),
         retry_after=call.retry_after,
         body=call.body,
-        **shown,  # type: ignore[arg-type]
+        **attributes,  # type: ignore[arg-type]
     ).with_advice(advice)
 
 
 def _head(call: RefusedCall, redactor: Redactor) -> str:
     reason = _clean(call.reason, redactor)
-    answered = f"answered {call.status}" + (f" {reason}" if reason else "")
-    return f"{call.method} {call.url} {answered}" if call.method and call.url else f"the API {answered}"
+    outcome = f"answered {call.status}" + (f" {reason}" if reason else "")
+    return f"{call.method} {call.url} {outcome}" if call.method and call.url else f"the API {outcome}"
 
 
 def _said(challenge: Challenge | None, redactor: Redactor) -> str:

@@ -124,7 +124,7 @@ class Exchange(Generic[Result]):
         if isinstance(result, HttpResponse):
             return self._read(result, sent, request.redactor if request else NOTHING)
         if isinstance(result, Failure):
-            return _Refused(self._no_answer(result), result.fault)
+            return _Refused(self._no_response(result), result.fault)
         if isinstance(result, OAuthError):
             return _Refused(result, None)
         if request is not None or result is None:
@@ -204,7 +204,7 @@ class Exchange(Generic[Result]):
             ).with_advice(error.advice) from None
         raise error from None
 
-    def _no_answer(self, failure: Failure) -> OAuthError:
+    def _no_response(self, failure: Failure) -> OAuthError:
         return self._error_of(failure).with_advice(failure.advice)
 
     def _error_of(self, failure: Failure) -> OAuthError:

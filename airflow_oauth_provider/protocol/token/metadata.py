@@ -66,7 +66,7 @@ class Metadata:
             "scopes_supported": _listed(self.scopes),
         }
 
-    def notes(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         """Return what deserves a second look."""
         remarks = []
         if self.grant_types is not None and "client_credentials" not in self.grant_types:

@@ -35,7 +35,7 @@ class Granted:
     """A token, and what is worth a log line about it."""
 
     token: AccessToken
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -70,8 +70,8 @@ def read_token_response(
         scopes_stated=scopes is not None,
     )
     require_scopes(settings, token)
-    notes = tuple(_notes(settings, token, lifetime_stated=lifetime is not None))
-    return Granted(token, notes, tuple(_warnings(settings, response, token)))
+    remarks = tuple(_remarks(settings, token, lifetime_stated=lifetime is not None))
+    return Granted(token, remarks, tuple(_warnings(settings, response, token)))
 
 
 def success_statuses(settings: ClientSettings) -> frozenset[int]:
@@ -165,7 +165,7 @@ def _repeats(text: str, token: str) -> bool:
     return any(text[at : at + WINDOW] in token for at in range(len(text) - WINDOW + 1)) or token in text
 
 
-def _notes(settings: ClientSettings, token: AccessToken, *, lifetime_stated: bool) -> Iterator[str]:
+def _remarks(settings: ClientSettings, token: AccessToken, *, lifetime_stated: bool) -> Iterator[str]:
     requested = frozenset(settings.request.scope)
     missing = sorted(requested - token.scopes)
     if missing:

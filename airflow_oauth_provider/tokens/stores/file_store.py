@@ -205,10 +205,10 @@ class _FileLease:
             os.close(file)
 
 
-def _is_private(found: os.stat_result, is_kind: object) -> bool:
+def _is_private(status: os.stat_result, is_kind: object) -> bool:
     """Whether it is of that kind, our own, and open to nobody else."""
-    right_kind = callable(is_kind) and is_kind(found.st_mode)
-    return bool(right_kind and found.st_uid == os.geteuid() and not found.st_mode & 0o077)
+    right_kind = callable(is_kind) and is_kind(status.st_mode)
+    return bool(right_kind and status.st_uid == os.geteuid() and not status.st_mode & 0o077)
 
 
 def _opened_lock(name: str, folder: int) -> int:

@@ -30,8 +30,8 @@ class MemoryStore:
 
     def read(self, name: str) -> bytes | None:
         """Return an entry that is not over."""
-        found = self._entries.get(name)
-        return found[0] if found is not None and time.time() < found[1] else None
+        entry = self._entries.get(name)
+        return entry[0] if entry is not None and time.time() < entry[1] else None
 
     def write(self, name: str, data: bytes, *, until: float) -> None:
         """Keep an entry."""

@@ -52,7 +52,7 @@ def test_an_endless_header_is_read_to_8_kib() -> None:
 
 
 def test_the_first_bearer_counts() -> None:
-    found = of_scheme(parse_challenges(["Basic", 'Bearer realm="1"', 'Bearer realm="2"']), "bearer")
-    assert found is not None
-    assert found.parameters == {"realm": "1"}
+    bearer = of_scheme(parse_challenges(["Basic", 'Bearer realm="1"', 'Bearer realm="2"']), "bearer")
+    assert bearer is not None
+    assert bearer.parameters == {"realm": "1"}
     assert of_scheme(parse_challenges(["Basic"]), "bearer") is None

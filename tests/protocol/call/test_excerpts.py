@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_oauth_provider.protocol.call.excerpts import MAX_BODY, MAX_URL, shown_body, shown_url
+from airflow_oauth_provider.protocol.call.excerpts import MAX_BODY, MAX_URL, body_excerpt, url_excerpt
 from airflow_oauth_provider.protocol.redaction import Redactor
 
 SECRET = "s3cret-value-of-the-client"
@@ -10,7 +10,7 @@ SECRET = "s3cret-value-of-the-client"
 
 @pytest.mark.fault("F40")
 @pytest.mark.parametrize(
-    ("url", "shown"),
+    ("url", "expected"),
     [
         ("https://api.example/v1/orders", "https://api.example/v1/orders"),
         ("https://api.example/v1?page=2&key=abc", "https://api.example/v1?page=\u2026&key=\u2026"),
@@ -22,19 +22,19 @@ SECRET = "s3cret-value-of-the-client"
         ("https://[::1]:8443/x", "https://[::1]:8443/x"),
     ],
 )
-def test_an_address_is_shown_without_the_values_of_its_query(url: str, shown: str) -> None:
-    assert shown_url(url, Redactor([SECRET])) == shown
+def test_an_address_is_shown_without_the_values_of_its_query(url: str, expected: str) -> None:
+    assert url_excerpt(url, Redactor([SECRET])) == expected
 
 
 def test_a_long_address_is_cut() -> None:
-    shown = shown_url(f"https://api.example/{'x' * 5000}")
-    assert len(shown) == MAX_URL
-    assert shown.endswith("\u2026")
+    excerpt = url_excerpt(f"https://api.example/{'x' * 5000}")
+    assert len(excerpt) == MAX_URL
+    assert excerpt.endswith("\u2026")
 
 
 @pytest.mark.fault("F40")
 @pytest.mark.parametrize(
-    ("body", "content_type", "shown"),
+    ("body", "content_type", "expected"),
     [
         pytest.param(b"", "text/plain", None, id="empty"),
         pytest.param(b" \r\n", "text/plain", None, id="blank"),
@@ -66,26 +66,26 @@ def test_a_long_address_is_cut() -> None:
         ),
     ],
 )
-def test_what_is_shown_of_a_body(body: bytes, content_type: str, shown: str | None) -> None:
-    assert shown_body(body, content_type, Redactor([SECRET])) == shown
+def test_what_is_shown_of_a_body(body: bytes, content_type: str, expected: str | None) -> None:
+    assert body_excerpt(body, content_type, Redactor([SECRET])) == expected
 
 
 @pytest.mark.fault("F40")
 @pytest.mark.parametrize("letter", ["x", "\u00e4", "\U0001f600"])
 def test_of_a_long_body_two_kibibytes(letter: str) -> None:
-    shown = shown_body((letter * 100_000).encode(), "text/plain")
-    assert shown is not None
-    assert MAX_BODY - 8 <= len(shown.encode()) <= MAX_BODY
-    assert shown.endswith("\u2026")
+    excerpt = body_excerpt((letter * 100_000).encode(), "text/plain")
+    assert excerpt is not None
+    assert MAX_BODY - 8 <= len(excerpt.encode()) <= MAX_BODY
+    assert excerpt.endswith("\u2026")
 
 
 def test_no_part_of_a_secret_stands_where_a_body_is_cut() -> None:
     for start in range(MAX_BODY - 2 * len(SECRET), MAX_BODY + 10):
-        shown = shown_body(b"x" * start + SECRET.encode() + b"y" * 500, "text/plain", Redactor([SECRET]))
-        assert shown is not None
-        assert not any(SECRET[:length] in shown for length in (6, len(SECRET)))
+        excerpt = body_excerpt(b"x" * start + SECRET.encode() + b"y" * 500, "text/plain", Redactor([SECRET]))
+        assert excerpt is not None
+        assert not any(SECRET[:length] in excerpt for length in (6, len(SECRET)))
 
 
 def test_a_page_that_would_take_long_to_search() -> None:
     page = b"<html>" + b"<title " * 9000
-    assert shown_body(page, "text/html") == "a page"
+    assert body_excerpt(page, "text/html") == "a page"

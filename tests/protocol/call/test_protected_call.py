@@ -25,7 +25,7 @@ def to(location: str, status: int = 302) -> ResponseHead:
 
 
 def run(
-    *answers: ResponseHead,
+    *responses: ResponseHead,
     method: str = "GET",
     replayable: bool = True,
     refresh: frozenset[int] = frozenset({401}),
@@ -33,14 +33,14 @@ def run(
 ) -> list[SendCall | RenewToken | ReportRefusal]:
     """Return the effects of a call that meets *answers*; what is renewed needs none."""
     flow = protected_call(method, url, WHERE, refresh_on_status=refresh, replayable=replayable)
-    pending = list(answers)
+    pending = list(responses)
     effects = [next(flow)]
     while True:
-        answer = pending.pop(0) if isinstance(effects[-1], SendCall) else isinstance(effects[-1], RenewToken)
+        reply = pending.pop(0) if isinstance(effects[-1], SendCall) else isinstance(effects[-1], RenewToken)
         try:
-            effects.append(flow.send(answer))
+            effects.append(flow.send(reply))
         except StopIteration:
-            assert not pending, "the flow ended before the answers did"
+            assert not pending, "the flow ended before the responses did"
             return effects
 
 
@@ -146,7 +146,7 @@ class TestRedirects:
         assert len(run(to("https://storage.example/x"), ResponseHead(401))) == 2
 
     @pytest.mark.parametrize(
-        "answers, arguments, words",
+        "responses, arguments, words",
         [
             pytest.param([to("http://api.example/x")], {}, "https", id="to-http[R15]"),
             pytest.param([to("HTTP://API.example/x")], {}, "https", id="to-HTTP[R15]"),
@@ -164,9 +164,9 @@ class TestRedirects:
             ),
         ],
     )
-    def test_not_followed(self, answers: list[ResponseHead], arguments: Any, words: str) -> None:
+    def test_not_followed(self, responses: list[ResponseHead], arguments: Any, words: str) -> None:
         with pytest.raises(ResourceError, match=words) as caught:
-            run(*answers, **arguments)
+            run(*responses, **arguments)
         assert caught.value.status in {302, 303, 307}
         assert not caught.value.retryable
 

@@ -17,7 +17,7 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.secret import Secret
-from tests.support.builders import NOW, SECRET, Run, answer, settings, token_answer
+from tests.support.builders import NOW, SECRET, Run, http_response, settings, token_response
 
 JWT_SECRET = Secret("0123456789abcdef0123456789abcdef")
 
@@ -27,7 +27,7 @@ def failed(fault: Fault) -> Failure:
 
 
 def error(code: str, status: int = 400, **members: Any) -> HttpResponse:
-    return answer({"error": code, **members}, status)
+    return http_response({"error": code, **members}, status)
 
 
 def refused(*results: HttpResponse | Failure, **changes: Any) -> tuple[OAuthError, Run]:
@@ -39,7 +39,7 @@ def refused(*results: HttpResponse | Failure, **changes: Any) -> tuple[OAuthErro
 
 
 def test_a_token_at_once() -> None:
-    run = Run(settings(), [token_answer()])
+    run = Run(settings(), [token_response()])
     assert run.finish().token.value == "tok-1"
     assert len(run.sent) == 1
     assert run.sleeps == []
@@ -48,7 +48,7 @@ def test_a_token_at_once() -> None:
 @pytest.mark.fault("K10")
 def test_the_lifetime_counts_from_before_the_request() -> None:
     token = (
-        Run(settings(retry={"max_wait": 60}, network=settings().network), [token_answer()], takes=12)
+        Run(settings(retry={"max_wait": 60}, network=settings().network), [token_response()], takes=12)
         .finish()
         .token
     )
@@ -59,7 +59,7 @@ def test_the_lifetime_counts_from_before_the_request() -> None:
     "result",
     [
         *(
-            pytest.param(answer({}, status), id=f"{status}{tag}")
+            pytest.param(http_response({}, status), id=f"{status}{tag}")
             for status, tag in [
                 (408, "[H18]"),
                 (425, "[H20]"),
@@ -83,7 +83,7 @@ def test_the_lifetime_counts_from_before_the_request() -> None:
     ],
 )
 def test_passing_failures_are_retried(result: HttpResponse | Failure) -> None:
-    run = Run(settings(), [result, token_answer()])
+    run = Run(settings(), [result, token_response()])
     assert run.finish().token.value == "tok-1"
     assert len(run.sent) == 2
 
@@ -94,7 +94,9 @@ def test_passing_failures_are_retried(result: HttpResponse | Failure) -> None:
         pytest.param(error("invalid_request"), TokenEndpointError, id="invalid_request[H06]"),
         pytest.param(error("invalid_client", 401), InvalidClientError, id="401[H07]"),
         pytest.param(error("invalid_client", 400), InvalidClientError, id="400[H08]"),
-        pytest.param(answer(b"", 401, content_type=""), TokenEndpointError, id="401-without-body[H09]"),
+        pytest.param(
+            http_response(b"", 401, content_type=""), TokenEndpointError, id="401-without-body[H09]"
+        ),
         *(
             pytest.param(error(code), TokenEndpointError, id=f"{code}[H11]")
             for code in (
@@ -108,23 +110,27 @@ def test_passing_failures_are_retried(result: HttpResponse | Failure) -> None:
             )
         ),
         pytest.param(error("something_else"), TokenEndpointError, id="unknown[H15]"),
-        pytest.param(answer(b"<html>", 403, content_type="text/html"), TokenEndpointError, id="403[H16]"),
-        pytest.param(answer(b"", 404), TokenEndpointError, id="404"),
-        pytest.param(answer(b"", 407), TokenEndpointError, id="407"),
+        pytest.param(
+            http_response(b"<html>", 403, content_type="text/html"), TokenEndpointError, id="403[H16]"
+        ),
+        pytest.param(http_response(b"", 404), TokenEndpointError, id="404"),
+        pytest.param(http_response(b"", 407), TokenEndpointError, id="407"),
         *(
             pytest.param(
-                answer(b"", status, location="https://elsewhere.example"),
+                http_response(b"", status, location="https://elsewhere.example"),
                 TokenResponseError,
                 id=f"{status}[H01]",
             )
             for status in (301, 302, 303, 307, 308)
         ),
         *(
-            pytest.param(token_answer().__class__(status, (), b"{}"), TokenResponseError, id=f"{status}[H38]")
+            pytest.param(
+                token_response().__class__(status, (), b"{}"), TokenResponseError, id=f"{status}[H38]"
+            )
             for status in (201, 202, 204, 206)
         ),
-        pytest.param(answer(b"", 101), TokenResponseError, id="101[N37]"),
-        pytest.param(answer(b"<html>"), TokenResponseError, id="html[H33]"),
+        pytest.param(http_response(b"", 101), TokenResponseError, id="101[N37]"),
+        pytest.param(http_response(b"<html>"), TokenResponseError, id="html[H33]"),
         pytest.param(failed(Fault.TLS_CERTIFICATE), TransportError, id="certificate[N15][N17]"),
         pytest.param(failed(Fault.TLS), TransportError, id="TLS[N19]"),
         pytest.param(failed(Fault.PROXY_REFUSED), ConfigurationError, id="proxy[N27]"),
@@ -133,24 +139,24 @@ def test_passing_failures_are_retried(result: HttpResponse | Failure) -> None:
     ],
 )
 def test_final_failures_cost_one_request(result: HttpResponse | Failure, kind: type[OAuthError]) -> None:
-    found, run = refused(result)
-    assert type(found) is kind
-    assert not found.retryable
+    failure, run = refused(result)
+    assert type(failure) is kind
+    assert not failure.retryable
     assert len(run.sent) == 1
-    if isinstance(found, TokenEndpointError) and isinstance(result, HttpResponse):
-        assert found.status == result.status
+    if isinstance(failure, TokenEndpointError) and isinstance(result, HttpResponse):
+        assert failure.status == result.status
 
 
 class TestTheBudget:
     """The numbers that are promised."""
 
     def test_503_for_ever(self) -> None:
-        found, run = refused(answer({}, 503))
+        failure, run = refused(http_response({}, 503))
         assert len(run.sent) == 4
         assert run.sleeps == [0.5, 2.0, 8.0], "the middle of 0-1, 0-4 and 0-16 s"
         assert 10 < run.elapsed < 12
-        assert isinstance(found, TokenEndpointError)
-        assert found.retryable
+        assert isinstance(failure, TokenEndpointError)
+        assert failure.retryable
 
     def test_a_silent_server(self) -> None:
         run = Run(settings(), [failed(Fault.TIMEOUT)], takes=1000)
@@ -183,16 +189,16 @@ class TestTheBudget:
 
     @pytest.mark.parametrize("attempts", [0, 1, 10])
     def test_max_retry_attempts(self, attempts: int) -> None:
-        _, run = refused(answer({}, 503), retry={"max_attempts": attempts, "max_wait": 3600})
+        _, run = refused(http_response({}, 503), retry={"max_attempts": attempts, "max_wait": 3600})
         assert len(run.sent) == attempts + 1
         assert all(0 <= pause <= 20 for pause in run.sleeps)
 
     def test_a_wait_of_half_a_second(self) -> None:
-        _, run = refused(answer({}, 503), retry={"max_wait": 0.5})
+        _, run = refused(http_response({}, 503), retry={"max_wait": 0.5})
         assert len(run.sent) == 1
 
     @pytest.mark.parametrize(
-        "result", [pytest.param(failed(Fault.DNS), id="DNS"), pytest.param(answer({}, 421), id="421")]
+        "result", [pytest.param(failed(Fault.DNS), id="DNS"), pytest.param(http_response({}, 421), id="421")]
     )
     def test_once_more_is_enough(self, result: Any) -> None:
         _, run = refused(result)
@@ -200,7 +206,7 @@ class TestTheBudget:
 
     @pytest.mark.fault("K06")
     def test_a_delay_is_never_negative(self) -> None:
-        run = Run(settings(), [answer({}, 503)], chance=0.0)
+        run = Run(settings(), [http_response({}, 503)], chance=0.0)
         with pytest.raises(TokenEndpointError):
             run.finish()
         assert all(pause >= 0 for pause in run.sleeps)
@@ -212,21 +218,21 @@ class TestRetryAfter:
     @pytest.mark.parametrize("chance, pause", [(0.0, 10.0), (0.5, 10.5), (0.999, 10.999)])
     @pytest.mark.fault("H22")
     def test_inside_the_budget(self, chance: float, pause: float) -> None:
-        run = Run(settings(), [answer({}, 429, retry_after="10"), token_answer()], chance=chance)
+        run = Run(settings(), [http_response({}, 429, retry_after="10"), token_response()], chance=chance)
         run.finish()
         assert run.sleeps == [pytest.approx(pause)]
 
     def test_beyond_the_budget_at_once(self) -> None:
-        found, run = refused(answer({}, 429, retry_after="120"))
-        assert isinstance(found, TokenEndpointError)
-        assert found.retry_after == 120
+        failure, run = refused(http_response({}, 429, retry_after="120"))
+        assert isinstance(failure, TokenEndpointError)
+        assert failure.retry_after == 120
         assert len(run.sent) == 1
         assert run.elapsed < 1
 
     def test_the_other_spelling(self) -> None:
-        found, _ = refused(answer({}, 503, x_retry_after="300"))
-        assert isinstance(found, TokenEndpointError)
-        assert found.retry_after == 300
+        failure, _ = refused(http_response({}, 503, x_retry_after="300"))
+        assert isinstance(failure, TokenEndpointError)
+        assert failure.retry_after == 300
 
 
 class TestClocks:
@@ -235,8 +241,8 @@ class TestClocks:
     AHEAD = "Tue, 14 Nov 2023 22:18:20 GMT"  # 300 s after NOW
 
     def run(self, date: str | None, *, method: str = "client_secret_jwt") -> Run:
-        refusal = answer({"error": "invalid_client"}, 401, **({"date": date} if date else {}))
-        return Run(settings(auth_method=method, client_secret=JWT_SECRET), [refusal, token_answer()])
+        refusal = http_response({"error": "invalid_client"}, 401, **({"date": date} if date else {}))
+        return Run(settings(auth_method=method, client_secret=JWT_SECRET), [refusal, token_response()])
 
     @pytest.mark.fault("K07")
     def test_with_the_servers_time(self) -> None:
@@ -254,7 +260,7 @@ class TestClocks:
     def test_once_only(self) -> None:
         run = Run(
             settings(auth_method="client_secret_jwt", client_secret=JWT_SECRET),
-            [answer({"error": "invalid_client"}, 401, date=self.AHEAD)],
+            [http_response({"error": "invalid_client"}, 401, date=self.AHEAD)],
         )
         with pytest.raises(InvalidClientError):
             run.finish()
@@ -264,18 +270,20 @@ class TestClocks:
     @pytest.mark.parametrize(
         "refusal",
         [
-            pytest.param(answer(b"", 403, date=AHEAD), id="403-empty"),
-            pytest.param(answer(b"", 401, date=AHEAD), id="401-empty"),
-            pytest.param(answer(b"", 400, date=AHEAD), id="400-empty"),
-            pytest.param(answer(b"<html>", 403, content_type="text/html", date=AHEAD), id="403-page"),
-            pytest.param(answer({"error": "invalid_request"}, 400, date=AHEAD), id="invalid_request"),
-            pytest.param(answer({"error": "unauthorized_client"}, 400, date=AHEAD), id="unauthorized_client"),
-            pytest.param(answer({"ErrorCode": "invalid"}, 401, date=AHEAD), id="another-shape"),
+            pytest.param(http_response(b"", 403, date=AHEAD), id="403-empty"),
+            pytest.param(http_response(b"", 401, date=AHEAD), id="401-empty"),
+            pytest.param(http_response(b"", 400, date=AHEAD), id="400-empty"),
+            pytest.param(http_response(b"<html>", 403, content_type="text/html", date=AHEAD), id="403-page"),
+            pytest.param(http_response({"error": "invalid_request"}, 400, date=AHEAD), id="invalid_request"),
+            pytest.param(
+                http_response({"error": "unauthorized_client"}, 400, date=AHEAD), id="unauthorized_client"
+            ),
+            pytest.param(http_response({"ErrorCode": "invalid"}, 401, date=AHEAD), id="another-shape"),
         ],
     )
     def test_however_the_server_refuses(self, refusal: HttpResponse) -> None:
         given = settings(auth_method="client_secret_jwt", client_secret=JWT_SECRET, retry={"max_attempts": 0})
-        run = Run(given, [refusal, token_answer()])
+        run = Run(given, [refusal, token_response()])
         assert run.finish().token.value == "tok-1"
         assert (len(run.sent), run.sleeps) == (2, [])
         again = Run(given, [refusal])
@@ -307,7 +315,7 @@ def test_a_new_assertion_for_every_attempt() -> None:
     numbers = iter(range(100))
     run = Run(
         settings(auth_method="client_secret_jwt", client_secret=JWT_SECRET),
-        [answer({}, 503), answer({}, 503), token_answer()],
+        [http_response({}, 503), http_response({}, 503), token_response()],
         entropy=lambda size: bytes([next(numbers)]) * size,
     )
     run.finish()
@@ -316,7 +324,7 @@ def test_a_new_assertion_for_every_attempt() -> None:
 
 def test_echoed_secrets_are_redacted() -> None:
     text = f"secret {SECRET} is wrong"
-    found, _ = refused(error("invalid_client", 401, error_description=text))
-    assert isinstance(found, TokenEndpointError)
-    assert found.description == "secret *** is wrong"
-    assert SECRET not in str(found)
+    failure, _ = refused(error("invalid_client", 401, error_description=text))
+    assert isinstance(failure, TokenEndpointError)
+    assert failure.description == "secret *** is wrong"
+    assert SECRET not in str(failure)

@@ -12,14 +12,14 @@ from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import Issuer
 from airflow_oauth_provider.protocol.token.errors import read_error
 from airflow_oauth_provider.protocol.urls import parse_url
-from tests.support.builders import answer, settings
+from tests.support.builders import http_response, settings
 
 ISSUER = Issuer(parse_url("https://idp.example/tenant"), "https://idp.example/tenant")
 JWT_SECRET = Secret("0123456789abcdef0123456789abcdef")
 
 
 def refusal(code: str | None, status: int, **changes: Any) -> TokenEndpointError:
-    body = answer({"error": code} if code else b"", status)
+    body = http_response({"error": code} if code else b"", status)
     given = settings(**changes)
     return read_error(given, body, retry_after=None, redactor=NOTHING)
 

@@ -30,15 +30,15 @@ def document(**changes: Any) -> HttpResponse:
     return HttpResponse(200, (("content-type", "application/json"),), json.dumps(members).encode())
 
 
-def run(*answers: HttpResponse | Failure, issuer: str = ISSUER, patterns: tuple[str, ...] = ()) -> Metadata:
+def run(*responses: HttpResponse | Failure, issuer: str = ISSUER, patterns: tuple[str, ...] = ()) -> Metadata:
     flow = discovery(issuer, patterns, deadline=20.0)
     next(flow)
     try:
-        for answer in answers:
-            flow.send(Outcome(Moment(0.0, 0.0), answer))
+        for response in responses:
+            flow.send(Outcome(Moment(0.0, 0.0), response))
     except StopIteration as end:
-        found: Metadata = end.value
-        return found
+        metadata: Metadata = end.value
+        return metadata
     raise AssertionError("it asks for more")
 
 
@@ -62,28 +62,28 @@ class TestFound:
     """What is read of a document."""
 
     def test_in_the_first_place(self) -> None:
-        found = run(document())
-        assert str(found.token_endpoint) == "https://idp.example/token"
-        assert found.auth_methods == ("client_secret_basic", "private_key_jwt")
-        assert found.notes() == ()
-        assert found.report()["found_at"] == well_known_urls(ISSUER)[0]
+        metadata = run(document())
+        assert str(metadata.token_endpoint) == "https://idp.example/token"
+        assert metadata.auth_methods == ("client_secret_basic", "private_key_jwt")
+        assert metadata.remarks() == ()
+        assert metadata.report()["found_at"] == well_known_urls(ISSUER)[0]
 
     def test_in_the_second_place(self) -> None:
         assert run(NOT_FOUND, document()).url == well_known_urls(ISSUER)[1]
 
     def test_aliases_for_certificates(self) -> None:
         aliases = {"token_endpoint": "https://mtls.idp.example/token"}
-        found = run(document(mtls_endpoint_aliases=aliases))
-        assert found.report()["mtls_token_endpoint"] == "https://mtls.idp.example/token"
+        metadata = run(document(mtls_endpoint_aliases=aliases))
+        assert metadata.report()["mtls_token_endpoint"] == "https://mtls.idp.example/token"
 
     def test_a_missing_grant_is_a_note_only(self) -> None:
-        found = run(document(grant_types_supported=["implicit"]))
-        assert "client_credentials" in found.notes()[0]
+        metadata = run(document(grant_types_supported=["implicit"]))
+        assert "client_credentials" in metadata.remarks()[0]
 
     def test_what_is_not_needed_may_be_anything(self) -> None:
-        found = run(document(scopes_supported="read", grant_types_supported=[1, "\x1b[31mred"]))
-        assert found.scopes is None
-        assert found.grant_types == ("[31mred",)
+        metadata = run(document(scopes_supported="read", grant_types_supported=[1, "\x1b[31mred"]))
+        assert metadata.scopes is None
+        assert metadata.grant_types == ("[31mred",)
 
 
 BAD: list[Any] = [
@@ -105,13 +105,13 @@ BAD: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("answer, reason", BAD)
-def test_nothing_of_a_bad_document_is_used(answer: HttpResponse | Failure, reason: str) -> None:
+@pytest.mark.parametrize("response, reason", BAD)
+def test_nothing_of_a_bad_document_is_used(response: HttpResponse | Failure, reason: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        run(answer, NOT_FOUND)
+        run(response, NOT_FOUND)
     assert caught.value.field == "issuer"
     assert reason in str(caught.value)
-    assert run(answer, document()).issuer == ISSUER, "the other place is tried"
+    assert run(response, document()).issuer == ISSUER, "the other place is tried"
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,14 @@ import pytest
 from airflow_oauth_provider.exceptions import InvalidClientError, TokenEndpointError
 from airflow_oauth_provider.protocol.redaction import redactor_of
 from airflow_oauth_provider.protocol.token.errors import RETRYABLE_STATUSES, read_error
-from tests.support.builders import SECRET, answer, settings
+from tests.support.builders import SECRET, http_response, settings
 
 
 def refused(body: Any, status: int = 400, *, retry_after: float | None = None) -> TokenEndpointError:
     given = settings()
-    return read_error(given, answer(body, status), retry_after=retry_after, redactor=redactor_of(given))
+    return read_error(
+        given, http_response(body, status), retry_after=retry_after, redactor=redactor_of(given)
+    )
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 200])

@@ -18,7 +18,7 @@ from airflow_oauth_provider.protocol.token.introspection import (
 )
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.protocol.urls import parse_url
-from tests.support.builders import NOW, SECRET, answer, settings
+from tests.support.builders import NOW, SECRET, http_response, settings
 
 TOKEN = "2YotnFZFEjr1zCsicMWpAA"
 HERE = parse_url("https://idp.example/introspect?tenant=emea")
@@ -29,7 +29,7 @@ def read(body: Any, **headers: Any) -> Introspection:
     given = settings()
     return read_introspection(
         given,
-        answer(body, **headers),
+        http_response(body, **headers),
         endpoint=INTROSPECTION.at(HERE),
         redactor=redactor_of(given, TOKEN),
     )

@@ -40,8 +40,8 @@ def test_what_is_read() -> None:
     assert report["introspection_endpoint"] == "https://idp.example/introspect"
     assert report["mtls_token_endpoint"] == "https://mtls.idp.example/token"
     assert "jwks_uri" not in report
-    assert len(metadata.notes()) == 1
-    assert read(grant_types_supported=None).notes() == ()
+    assert len(metadata.remarks()) == 1
+    assert read(grant_types_supported=None).remarks() == ()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every way in which an answer can be right, odd or wrong (RFC 6749 §5)."""
+"""Every way in which a response can be right, odd or wrong (RFC 6749 §5)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_oauth_provider.protocol.access_token import TokenState, scopes_text
 from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.settings import ResponseSettings
 from airflow_oauth_provider.protocol.token.response import Granted, read_token_response, success_statuses
-from tests.support.builders import NOW, SECRET, answer, settings, token_answer
+from tests.support.builders import NOW, SECRET, http_response, settings, token_response
 
 TOKEN = b'{"access_token":"tok-1","token_type":"Bearer"'
 
@@ -39,26 +39,26 @@ def read(given: HttpResponse, **changes: Any) -> Granted:
 @pytest.mark.parametrize(
     "given",
     [
-        pytest.param(answer({"token_type": "Bearer"}), id="missing[T01]"),
-        *(pytest.param(token_answer(access_token=value), id=f"{name}[T02]") for name, value in NO_TOKENS),
+        pytest.param(http_response({"token_type": "Bearer"}), id="missing[T01]"),
+        *(pytest.param(token_response(access_token=value), id=f"{name}[T02]") for name, value in NO_TOKENS),
         *(
-            pytest.param(token_answer(access_token=f"abc{character}def"), id=f"{name}[T04]")
+            pytest.param(token_response(access_token=f"abc{character}def"), id=f"{name}[T04]")
             for name, character in [("CR", "\r"), ("LF", "\n"), ("NUL", "\0"), ("tab", "\t")]
         ),
         *(
-            pytest.param(token_answer(access_token=f"abc{character}def"), id=f"{name}[T06]")
+            pytest.param(token_response(access_token=f"abc{character}def"), id=f"{name}[T06]")
             for name, character in [("space", " "), ("quote", '"'), ("backslash", "\\"), ("umlaut", "ü")]
         ),
         *(
-            pytest.param(token_answer(token_type=value), id=f"type-{value or 'empty'}[T11]")
+            pytest.param(token_response(token_type=value), id=f"type-{value or 'empty'}[T11]")
             for value in ("MAC", "N_A", "pop", "")
         ),
-        pytest.param(token_answer(token_type=["Bearer"]), id="type-list[T12]"),
-        pytest.param(token_answer(token_type=None), id="type-null[T12]"),
-        pytest.param(token_answer(token_type="DPoP"), id="type-DPoP[T14]"),
-        pytest.param(token_answer(expires_in=-1), id="negative[T19]"),
+        pytest.param(token_response(token_type=["Bearer"]), id="type-list[T12]"),
+        pytest.param(token_response(token_type=None), id="type-null[T12]"),
+        pytest.param(token_response(token_type="DPoP"), id="type-DPoP[T14]"),
+        pytest.param(token_response(expires_in=-1), id="negative[T19]"),
         *(
-            pytest.param(token_answer(expires_in=value), id=f"expires-{name}[T20]")
+            pytest.param(token_response(expires_in=value), id=f"expires-{name}[T20]")
             for name, value in [
                 ("true", True),
                 ("false", False),
@@ -71,42 +71,46 @@ def read(given: HttpResponse, **changes: Any) -> Granted:
             ]
         ),
         *(
-            pytest.param(token_answer(scope=value), id=f"scope-{name}[T27][F72]")
+            pytest.param(token_response(scope=value), id=f"scope-{name}[T27][F72]")
             for name, value in [("number-in-list", ["read", 7]), ("object", {"read": True}), ("number", 7)]
         ),
         *(
-            pytest.param(token_answer(expires_in=value), id=f"expires-{value}[F72]")
+            pytest.param(token_response(expires_in=value), id=f"expires-{value}[F72]")
             for value in ("3599.5.1", ".", "3599,5", "1e3", "+60", "-0.5")
         ),
-        pytest.param(token_answer(expires_in=-(10**400)), id="negative-401-digits[F12]"),
-        pytest.param(token_answer(access_token="a" * (16 * 1024 + 1)), id="more-than-16-KiB[F28][T08]"),
-        pytest.param(token_answer(access_token=SECRET), id="is-the-secret[T32]"),
-        pytest.param(token_answer(access_token="my-client"), id="is-the-client-id[T32]"),
-        pytest.param(answer(b"<html>sign in</html>", content_type="text/html"), id="html[H33]"),
-        pytest.param(answer(b""), id="nothing"),
-        pytest.param(answer(b'{"access_token":"tok-1","token_ty'), id="truncated[H47][N05]"),
+        pytest.param(token_response(expires_in=-(10**400)), id="negative-401-digits[F12]"),
+        pytest.param(token_response(access_token="a" * (16 * 1024 + 1)), id="more-than-16-KiB[F28][T08]"),
+        pytest.param(token_response(access_token=SECRET), id="is-the-secret[T32]"),
+        pytest.param(token_response(access_token="my-client"), id="is-the-client-id[T32]"),
+        pytest.param(http_response(b"<html>sign in</html>", content_type="text/html"), id="html[H33]"),
+        pytest.param(http_response(b""), id="nothing"),
+        pytest.param(http_response(b'{"access_token":"tok-1","token_ty'), id="truncated[H47][N05]"),
         *(
-            pytest.param(answer(body), id=f"{name}[H49]")
+            pytest.param(http_response(body), id=f"{name}[H49]")
             for name, body in [("list", b"[]"), ("string", b'"x"'), ("null", b"null"), ("number", b"7")]
         ),
-        pytest.param(answer(TOKEN + b',"access_token":"tok-2"}'), id="duplicate[H50]"),
-        pytest.param(answer(TOKEN + b',"x":NaN}'), id="NaN[H51]"),
-        pytest.param(answer(TOKEN + b',"x":-Infinity}'), id="Infinity[H51]"),
-        pytest.param(answer(TOKEN + b',"expires_in":1e400}'), id="overflow[H51]"),
+        pytest.param(http_response(TOKEN + b',"access_token":"tok-2"}'), id="duplicate[H50]"),
+        pytest.param(http_response(TOKEN + b',"x":NaN}'), id="NaN[H51]"),
+        pytest.param(http_response(TOKEN + b',"x":-Infinity}'), id="Infinity[H51]"),
+        pytest.param(http_response(TOKEN + b',"expires_in":1e400}'), id="overflow[H51]"),
         pytest.param(
-            answer(TOKEN + b',"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), id="100000-deep[H52]"
+            http_response(TOKEN + b',"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), id="100000-deep[H52]"
         ),
-        pytest.param(answer(TOKEN + b',"x":' + b"[" * 33 + b"]" * 33 + b"}"), id="34-deep[H52]"),
-        pytest.param(answer(TOKEN + b',"x":' + b"9" * 5000 + b"}"), id="5000-digits[H53]"),
-        pytest.param(answer((TOKEN + b"}").decode().encode("utf-16")), id="utf-16[H55]"),
-        pytest.param(answer((TOKEN + b"}").decode().encode("utf-32")), id="utf-32[H55]"),
+        pytest.param(http_response(TOKEN + b',"x":' + b"[" * 33 + b"]" * 33 + b"}"), id="34-deep[H52]"),
+        pytest.param(http_response(TOKEN + b',"x":' + b"9" * 5000 + b"}"), id="5000-digits[H53]"),
+        pytest.param(http_response((TOKEN + b"}").decode().encode("utf-16")), id="utf-16[H55]"),
+        pytest.param(http_response((TOKEN + b"}").decode().encode("utf-32")), id="utf-32[H55]"),
         pytest.param(
-            answer(TOKEN + b',"x":"\xe9"}', content_type="application/json; charset=iso-8859-1"),
+            http_response(TOKEN + b',"x":"\xe9"}', content_type="application/json; charset=iso-8859-1"),
             id="latin-1[H56]",
         ),
-        pytest.param(answer(b'{"access_token":"a\\ud800b","token_type":"Bearer"}'), id="surrogate[H57]"),
-        pytest.param(answer(b'{"access_token":"a\\u0000b","token_type":"Bearer"}'), id="NUL-escape[H57]"),
-        pytest.param(answer(TOKEN + b"}", content_encoding="gzip"), id="gzip[H40][H42]"),
+        pytest.param(
+            http_response(b'{"access_token":"a\\ud800b","token_type":"Bearer"}'), id="surrogate[H57]"
+        ),
+        pytest.param(
+            http_response(b'{"access_token":"a\\u0000b","token_type":"Bearer"}'), id="NUL-escape[H57]"
+        ),
+        pytest.param(http_response(TOKEN + b"}", content_encoding="gzip"), id="gzip[H40][H42]"),
     ],
 )
 def test_no_token(given: HttpResponse) -> None:
@@ -139,25 +143,25 @@ def test_no_token(given: HttpResponse) -> None:
     ],
 )
 def test_lifetimes(members: dict[str, Any], lifetime: float) -> None:
-    token = read(token_answer(**members)).token
+    token = read(token_response(**members)).token
     assert token.expires_at == NOW + lifetime, "counted from before the request"
 
 
 @pytest.mark.fault("T17")
 def test_a_missing_lifetime_is_noted() -> None:
-    granted = read(answer({"access_token": "tok-1", "token_type": "bearer"}))
+    granted = read(http_response({"access_token": "tok-1", "token_type": "bearer"}))
     assert granted.token.lifetime == 300
-    assert "expires_in" in granted.notes[0]
+    assert "expires_in" in granted.remarks[0]
 
 
 @pytest.mark.fault("T18")
 def test_a_lifetime_of_zero_is_never_kept() -> None:
-    assert read(token_answer(expires_in=0)).token.state(NOW) is TokenState.EXPIRED
+    assert read(token_response(expires_in=0)).token.state(NOW) is TokenState.EXPIRED
 
 
 @pytest.mark.fault("T22")
 def test_a_short_life_has_a_short_margin() -> None:
-    token = read(token_answer(expires_in=5)).token
+    token = read(token_response(expires_in=5)).token
     assert token.mandatory_at == NOW + 4.5
 
 
@@ -172,7 +176,7 @@ def test_a_short_life_has_a_short_margin() -> None:
 )
 def test_accepted_with_a_warning(members: dict[str, Any], content_type: str, word: str) -> None:
     body = {"access_token": "tok-1", "token_type": "Bearer", "expires_in": 60, **members}
-    granted = read(answer(body, content_type=content_type))
+    granted = read(http_response(body, content_type=content_type))
     assert len(granted.warnings) == 1
     assert word in granted.warnings[0]
 
@@ -180,16 +184,18 @@ def test_accepted_with_a_warning(members: dict[str, Any], content_type: str, wor
 @pytest.mark.parametrize(
     "given",
     [
-        pytest.param(answer(b"\xef\xbb\xbf" + TOKEN + b"}"), id="BOM[H54]"),
-        pytest.param(token_answer(**{f"m{number}": number for number in range(500)}), id="500-members[T31]"),
-        pytest.param(token_answer(id_token="x.y.z"), id="id_token[T33]"),
-        pytest.param(token_answer(refresh_token="refresh-value"), id="refresh_token"),
-        pytest.param(token_answer(token_type="bearer"), id="lower-case"),
-        pytest.param(token_answer(token_type="BEARER"), id="upper-case"),
-        pytest.param(token_answer(token_type="BearerToken"), id="Apigee[F72]"),
-        pytest.param(token_answer(error="", error_description=""), id="empty-error[F72]"),
-        pytest.param(token_answer(error=None), id="null-error[F72]"),
-        pytest.param(answer(TOKEN + b',"x":' + b"[" * 31 + b"]" * 31 + b"}"), id="32-deep"),
+        pytest.param(http_response(b"\xef\xbb\xbf" + TOKEN + b"}"), id="BOM[H54]"),
+        pytest.param(
+            token_response(**{f"m{number}": number for number in range(500)}), id="500-members[T31]"
+        ),
+        pytest.param(token_response(id_token="x.y.z"), id="id_token[T33]"),
+        pytest.param(token_response(refresh_token="refresh-value"), id="refresh_token"),
+        pytest.param(token_response(token_type="bearer"), id="lower-case"),
+        pytest.param(token_response(token_type="BEARER"), id="upper-case"),
+        pytest.param(token_response(token_type="BearerToken"), id="Apigee[F72]"),
+        pytest.param(token_response(error="", error_description=""), id="empty-error[F72]"),
+        pytest.param(token_response(error=None), id="null-error[F72]"),
+        pytest.param(http_response(TOKEN + b',"x":' + b"[" * 31 + b"]" * 31 + b"}"), id="32-deep"),
     ],
 )
 def test_accepted(given: HttpResponse) -> None:
@@ -199,7 +205,7 @@ def test_accepted(given: HttpResponse) -> None:
     assert granted.warnings == ()
 
 
-WANTED: dict[str, Any] = {"request": {"scope": ("read", "write")}}
+READ_AND_WRITE: dict[str, Any] = {"request": {"scope": ("read", "write")}}
 
 
 class TestScope:
@@ -207,53 +213,53 @@ class TestScope:
 
     @pytest.mark.fault("F73")
     def test_missing_means_as_requested(self) -> None:
-        granted = read(token_answer(), **WANTED)
+        granted = read(token_response(), **READ_AND_WRITE)
         assert granted.token.scopes == {"read", "write"}
         assert not granted.token.scopes_stated
         assert scopes_text(granted.token) == "read write (as asked; the server did not say)"
-        assert granted.notes == (), "the log line has it"
+        assert granted.remarks == (), "the log line has it"
 
     @pytest.mark.fault("F73")
     def test_named_scopes_are_what_the_server_says(self) -> None:
-        granted = read(token_answer(scope="read write"), **WANTED)
+        granted = read(token_response(scope="read write"), **READ_AND_WRITE)
         assert granted.token.scopes_stated
         assert scopes_text(granted.token) == "read write"
-        assert granted.notes == ()
+        assert granted.remarks == ()
 
     @pytest.mark.fault("F73")
     def test_nothing_asked_and_nothing_said(self) -> None:
-        granted = read(token_answer())
-        assert (granted.notes, scopes_text(granted.token)) == ((), "")
+        granted = read(token_response())
+        assert (granted.remarks, scopes_text(granted.token)) == ((), "")
 
     @pytest.mark.parametrize("value", [["read", "write"], ["read write"], "read  write "])
     @pytest.mark.fault("F72")
     def test_a_list_of_scopes(self, value: Any) -> None:
-        assert read(token_answer(scope=value), **WANTED).token.scopes == {"read", "write"}
+        assert read(token_response(scope=value), **READ_AND_WRITE).token.scopes == {"read", "write"}
 
     @pytest.mark.fault("F28")
     def test_thirty_thousand_scopes_are_cut_where_they_are_shown(self) -> None:
         many = [f"scope-{number}" for number in range(30_000)]
-        granted = read(token_answer(scope="other"), request={"scope": tuple(many)})
-        assert len(granted.notes[0]) < 2200
-        granted = read(token_answer(scope=many))
+        granted = read(token_response(scope="other"), request={"scope": tuple(many)})
+        assert len(granted.remarks[0]) < 2200
+        granted = read(token_response(scope=many))
         assert len(granted.token.scopes) == 30_000
         assert len(scopes_text(granted.token)) == 2048
 
     @pytest.mark.fault("T25")
     def test_narrower_is_recorded_and_reported(self) -> None:
-        granted = read(token_answer(scope="read"), **WANTED)
+        granted = read(token_response(scope="read"), **READ_AND_WRITE)
         assert granted.token.scopes == {"read"}
-        assert "write" in granted.notes[0]
+        assert "write" in granted.remarks[0]
 
     @pytest.mark.fault("T25")
     def test_require_scopes_makes_it_an_error(self) -> None:
         with pytest.raises(InsufficientScopeError) as caught:
-            read(token_answer(scope="read"), **WANTED, api={"require_scopes": ("read", "write")})
+            read(token_response(scope="read"), **READ_AND_WRITE, api={"require_scopes": ("read", "write")})
         assert caught.value.scope == "write"
         assert not caught.value.retryable
 
     def test_wider_is_fine(self) -> None:
-        assert read(token_answer(scope="read write admin"), **WANTED).notes == ()
+        assert read(token_response(scope="read write admin"), **READ_AND_WRITE).remarks == ()
 
 
 class TestErrorIn200:
@@ -269,7 +275,7 @@ class TestErrorIn200:
     )
     def test_the_error_wins(self, members: dict[str, Any], kind: type[Exception]) -> None:
         with pytest.raises(kind) as caught:
-            read(token_answer(**members))
+            read(token_response(**members))
         assert isinstance(caught.value, TokenEndpointError)
         assert caught.value.status == 200
         assert "tok-1" not in json.dumps([str(caught.value), caught.value.description])
@@ -279,20 +285,20 @@ class TestErrorIn200:
 @pytest.mark.parametrize("body", [b"", b" \r\n"])
 def test_an_empty_answer_is_called_empty(body: bytes) -> None:
     with pytest.raises(TokenResponseError, match="its body is empty"):
-        read(answer(body))
+        read(http_response(body))
 
 
 @pytest.mark.fault("F28")
 def test_a_long_content_type_is_not_repeated() -> None:
     with pytest.raises(TokenResponseError) as caught:
-        read(answer(b"<html>", content_type=f"text/{'x' * 60_000}"))
+        read(http_response(b"<html>", content_type=f"text/{'x' * 60_000}"))
     assert len(str(caught.value)) < 300
 
 
 @pytest.mark.fault("F27")
 def test_the_error_of_the_parser_is_not_carried_along() -> None:
     with pytest.raises(TokenResponseError) as caught:
-        read(answer(TOKEN + b', "x": nul}'))
+        read(http_response(TOKEN + b', "x": nul}'))
     assert caught.value.__context__ is None
     assert caught.value.__cause__ is None
 
@@ -300,7 +306,7 @@ def test_the_error_of_the_parser_is_not_carried_along() -> None:
 @pytest.mark.fault("T23")
 def test_a_jwt_is_opaque() -> None:
     jwt = "eyJhbGciOiJub25lIn0.eyJleHAiOjF9.c2ln"
-    assert read(token_answer(access_token=jwt)).token.state(NOW) is TokenState.FRESH
+    assert read(token_response(access_token=jwt)).token.state(NOW) is TokenState.FRESH
 
 
 NESTED = ResponseSettings(
@@ -315,7 +321,7 @@ NESTED = ResponseSettings(
 
 def test_members_that_stand_elsewhere() -> None:
     until = "2023-11-14T22:23:20Z"  # ten minutes after NOW
-    response = answer({"data": [{"key": "tok-7", "until": until, "rights": ["read", "write"]}]})
+    response = http_response({"data": [{"key": "tok-7", "until": until, "rights": ["read", "write"]}]})
     token = read(response, response=NESTED).token
     assert (token.value, token.token_type, token.lifetime) == ("tok-7", "Bearer", 600)
     assert token.scopes == {"read", "write"}
@@ -323,7 +329,7 @@ def test_members_that_stand_elsewhere() -> None:
 
 def test_an_end_is_counted_on_the_servers_own_clock() -> None:
     body = {"data": [{"key": "tok-7", "until": "2023-11-14T23:23:20Z"}]}
-    response = answer(body, date="Tue, 14 Nov 2023 23:13:20 GMT")  # an hour ahead of ours
+    response = http_response(body, date="Tue, 14 Nov 2023 23:13:20 GMT")  # an hour ahead of ours
     assert read(response, response=NESTED).token.lifetime == 600
 
 
@@ -341,17 +347,17 @@ def test_an_end_is_counted_on_the_servers_own_clock() -> None:
 )
 def test_members_that_stand_elsewhere_are_read_as_strictly(body: Any, reason: str) -> None:
     with pytest.raises(TokenResponseError, match=reason):
-        read(answer(body), response=NESTED)
+        read(http_response(body), response=NESTED)
 
 
 def test_a_json_response_that_is_nested_too_deeply_is_none_wherever_the_token_is() -> None:
     deep = b'{"data":[{"key":"tok-1"}],"x":' + b"[" * 40 + b"]" * 40 + b"}"
     with pytest.raises(TokenResponseError, match="levels deep"):
-        read(answer(deep), response=NESTED)
+        read(http_response(deep), response=NESTED)
 
 
 def test_a_missing_type_is_tolerated_by_name_only() -> None:
-    untyped = answer({"access_token": "tok-1"})
+    untyped = http_response({"access_token": "tok-1"})
     with pytest.raises(TokenResponseError, match="token_type is missing"):
         read(untyped, response=ResponseSettings(tolerates=("created",)))
     assert read(untyped, response=ResponseSettings(tolerates=("untyped",))).token.token_type == "Bearer"

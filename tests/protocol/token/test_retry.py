@@ -59,7 +59,7 @@ def test_http_date() -> None:
 
 
 @pytest.mark.parametrize(
-    "retry, remaining, wanted, chance, seconds",
+    "retry, remaining, retry_after, chance, seconds",
     [
         (0, 60.0, None, 0.5, 0.5),
         (1, 60.0, None, 0.5, 2.0),
@@ -88,9 +88,9 @@ def test_http_date() -> None:
     ],
 )
 def test_delay(
-    retry: int, remaining: float, wanted: float | None, chance: float, seconds: float | None
+    retry: int, remaining: float, retry_after: float | None, chance: float, seconds: float | None
 ) -> None:
-    delay = delay_before_retry(retry, remaining=remaining, retry_after=wanted, random=lambda: chance)
+    delay = delay_before_retry(retry, remaining=remaining, retry_after=retry_after, random=lambda: chance)
     assert delay == pytest.approx(seconds) if seconds is not None else delay is None
 
 

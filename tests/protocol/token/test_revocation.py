@@ -12,7 +12,7 @@ from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.token.errors import read_error
 from airflow_oauth_provider.protocol.token.revocation import REVOCATION, revocation
 from airflow_oauth_provider.protocol.urls import parse_url
-from tests.support.builders import NOW, answer, settings
+from tests.support.builders import NOW, http_response, settings
 
 TOKEN = "2YotnFZFEjr1zCsicMWpAA"
 URL = parse_url("https://idp.example/revoke")
@@ -20,7 +20,7 @@ MESSAGE = revocation(settings(), URL, Secret(TOKEN), entropy=lambda size: b"\1" 
 
 
 def read(body: Any, **headers: Any) -> bool:
-    return MESSAGE.read(answer(body, **headers), Moment(NOW, 0.0), redactor_of(settings(), TOKEN))
+    return MESSAGE.read(http_response(body, **headers), Moment(NOW, 0.0), redactor_of(settings(), TOKEN))
 
 
 def test_the_request() -> None:
@@ -82,7 +82,7 @@ def test_an_error_with_200_is_that_error() -> None:
 def test_refusals_say_what_to_do(status: int, body: Any, advice: str) -> None:
     error = read_error(
         settings(),
-        answer(body, status),
+        http_response(body, status),
         retry_after=None,
         redactor=redactor_of(settings(), TOKEN),
         endpoint=REVOCATION.at(URL),

@@ -8,7 +8,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any, Self
 
-_ANSWERS = {b"DATA": b"354 go on", b"QUIT": b"221 bye"}
+_REPLIES = {b"DATA": b"354 go on", b"QUIT": b"221 bye"}
 
 
 class _Conversation(socketserver.StreamRequestHandler):
@@ -16,7 +16,7 @@ class _Conversation(socketserver.StreamRequestHandler):
         self._say(b"220 here")
         for line in self.rfile:
             command = line[:4].upper()
-            self._say(_ANSWERS.get(command, b"250 ok"))
+            self._say(_REPLIES.get(command, b"250 ok"))
             if command == b"QUIT":
                 return
             if command == b"DATA":

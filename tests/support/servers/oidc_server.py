@@ -68,14 +68,14 @@ class OidcServer:
     def introspect(self, token: str) -> dict[str, Any]:
         """Ask the server itself what a token is (RFC 7662)."""
         client = self.clients["basic"]
-        answer = requests.post(
+        response = requests.post(
             f"{self.issuer}/token/introspection",
             {"token": token},
             auth=(client.client_id, client.secret or ""),
             timeout=60,
         )
-        found: dict[str, Any] = answer.json()
-        return found
+        issued: dict[str, Any] = response.json()
+        return issued
 
     def _register(self) -> None:
         self._add("basic", "basic-client", "client_secret_basic", "basic-secret-value")

@@ -47,9 +47,9 @@ class RedisServer:
         for name, value in self._options.items():
             arguments += [f"--{name.replace('_', '-')}", value]
         self._process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(self._answers, "Redis to answer")
+        until(self._is_up, "Redis to answer")
 
-    def _answers(self) -> bool:
+    def _is_up(self) -> bool:
         try:
             return bool(self.client().ping())
         except OSError:

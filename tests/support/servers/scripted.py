@@ -41,7 +41,7 @@ class RecordedRequest:
         return parse_qs(self.body.decode(), keep_blank_values=True)
 
 
-class Answer(Protocol):
+class ScriptedResponse(Protocol):
     """What the server does with a request; true means that the connection stays open."""
 
     def play(self, connection: socket.socket, stopped: threading.Event) -> bool: ...
@@ -74,17 +74,17 @@ class Text:
 
 
 def Json(obj: Any, status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> Text:  # noqa: N802
-    """Answer with a JSON document."""
+    """ScriptedResponse with a JSON document."""
     return Text(status, json.dumps(obj), "application/json", headers)
 
 
 def Redirect(location: str, status: int = 302) -> Text:  # noqa: N802
-    """Answer with a redirect."""
+    """ScriptedResponse with a redirect."""
     return Text(status, "", "text/plain", [("Location", location)])
 
 
 def token_json(value: str = "tok-1", **more: Any) -> Text:
-    """Answer with a token; ``None`` leaves a member out."""
+    """ScriptedResponse with a token; ``None`` leaves a member out."""
     members = {"access_token": value, "token_type": "Bearer", "expires_in": 3600, **more}
     return Json({name: content for name, content in members.items() if content is not None})
 
@@ -148,14 +148,15 @@ class Silent:
 @dataclass(frozen=True)
 class Delay:
     seconds: float
-    answer: Answer
+    answer: ScriptedResponse
 
     def play(self, connection: socket.socket, stopped: threading.Event) -> bool:
         stopped.wait(self.seconds)
         return self.answer.play(connection, stopped)
 
 
-Script = Answer | Callable[[RecordedRequest], Answer]
+Answer = ScriptedResponse
+Script = ScriptedResponse | Callable[[RecordedRequest], ScriptedResponse]
 
 
 @dataclass
@@ -173,7 +174,7 @@ class ScriptedServer:
     connections: int = 0
 
     def __post_init__(self) -> None:
-        self._answers: list[Script] = [token_json()]
+        self._responses: list[Script] = [token_json()]
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._open: set[socket.socket] = set()
@@ -185,10 +186,10 @@ class ScriptedServer:
     def url(self) -> str:
         return f"{'https' if self.context else 'http'}://{self.host}:{self.port}"
 
-    def script(self, *answers: Script) -> None:
-        """Set the answers: one a request, the last for ever."""
+    def script(self, *responses: Script) -> None:
+        """Set the responses: one a request, the last for ever."""
         with self._lock:
-            self._answers = list(answers)
+            self._responses = list(responses)
 
     def __enter__(self) -> Self:
         self._start(self._accept)
@@ -275,10 +276,10 @@ class ScriptedServer:
             self.requests.append(request)
         return request
 
-    def _next(self, request: RecordedRequest) -> Answer:
+    def _next(self, request: RecordedRequest) -> ScriptedResponse:
         with self._lock:
-            answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        return answer(request) if callable(answer) and not hasattr(answer, "play") else answer
+            response = self._responses.pop(0) if len(self._responses) > 1 else self._responses[0]
+        return response(request) if callable(response) and not hasattr(response, "play") else response
 
 
 def _close_gently(connection: ssl.SSLSocket) -> None:
@@ -292,9 +293,9 @@ def _close_gently(connection: ssl.SSLSocket) -> None:
 
 
 def _read_chunks(reader: Any) -> bytes:
-    found = b""
+    data = b""
     while size := int(reader.readline(), 16):
-        found += reader.read(size)
+        data += reader.read(size)
         reader.readline()
     reader.readline()
-    return found
+    return data

@@ -76,7 +76,7 @@ class AirflowServer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop what was started and remove the home."""
         self._stop()
@@ -90,17 +90,17 @@ class AirflowServer:
     def token(self, user: str = "admin") -> str:
         """Return the user's JWT for the REST API, from Airflow's own login route."""
         if user not in self._tokens:
-            answer = self._session.post(
+            response = self._session.post(
                 f"{self.url}/auth/token",
                 json={"username": user, "password": self.password},
                 timeout=CALL_TIMEOUT,
             )
-            answer.raise_for_status()
-            self._tokens[user] = str(answer.json()["access_token"])
+            response.raise_for_status()
+            self._tokens[user] = str(response.json()["access_token"])
         return self._tokens[user]
 
     def call(self, method: str, path: str, *, user: str = "admin", body: object = None) -> requests.Response:
-        """Send one REST call below ``/api/v2`` and return the answer, whatever its status."""
+        """Send one REST call below ``/api/v2`` and return the response, whatever its status."""
         return self._session.request(
             method,
             f"{self.url}/api/v2{path}",
@@ -111,9 +111,9 @@ class AirflowServer:
 
     def connection(self, conn_id: str) -> dict[str, Any]:
         """Return a stored connection as the REST API shows it: secrets masked, ``extra`` already parsed."""
-        answer = self.call("GET", f"/connections/{conn_id}")
-        answer.raise_for_status()
-        stored: dict[str, Any] = answer.json()
+        response = self.call("GET", f"/connections/{conn_id}")
+        response.raise_for_status()
+        stored: dict[str, Any] = response.json()
         stored["extra"] = json.loads(stored["extra"] or "{}")
         return stored
 
@@ -132,9 +132,9 @@ class AirflowServer:
 
     def delete_connection(self, conn_id: str) -> None:
         """Remove a connection; one that does not exist is as good as removed."""
-        answer = self.call("DELETE", f"/connections/{conn_id}")
-        if answer.status_code != requests.codes.not_found:
-            answer.raise_for_status()
+        response = self.call("DELETE", f"/connections/{conn_id}")
+        if response.status_code != requests.codes.not_found:
+            response.raise_for_status()
 
     def patch_connection(self, conn_id: str, **fields: object) -> requests.Response:
         """Change only the named fields of a stored connection, as an administrator's script would."""
@@ -145,7 +145,7 @@ class AirflowServer:
         )
 
     def test_connection(self, conn_id: str, conn_type: str, **fields: object) -> requests.Response:
-        """Ask Airflow's Test route, as the Test button does, and return its answer."""
+        """Ask Airflow's Test route, as the Test button does, and return its response."""
         return self.call("POST", "/connections/test", body=_body(conn_id, conn_type, fields))
 
     def airflow(self, *arguments: str) -> str:
@@ -236,10 +236,10 @@ class AirflowServer:
 
     def _healthy(self) -> bool:
         try:
-            answer = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=5)
+            response = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=5)
         except requests.RequestException:
             return False
-        return answer.ok and answer.json()["metadatabase"]["status"] == "healthy"
+        return response.ok and response.json()["metadatabase"]["status"] == "healthy"
 
     def _fail(self, what: str) -> NoReturn:
         problem = f"airflow api-server {what}; its last output:\n{self.log()[-4000:]}"

@@ -40,14 +40,14 @@ def signed_in(airflow: AirflowServer) -> Iterator[Page]:
 @pytest.fixture
 def complaints(signed_in: Page) -> Iterator[list[str]]:
     """What the browser complains about in the page: nothing, in the end."""
-    found: list[str] = []
+    messages: list[str] = []
 
     def listen(message: Any) -> None:
         if message.type == "error":  # Airflow's frame brings about a warning of its own
-            found.append(message.text)
+            messages.append(message.text)
 
     signed_in.on("console", listen)
-    yield found
+    yield messages
     signed_in.remove_listener("console", listen)
 
 

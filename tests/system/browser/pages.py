@@ -288,7 +288,7 @@ def press_test(page: Page, address: str, conn_id: str) -> TestResult:
     The list is loaded afresh, so that no message of an earlier test can be taken for this one's.
     """
     open_connections(page, address)
-    with page.expect_response(lambda answer: answer.url.endswith("/connections/test")) as tested:
+    with page.expect_response(lambda response: response.url.endswith("/connections/test")) as tested:
         connection_row(page, conn_id).get_by_role("button", name="Test Connection").click()
     toast = page.locator("[data-scope=toast][data-part=root]").filter(has_text="Test Connection")
     title = toast.locator("[data-part=title]").inner_text()
@@ -324,5 +324,5 @@ def _text_control(row: Locator) -> Locator:
     return row.locator("input:not([type=hidden]), textarea").first
 
 
-def _is_saving(answer: Response) -> bool:
-    return "/api/v2/connections" in answer.url and answer.request.method in {"POST", "PATCH"}
+def _is_saving(response: Response) -> bool:
+    return "/api/v2/connections" in response.url and response.request.method in {"POST", "PATCH"}

@@ -131,7 +131,7 @@ def typed(entry: Field, stored: Any) -> pages.Value:
     return stored if isinstance(stored, bool | list) else str(stored)
 
 
-def shown(entry: Field, stored: Any) -> pages.Value:
+def displayed(entry: Field, stored: Any) -> pages.Value:
     """Return what an opened form shows for a stored value."""
     if entry.secret:
         return pages.MASK if stored else ""
@@ -193,7 +193,7 @@ def test_the_form_shows_every_field_in_its_section(form: pages.ConnectionForm) -
 def test_the_form_explains_every_field_and_starts_with_its_default(form: pages.ConnectionForm) -> None:
     for entry in FIELDS:
         assert form.help_text(entry.label) == entry.description
-        form.expect_value(entry.label, shown(entry, entry.default))
+        form.expect_value(entry.label, displayed(entry, entry.default))
         if entry.choices:
             assert form.options(entry.label) == list(entry.choices.values())
     for section in SECTIONS:
@@ -206,11 +206,11 @@ def test_a_form_that_is_ready_late_is_filled_in(airflow: AirflowServer, signed_i
     """As on a busy machine: Airflow tells the types when the form is open already."""
     page = signed_in
 
-    def answer_late(route: Any) -> None:
+    def respond_late(route: Any) -> None:
         page.wait_for_timeout(2000)
         route.continue_()
 
-    page.route("**/connections/hook_meta", answer_late)
+    page.route("**/connections/hook_meta", respond_late)
     pages.open_connections(page, airflow.url)
     form = pages.add_connection(page, CONN_ID, HOOK_NAME)
     fill_standard_fields(form, host="https://idp.example/token", login="client id", secret=SECRET)
@@ -240,7 +240,7 @@ def test_a_section_is_stored_as_typed_and_shown_again(
 
     again = pages.edit_connection(form.page, CONN_ID)
     for entry in of_section(section):
-        again.expect_value(entry.label, shown(entry, ours[entry.key]))
+        again.expect_value(entry.label, displayed(entry, ours[entry.key]))
     pages.screenshot(form.page, f"edit-{section}")
     again.expect_value(CLIENT_SECRET, pages.MASK)
     assert again.save() == 200
@@ -335,8 +335,8 @@ def test_the_test_route_needs_no_port(
     fill_client(form, oidc, client, secret=client.secret or "")
     form.save()
 
-    answer = airflow.test_connection(
+    response = airflow.test_connection(
         CONN_ID, CONNECTION_TYPE, host=oidc.token_url, login=client.client_id, password=pages.MASK
     )
 
-    assert answer.json()["status"] is True, answer.text
+    assert response.json()["status"] is True, response.text

@@ -132,15 +132,15 @@ def test_authorize_with_the_right_and_with_a_wrong_secret(
 
     row(frame, "wrong").get_by_role("link", name="wrong").click()
     expect(frame.get_by_role("heading", name="Last refusal")).to_be_visible()
-    shown = frame.locator("main").inner_text()
-    assert "invalid_client" in shown
-    assert "Check client id and secret" in shown
-    assert "HTTP 401" in shown
+    text = frame.locator("main").inner_text()
+    assert "invalid_client" in text
+    assert "Check client id and secret" in text
+    assert "HTTP 401" in text
     pages.screenshot(page, "servers-refused-details")
     frame.get_by_role("button", name="Authorize wrong").click()
     expect(frame.locator(".toast").last).to_contain_text("wrong: Not authorized: invalid_client")
-    shown = frame.locator("body").inner_text()
-    assert shown.count("Check client id and secret") == 1, "beside the refusal, and not in the message"
+    text = frame.locator("body").inner_text()
+    assert text.count("Check client id and secret") == 1, "beside the refusal, and not in the message"
     assert airflow.stored_connection("wrong") == before
     for secret in ("a wrong secret", str(client.secret)):
         assert secret not in frame.locator("html").inner_html() + airflow.log()
@@ -157,9 +157,9 @@ def test_details_tell_the_settings_without_secrets_and_the_token_can_be_forgotte
     assert path_of(frame) == f"{PREFIX}/connections/orders"
     frame.get_by_role("button", name="Authorize orders").click()
     expect(frame.locator("#results .badge").first).to_have_text("Authorized")
-    shown = frame.locator("main").inner_text()
+    details = frame.locator("main").inner_text()
     for text in ("Nightly", "Not granted", "Granted scopes\norders.read", "Secret post parameters\nset"):
-        assert text in shown
+        assert text in details
     assert "hidden-pin" not in frame.locator("html").inner_html()
     pages.screenshot(page, "servers-details")
     frame.get_by_role("button", name="Forget token: orders").click()

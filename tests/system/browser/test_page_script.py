@@ -156,10 +156,10 @@ def test_an_answer_that_is_not_the_pages(
     frame = opened(page, airflow)
     toasts = frame.locator(".toast.error")
 
-    def answer(route: Any) -> None:
+    def respond(route: Any) -> None:
         route.fulfill(status=status, content_type="text/html", body=body)
 
-    page.route("**/oauth2-servers/**", answer)
+    page.route("**/oauth2-servers/**", respond)
     try:
         frame.locator("#search").type("o")
         expect(toasts).to_have_count(1)

@@ -172,7 +172,7 @@ def wait_for_tasks(database: str, tasks: int) -> dict[str, int]:
     """Wait until all tasks have ended; tell the progress."""
     import psycopg2
 
-    ends_at, told = time.monotonic() + DEADLINE, -1
+    ends_at, reported = time.monotonic() + DEADLINE, -1
     while time.monotonic() < ends_at:
         connection = psycopg2.connect(f"postgresql://{database}")
         try:
@@ -182,8 +182,8 @@ def wait_for_tasks(database: str, tasks: int) -> dict[str, int]:
         finally:
             connection.close()
         ended = states.get("success", 0) + states.get("failed", 0)
-        if ended // 20 != told:
-            told = ended // 20
+        if ended // 20 != reported:
+            reported = ended // 20
             print(f"  {ended} of {tasks} tasks have ended", flush=True)
         if ended >= tasks:
             return states
