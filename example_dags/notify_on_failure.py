@@ -10,7 +10,7 @@ from airflow.sdk import dag, task
 
 from airflow_oauth_provider.notifications.oauth2 import OAuth2HttpNotifier
 
-tell = OAuth2HttpNotifier(
+notifier = OAuth2HttpNotifier(
     oauth2_conn_id="orders_api",
     endpoint="orders",
     json={"article": "{{ ti.task_id }}", "reference": "{{ run_id }}"},
@@ -19,7 +19,7 @@ tell = OAuth2HttpNotifier(
 
 @dag(schedule=None, catchup=False, tags=["example", "oauth2"])
 def oauth2_notify_on_failure() -> None:
-    @task(on_failure_callback=tell)
+    @task(on_failure_callback=notifier)
     def import_orders() -> None:
         raise ValueError("nothing to import")
 

@@ -28,10 +28,10 @@ prices = Asset(
 @dag(schedule=[prices], catchup=False, tags=["example", "oauth2"])
 def oauth2_on_change() -> None:
     @task
-    def tell(triggering_asset_events: Any = None) -> list[Any]:
+    def report_changes(triggering_asset_events: Any = None) -> list[Any]:
         return [event.extra for event in (triggering_asset_events or {}).get(prices, [])]
 
-    tell()
+    report_changes()
 
 
 oauth2_on_change()

@@ -148,11 +148,11 @@ class Silent:
 @dataclass(frozen=True)
 class Delay:
     seconds: float
-    answer: ScriptedResponse
+    response: ScriptedResponse
 
     def play(self, connection: socket.socket, stopped: threading.Event) -> bool:
         stopped.wait(self.seconds)
-        return self.answer.play(connection, stopped)
+        return self.response.play(connection, stopped)
 
 
 Answer = ScriptedResponse

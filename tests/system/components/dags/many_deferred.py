@@ -73,10 +73,10 @@ also_prices = Asset(
 @dag(schedule=[also_prices], catchup=False)
 def third_version() -> None:
     @task
-    def tell() -> str:
+    def announce() -> str:
         return "the third"
 
-    tell()
+    announce()
 
 
 third_version()
