@@ -320,7 +320,7 @@ class TestRevoked:
         """Also where the server does not confirm it: nothing here uses the token any more."""
         connection = service.connection(max_retry_attempts=0)
         use(connection)
-        plain = service._answer
+        plain = service._respond
         service.server.script(lambda request: answer if request.target == "/revoke" else plain(request))
         with suppress(OAuthError):
             OAuth2Hook(connection=connection).revoke(endpoint=f"{service.server.url}/revoke")
@@ -336,7 +336,7 @@ class TestRevoked:
     def test_a_foreign_token_changes_nothing(self, service: Service) -> None:
         connection = service.connection()
         use(connection)
-        plain = service._answer
+        plain = service._respond
         service.server.script(lambda request: Text(200) if request.target == "/revoke" else plain(request))
         OAuth2Hook(connection=connection).revoke("of-somebody-else", endpoint=f"{service.server.url}/revoke")
         assert describe(connection).status is AuthorizationStatus.AUTHORIZED
@@ -346,7 +346,7 @@ class TestRevoked:
         use(connection)
         service.token = lambda _: Json({"error": "invalid_scope"}, 400)
         use(connection, force=True)
-        plain = service._answer
+        plain = service._respond
         service.server.script(lambda request: Text(200) if request.target == "/revoke" else plain(request))
         OAuth2Hook(connection=connection).revoke(endpoint=f"{service.server.url}/revoke")
         assert describe(connection).status is AuthorizationStatus.REFUSED
