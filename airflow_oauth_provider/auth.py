@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Self
+from urllib.parse import urljoin, urlsplit
 
 from requests import PreparedRequest, Response
+from requests.sessions import SessionRedirectMixin
+from requests.utils import requote_uri
 
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.body import can_replay, rewind
@@ -13,10 +16,11 @@ from airflow_oauth_provider.calls.call_flow import CallFlow
 from airflow_oauth_provider.calls.response import drain, head_of
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.identifier import DEFAULT_CONN_ID
-from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.call.credentials import TOKEN_HEADER, TokenHeader, headers_for
 from airflow_oauth_provider.protocol.call.effects import SendCall
 from airflow_oauth_provider.protocol.call.redirects import REDIRECTS
+from airflow_oauth_provider.protocol.dpop.proof import DPOP, PROOF_HEADER
 from airflow_oauth_provider.tokens import AccessToken
 
 
@@ -54,7 +58,7 @@ class OAuth2Auth(BearerAuth):
             return self
         call = SendCall(request.method or "GET", request.url or "")
         token = self.token_for(call.url, request.headers)
-        request.headers.update(headers_for(token, call))
+        request.headers.update(headers_for(token, call, self.proofs.sign))
         watch = _ResponseWatch(self, request, token)
         request.register_hook("response", watch)  # type: ignore[no-untyped-call]
         return request
@@ -95,6 +99,7 @@ class _ResponseWatch:
             self._flow = None
             return response
         if response.status_code in REDIRECTS:
+            self._prepare_redirect(response)
             return response  # it may be followed, which is up to requests
         self._token = flow.token
         return self._checked(self._replayed(response, call, kwargs), kwargs)
@@ -109,18 +114,45 @@ class _ResponseWatch:
             self._flow = CallFlow(self._auth, call, self._token, replayable=can_replay(request))
         return self._flow
 
+    def _prepare_redirect(self, response: Response) -> None:
+        """Put a proof for the request by which ``requests`` would follow a redirect where it will copy it.
+
+        Where ``requests`` drops the token, the proof goes, too.
+        """
+        request = response.request
+        if self._token.token_type != DPOP or request.headers.pop(PROOF_HEADER, None) is None:
+            return
+        following = _redirected(response)
+        if following is not None:
+            request.headers.update(headers_for(self._token, following, self._auth.proofs.sign))
+
     def _replayed(self, response: Response, call: SendCall, kwargs: dict[str, Any]) -> Response:
         """Send the request once more with another token, as requests' own digest auth does."""
         self._auth.require_allowed(response.request.url or "")
         drain(response)
         # In the original, too: requests copies that for a redirect.
-        response.request.headers.update(headers_for(self._token, call))
+        response.request.headers.update(headers_for(self._token, call, self._auth.proofs.sign))
         again = response.request.copy()
         rewind(again)
         replayed: Response = response.connection.send(again, **kwargs)
         replayed.history.append(response)
         replayed.request = again
         return replayed
+
+
+def _redirected(response: Response) -> SendCall | None:
+    """Return the call by which ``requests`` follows a redirect; ``None`` where it leaves the token out."""
+    rules = SessionRedirectMixin()
+    request, source = response.request, response.url
+    location = rules.get_redirect_target(response) or ""
+    if location.startswith("//"):
+        location = f"{urlsplit(source).scheme}:{location}"
+    target = urljoin(source, requote_uri(location))
+    if rules.should_strip_auth(source, target):  # type: ignore[no-untyped-call]
+        return None
+    again = request.copy()
+    rules.rebuild_method(again, response)
+    return SendCall(again.method or "GET", target)
 
 
 def _carries_token(request: PreparedRequest) -> bool:
@@ -133,4 +165,16 @@ def bearer_token_callable(oauth2_conn_id: str = DEFAULT_CONN_ID) -> Callable[[],
     :param oauth2_conn_id: Airflow connection id; read at the first call, not now.
     """
     client = OAuth2Client(oauth2_conn_id)
-    return lambda: client.get_token().value
+
+    def bearer_token() -> str:
+        token = client.get_token()
+        if token.token_type == DPOP:
+            raise ConfigurationError(
+                "its tokens are bound to a key (DPoP), and of no use to a library that is handed a token "
+                "alone: call the API by the hook or OAuth2Auth, or switch dpop off",
+                field="dpop",
+                conn_id=oauth2_conn_id,
+            )
+        return token.value
+
+    return bearer_token

@@ -8,13 +8,17 @@ from typing import Any
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
+from airflow_oauth_provider.calls.proofs import CallProofs
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.protocol.call.credentials import TOKEN_HEADER, TokenHeader
+from airflow_oauth_provider.protocol.call.credentials import OUR_HEADERS, TokenHeader
 from airflow_oauth_provider.protocol.call.endpoints import Destination, destination, require_allowed
+from airflow_oauth_provider.protocol.dpop.proof import PROOF_HEADER
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.urls import parse_url
 from airflow_oauth_provider.tokens import AccessToken
+
+_OURS = TokenHeader()
 
 
 class BearerAuth(AuthBase):
@@ -30,6 +34,7 @@ class BearerAuth(AuthBase):
     def __init__(self, client: OAuth2Client, base_url: str | None = None) -> None:
         self.client = client
         self.base_url = base_url
+        self.proofs = CallProofs(client)
         self._destination: tuple[ClientSettings, Destination] | None = None
         self._accepted: dict[str, AccessToken] = {}
 
@@ -110,13 +115,15 @@ class BearerAuth(AuthBase):
         :param headers: whose names are compared without regard to case.
         :raises ConfigurationError: when there is one.
         """
-        if not isinstance(headers.get(TOKEN_HEADER, TokenHeader()), TokenHeader):
-            raise ConfigurationError(
-                "the request has an Authorization header of its own: leave it (or auth=…) out, the "
-                "connection sets it",
-                field="headers",
-                conn_id=self.client.conn_id,
-            )
+        for name in OUR_HEADERS:
+            if not isinstance(headers.get(name, _OURS), TokenHeader):
+                article = "a" if name == PROOF_HEADER else "an"
+                raise ConfigurationError(
+                    f"the request has {article} {name} header of its own: leave it (or auth=…) out, the "
+                    "connection sets it",
+                    field="headers",
+                    conn_id=self.client.conn_id,
+                )
 
 
 class OneTokenAuth(BearerAuth):

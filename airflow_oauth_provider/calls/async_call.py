@@ -17,6 +17,7 @@ from airflow_oauth_provider.calls.response import (
     ReadResponse,
     adrain,
     async_head_of,
+    async_nonces_of,
     note_credential,
     response_of,
 )
@@ -24,6 +25,7 @@ from airflow_oauth_provider.exceptions import OAuthError, unexpected
 from airflow_oauth_provider.protocol.call.credentials import headers_for
 from airflow_oauth_provider.protocol.call.effects import SendCall
 from airflow_oauth_provider.protocol.call.redirects import hop_headers
+from airflow_oauth_provider.protocol.dpop.proof import DPOP
 from airflow_oauth_provider.transport.async_faults import classify_async
 from airflow_oauth_provider.transport.async_responses import HeadTimer, read_body
 from airflow_oauth_provider.transport.call_failure import call_failed, error_of_ours
@@ -85,7 +87,7 @@ class AsyncCall:
             if failure is not None:
                 raise failure
             if response.status < 300 and self._flow is None:
-                self._note_accepted(token)
+                self._note_accepted(token, response)
                 break
             again = await self._next_call(response, token, arguments)
             if again is None:
@@ -108,10 +110,11 @@ class AsyncCall:
         """Begin the request of the current call."""
         session, call, request, again = self._session, self._call, self._request, self._flow is not None
         proxy = session.proxy_for(call.url)
+        first = None if again else request.headers_with(token, session.auth.proofs.sign)
         return (opened if call.trusted else session.without_cookies()).request(
             call.method,
             URL(call.url, encoded=True) if again else request.address,
-            headers=self._headers_again(token) if again else request.headers_with(token),
+            headers=self._headers_again(token) if first is None else first,
             data=request.body(timer, again=again) if call.with_body else None,
             proxy=proxy.url if proxy else None,
             allow_redirects=False,
@@ -123,7 +126,8 @@ class AsyncCall:
 
     def _headers_again(self, token: AccessToken) -> dict[str, str]:
         """Return the headers of a call that is not the first."""
-        return {**hop_headers(self._request.headers, self._call), **headers_for(token, self._call)}
+        own = headers_for(token, self._call, self._session.auth.proofs.sign)
+        return {**hop_headers(self._request.headers, self._call), **own}
 
     def _cookies(self) -> dict[str, str] | None:
         """Return the cookies of a call that is not the first."""
@@ -135,8 +139,10 @@ class AsyncCall:
             cookies = {**(cookies or {}), **{name: morsel.value for name, morsel in kept.items()}}
         return cookies
 
-    def _note_accepted(self, token: AccessToken) -> None:
+    def _note_accepted(self, token: AccessToken, response: aiohttp.ClientResponse) -> None:
         request = self._request
+        if token.token_type == DPOP:
+            self._session.auth.proofs.keep_nonce(request.call.url, async_nonces_of(response))
         if request.accepted_with is not token:
             request.accepted_with = token
             self._session.auth.note_accepted(token, request.call.url)

@@ -24,9 +24,10 @@ from airflow_oauth_provider.calls.arguments import (
 )
 from airflow_oauth_provider.calls.body import CHUNK, GuardedBody, can_replay, rewind
 from airflow_oauth_provider.exceptions import OAuthError
-from airflow_oauth_provider.protocol.call.credentials import headers_for
+from airflow_oauth_provider.protocol.call.credentials import Signer, headers_for
 from airflow_oauth_provider.protocol.call.effects import SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination, resolve_endpoint
+from airflow_oauth_provider.protocol.dpop.proof import DPOP
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.transport.async_responses import HeadTimer
 
@@ -83,12 +84,16 @@ class AsyncRequest:
         self._stream: Any = None
         self._signed: tuple[AccessToken | None, CIMultiDict[str]] = None, CIMultiDict()
 
-    def headers_with(self, token: AccessToken) -> CIMultiDict[str]:
-        """Return the headers of the first call, with a token on it; for each token they are made once."""
+    def headers_with(self, token: AccessToken, signer: Signer) -> CIMultiDict[str]:
+        """Return the headers of the first call, with a token on it; for each token they are made once.
+
+        :param signer: is asked for a token that needs a proof with each call.
+        """
         signed_for, headers = self._signed
         if signed_for is not token:
-            headers = CIMultiDict({**self.headers, **headers_for(token, self.call)})
-            self._signed = token, headers
+            headers = CIMultiDict({**self.headers, **headers_for(token, self.call, signer)})
+            if token.token_type != DPOP:  # each proof is good for one request
+                self._signed = token, headers
         return headers
 
     def encode_body(self, data: Any, json: Any, files: Any) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.protocol.call.effects import RenewToken, ReportRefusal, ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.protected_call import advance, protected_call
+from airflow_oauth_provider.protocol.dpop.proof import DPOP
 from airflow_oauth_provider.tokens import AccessToken
 
 
@@ -54,6 +55,7 @@ class CallFlow:
             refresh_on_status=auth.refresh_on_status,
             replayable=replayable,
             follow_redirects=follow_redirects,
+            proves=token.token_type == DPOP,
         )
         next(self._flow)
 
@@ -62,7 +64,7 @@ class CallFlow:
 
         :param carried: whether the request had the token on it: without, that is not to blame.
         """
-        client, effect = self._auth.client, advance(self._flow, head)
+        client, effect = self._auth.client, self._begin(head, carried=carried)
         while effect is not None and not isinstance(effect, SendCall):
             renewed = None
             if isinstance(effect, ReportRefusal):
@@ -74,7 +76,7 @@ class CallFlow:
 
     async def anext_call(self, head: ResponseHead) -> SendCall | None:
         """Do what :meth:`next_call` does."""
-        client, effect = self._auth.client, advance(self._flow, head)
+        client, effect = self._auth.client, self._begin(head)
         while effect is not None and not isinstance(effect, SendCall):
             renewed = None
             if isinstance(effect, ReportRefusal):
@@ -83,6 +85,14 @@ class CallFlow:
                 renewed = await client.arenew(self.token, effect.origin)
             effect = self._advance(effect, renewed)
         return self._followed(effect, head)
+
+    def _begin(
+        self, head: ResponseHead, *, carried: bool = True
+    ) -> SendCall | RenewToken | ReportRefusal | None:
+        """Hand a response to the flow, with what it says of the proof that its call carried."""
+        if carried and self.call.trusted and self.token.token_type == DPOP:
+            head = self._auth.proofs.learn(self.call, head)
+        return advance(self._flow, head)
 
     def _followed(self, effect: SendCall | None, head: ResponseHead) -> SendCall | None:
         if effect is not None:

@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from airflow_oauth_provider.calls.call_flow import Credential
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
+from airflow_oauth_provider.protocol.dpop.server_hints import NONCE_HEADER
 from airflow_oauth_provider.transport.async_faults import NO_RESPONSE
 from airflow_oauth_provider.transport.async_responses import read_body
 
@@ -113,26 +114,47 @@ def credential_of(response: Response) -> Credential | None:
 
 def head_of(response: Response) -> ResponseHead:
     """Reduce a response of ``requests`` to what the flow of a call needs."""
+    nonces = nonces_of(response)
     if response.status_code < 300:
-        return ResponseHead(response.status_code)
-    return ResponseHead(response.status_code, response.headers.get("Location"), challenges_of(response))
+        return ResponseHead(response.status_code, nonces=nonces)
+    headers = response.headers
+    challenges = challenges_of(response)
+    return ResponseHead(
+        response.status_code, headers.get("Location"), challenges, nonces, headers.get("Date")
+    )
 
 
 def challenges_of(response: Response) -> tuple[str, ...]:
     """Return the ``WWW-Authenticate`` headers of a response of ``requests``."""
+    return _lines(response, "WWW-Authenticate")
+
+
+def nonces_of(response: Response) -> tuple[str, ...]:
+    """Return the ``DPoP-Nonce`` headers of a response of ``requests``."""
+    return _lines(response, NONCE_HEADER) if NONCE_HEADER in response.headers else ()
+
+
+def _lines(response: Response, name: str) -> tuple[str, ...]:
+    """Return the values of a header that may come several times."""
     raw: Any = getattr(response.raw, "headers", None)
-    lines = raw.getlist("WWW-Authenticate") if hasattr(raw, "getlist") else []
-    if not lines and "WWW-Authenticate" in response.headers:
-        lines = [response.headers["WWW-Authenticate"]]
+    lines = raw.getlist(name) if hasattr(raw, "getlist") else []
+    if not lines and name in response.headers:
+        lines = [response.headers[name]]
     return tuple(lines)
 
 
 def async_head_of(response: Any) -> ResponseHead:
     """Reduce an aiohttp response likewise."""
+    headers, nonces = response.headers, async_nonces_of(response)
     if response.status < 300:
-        return ResponseHead(response.status)
-    challenges = tuple(response.headers.getall("WWW-Authenticate", ()))
-    return ResponseHead(response.status, response.headers.get("Location"), challenges)
+        return ResponseHead(response.status, nonces=nonces)
+    challenges = tuple(headers.getall("WWW-Authenticate", ()))
+    return ResponseHead(response.status, headers.get("Location"), challenges, nonces, headers.get("Date"))
+
+
+def async_nonces_of(response: Any) -> tuple[str, ...]:
+    """Return the ``DPoP-Nonce`` headers of an aiohttp response."""
+    return tuple(response.headers.getall(NONCE_HEADER, ()))
 
 
 def drain(response: Response) -> None:

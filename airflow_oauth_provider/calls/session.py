@@ -30,12 +30,13 @@ from airflow_oauth_provider.calls.arguments import (
 )
 from airflow_oauth_provider.calls.body import GuardedBody, can_replay, is_stream, rewind
 from airflow_oauth_provider.calls.call_flow import CallFlow
-from airflow_oauth_provider.calls.response import DRAIN_TIME, drain, head_of, note_credential
+from airflow_oauth_provider.calls.response import DRAIN_TIME, drain, head_of, nonces_of, note_credential
 from airflow_oauth_provider.exceptions import OAuthError, unexpected
 from airflow_oauth_provider.protocol.call.credentials import headers_for
 from airflow_oauth_provider.protocol.call.effects import SendCall
 from airflow_oauth_provider.protocol.call.protected_call import MAX_REDIRECTS
 from airflow_oauth_provider.protocol.call.redirects import hop_headers
+from airflow_oauth_provider.protocol.dpop.proof import DPOP
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.transport.call_failure import call_failed, error_of_ours
 from airflow_oauth_provider.transport.deadlines import bounded, earlier
@@ -130,13 +131,15 @@ class OAuth2Session(requests.Session):
         started = time.monotonic()
         until = None if limits.total is None else started + limits.total
         token = self.auth.token_for(call.url, request.headers)
-        request.headers.update(headers_for(token, call))
+        request.headers.update(headers_for(token, call, self.auth.proofs.sign))
         # The body is read later: that of a response on the way is nobody's business. The adapter's TLS
         # context decides, not verify and cert.
         kwargs.update(timeout=(limits.connect, limits.read), stream=True, verify=True, cert=None)
         response = self._within(until, self._transmit, request, call, kwargs)
         if response.status_code < 300:
             self.auth.note_accepted(token, call.url)
+            if token.token_type == DPOP:
+                self.auth.proofs.keep_nonce(call.url, nonces_of(response))
         else:
             flow = CallFlow(self.auth, call, token, replayable=can_replay(request), follow_redirects=follow)
             response = self._followed(flow, request, response, kwargs, until)
@@ -181,7 +184,7 @@ class OAuth2Session(requests.Session):
         rewind(again)
         own = getattr(request, "_cookies", None) or RequestsCookieJar()
         again.prepare_cookies(merge_cookies(own, self.cookies))  # type: ignore[no-untyped-call]
-        again.headers.update(headers_for(token, call))
+        again.headers.update(headers_for(token, call, self.auth.proofs.sign))
         return again
 
     def _within(self, until: float | None, work: Callable[..., _T], *arguments: Any) -> _T:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
+from airflow_oauth_provider.protocol.dpop.bound_token import BoundToken
 from airflow_oauth_provider.protocol.redaction import Redactor, redactor_of
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
@@ -28,10 +30,18 @@ class HandedOutTokens:
 
         :param current: the token in memory, which others may have been handed.
         """
-        tokens = {token.value: None for token in self._tokens}
-        if current is not None:
-            tokens[current.value] = None
+        handed_out = self._tokens if current is None else (*self._tokens, current)
+        tokens = {text: None for token in handed_out for text in _confidential(token)}
         known = self._known
         if known is None or known[0] is not settings or known[1] != tokens:
             known = self._known = settings, tokens, redactor_of(settings, *tokens)
         return known[2]
+
+
+def _confidential(token: AccessToken) -> Iterator[str]:
+    """Yield the token, the key it is bound to, and how all proofs with that key begin."""
+    yield token.value
+    if isinstance(token, BoundToken):
+        yield f"{token.proof_key.header}."
+        if token.own_key is not None:
+            yield token.own_key.reveal()

@@ -20,6 +20,7 @@ from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol.client.algorithms import one_of
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
 from airflow_oauth_provider.protocol.client.methods import RESERVED_CLAIMS, Needs, method_of
+from airflow_oauth_provider.protocol.dpop.proof_key import load_proof_key
 from airflow_oauth_provider.protocol.settings import AssertionSettings, ClientSettings, RequestSettings
 from airflow_oauth_provider.protocol.urls import Origin, UrlError, canonical_host, host_allowed
 
@@ -38,7 +39,7 @@ def bad_authentication(settings: ClientSettings, policy: Policy) -> Problems:
         if need is method.needs and credential is None:
             yield str(need.value), f"is missing: {method.name} needs it"
             return
-        if need is not method.needs and credential is not None:
+        if need is not method.needs and credential is not None and credential != settings.proof.private_key:
             yield (
                 str(need.value),
                 f"is set beside {method.name}: two client authentication methods (RFC 6749 §2.3)",
@@ -108,7 +109,7 @@ def without_unused(settings: ClientSettings) -> ClientSettings:
     if not method.signs:
         settings = replace(settings, assertion=AssertionSettings())
     elif method.needs is not Needs.KEY:
-        assertion = replace(settings.assertion, private_key_passphrase=None)
+        assertion = replace(settings.assertion, private_key=None, private_key_passphrase=None)
         settings = replace(settings, assertion=assertion)
     return settings
 
@@ -136,3 +137,20 @@ def with_algorithm(settings: ClientSettings, *, thorough: bool = True) -> Client
             "jwt_algorithm",
         )
     return replace(settings, assertion=replace(options, algorithm=algorithm))
+
+
+def with_proof_key(settings: ClientSettings, *, thorough: bool = True) -> ClientSettings:
+    """Return the settings with what tells tokens apart that are bound to a configured key.
+
+    :param thorough: as of :func:`load_signing_key`.
+    :raises KeyMaterialError: naming the field at fault.
+    """
+    proof = settings.proof
+    if proof.private_key is None:
+        return settings
+    key = load_signing_key(proof.private_key, proof.passphrase, thorough=thorough)
+    if proof.algorithm is not None:
+        key.require(proof.algorithm)
+    algorithm = proof.algorithm or key.algorithms[0]
+    loaded = load_proof_key(proof.private_key, proof.passphrase, algorithm, thorough=thorough)
+    return replace(settings, proof=replace(proof, algorithm=algorithm, thumbprint=loaded.thumbprint))

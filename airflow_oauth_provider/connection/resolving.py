@@ -110,6 +110,7 @@ class _Resolver:
         server = self._server()
         token_url = server.url
         method = self.extra.value("auth_method")
+        assertion = setting_groups.assertion_settings(self.extra)
         settings = s.ClientSettings(
             server=server,
             client_id=self._client_id(),
@@ -118,7 +119,8 @@ class _Resolver:
             request=setting_groups.request_settings(self.extra, token_url),
             response=unusual_servers.response_settings(self.extra),
             retry=s.RetrySettings(self.extra.value("max_retry_attempts"), self.extra.value("max_wait")),
-            assertion=setting_groups.assertion_settings(self.extra),
+            assertion=assertion,
+            proof=setting_groups.proof_settings(self.extra, assertion, METHODS[method]),
             api=setting_groups.api_settings(self.extra, self.policy),
             network=setting_groups.network_settings(self.extra, self.policy, token_url),
             custom=setting_groups.custom_provider(self.extra, self.policy, METHODS[method]),
@@ -132,6 +134,7 @@ class _Resolver:
         settings = authentication.without_unused(settings)
         try:
             settings = authentication.with_algorithm(settings, thorough=thorough)
+            settings = authentication.with_proof_key(settings, thorough=thorough)
         except KeyMaterialError as error:
             self.extra.fail(field_of(error.field, settings), str(error))
         return Resolved(settings, tuple(self.extra.warnings), external)

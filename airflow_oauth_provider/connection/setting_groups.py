@@ -10,7 +10,7 @@ from airflow_oauth_provider.connection.hosts import require_host
 from airflow_oauth_provider.connection.parsing import FieldError, parse_claims
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol import settings as s
-from airflow_oauth_provider.protocol.client.methods import Method
+from airflow_oauth_provider.protocol.client.methods import Method, Needs
 from airflow_oauth_provider.protocol.urls import Url, UrlError, host_allowed, parse_url, with_scheme
 
 
@@ -49,6 +49,26 @@ def assertion_settings(extra: Extra) -> s.AssertionSettings:
         claims=json.dumps(claims, sort_keys=True),
         private_key=extra.secret("private_key"),
         private_key_passphrase=extra.secret("private_key_passphrase"),
+    )
+
+
+def proof_settings(extra: Extra, assertion: s.AssertionSettings, method: Method) -> s.ProofSettings:
+    """Return how possession of a token is proved.
+
+    A key that authenticates the client never signs proofs (RFC 9449 §11.10 warns of signing what an attacker
+    has chosen); there each token gets a key of its own.
+    """
+    if not extra.value("dpop"):
+        return s.ProofSettings()
+    if method.function is None:
+        extra.fail("dpop", f"cannot be on beside {method.name}: the provider would keep the token's key")
+    if method.needs is Needs.KEY or assertion.private_key is None:
+        return s.ProofSettings(enabled=True)
+    return s.ProofSettings(
+        enabled=True,
+        private_key=assertion.private_key,
+        passphrase=assertion.private_key_passphrase,
+        algorithm=None if method.signs else assertion.algorithm,
     )
 
 

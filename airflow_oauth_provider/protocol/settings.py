@@ -93,6 +93,24 @@ class AssertionSettings:
 
 
 @dataclass(frozen=True)
+class ProofSettings:
+    """Proof of possession (DPoP, RFC 9449).
+
+    :param enabled: tokens are asked for that are bound to a key.
+    :param private_key: that they are bound to; ``None`` for a new one for each token. It is never the one
+        that authenticates the client.
+    :param algorithm: of its proofs.
+    :param thumbprint: of that key, which tells tokens of different keys apart (RFC 7638).
+    """
+
+    enabled: bool = False
+    private_key: Secret | None = field(default=None, repr=False, metadata=NO_KEY)
+    passphrase: Secret | None = field(default=None, repr=False, metadata=NO_KEY)
+    algorithm: str | None = None
+    thumbprint: str | None = None
+
+
+@dataclass(frozen=True)
 class ApiSettings:
     """The protected API: where the token may go, and what is sent along.
 
@@ -244,6 +262,7 @@ class ClientSettings:
     retry: RetrySettings = field(default=RetrySettings(), metadata=NO_KEY)
     # Holds parts of the credential.
     assertion: AssertionSettings = field(default=AssertionSettings(), metadata=CREDENTIAL)
+    proof: ProofSettings = ProofSettings()
     api: ApiSettings = ApiSettings()
     network: NetworkSettings = NetworkSettings()
     custom: CustomProvider | None = field(default=None, metadata=CREDENTIAL)

@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.access_token import AccessToken, TokenState
-from airflow_oauth_provider.protocol.settings import Issuer
+from airflow_oauth_provider.protocol.dpop.bound_token import with_key
+from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer
 from airflow_oauth_provider.protocol.token.introspection import INTROSPECTION
 from airflow_oauth_provider.protocol.token.metadata import KEPT, KnownMetadata
 from airflow_oauth_provider.protocol.token.revocation import REVOCATION
@@ -31,6 +32,7 @@ from airflow_oauth_provider.tokens.refusal_rules import (
     standing,
 )
 from airflow_oauth_provider.tokens.sealed_entries import SealedEntries, refusals
+from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.base import Lease
 
 STATUS_KEPT = 7 * 86_400.0
@@ -42,10 +44,14 @@ _USABLE = frozenset({TokenState.FRESH, TokenState.ADVISORY})
 class Entries(SealedEntries):
     """The entries of one client's settings."""
 
+    def __init__(self, settings: ClientSettings, sharing: Sharing) -> None:
+        super().__init__(settings, sharing)
+        self._proof = settings.proof
+
     def token(self) -> AccessToken | None:
         """Return the shared token if it may be used now."""
-        held = self._load(HeldToken.load, self._read(TOKEN, self._token_key))
-        return held.token if held and held.token.state(time.time()) in _USABLE else None
+        token = self._load(self._token_in, self._read(TOKEN, self._token_key))
+        return token if token and token.state(time.time()) in _USABLE else None
 
     def drop_token(self, refused: AccessToken) -> None:
         """Remove *refused*; a newer token stays, also one that comes while this looks."""
@@ -71,7 +77,7 @@ class Entries(SealedEntries):
         # One that seems to come from the future was issued by a clock that has been set back since.
         newer = held is not None and token.issued_at < held.issued_at <= now
         if token.state(now) in _USABLE and not newer:
-            self._write(TOKEN, self._token_key, HeldToken(token).dump(), until=token.expires_at)
+            self._write(TOKEN, self._token_key, HeldToken.of(token).dump(), until=token.expires_at)
         before = self.status()
         self._put_status(
             Status(
@@ -183,6 +189,11 @@ class Entries(SealedEntries):
             for purpose in (CLIENT, INTROSPECTION.member, REVOCATION.member):
                 self._delete(purpose, self._credential_key, store)
         self._delete(METADATA, self._credential_key)
+
+    def _token_in(self, content: bytes) -> AccessToken | None:
+        """Return the token of an entry; none without the key that it is bound to."""
+        held = HeldToken.load(content)
+        return with_key(held.token, self._proof, held.proof_key) if held else None
 
     def _put_status(self, status: Status) -> None:
         self._write(STATUS, self._token_key, status.dump(), until=time.time() + STATUS_KEPT)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.dpop.bound_token import BoundToken
 from airflow_oauth_provider.protocol.secret import Secret
 
 MAX_TOKEN = 64 * 1024
@@ -36,6 +37,11 @@ class HeldToken:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a HeldToken cannot be pickled: ask the hook for a token where it is needed")
+
+    @classmethod
+    def of(cls, token: AccessToken) -> HeldToken:
+        """Return a token with those of its companions that its sharers need."""
+        return cls(token, token.own_key if isinstance(token, BoundToken) else None)
 
     def dump(self) -> bytes:
         """Return the content of a sealed entry."""

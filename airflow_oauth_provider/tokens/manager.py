@@ -32,6 +32,7 @@ from airflow_oauth_provider.tokens.acquiring import Acquiring, WaitFor, Work, dr
 from airflow_oauth_provider.tokens.cached_token import Slot
 from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.tokens.entries import Entries
+from airflow_oauth_provider.tokens.proof_hints import hints
 from airflow_oauth_provider.tokens.sealed_entries import refusals
 from airflow_oauth_provider.tokens.search_cost import SearchCost, Source
 from airflow_oauth_provider.tokens.shared_acquisition import EARLY_PAUSE, Purpose
@@ -212,6 +213,7 @@ class TokenManager:
         memory.clear()
         refusals.clear()
         endpoint_refusals.clear()
+        hints.clear()
 
     def _token_or_flight(
         self, slot: Slot, settings: ClientSettings, sharing: Sharing, budget: Budget, *, force: bool

@@ -33,6 +33,7 @@ from airflow_oauth_provider.protocol.token.acquisition import acquisition
 from airflow_oauth_provider.protocol.token.response import Granted, check_custom_token
 from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.tokens.entries import Entries
+from airflow_oauth_provider.tokens.proof_hints import hints
 from airflow_oauth_provider.tokens.shared_acquisition import Purpose, Search
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.transport.driver import Driver
@@ -191,6 +192,7 @@ class Flight:
             random=random.random,
             entropy=os.urandom,
             known=self._entries.metadata(server) if isinstance(server, Issuer) else None,
+            hints=hints,
         )
         driver = self._driver = Driver(
             self.settings.network,

@@ -66,6 +66,16 @@ CREDENTIAL_FIELDS: tuple[Field, ...] = (
         Kind.PAIRS,
     ),
     Field(
+        "dpop",
+        _JWT,
+        "DPoP",
+        "Ask for tokens that are bound to a key, and prove possession of it with each call (RFC 9449). The "
+        "key is the private key above where the authentication method needs none; else a new one is made for "
+        "each token.",
+        Kind.BOOLEAN,
+        False,
+    ),
+    Field(
         "external_credential",
         _JWT,
         "External credential",

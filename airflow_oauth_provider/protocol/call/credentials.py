@@ -1,4 +1,4 @@
-"""The one place that puts a token on a call (RFC 6750 §2.1).
+"""The one place that puts a token on a call (RFC 6750 §2.1, RFC 9449 §7.1).
 
 From token, method and URL, since what proves that a token is the caller's own (RFC 9449) is made for
 one method and one URL.
@@ -10,8 +10,11 @@ from collections.abc import Callable, Mapping
 
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.call.effects import SendCall
+from airflow_oauth_provider.protocol.dpop.proof import DPOP, PROOF_HEADER
 
 TOKEN_HEADER = "Authorization"
+OUR_HEADERS = (TOKEN_HEADER, PROOF_HEADER)
+"""Headers of a call that nobody else may set."""
 Signer = Callable[[AccessToken, SendCall], Mapping[str, str]]
 """Returns the headers that prove possession of a token for one call."""
 
@@ -22,17 +25,20 @@ class TokenHeader(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return "'Bearer ***'"
+        scheme, blank, _ = self.partition(" ")
+        return f"'{scheme} ***'" if blank else "'***'"
 
 
 def headers_for(token: AccessToken, call: SendCall, signer: Signer | None = None) -> dict[str, str]:
     """Return the headers that put *token* on *call*; none for an origin that may see nothing of ours.
 
-    :param signer: ``None`` for a token that whoever holds it may use.
+    :param signer: is asked for a token that is bound to a key; each time the call is sent.
     """
     if not call.trusted:
         return {}
-    headers: dict[str, str] = {TOKEN_HEADER: TokenHeader(f"Bearer {token.value}")}
-    if signer is not None:
-        headers.update(signer(token, call))
-    return headers
+    if token.token_type != DPOP:
+        return {TOKEN_HEADER: TokenHeader(f"Bearer {token.value}")}
+    if signer is None:
+        raise ValueError("a token that is bound to a key needs a proof with each call")
+    proof = {name: TokenHeader(value) for name, value in signer(token, call).items()}
+    return {TOKEN_HEADER: TokenHeader(f"{DPOP} {token.value}"), **proof}

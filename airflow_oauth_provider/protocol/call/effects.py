@@ -47,8 +47,14 @@ class ResponseHead(NamedTuple):
 
     :param location: the ``Location`` header.
     :param challenges: the ``WWW-Authenticate`` headers.
+    :param nonces: the ``DPoP-Nonce`` headers.
+    :param date: the ``Date`` header.
+    :param proof_can_improve: the proof of the call was refused, and one that is made now knows better.
     """
 
     status: int
     location: str | None = None
     challenges: tuple[str, ...] = ()
+    nonces: tuple[str, ...] = ()
+    date: str | None = None
+    proof_can_improve: bool = False

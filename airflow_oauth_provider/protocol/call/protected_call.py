@@ -1,5 +1,8 @@
 """One protected call: renew once, replay once, follow redirects safely.
 
+Where calls carry a proof of possession (RFC 9449), one more may follow a refused proof: once for each origin
+before a renewal, and once after it.
+
 A generator that decides for every HTTP library alike. It yields effects
 (:mod:`airflow_oauth_provider.protocol.call.effects`); the driver keeps the token, beside the request that
 carries it. RFC 6750 §3.1 (``invalid_token``, ``insufficient_scope``), RFC 9110 §15.4 (redirects).
@@ -14,15 +17,20 @@ from airflow_oauth_provider.protocol.call.challenges import parse_challenges
 from airflow_oauth_provider.protocol.call.effects import RenewToken, ReportRefusal, ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination
 from airflow_oauth_provider.protocol.call.redirects import REDIRECTS, not_followed, redirected
-from airflow_oauth_provider.protocol.urls import parse_url
+from airflow_oauth_provider.protocol.urls import Origin, parse_url
 
 MAX_REDIRECTS = 5
 Effect = SendCall | RenewToken | ReportRefusal
 EffectResult = ResponseHead | bool
 """Of :class:`SendCall` the response, of :class:`RenewToken` whether there is another token."""
 # Refusals that are not the token's fault: another of the same client would meet them, too (RFC 6750 §3.1,
-# RFC 9449 §9, RFC 9470 §3).
-_NOT_THE_TOKEN = frozenset({"insufficient_scope", "use_dpop_nonce", "insufficient_user_authentication"})
+# RFC 9449 §7.1 and §9, RFC 9470 §3).
+_NOT_THE_TOKEN = frozenset(
+    {"insufficient_scope", "use_dpop_nonce", "invalid_dpop_proof", "insufficient_user_authentication"}
+)
+# RFC 9449 §7.1 says 401; some APIs say 400, as authorization servers do.
+PROOF_REFUSED = frozenset({400, 401})
+"""Statuses by which an API may refuse a proof."""
 ProtectedCall = Generator[Effect, EffectResult, None]
 
 
@@ -34,6 +42,7 @@ def protected_call(
     refresh_on_status: frozenset[int],
     replayable: bool,
     follow_redirects: bool = True,
+    proves: bool = False,
 ) -> ProtectedCall:
     """Make one call; the last response sent in is its result.
 
@@ -41,27 +50,21 @@ def protected_call(
     has made that step already need not begin a flow for nothing.
 
     :param replayable: the body can be sent a second time (none, bytes, text, a rewindable file).
+    :param proves: calls carry a proof of possession.
     :raises ResourceError: when a body cannot be replayed or a redirect must not be followed.
     """
     current = SendCall(method, url)
-    renewed = False
+    watched = refresh_on_status | PROOF_REFUSED if proves else refresh_on_status
+    repeats = _Repeats(refresh_on_status, replayable=replayable)
     redirects = 0
     while True:
         head = yield current
-        if not isinstance(head, ResponseHead) or ends_call(head.status, refresh_on_status):
+        if not isinstance(head, ResponseHead) or ends_call(head.status, watched):
             return
-        if current.trusted and token_may_be_dead(head, refresh_on_status):
-            origin = parse_url(current.url.partition("#")[0]).origin
-            if renewed:
-                yield ReportRefusal(origin)
-                return
-            renewed = True
-            if not (yield RenewToken(origin)):
-                return
-            if current.with_body and not replayable:
-                raise _body_is_gone(head)
+        sent_again = yield from repeats.decide(current, head)
+        if sent_again:
             continue
-        if not follow_redirects or head.status not in REDIRECTS or not head.location:
+        if sent_again is False or not follow_redirects or head.status not in REDIRECTS or not head.location:
             return
         redirects += 1
         if redirects > MAX_REDIRECTS:
@@ -69,6 +72,45 @@ def protected_call(
         current = redirected(current, head, where)
         if current.with_body and not replayable:
             raise not_followed(head, "the request's body can be read only once and cannot follow a redirect")
+
+
+class _Repeats:
+    """Whether a call is sent again as it is, with another proof or another token."""
+
+    def __init__(self, refresh_on_status: frozenset[int], *, replayable: bool) -> None:
+        self._refresh_on_status = refresh_on_status
+        self._replayable = replayable
+        self._renewed = False
+        self._proven_anew: set[Origin] = set()
+
+    def decide(self, call: SendCall, head: ResponseHead) -> Generator[Effect, EffectResult, bool | None]:
+        """Return whether to send *call* again.
+
+        :return: ``None`` where neither its token nor its proof was refused.
+        :raises ResourceError: when its body cannot be sent again.
+        """
+        if not call.trusted:
+            return None
+        origin = parse_url(call.url.partition("#")[0]).origin
+        if head.proof_can_improve:
+            if origin in self._proven_anew:
+                return False
+            self._proven_anew.add(origin)
+            gone = _proof_is_late
+        elif token_may_be_dead(head, self._refresh_on_status):
+            if self._renewed:
+                yield ReportRefusal(origin)
+                return False
+            self._renewed = True
+            self._proven_anew.clear()
+            if not (yield RenewToken(origin)):
+                return False
+            gone = _body_is_gone
+        else:
+            return None
+        if call.with_body and not self._replayable:
+            raise gone(head)
+        return True
 
 
 def advance(flow: ProtectedCall, result: EffectResult) -> Effect | None:
@@ -90,6 +132,16 @@ def token_may_be_dead(head: ResponseHead, refresh_on_status: frozenset[int]) -> 
         return False
     challenges = parse_challenges(head.challenges)
     return not any(challenge.parameters.get("error") in _NOT_THE_TOKEN for challenge in challenges)
+
+
+def _proof_is_late(head: ResponseHead) -> ResourceError:
+    return ResourceError(
+        f"the API wants another proof of possession (HTTP status {head.status}, RFC 9449 §9), but the "
+        "request's body can be read only once and was not sent again: pass bytes or a file instead of a "
+        "generator",
+        status=head.status,
+        retryable=True,
+    )
 
 
 def _body_is_gone(head: ResponseHead) -> ResourceError:

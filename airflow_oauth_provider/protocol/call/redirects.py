@@ -19,7 +19,7 @@ _BODY_HEADERS = frozenset({"content-length", "content-type", "transfer-encoding"
 
 def hop_headers(headers: Mapping[str, str], call: SendCall) -> dict[str, str]:
     """Return those headers of the first call that a later one may carry; its token is set anew."""
-    dropped = {"authorization", "cookie"} | (frozenset() if call.with_body else _BODY_HEADERS)
+    dropped = {"authorization", "dpop", "cookie"} | (frozenset() if call.with_body else _BODY_HEADERS)
     return {
         name: value
         for name, value in headers.items()

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from airflow_oauth_provider.protocol.client.methods import method_of
+from airflow_oauth_provider.protocol.dpop.server_hints import ServerHints
+from airflow_oauth_provider.protocol.dpop.token_proofs import TokenProofs
 from airflow_oauth_provider.protocol.effects import Flow
 from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.moments import Budget, Moment
@@ -33,26 +35,31 @@ def acquisition(
     random: Callable[[], float],
     entropy: Callable[[int], bytes],
     known: KnownMetadata | None = None,
+    hints: ServerHints | None = None,
 ) -> Acquisition:
     """Acquire a token.
 
     :param began: now.
     :param budget: of the caller, who may have waited for others before.
     :param known: metadata of the server's issuer, as somebody has fetched it before.
+    :param hints: what servers have said of proofs of possession; ``None`` for nothing.
     :param random: returns a float in [0, 1).
     :param entropy: returns that many random bytes.
     :raises OAuthError: the last error, when there is nothing left to try.
     """
     lookup = None if method_of(settings).function is None else ServerLookup(settings, known)
+    proofs = TokenProofs(settings, hints or ServerHints(), entropy) if settings.proof.enabled else None
 
     def build(now: float) -> TokenRequest | None:
         if lookup is None or lookup.url is None:
             return None
-        return build_token_request(settings, lookup.url, now=now, entropy=entropy)
+        request = build_token_request(settings, lookup.url, now=now, entropy=entropy)
+        return request if proofs is None else proofs.put_on(request, lookup.url, now)
 
     def read(response: HttpResponse, sent: Moment, redactor: Redactor) -> Granted:
-        return read_token_response(settings, response, requested_at=sent.wall, redactor=redactor)
+        granted = read_token_response(settings, response, requested_at=sent.wall, redactor=redactor)
+        return granted if proofs is None else replace(granted, token=proofs.bound(granted.token))
 
-    message = Message(TOKEN, build, read, lookup, success_statuses(settings))
+    message = Message(TOKEN, build, read, lookup, success_statuses(settings), proofs)
     granted = yield from Exchange(settings, message, began, budget, random).run()
     return replace(granted, warnings=(*granted.warnings, *lookup.warnings)) if lookup else granted

@@ -18,7 +18,11 @@ RETRYABLE_STATUSES = frozenset({408, 421, 425, 429, 500, 502, 503, 504, *range(5
 RETRYABLE_ERRORS = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 
 _CHECK_CLIENT = "check client id and secret (or key), and the authentication method"
-_NO_DPOP = "the server wants DPoP, which this connection does not use: switch it off for this client"
+_NO_DPOP = "the server wants DPoP (RFC 9449): switch dpop on, or have it switched off for this client"
+_WITH_DPOP = {
+    "use_dpop_nonce": "the server asks for a nonce and gives none, or refuses the one that it gave",
+    "invalid_dpop_proof": "check this machine's clock, and which algorithms the server takes for DPoP proofs",
+}
 _ADVICE = {
     "invalid_client": _CHECK_CLIENT,
     "unauthorized_client": "the client is not allowed to use the client credentials grant",
@@ -99,6 +103,7 @@ def _advice(settings: ClientSettings, endpoint: Endpoint, code: str | None, stat
     """Return what to do about an error code, else about a status; ``None`` when there is no saying."""
     general = (
         endpoint.advice.get(code or status)
+        or (_WITH_DPOP.get(code or "") if settings.proof.enabled else None)
         or _ADVICE.get(code or "")
         or (f"check {endpoint.address}" if status in _NOT_THERE else _ADVICE_BY_STATUS.get(status))
     )

@@ -19,6 +19,8 @@ from airflow_oauth_provider.exceptions import (
     TransportError,
 )
 from airflow_oauth_provider.protocol.client.methods import method_of
+from airflow_oauth_provider.protocol.dpop.server_hints import CLOCK_SKEW, USE_NONCE
+from airflow_oauth_provider.protocol.dpop.token_proofs import TokenProofs
 from airflow_oauth_provider.protocol.effects import AskProvider, Effect, Flow, Outcome, Send, Sleep
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.moments import Budget, Moment
@@ -32,8 +34,6 @@ from airflow_oauth_provider.protocol.token.server import ServerLookup
 
 Result = TypeVar("Result")
 
-CLOCK_SKEW = 30.0
-"""Seconds between the server's Date and our clock from which a refused assertion is re-signed."""
 # Repeating these more often has never helped: once is for the case of a stale record or route.
 _ONCE: frozenset[object] = frozenset({Fault.DNS, 421})
 # Faults that only a change of the configuration mends.
@@ -50,6 +50,7 @@ class Message(Generic[Result]):
         moment at which the request was sent, and the redactor of what an error may not repeat.
     :param lookup: finds the endpoint's address before each attempt; ``None`` where it is known.
     :param statuses: of a response that *read* is given.
+    :param proofs: of possession, which its requests carry; ``None`` for none.
     """
 
     endpoint: Endpoint
@@ -57,6 +58,7 @@ class Message(Generic[Result]):
     read: Callable[[HttpResponse, Moment, Redactor], Result]
     lookup: ServerLookup | None = None
     statuses: frozenset[int] = frozenset({200})
+    proofs: TokenProofs | None = None
 
 
 class Exchange(Generic[Result]):
@@ -86,6 +88,7 @@ class Exchange(Generic[Result]):
         self.retries = 0
         self.server_ahead = 0.0
         self.resigned = False
+        self.was_asked_for_nonce = False
         self.seen: set[object] = set()
 
     def run(self) -> Flow[Result]:
@@ -133,7 +136,8 @@ class Exchange(Generic[Result]):
 
     def _read(self, response: HttpResponse, sent: Moment, redactor: Redactor) -> Result | _Refused:
         """Read a response; errors come back as values, since most of them may be retried."""
-        skew = self._skew(response)
+        skew, proofs = self._skew(response), self.message.proofs
+        has_nonce = proofs is not None and proofs.learn(response)
         try:
             if response.status in self.message.statuses:
                 return self.message.read(response, sent, redactor)
@@ -144,7 +148,7 @@ class Exchange(Generic[Result]):
                 self.settings, response, retry_after=seconds, redactor=redactor, endpoint=self.endpoint
             )
         except OAuthError as error:
-            return _Refused(error, response.status, skew)
+            return _Refused(error, response.status, skew, has_nonce)
 
     def _skew(self, response: HttpResponse) -> float:
         server = http_date(response.header("date") or "")
@@ -156,6 +160,8 @@ class Exchange(Generic[Result]):
         :raises OAuthError: the refusal itself, when it is final.
         """
         error = refused.error
+        if self._nonce_was_missing(refused):
+            return 0.0
         if self._clock_explains(refused):
             self.resigned = True
             self.server_ahead = refused.skew
@@ -176,15 +182,25 @@ class Exchange(Generic[Result]):
         self.retries += 1
         return wait
 
+    def _nonce_was_missing(self, refused: _Refused) -> bool:
+        """Whether all that was wrong is the nonce of the proof, and now there is one (RFC 9449 §8).
+
+        A server that asks for one twice in a row would do so for ever.
+        """
+        error = refused.error
+        asks = isinstance(error, TokenEndpointError) and error.error == USE_NONCE and not error.retryable
+        asked_before, self.was_asked_for_nonce = self.was_asked_for_nonce, asks
+        return asks and refused.has_nonce and not asked_before and self.moment.monotonic < self.ends_at
+
     def _clock_explains(self, refused: _Refused) -> bool:
-        """Whether a refused assertion may only have carried the wrong time (one extra attempt).
+        """Whether a refused assertion or proof may only have carried the wrong time (one extra attempt).
 
         Not all servers say so: some answer any error, or 403 and nothing else.
         """
         return (
             isinstance(refused.error, TokenEndpointError)
             and not refused.error.retryable
-            and method_of(self.settings).signs
+            and (method_of(self.settings).signs or self.message.proofs is not None)
             and not self.resigned
             and abs(refused.skew) > CLOCK_SKEW
             and self.moment.monotonic < self.ends_at
@@ -224,8 +240,10 @@ class _Refused:
 
     :param kind: its HTTP status or :class:`Fault`.
     :param skew: seconds by which the server's clock is ahead of ours.
+    :param has_nonce: the response has given a nonce for the next proof.
     """
 
     error: OAuthError
     kind: object
     skew: float = 0.0
+    has_nonce: bool = False

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_oauth_provider.exceptions import InsufficientScopeError, TokenResponseError
 from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.dpop.proof import DPOP
 from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.json_path import MISSING, at_path
 from airflow_oauth_provider.protocol.material import WINDOW
@@ -55,7 +56,7 @@ def read_token_response(
     if not is_blank(data.get("error")):
         raise endpoint_error(settings, response, data, redactor=redactor)
     data = _renamed(settings.response, data)
-    _check_type(settings.response, data)
+    token_type = _read_type(settings, data)
     value = _read_value(settings, data)
     scopes = _read_scope(settings, data, value)
     server_time = http_date(response.header("date") or "")
@@ -63,7 +64,7 @@ def read_token_response(
     lifetime = read_lifetime(settings.response, data, now=now)
     token = AccessToken(
         value,
-        "Bearer",
+        token_type,
         requested_at + (DEFAULT_EXPIRES_IN if lifetime is None else lifetime),
         requested_at,
         frozenset(settings.request.scope) if scopes is None else scopes,
@@ -115,15 +116,30 @@ def _renamed(rules: ResponseSettings, data: dict[str, Any]) -> dict[str, Any]:
     return {**data, **{name: None if value is MISSING else value for name, value in moved.items()}}
 
 
-def _check_type(rules: ResponseSettings, data: dict[str, Any]) -> None:
+def _read_type(settings: ClientSettings, data: dict[str, Any]) -> str:
+    """Return the type of the token, which must be the one that was asked for.
+
+    RFC 6749 §7.1: a client must not use a token of a type it does not understand. RFC 9449 §5: one that is
+    not bound to the key is not what was asked for.
+    """
     token_type = data.get("token_type")
-    if is_blank(token_type) and "untyped" in rules.tolerates:
-        return
+    if is_blank(token_type) and "untyped" in settings.response.tolerates and not settings.proof.enabled:
+        return "Bearer"
     if not isinstance(token_type, str):
         raise _malformed("token_type is missing or no string")
-    if token_type.lower() not in _BEARER:
-        # RFC 6749 §7.1: a client must not use a token of a type it does not understand.
-        raise _malformed("token_type is not Bearer")
+    bearer = token_type.lower() in _BEARER
+    if not settings.proof.enabled:
+        if not bearer:
+            raise _malformed("token_type is not Bearer").with_advice(
+                "switch dpop on" if token_type.lower() == DPOP.lower() else None
+            )
+        return "Bearer"
+    if token_type.lower() != DPOP.lower():
+        kind = "Bearer: the token is not bound to this client's key" if bearer else "not DPoP"
+        raise _malformed(f"token_type is {kind}, though that was asked for (RFC 9449 §5)").with_advice(
+            "have DPoP enabled for this client at the authorization server, or switch dpop off"
+        )
+    return DPOP
 
 
 def _read_value(settings: ClientSettings, data: dict[str, Any]) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.call.credentials import headers_for
 from airflow_oauth_provider.protocol.call.effects import SendCall
@@ -21,10 +25,27 @@ def test_a_foreign_origin_gets_nothing() -> None:
 
 def test_a_proof_is_made_for_the_very_call() -> None:
     call = SendCall("POST", "https://api.example/x")
-    headers = headers_for(
-        TOKEN, call, lambda token, sent: {"X-Proof": f"{sent.method} {sent.url} {len(token.value)}"}
-    )
-    assert headers == {
-        "Authorization": "Bearer the-token-itself",
-        "X-Proof": "POST https://api.example/x 16",
-    }
+    signed = []
+
+    def signer(token: AccessToken, sent: SendCall) -> dict[str, str]:
+        signed.append((token, sent))
+        return {"DPoP": "the-proof-itself"}
+
+    bound = replace(TOKEN, token_type="DPoP")
+    headers = headers_for(bound, call, signer)
+    assert headers == {"Authorization": "DPoP the-token-itself", "DPoP": "the-proof-itself"}
+    assert signed == [(bound, call)]
+    assert "itself" not in repr(headers)
+    assert headers_for(bound, call._replace(trusted=False), signer) == {}
+
+
+def test_a_token_that_any_holder_may_use_needs_no_proof() -> None:
+    def signer(token: AccessToken, sent: SendCall) -> dict[str, str]:
+        raise AssertionError(sent)
+
+    assert headers_for(TOKEN, SendCall("GET", "https://api.example/x"), signer).keys() == {"Authorization"}
+
+
+def test_a_token_that_is_bound_never_goes_without_a_proof() -> None:
+    with pytest.raises(ValueError, match="needs a proof"):
+        headers_for(replace(TOKEN, token_type="DPoP"), SendCall("GET", "https://api.example/x"))

@@ -19,6 +19,8 @@ from airflow_oauth_provider.protocol.urls import Origin, Url, parse_url
 NOT_IN_THE_KEY = {
     "retry.max_attempts",
     "retry.max_wait",
+    "proof.private_key",  # its thumbprint is
+    "proof.passphrase",
     "api.base_url",
     "api.origins",
     "api.headers",
@@ -80,6 +82,13 @@ def full_settings() -> s.ClientSettings:
             claims='{"a": 1}',
             private_key=Secret("private-key-material"),
             private_key_passphrase=Secret("key-passphrase"),
+        ),
+        proof=s.ProofSettings(
+            enabled=True,
+            private_key=Secret("proof-key-material"),
+            passphrase=Secret("proof-key-passphrase"),
+            algorithm="ES256",
+            thumbprint="thumbprint-of-the-proof-key",
         ),
         api=s.ApiSettings(
             base_url=parse_url("https://api.example/"),

@@ -1,0 +1,67 @@
+"""The proofs of possession that the calls of one connection carry (RFC 9449 §7, §9)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.call.challenges import parse_challenges
+from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
+from airflow_oauth_provider.protocol.dpop.bound_token import BoundToken
+from airflow_oauth_provider.protocol.dpop.proof import PROOF_HEADER, new_proof
+from airflow_oauth_provider.protocol.dpop.server_hints import Role, Server
+from airflow_oauth_provider.protocol.token.key import credential_key
+from airflow_oauth_provider.protocol.token.retry import http_date
+from airflow_oauth_provider.tokens.proof_hints import hints
+
+
+class CallProofs:
+    """See the module.
+
+    :param client: of the connection.
+    """
+
+    def __init__(self, client: OAuth2Client) -> None:
+        self._client = client
+
+    def sign(self, token: AccessToken, call: SendCall) -> dict[str, str]:
+        """Return the header that proves possession of *token* for one call."""
+        if not isinstance(token, BoundToken):
+            raise TypeError("a token of type DPoP travels with its key")
+        hint = hints.of(self._server(call.url))
+        proof = new_proof(
+            token.proof_key,
+            call.method,
+            call.url,
+            now=time.time() + hint.ahead,
+            entropy=os.urandom,
+            nonce=hint.nonce,
+            token=token.value,
+        )
+        return {PROOF_HEADER: proof}
+
+    def keep_nonce(self, url: str, nonces: Sequence[str]) -> None:
+        """Keep the nonce that came with a response, for the next call.
+
+        :param nonces: its ``DPoP-Nonce`` headers.
+        """
+        if nonces:
+            hints.learn_nonce(self._server(url), nonces)
+
+    def learn(self, call: SendCall, head: ResponseHead) -> ResponseHead:
+        """Keep what a response says of the proof, and return it with what follows from it."""
+        challenges = parse_challenges(head.challenges)
+        server_now = http_date(head.date or "")
+        improves = hints.learn(
+            self._server(call.url),
+            head.nonces,
+            errors=[challenge.parameters.get("error", "") for challenge in challenges],
+            skew=0.0 if server_now is None else server_now - time.time(),
+        )
+        return head._replace(proof_can_improve=improves)
+
+    def _server(self, url: str) -> Server:
+        return credential_key(self._client.settings), Role.API, url[: url.find("/", 8)]
