@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_oauth_provider.authorizations.description import certificate_expires_at
 from airflow_oauth_provider.authorizations.results import CheckResult
+from airflow_oauth_provider.authorizations.settings import unusual_settings
 from airflow_oauth_provider.authorizations.unforeseen import unforeseen
 from airflow_oauth_provider.authorizations.values import ConnectionValues, team_of
 from airflow_oauth_provider.client import report
@@ -94,6 +95,7 @@ class ConnectionCheck:
             credential_source=settings.credential_source,
             certificate_expires_at=certificate_expires_at(settings),
             warnings=client.warnings,
+            unusual=unusual_settings(values),
         )
         return cls(client, facts)
 

@@ -67,6 +67,7 @@ class Authorization:
     :param certificate_expires_at: of the certificate that came with the private key, if one did.
     :param requests: token requests made for this connection since *counted_since*; *refusals* those
         that brought no token; *hits* tokens served without one; ``None`` where the store does not know.
+    :param unusual: in what the connection deviates from the standards, by its fields.
     :param verified: nobody but a holder of the client's credential, or of ``store_key``, can have
         written in the store what the status says.
     """
@@ -97,6 +98,7 @@ class Authorization:
     counted_since: float | None = None
     verified: bool = True
     warnings: tuple[str, ...] = ()
+    unusual: tuple[str, ...] = ()
 
     @property
     def missing_scopes(self) -> tuple[str, ...]:

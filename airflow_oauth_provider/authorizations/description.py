@@ -11,7 +11,7 @@ from airflow_oauth_provider.authorizations.authorization import (
     Refusal,
 )
 from airflow_oauth_provider.authorizations.remedies import reason, remedy
-from airflow_oauth_provider.authorizations.settings import displayable
+from airflow_oauth_provider.authorizations.settings import displayable, unusual_settings
 from airflow_oauth_provider.authorizations.unforeseen import unforeseen
 from airflow_oauth_provider.authorizations.values import ConnectionValues, team_of, value_of
 from airflow_oauth_provider.connection.parsing import FieldError, parse_extra
@@ -104,6 +104,7 @@ class _Described:
             counted_since=last_use.since if last_use else None,
             verified=verified,
             warnings=self.resolved.warnings if verified else (*self.resolved.warnings, UNVERIFIED),
+            unusual=unusual_settings(self.values),
         )
 
     def _granted(self) -> Status:

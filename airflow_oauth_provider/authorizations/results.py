@@ -25,6 +25,7 @@ class CheckResult:
         server named its scopes, else they are as asked.
     :param probe: what calling ``probe_path`` came to; ``None`` without one.
     :param certificate_expires_at: of the certificate behind ``private_key``, if there is one.
+    :param unusual: in what the connection deviates from the standards, by its fields.
     :param seconds: it took.
     """
 
@@ -41,6 +42,7 @@ class CheckResult:
     probe: str | None = None
     certificate_expires_at: float | None = None
     warnings: tuple[str, ...] = field(default=())
+    unusual: tuple[str, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -87,6 +89,7 @@ class CheckResult:
             "probe": self.probe,
             "certificate_expires_at": iso(self.certificate_expires_at),
             "warnings": list(self.warnings),
+            "unusual": list(self.unusual),
             "error": error_report(self.error) if self.error else None,
             "seconds": round(self.seconds, 3),
         }

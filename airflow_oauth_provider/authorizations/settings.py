@@ -10,6 +10,7 @@ from airflow_oauth_provider.client.masking import hides_value_of
 from airflow_oauth_provider.connection.field_kinds import Field, Kind
 from airflow_oauth_provider.connection.fields import FIELDS, STANDARD_FIELDS
 from airflow_oauth_provider.connection.parsing import FieldError, parse_claims, parse_extra
+from airflow_oauth_provider.connection.sections.unusual_servers import UNUSUAL_FIELDS
 from airflow_oauth_provider.exceptions import ConfigurationError
 
 
@@ -33,6 +34,20 @@ def display_settings(connection: Any) -> tuple[tuple[str, str], ...]:
         if value not in (None, "", [], {}):
             rows.append((entry.label, displayable(_text(entry, value)) or ""))
     return tuple(rows)
+
+
+def unusual_settings(connection: Any) -> tuple[str, ...]:
+    """Return, as ``field = value``, in what a connection deviates from RFC 6749 and RFC 6750."""
+    try:
+        extra = parse_extra(ConnectionValues.of(connection).extra)
+    except (ConfigurationError, FieldError):
+        return ()
+    values = ((entry, extra.get(entry.key)) for entry in UNUSUAL_FIELDS)
+    return tuple(
+        f"{entry.key} = {displayable(', '.join(_text(entry, value).splitlines()))}"
+        for entry, value in values
+        if value not in (None, "", [], {}, entry.default)
+    )
 
 
 def displayable(text: str | None) -> str | None:

@@ -105,6 +105,7 @@ def check(args: Any) -> bool:
         print_messages(
             f'Connection "{result.conn_id}": {text}' for result in results for text in result.warnings
         )
+        print_messages(_unusual(results))
     print_messages(general)
     if len(results) < len(targets):
         print_message(f"{len(results)} of {len(targets)} were checked.")
@@ -150,6 +151,14 @@ def _targets(args: Any) -> list[Target]:
         if not targets:
             raise ConfigurationError("no connection has it", field="--category")
     return targets
+
+
+def _unusual(results: Iterable[CheckResult]) -> Iterator[str]:
+    return (
+        f'Connection "{result.conn_id}" is set for an unusual server: {"; ".join(result.unusual)}'
+        for result in results
+        if result.unusual
+    )
 
 
 def _warnings(rows: Iterable[CheckResult | Authorization]) -> Iterator[str]:

@@ -11,6 +11,14 @@ from typing import Any, NoReturn
 from airflow_oauth_provider.connection import checks
 from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.connection.parsing import FieldError, parse, parse_extra
+from airflow_oauth_provider.connection.tenant import (
+    FIELDS_WITH_TENANT,
+    PLACEHOLDER,
+    has_placeholder,
+    is_tenant,
+    is_well_placed,
+    with_tenant,
+)
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ApiSettings, Pairs, SecretPairs
@@ -27,12 +35,14 @@ class Extra:
     :param text: JSON.
     :raises ConfigurationError: when it is no JSON object.
 
-    ``warnings`` takes what deserves one, while the connection is read.
+    ``warnings`` takes what deserves one, while the connection is read; ``has_put_tenant`` tells whether a
+    field had a place for the tenant's name.
     """
 
     def __init__(self, conn_id: str, text: Any) -> None:
         self.conn_id = conn_id
         self.warnings: list[str] = []
+        self.has_put_tenant = False
         try:
             self.content = parse_extra(text)
         except FieldError as error:
@@ -52,7 +62,33 @@ class Extra:
             parsed = parse(entry, self.content.get(key))
         except FieldError as error:
             self.fail(key, str(error))
-        return parse(entry, entry.default) if parsed is None else parsed
+        value = parse(entry, entry.default) if parsed is None else parsed
+        return self.with_tenant(key, value) if key in FIELDS_WITH_TENANT else value
+
+    def with_tenant(self, field: str, value: Any) -> Any:
+        """Return the value of a field with the tenant's name in place of its placeholder."""
+        if not has_placeholder(value):
+            return value
+        name = self.value("tenant")
+        if name is None:
+            self.fail(field, f"has {PLACEHOLDER}, and the field tenant is empty: enter the tenant's name")
+        if not is_tenant(name):
+            self.fail("tenant", "must be 1 to 63 letters, digits and hyphens")
+        self.has_put_tenant = True
+        return with_tenant(value, name)
+
+    def url_with_tenant(self, field: str, address: str | None) -> Any:
+        """Return an address likewise.
+
+        :raises ConfigurationError: where the placeholder could make another host than is meant.
+        """
+        if address is not None and not is_well_placed(address):
+            self.fail(
+                field,
+                f"must have {PLACEHOLDER} as one whole label of the host, with two fixed ones or more "
+                f"behind it, like {PLACEHOLDER}.idp.example",
+            )
+        return self.with_tenant(field, address)
 
     def secret(self, key: str) -> Secret | None:
         """Return a secret that may have several lines."""

@@ -18,6 +18,7 @@ from airflow_oauth_provider.connection.parsing import (
     FieldError,
     require_characters,
 )
+from airflow_oauth_provider.connection.tenant import PLACEHOLDER, stands_in_host
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol import settings as s
@@ -137,6 +138,8 @@ class _Resolver:
             settings = authentication.with_proof_key(settings, thorough=thorough)
         except KeyMaterialError as error:
             self.extra.fail(field_of(error.field, settings), str(error))
+        if self.extra.value("tenant") and not self.extra.has_put_tenant:
+            self.extra.warnings.append(f"tenant is ignored: no field has {PLACEHOLDER}")
         return Resolved(settings, tuple(self.extra.warnings), external)
 
     def _check_names(self) -> None:
@@ -160,7 +163,8 @@ class _Resolver:
     def _server(self) -> s.TokenEndpoint | s.Issuer:
         named = "issuer" if self.extra.value("discovery") else "access token URL"
         try:
-            text = checks.token_url_text(self.connection)
+            given = checks.token_url_text(self.connection)
+            text = self._with_tenant(given)
             url = parse_url(text, query_allowed=named != "issuer")
         except checks.PortError as error:
             self.extra.fail("port", str(error))
@@ -170,6 +174,15 @@ class _Resolver:
         if named == "issuer":
             return s.Issuer(url, text, self.policy.token_hosts)
         return s.TokenEndpoint(url)
+
+    def _with_tenant(self, address: str) -> str:
+        if stands_in_host(address) and not self.policy.token_hosts:
+            self.extra.fail(
+                "host",
+                f"has {PLACEHOLDER} in its host, for which [oauth2] allowed_token_hosts must list the token "
+                "hosts: set it, or write the tenant's name there",
+            )
+        return str(self.extra.url_with_tenant("host", address))
 
     def _client_id(self) -> str:
         client_id = self.connection.login

@@ -74,7 +74,8 @@ def proof_settings(extra: Extra, assertion: s.AssertionSettings, method: Method)
 
 def api_settings(extra: Extra, policy: Policy) -> s.ApiSettings:
     """Return where the token may go, and what is sent along."""
-    base_url = _api_url(extra, policy, "base_url", extra.value("base_url"))
+    text = extra.url_with_tenant("base_url", extra.value("base_url"))
+    base_url = _api_url(extra, policy, "base_url", text)
     texts = extra.value("allowed_origins") or ()
     others = [_api_url(extra, policy, "allowed_origins", text) for text in texts]
     origins = tuple(dict.fromkeys(url.origin for url in (base_url, *others) if url))

@@ -9,7 +9,7 @@ import pytest
 from airflow.sdk import Connection
 
 from airflow_oauth_provider.authorizations import describe
-from airflow_oauth_provider.authorizations.settings import display_settings, displayable
+from airflow_oauth_provider.authorizations.settings import display_settings, displayable, unusual_settings
 from tests.support.service import Service
 
 
@@ -104,3 +104,23 @@ def test_pairs_that_are_none_are_not_repeated(service: Service) -> None:
     displayed = dict(display_settings(service.connection(post_params=["password: hunter-2"])))
     assert "hunter" not in displayed["Post parameters"]
     assert "line 1" in displayed["Post parameters"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "texts"),
+    [
+        pytest.param({}, (), id="none"),
+        pytest.param({"scope": "read", "body_format": "form", "tolerate": []}, (), id="defaults"),
+        pytest.param(
+            {"body_format": "json", "answer_fields": ["access_token=$.a", "scope=$.b"]},
+            ("body_format = json", "answer_fields = access_token=$.a, scope=$.b"),
+            id="two",
+        ),
+        pytest.param({"basic_encoding": "raw"}, ("basic_encoding = raw",), id="one"),
+        pytest.param("{", (), id="unreadable"),
+    ],
+)
+def test_a_deviation_from_the_standards_is_named(extra: Any, texts: tuple[str, ...]) -> None:
+    text = extra if isinstance(extra, str) else json.dumps(extra)
+    connection = Connection(conn_id="x", conn_type="x", extra=text, host="https://idp.example/token")
+    assert unusual_settings(connection) == texts

@@ -62,6 +62,14 @@ class TestList:
         assert [row["ok"] for row in checked.json] == [True] * 3
         assert {row["status"] for row in cli("oauth2", "list", "--json").json} == {"authorized"}
 
+    def test_what_is_set_for_an_unusual_server_is_said(self, cli: CommandLine, service: Service) -> None:
+        create(cli, service, "one", "--set", "body_format=json", "--set", "answer_fields=scope=$.rights")
+        ended = cli("oauth2", "check", "one")
+        assert ended.code == 0, ended.err
+        texts = ["body_format = json", "answer_fields = scope=$.rights"]
+        assert f'"one" is set for an unusual server: {"; ".join(texts)}' in ended.err
+        assert cli("oauth2", "check", "one", "--json").json[0]["unusual"] == texts
+
     def test_by_category(self, cli: CommandLine, service: Service) -> None:
         create(cli, service, "one", "--set", "category=finance")
         create(cli, service, "two")

@@ -123,6 +123,15 @@ def test_scopes_that_the_server_did_not_name_are_as_asked(
     assert "read write" in page
 
 
+@pytest.mark.parametrize("given", [{}, {"body_format": "json"}], ids=["standard", "unusual"])
+def test_what_is_set_for_an_unusual_server_is_said(
+    service: Service, store: Any, admin: Visitor, given: dict[str, str]
+) -> None:
+    store(service.connection(conn_id="orders", **given))
+    page = admin.get("/connections/orders").text
+    assert ("For an unusual server: <code>body_format = json</code>." in page) is bool(given)
+
+
 def test_no_secret_and_no_token_is_on_any_page(service: Service, store: Any, admin: Visitor) -> None:
     hidden = {"secret_params": "pin=zz-pin-zz", "secret_headers": "X-Key=zz-key-zz"}
     store(service.connection(conn_id="orders", password="zz-password-zz", **hidden))

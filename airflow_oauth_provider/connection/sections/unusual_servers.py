@@ -10,6 +10,14 @@ _UNUSUAL = "Unusual servers"
 
 UNUSUAL_FIELDS: tuple[Field, ...] = (
     Field(
+        "tenant",
+        _UNUSUAL,
+        "Tenant",
+        "Stands for {tenant} in access token URL, base URL, scope, audience, resources, query and post "
+        "parameters. Letters, digits, hyphens. In the access token URL's host it needs [oauth2] "
+        "allowed_token_hosts. Example: acme",
+    ),
+    Field(
         "body_format",
         _UNUSUAL,
         "Body format",

@@ -89,6 +89,7 @@ STORED: dict[str, Any] = {
     "request_timeout": 7,
     "proxy_url": "http://robot:proxy-secret@proxy.example:3128",
     "category": "finance",
+    "tenant": "acme",
     "body_format": "json",
     "grant_name": "account_credentials",
     "answer_fields": ["access_token=$.data.token", "expires_in=$.data.lifetime"],
