@@ -64,7 +64,7 @@ class Authorization:
     :param authorized_at: when the last token was granted; *expires_at* when it ends.
     :param used_at: when the connection was last used with other settings, where it was edited since.
     :param refusal: the last one, also where a token is held all the same.
-    :param certificate_expires_at: of the certificate that came with the private key, if one did.
+    :param certificate_expires_at: of the client's certificate, if there is one.
     :param requests: token requests made for this connection since *counted_since*; *refusals* those
         that brought no token; *hits* tokens served without one; ``None`` where the store does not know.
     :param unusual: in what the connection deviates from the standards, by its fields.

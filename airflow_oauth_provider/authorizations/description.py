@@ -18,7 +18,8 @@ from airflow_oauth_provider.connection.parsing import FieldError, parse_extra
 from airflow_oauth_provider.connection.resolving import Resolved, resolve
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
-from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
+from airflow_oauth_provider.protocol.client.certificates import certificate_of
+from airflow_oauth_provider.protocol.client.keys import KeyMaterialError
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.display_index import DisplayIndex, IndexEntry
 from airflow_oauth_provider.tokens.entries import Entries
@@ -188,12 +189,9 @@ def named_category(connection: Any) -> str | None:
 
 
 def certificate_expires_at(settings: ClientSettings) -> float | None:
-    """Return when the certificate that came with the private key ends; ``None`` without one."""
-    options = settings.assertion
-    if options.private_key is None:
-        return None
+    """Return when the certificate of the client's key ends; ``None`` without one."""
     try:
-        key = load_signing_key(options.private_key, options.private_key_passphrase, thorough=False)
+        certificate = certificate_of(settings.assertion, thorough=False)
     except KeyMaterialError:  # of a custom provider, which alone knows what to do with it
         return None
-    return key.certificate_expires_at
+    return certificate.expires_at if certificate else None

@@ -24,7 +24,7 @@ class CheckResult:
     :param granted: its scopes; *missing* those asked for and not granted; *scopes_stated* whether the
         server named its scopes, else they are as asked.
     :param probe: what calling ``probe_path`` came to; ``None`` without one.
-    :param certificate_expires_at: of the certificate behind ``private_key``, if there is one.
+    :param certificate_expires_at: of the client's certificate, if there is one.
     :param unusual: in what the connection deviates from the standards, by its fields.
     :param seconds: it took.
     """

@@ -26,7 +26,7 @@ def certificate_warning(expires_at: float | None, within_days: float = SOON) -> 
         return None
     days = (expires_at - time.time()) / DAY
     if days < 0:
-        return "the certificate behind private_key is no longer valid"
+        return "the client's certificate is no longer valid"
     if days <= within_days:
-        return f"the certificate behind private_key ends in {days:.0f} days: renew it"
+        return f"the client's certificate ends in {days:.0f} days: renew it"
     return None

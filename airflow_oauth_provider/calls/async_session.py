@@ -77,6 +77,7 @@ class OAuth2AsyncSession:
         """Awaited before the session is opened."""
         self._options = options
         self._connector: SharedConnector | None = None
+        self._elsewhere: SharedConnector | None = None
         self.aiohttp_session: aiohttp.ClientSession | None = None
         self._stranger: aiohttp.ClientSession | None = None
         self._opened_with: ClientSettings | None = None
@@ -94,11 +95,12 @@ class OAuth2AsyncSession:
 
     async def close(self) -> None:
         """Close it; a later call opens it anew."""
-        sessions, connector = (self.aiohttp_session, self._stranger), self._connector
-        self.aiohttp_session = self._stranger = self._connector = None
+        sessions = self.aiohttp_session, self._stranger
+        connectors = self._connector, self._elsewhere
+        self.aiohttp_session = self._stranger = self._connector = self._elsewhere = None
         for session in filter(None, sessions):
             await session.close()
-        if connector is not None:
+        for connector in filter(None, connectors):
             await connector.leave()
 
     def request(self, method: str, endpoint: str | None = None, **arguments: Any) -> PendingResponse:
@@ -161,7 +163,7 @@ class OAuth2AsyncSession:
             self._connector = shared_connector(self._options())
             self._proxies = {}
             jar = aiohttp.CookieJar(unsafe=True) if self.keep_cookies else aiohttp.DummyCookieJar()
-            self.aiohttp_session = self._new_session(jar)
+            self.aiohttp_session = self._new_session(jar, self._connector)
         return self.aiohttp_session
 
     @property
@@ -172,9 +174,16 @@ class OAuth2AsyncSession:
         return self._connector.head_timers
 
     def without_cookies(self) -> aiohttp.ClientSession:
-        """Return one that neither sends nor keeps cookies; a session that is open has it."""
+        """Return one that neither sends nor keeps cookies, nor presents a client certificate; a session
+        that is open has it.
+        """  # noqa: D205  (one sentence)
         if self._stranger is None:
-            self._stranger = self._new_session(aiohttp.DummyCookieJar())
+            if self._connector is None:
+                raise AssertionError("a session is opened before it is used")
+            self._elsewhere = shared_connector(self._connector.options.elsewhere)
+            self._stranger = self._new_session(aiohttp.DummyCookieJar(), self._elsewhere)
+        if self._connector is not None and self._elsewhere is not None:
+            self._elsewhere.resolver.proxies |= self._connector.resolver.proxies
         return self._stranger
 
     def proxy_for(self, url: str) -> Proxy | None:
@@ -204,13 +213,13 @@ class OAuth2AsyncSession:
             raise call_failed(url, ADDRESS_REFUSED)
         return None
 
-    def _new_session(self, jar: aiohttp.abc.AbstractCookieJar) -> aiohttp.ClientSession:
-        if self._connector is None:
-            raise AssertionError("a session is opened before it is used")
+    def _new_session(
+        self, jar: aiohttp.abc.AbstractCookieJar, connector: SharedConnector
+    ) -> aiohttp.ClientSession:
         session = aiohttp.ClientSession(
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
-            connector=self._connector.connector,
+            connector=connector.connector,
             connector_owner=False,
             cookie_jar=jar,
             response_class=TimedResponse,

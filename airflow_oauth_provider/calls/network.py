@@ -38,8 +38,11 @@ def network_options(
     """
     settings, origins = auth.client.settings, auth.destination.origins
     encrypted = not origins or any(origin.scheme == "https" for origin in origins)
-    context = _tls_context(settings.network, own, needed=encrypted)
-    return NetworkOptions(context, settings.api.listed_hosts, _socket_options(keep_alive))
+    network = settings.network
+    context, elsewhere = _tls_context(network, own, needed=encrypted), None
+    if network.certificate is not None or own.get("cert"):
+        elsewhere = _tls_context(network.elsewhere, {**own, "cert": None}, needed=encrypted)
+    return NetworkOptions(context, settings.api.listed_hosts, _socket_options(keep_alive), elsewhere)
 
 
 def _tls_context(network: NetworkSettings, own: dict[str, Any], *, needed: bool) -> ssl.SSLContext:

@@ -23,7 +23,11 @@ from airflow_oauth_provider.protocol.client.methods import DEFAULT_METHOD, METHO
 
 _PAIRS = frozenset({Kind.PAIRS, Kind.SECRET_PAIRS})
 _BY_KEY = one_of(
-    tuple(f"--set auth_method={method.name}" for method in METHODS.values() if method.needs is Needs.KEY)
+    tuple(
+        f"--set auth_method={method.name}"
+        for method in METHODS.values()
+        if method.needs.secret_field == "private_key"
+    )
 )
 _SEVERAL = _PAIRS | {Kind.LIST, Kind.PATHS}
 
@@ -38,11 +42,11 @@ def connection_from(args: Any) -> ConnectionValues:
         given = _fields(args.set, args.set_env)
         add_key(args, given, _variable)
         host = _host(args, given)
-        needs = METHODS[given.get("auth_method", DEFAULT_METHOD)].needs
-        by_key = needs is Needs.KEY
-        if args.key_file and needs is Needs.SECRET and not (args.secret_stdin or args.secret_env):
+        method = METHODS[given.get("auth_method", DEFAULT_METHOD)]
+        by_key = method.needs.secret_field == "private_key"
+        if args.key_file and method.needs is Needs.SECRET and not (args.secret_stdin or args.secret_env):
             raise ConfigurationError(f"needs a method that takes a key: {_BY_KEY}", field="--key-file")
-        entered = needs is Needs.SECRET or (by_key and "private_key" not in given)
+        entered = method.needs is Needs.SECRET or (by_key and "private_key" not in given)
         secret = _secret(args, needed=entered and "external_credential" not in given)
         if secret is not None and by_key:
             _require_no_key(given)

@@ -18,10 +18,16 @@ from urllib.parse import urlsplit
 
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol.client.algorithms import one_of
+from airflow_oauth_provider.protocol.client.certificates import certificate_of
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
-from airflow_oauth_provider.protocol.client.methods import RESERVED_CLAIMS, Needs, method_of
+from airflow_oauth_provider.protocol.client.methods import RESERVED_CLAIMS, Method, Needs, method_of
 from airflow_oauth_provider.protocol.dpop.proof_key import load_proof_key
-from airflow_oauth_provider.protocol.settings import AssertionSettings, ClientSettings, RequestSettings
+from airflow_oauth_provider.protocol.settings import (
+    AssertionSettings,
+    ClientSettings,
+    PresentedCertificate,
+    RequestSettings,
+)
 from airflow_oauth_provider.protocol.urls import Origin, UrlError, canonical_host, host_allowed
 
 Problems = Iterator[tuple[str, str]]
@@ -33,15 +39,16 @@ _WITH_HOST = frozenset({"http", "https"})
 def bad_authentication(settings: ClientSettings, policy: Policy) -> Problems:
     """Check the method against secret and key, its own rules, and the assertion's claims."""
     method = method_of(settings)
-    credentials = {Needs.SECRET: settings.client_secret, Needs.KEY: settings.assertion.private_key}
+    credentials = {"password": settings.client_secret, "private_key": settings.assertion.private_key}
     # A custom provider may use whatever is configured.
-    for need, credential in credentials.items() if method.function is not None else ():
-        if need is method.needs and credential is None:
-            yield str(need.value), f"is missing: {method.name} needs it"
+    for name, credential in credentials.items() if method.function is not None else ():
+        if name == method.needs.secret_field and credential is None:
+            yield name, f"is missing: {method.name} needs it"
             return
-        if need is not method.needs and credential is not None and credential != settings.proof.private_key:
+        is_proof_key = credential is not None and credential == settings.proof.private_key
+        if name != method.needs.secret_field and credential is not None and not is_proof_key:
             yield (
-                str(need.value),
+                name,
                 f"is set beside {method.name}: two client authentication methods (RFC 6749 §2.3)",
             )
     yield from method.problems(settings)
@@ -106,12 +113,45 @@ def without_unused(settings: ClientSettings) -> ClientSettings:
     if not method.encodes:
         encoding = RequestSettings.basic_encoding
         settings = replace(settings, request=replace(settings.request, basic_encoding=encoding))
-    if not method.signs:
-        settings = replace(settings, assertion=AssertionSettings())
-    elif method.needs is not Needs.KEY:
-        assertion = replace(settings.assertion, private_key=None, private_key_passphrase=None)
-        settings = replace(settings, assertion=assertion)
-    return settings
+    return replace(settings, assertion=_used_of(settings.assertion, method))
+
+
+def _used_of(options: AssertionSettings, method: Method) -> AssertionSettings:
+    has_key = method.needs.secret_field == "private_key"
+    if method.signs:
+        without = replace(options, private_key=None, private_key_passphrase=None, certificate=None)
+        return options if has_key else without
+    if has_key:
+        return AssertionSettings(
+            private_key=options.private_key,
+            private_key_passphrase=options.private_key_passphrase,
+            certificate=options.certificate,
+        )
+    return AssertionSettings()
+
+
+def with_certificate(settings: ClientSettings, *, now: float, thorough: bool = True) -> ClientSettings:
+    """Return the settings with the certificate that the method presents; checked, wherever it is used.
+
+    :param now: seconds since the epoch.
+    :param thorough: as of :func:`load_signing_key`.
+    :raises KeyMaterialError: naming the field at fault.
+    """
+    method, options = method_of(settings), settings.assertion
+    if method.function is None or options.private_key is None:
+        return settings
+    own = certificate_of(options, thorough=thorough)
+    # One that only lies with a signing key proves nothing: servers that do not look at it need not mind.
+    if own is not None and (method.needs is Needs.CERTIFICATE or options.certificate is not None):
+        own.require_valid(now)
+    if method.needs is not Needs.CERTIFICATE:
+        return settings
+    if own is None:
+        raise KeyMaterialError(
+            f"is missing: {method.name} needs it, here or with the key in private_key", "certificate"
+        )
+    presented = PresentedCertificate(own.chain, options.private_key, options.private_key_passphrase)
+    return replace(settings, network=replace(settings.network, certificate=presented))
 
 
 def with_algorithm(settings: ClientSettings, *, thorough: bool = True) -> ClientSettings:

@@ -5,6 +5,7 @@ Every error names the connection and the field, and never a value.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,10 +133,14 @@ class _Resolver:
             settings = external.fill_in(settings, self.extra)
         for field, message in authentication.bad_authentication(settings, self.policy):
             self.extra.fail(field_of(field, settings), message)
+        certificate = settings.assertion.certificate
         settings = authentication.without_unused(settings)
+        if certificate and settings.assertion.certificate is None:
+            self.extra.warnings.append(f"certificate is ignored: auth_method {method} uses none")
         try:
             settings = authentication.with_algorithm(settings, thorough=thorough)
             settings = authentication.with_proof_key(settings, thorough=thorough)
+            settings = authentication.with_certificate(settings, now=time.time(), thorough=thorough)
         except KeyMaterialError as error:
             self.extra.fail(field_of(error.field, settings), str(error))
         if self.extra.value("tenant") and not self.extra.has_put_tenant:

@@ -49,6 +49,7 @@ def assertion_settings(extra: Extra) -> s.AssertionSettings:
         claims=json.dumps(claims, sort_keys=True),
         private_key=extra.secret("private_key"),
         private_key_passphrase=extra.secret("private_key_passphrase"),
+        certificate=extra.value("certificate"),
     )
 
 

@@ -325,7 +325,5 @@ class OAuth2Hook(AsyncCalls, HttpHook):
         if self.adapter is not None:
             return OAuth2Session(self._auth, self.adapter)
         options = self._network(own or {})
-        adapter = OAuth2Adapter(
-            options.context, any_address=options.any_address, socket_options=options.socket_options
-        )
-        return OAuth2Session(self._auth, adapter)
+        elsewhere = None if options.context_elsewhere is None else OAuth2Adapter.of(options.elsewhere)
+        return OAuth2Session(self._auth, OAuth2Adapter.of(options), elsewhere)

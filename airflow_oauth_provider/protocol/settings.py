@@ -8,7 +8,7 @@ A field that shapes no token says so (``NO_KEY``); every other one enters the to
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from airflow_oauth_provider.protocol.json_path import Path
@@ -81,6 +81,7 @@ class AssertionSettings:
     :param lifetime: seconds between ``iat`` and ``exp``.
     :param audience: ``aud``; ``None`` means the token URL.
     :param claims: additional claims, as JSON text with sorted names (text keeps this hashable).
+    :param certificate: PEM; ``None`` where there is none but, perhaps, that which lies with the key.
     """
 
     algorithm: str | None = None
@@ -90,6 +91,7 @@ class AssertionSettings:
     claims: str = "{}"
     private_key: Secret | None = field(default=None, repr=False, metadata=CREDENTIAL)
     private_key_passphrase: Secret | None = field(default=None, repr=False, metadata=CREDENTIAL)
+    certificate: str | None = field(default=None, metadata=CREDENTIAL)
 
 
 @dataclass(frozen=True)
@@ -131,12 +133,27 @@ class ApiSettings:
 
 
 @dataclass(frozen=True)
+class PresentedCertificate:
+    """A certificate that the client presents where a server asks for one (RFC 8705).
+
+    :param chain: PEM; the client's own comes first, those of its issuers follow.
+    :param private_key: in any of the forms that :mod:`airflow_oauth_provider.protocol.client.keys` reads.
+    """
+
+    chain: str
+    private_key: Secret = field(repr=False)
+    private_key_passphrase: Secret | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class NetworkSettings:
     """How servers are reached.
 
     :param ca_certificates: PEM text of the only authorities trusted; ``None`` for the machine's own.
     :param request_timeout: seconds for one token request.
     :param token_host_listed: the token host is allow-listed, so that its address may be any.
+    :param certificate: to present; tokens are taken to be bound to it (RFC 8705 §3), so that endpoints for
+        such clients are preferred, and API calls present it too.
     """
 
     ca_certificates: str | None = None
@@ -144,6 +161,12 @@ class NetworkSettings:
     request_timeout: float = field(default=15.0, metadata=NO_KEY)
     proxy_url: Secret | None = field(default=None, repr=False)
     token_host_listed: bool = field(default=False, metadata=NO_KEY)
+    certificate: PresentedCertificate | None = None
+
+    @property
+    def elsewhere(self) -> NetworkSettings:
+        """For hosts that are neither the authorization server's nor the API's."""
+        return replace(self, certificate=None) if self.certificate is not None else self
 
 
 @dataclass(frozen=True)

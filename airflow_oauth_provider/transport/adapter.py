@@ -6,11 +6,12 @@ import os
 import ssl
 import weakref
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from requests import PreparedRequest
 from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
 
+from airflow_oauth_provider.transport.network_options import NetworkOptions
 from airflow_oauth_provider.transport.sockets import AnyAddress, pool_classes
 
 _alive: weakref.WeakSet[OAuth2Adapter] = weakref.WeakSet()
@@ -25,6 +26,7 @@ class OAuth2Adapter(HTTPAdapter):
     process can loosen it.
 
     :param context: shared TLS context.
+    :param proxy_context: likewise, towards a proxy; ``None`` for the same.
     :param any_address: whether any address of a host and port is meant.
     :param socket_options: as for ``socket.setsockopt``; ``None`` for urllib3's defaults.
     :param pool_size: connections to one host that stay open between calls.
@@ -34,6 +36,7 @@ class OAuth2Adapter(HTTPAdapter):
         self,
         context: ssl.SSLContext,
         *,
+        proxy_context: ssl.SSLContext | None = None,
         any_address: AnyAddress = lambda _host, _port: False,
         socket_options: Sequence[tuple[int, int, int]] | None = None,
         pool_size: int = DEFAULT_POOLSIZE,
@@ -43,10 +46,21 @@ class OAuth2Adapter(HTTPAdapter):
             "ssl_context": context,
             "cert_reqs": "CERT_REQUIRED" if context.verify_mode == ssl.CERT_REQUIRED else "CERT_NONE",
         }
+        self._proxy_context = proxy_context or context
         if socket_options is not None:
             self._pool_options["socket_options"] = list(socket_options)
         super().__init__(pool_maxsize=pool_size)
         _alive.add(self)
+
+    @classmethod
+    def of(cls, options: NetworkOptions) -> Self:
+        """Return an adapter that reaches servers as *options* say."""
+        return cls(
+            options.context,
+            proxy_context=options.context_elsewhere,
+            any_address=options.any_address,
+            socket_options=options.socket_options,
+        )
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Create the pool manager with our context and connection classes."""
@@ -56,9 +70,8 @@ class OAuth2Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Create a proxy manager likewise; ``requests`` would forget the context here."""
-        manager = super().proxy_manager_for(
-            proxy, **{**kwargs, **self._pool_options, "proxy_ssl_context": self._pool_options["ssl_context"]}
-        )
+        options = {**self._pool_options, "proxy_ssl_context": self._proxy_context}
+        manager = super().proxy_manager_for(proxy, **{**kwargs, **options})
         manager.pool_classes_by_scheme = self._pool_classes
         return manager
 

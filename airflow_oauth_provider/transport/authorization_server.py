@@ -76,7 +76,12 @@ def _transmit(
     encrypted = urlsplit(url).scheme == "https"
     context = tls_context(network) if encrypted else bare_context()
     # A connection is used once: a larger pool would only take time to set up.
-    adapter = OAuth2Adapter(context, any_address=lambda _host, _port: network.token_host_listed, pool_size=1)
+    adapter = OAuth2Adapter(
+        context,
+        proxy_context=tls_context(network.elsewhere) if proxy and proxy.encrypted else None,
+        any_address=lambda _host, _port: network.token_host_listed,
+        pool_size=1,
+    )
     prepared: requests.PreparedRequest | None = None
     try:
         prepared = _prepared(method, url, headers, body)

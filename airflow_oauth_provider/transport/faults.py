@@ -6,8 +6,9 @@ import errno
 import http.client
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import requests
 from urllib3.exceptions import (
@@ -78,9 +79,9 @@ def _tls_failure(error: ssl.SSLError) -> Failure:
             advice="if a private authority issued it, put that authority's certificate into ca_certificates",
         )
     reason = error.reason or "HANDSHAKE_FAILED"
-    advice = _ADVICE_BY_REASON.get(reason, "at least TLS 1.2 is required")
+    meaning, advice = _MEANING_OF_ALERT.get(reason, ("at least TLS 1.2 is required", None))
     words = reason.lower().replace("_", " ")
-    return Failure(Fault.TLS, f"TLS could not be agreed upon ({words}); {advice}")
+    return Failure(Fault.TLS, f"TLS could not be agreed upon ({words}); {meaning}", advice=advice)
 
 
 def tunnel_failure(status: int, proxy: Proxy | None) -> Failure:
@@ -114,16 +115,37 @@ def _plain_failure(chain: list[BaseException]) -> Failure | None:
     return None
 
 
-# What the alerts of RFC 8446 §6.2 and RFC 5246 §7.2.2 mean to a client without a certificate.
-_WANTS_CERTIFICATE = "the server wants a client certificate (mutual TLS)"
-_ADVICE_BY_REASON = {
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": _WANTS_CERTIFICATE,
-    "SSLV3_ALERT_NO_CERTIFICATE": _WANTS_CERTIFICATE,
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": (
-        "the server may want a client certificate (mutual TLS), or offers nothing that TLS 1.2 accepts"
-    ),
-    "SSLV3_ALERT_BAD_CERTIFICATE": f"perhaps {_WANTS_CERTIFICATE}",
-}
+# What the alerts of RFC 8446 §6.2 and RFC 5246 §7.2.2 mean to a client: they are about its own certificate.
+_WANTS = "the server wants a client certificate (mutual TLS)"
+_REFUSES = "the server refuses the client certificate"
+_PRESENT = (
+    "choose an authentication method with a client certificate and fill in certificate and private_key; a "
+    "server may also have another address for clients without one"
+)
+_ISSUED = "have it issued by an authority that the server trusts, and put the chain into certificate"
+_RENEW = "renew it, and put the new one into certificate and private_key"
+_REGISTER = "compare it with what is registered at the server"
+_MEANING_OF_ALERT: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "TLSV13_ALERT_CERTIFICATE_REQUIRED": (_WANTS, _PRESENT),
+        "SSLV3_ALERT_NO_CERTIFICATE": (_WANTS, _PRESENT),
+        "SSLV3_ALERT_HANDSHAKE_FAILURE": (
+            "the server may want a client certificate (mutual TLS), or offers nothing that TLS 1.2 accepts",
+            _PRESENT,
+        ),
+        "SSLV3_ALERT_BAD_CERTIFICATE": (f"{_REFUSES}, or perhaps wants one", _REGISTER),
+        "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": (
+            f"{_REFUSES}: it takes none of this kind",
+            "ask which kinds of key it takes, and whether it must be marked for client authentication",
+        ),
+        "SSLV3_ALERT_CERTIFICATE_REVOKED": (f"{_REFUSES}: it has been revoked", _RENEW),
+        "SSLV3_ALERT_CERTIFICATE_EXPIRED": (f"{_REFUSES}: it has expired by the server's clock", _RENEW),
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN": (_REFUSES, _REGISTER),
+        "TLSV1_ALERT_UNKNOWN_CA": (f"{_REFUSES}: it does not know the authority that issued it", _ISSUED),
+        "TLSV1_ALERT_ACCESS_DENIED": (f"{_REFUSES}: it may not be used here", _REGISTER),
+        "TLSV1_ALERT_DECRYPT_ERROR": (_REFUSES, _REGISTER),
+    }
+)
 _OF_THE_PROXY = (ProxyError, requests.exceptions.ProxyError, TunnelError)
 _BY_TYPE: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure], ...] = (
     (AddressRefusedError, ADDRESS_REFUSED),

@@ -40,6 +40,11 @@ class Proxy:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port} ({self.source})"
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether the way to the proxy itself is encrypted."""
+        return self.url.lower().startswith("https:")
+
     def mapping(self) -> dict[str, str]:
         """Return the ``proxies`` argument of ``requests``."""
         return {"https": self.url}

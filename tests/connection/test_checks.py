@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
+from tests.support.servers.certificates import Issued, issue_client
 
 SECRET = "s3cr3t-value-of-this-client-which-is-long"
 DEFAULTS: dict[str, Any] = {"host": "https://idp.example/token", "login": "my-client", "password": SECRET}
@@ -60,6 +61,20 @@ WEAK_RSA = pem(rsa.generate_private_key(public_exponent=65537, key_size=1024))
 LOCKED = pem(ec.generate_private_key(ec.SECP256R1()), b"passphrase")
 KEY_METHOD = {"auth_method": "private_key_jwt", "password": None}
 
+
+def mutual_tls(client: Issued) -> dict[str, Any]:
+    return {
+        "auth_method": "tls_client_auth",
+        "password": None,
+        "private_key": client.key,
+        "certificate": client.certificate,
+    }
+
+
+CLIENT = issue_client()
+EXPIRED = issue_client(days=(-9, -1))
+MUTUAL_TLS = mutual_tls(CLIENT)
+
 ROWS = [
     ("no-host", {"host": ""}, "host"),
     ("no-client-id", {"login": None}, "login"),
@@ -70,7 +85,30 @@ ROWS = [
     ("none[C05]", {"auth_method": "none"}, "auth_method"),
     ("case[C06]", {"auth_method": "Client_Secret_Basic"}, "auth_method"),
     ("misspelled[C06]", {"auth_method": "basic"}, "auth_method"),
-    ("later-method", {"auth_method": "tls_client_auth"}, "auth_method"),
+    ("unknown-method", {"auth_method": "tls_client_auth_of_the_future"}, "auth_method"),
+    ("mutual-TLS-without-key[C03]", {**MUTUAL_TLS, "private_key": None}, "private_key"),
+    ("mutual-TLS-without-certificate[C03]", {**MUTUAL_TLS, "certificate": None}, "certificate"),
+    ("secret-beside-certificate[C04]", {**MUTUAL_TLS, "password": SECRET}, "password"),
+    ("certificate-of-another-key[C47]", {**MUTUAL_TLS, "private_key": EC_KEY}, "certificate"),
+    ("certificate-no-PEM[C47]", {**MUTUAL_TLS, "certificate": SECRET}, "certificate"),
+    ("certificate-with-key[C47]", {**MUTUAL_TLS, "certificate": CLIENT.certificate + EC_KEY}, "certificate"),
+    (
+        "certificate-wrong-passphrase[C47]",
+        {**MUTUAL_TLS, "private_key": LOCKED, "private_key_passphrase": SECRET},
+        "private_key",
+    ),
+    ("certificate-expired[C48]", mutual_tls(issue_client(days=(-9, -1))), "certificate"),
+    ("certificate-of-tomorrow[C48]", mutual_tls(issue_client(days=(1, 9))), "certificate"),
+    (
+        "expired-beside-the-key[C48]",
+        {**MUTUAL_TLS, "private_key": EXPIRED.key + EXPIRED.certificate, "certificate": None},
+        "private_key",
+    ),
+    (
+        "expired-for-x5t[C48]",
+        {**mutual_tls(EXPIRED), **KEY_METHOD},
+        "certificate",
+    ),
     ("extra-list[C07]", {"extra": "[1]"}, "extra"),
     ("extra-string[C07]", {"extra": '"text"'}, "extra"),
     ("extra-number[C07]", {"extra": "7"}, "extra"),

@@ -27,14 +27,18 @@ from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores import open_store
 from tests.connection.test_checks import KEY_METHOD, connection, deep, pem
+from tests.support.servers.certificates import issue_client
 from tests.support.service import Service
 
 SIGNED: dict[str, Any] = {"auth_method": "client_secret_jwt"}
 RSA_KEY = pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+CERTIFICATE = issue_client()
+CERTIFIED = CERTIFICATE.key + CERTIFICATE.certificate
 PROVIDERS = {"corp": "tests.connection.test_resolving.corporate_token"}
 CREDENTIALS: dict[Needs, dict[str, Any]] = {
     Needs.SECRET: {},
     Needs.KEY: {"password": None, "private_key": RSA_KEY},
+    Needs.CERTIFICATE: {"password": None, "private_key": CERTIFIED},
     Needs.NOTHING: {"custom_provider": "corp"},
 }
 
@@ -90,7 +94,8 @@ def test_one_number_in_every_spelling(method: str, entry: Field, value: Any) -> 
         ("jwt_claims", ["a=b"], lambda method: method.signs),
         ("key_id", "7", lambda method: method.signs),
         ("jwt_audience", "https://idp.example/", lambda method: method.signs),
-        ("private_key_passphrase", "of the past", lambda method: method.needs is Needs.KEY),
+        ("private_key_passphrase", "of the past", lambda method: method.needs.secret_field == "private_key"),
+        ("certificate", CERTIFICATE.certificate, lambda method: method.needs is Needs.CERTIFICATE),
         ("custom_provider", "corp", lambda _: False),
     ],
 )
@@ -99,7 +104,11 @@ def test_what_a_method_does_not_use_tells_no_clients_apart(
     method: Method, field: str, value: Any, uses: Callable[[Method], bool]
 ) -> None:
     plain = with_method(method.name)
-    if field == "private_key_passphrase" and method.needs is Needs.KEY:
+    if method.needs is Needs.KEY and field == "certificate":
+        with pytest.raises(ConfigurationError, match="not of this private key"):
+            with_method(method.name, **{field: value})
+        return
+    if field == "private_key_passphrase" and method.needs.secret_field == "private_key":
         with pytest.raises(ConfigurationError, match="not encrypted"):
             with_method(method.name, **{field: value})
         return
@@ -122,8 +131,9 @@ def test_settings_and_table_have_the_same_defaults(method: str) -> None:
     """Settings that somebody makes without a connection mean what an empty form means."""
     resolved = with_method(method)
     bare = ClientSettings(resolved.server, resolved.client_id, method)
-    for group in ("request", "retry", "api", "network"):
+    for group in ("request", "retry", "api"):
         assert repr(getattr(resolved, group)) == repr(getattr(bare, group))
+    assert repr(resolved.network.elsewhere) == repr(bare.network)
     if not method_of(resolved).signs:
         assert repr(resolved.assertion) == repr(bare.assertion)
     assert resolved.assertion.lifetime == bare.assertion.lifetime

@@ -14,8 +14,8 @@ CREDENTIAL_FIELDS: tuple[Field, ...] = (
         "private_key",
         _JWT,
         "Private key",
-        "For private_key_jwt: PEM, JWK, or Base64 of a PKCS#12 file (certificate with key). RSA of at "
-        "least 2048 bits, EC (P-256, P-384, P-521) or Ed25519.",
+        "For private_key_jwt and mutual TLS: PEM, JWK, or Base64 of a PKCS#12 file (certificate with key). "
+        "RSA of at least 2048 bits, EC (P-256, P-384, P-521) or Ed25519.",
         Kind.SECRET_TEXT,
     ),
     Field(
@@ -24,6 +24,14 @@ CREDENTIAL_FIELDS: tuple[Field, ...] = (
         "Private key passphrase",
         "Of an encrypted PEM or PKCS#12; empty if the key is not encrypted.",
         Kind.SECRET,
+    ),
+    Field(
+        "certificate",
+        _JWT,
+        "Certificate",
+        "For mutual TLS (tls_client_auth, self_signed_tls_client_auth) and for x5t#S256 of private_key_jwt: "
+        "PEM, with those of its issuers. Left empty where it lies with the key (PEM, PKCS#12).",
+        Kind.TEXT,
     ),
     Field(
         "jwt_algorithm",

@@ -8,7 +8,6 @@ some 28 ms, a signature 0.2 ms, so parsed keys are remembered.
 from __future__ import annotations
 
 import base64
-import hashlib
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -43,16 +42,14 @@ class SigningKey:
 
     :param kind: what people call it, with its size where that is not in its name.
     :param key_id: the JWK's own ``kid``, if it had one.
-    :param thumbprint: ``x5t#S256`` of the certificate that came with the key, if any did.
-    :param certificate_expires_at: when that certificate ends (seconds since the epoch).
+    :param certificates: that came with the key, in any order: perhaps its own, those of issuers.
     """
 
     key: Any = field(repr=False)
     algorithms: tuple[str, ...]
     kind: str
     key_id: str | None = None
-    thumbprint: str | None = None
-    certificate_expires_at: float | None = None
+    certificates: tuple[Certificate, ...] = field(default=(), repr=False)
 
     def require(self, algorithm: str) -> None:
         """Refuse an algorithm that the key does not fit (RFC 8725 §3.1).
@@ -119,8 +116,7 @@ def _from_pem(text: str, password: bytes | None, *, thorough: bool) -> SigningKe
     # Environment variables and one-line form fields often carry a PEM with literal \n in it.
     pem = text.replace("\\n", "\n").encode()
     key = _pem_key(pem, password, thorough=thorough)
-    certificate = _pem_certificate(pem, key) if b"BEGIN CERTIFICATE" in pem else None
-    return _checked(key, certificate=certificate)
+    return _checked(key, certificates=_pem_certificates(pem) if b"BEGIN CERTIFICATE" in pem else ())
 
 
 def _pem_key(pem: bytes, password: bytes | None, *, thorough: bool) -> Any:
@@ -142,19 +138,12 @@ def _pem_key(pem: bytes, password: bytes | None, *, thorough: bool) -> Any:
     raise problem
 
 
-def _pem_certificate(pem: bytes, key: Any) -> Certificate:
-    """Return the certificate of a key from a file that may hold those of its authorities, too."""
+def _pem_certificates(pem: bytes) -> tuple[Certificate, ...]:
     from cryptography import x509
 
-    certificates = None
     with suppress(ValueError):
-        certificates = x509.load_pem_x509_certificates(pem)
-    if certificates is None:
-        raise KeyMaterialError("the certificate beside the PEM key is damaged or incomplete")
-    for certificate in certificates:
-        if certificate.public_key() == key.public_key():
-            return certificate
-    raise KeyMaterialError("the certificate beside the PEM key is that of another key")
+        return tuple(x509.load_pem_x509_certificates(pem))
+    raise KeyMaterialError("the certificate beside the PEM key is damaged or incomplete")
 
 
 def _from_pkcs12(text: str, password: bytes | None) -> SigningKey:
@@ -164,15 +153,16 @@ def _from_pkcs12(text: str, password: bytes | None) -> SigningKey:
     if data is None or _PFX not in data[:_PFX_WITHIN]:
         raise KeyMaterialError("it is neither PEM, nor JWK, nor Base64 of a PKCS#12 file")
     key, certificate, problem = None, None, None
+    issuers: list[Certificate] = []
     try:
-        key, certificate, _ = load_key_and_certificates(data, password)
+        key, certificate, issuers = load_key_and_certificates(data, password)
     except Exception as error:  # as above
         problem = _unreadable(error, password, "PKCS#12")
     if problem is not None:
         raise problem
     if key is None:
         raise KeyMaterialError("the PKCS#12 file holds no private key")
-    return _checked(key, certificate=certificate)
+    return _checked(key, certificates=(certificate, *issuers) if certificate else ())
 
 
 def _decoded(text: str) -> bytes | None:
@@ -209,7 +199,7 @@ def _checked(
     key: Any,
     *,
     key_id: str | None = None,
-    certificate: Certificate | None = None,
+    certificates: tuple[Certificate, ...] = (),
     algorithm: str | None = None,
 ) -> SigningKey:
     """Bind a key to its algorithms.
@@ -224,8 +214,7 @@ def _checked(
         algorithms_of(kind),
         f"{kind.value}{size}",
         key_id,
-        _thumbprint(certificate),
-        _expires_at(certificate),
+        certificates,
     )
     if algorithm is None:
         return signing
@@ -259,16 +248,3 @@ def _kind(key: Any) -> KeyKind:
             f"the EC key is on curve {key.curve.name}: it must be P-256, P-384 or P-521 (RFC 7518 §3.4)"
         )
     return kind
-
-
-def _thumbprint(certificate: Certificate | None) -> str | None:
-    if certificate is None:
-        return None
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    digest = hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-def _expires_at(certificate: Certificate | None) -> float | None:
-    return certificate.not_valid_after_utc.timestamp() if certificate else None

@@ -1,7 +1,8 @@
 """How the client proves who it is: one value per method.
 
 RFC 6749 §2.3.1 (Basic, post), RFC 7523 §2.2 and §3 with OpenID Connect Core §9
-(``client_secret_jwt``, ``private_key_jwt``). Exactly one mechanism per request (RFC 6749 §2.3).
+(``client_secret_jwt``, ``private_key_jwt``), RFC 8705 §2 (certificates). Exactly one mechanism per request
+(RFC 6749 §2.3).
 
 Form, checks, commands, masking and the acquisition ask the value; no other module knows a method by its
 name. So a new method is one function and one entry of :data:`METHODS`.
@@ -22,6 +23,7 @@ from airflow_oauth_provider.protocol.client.algorithms import KeyKind, algorithm
 
 # Every command of Airflow builds the form and so reads this module: the rest is imported when it is used.
 if TYPE_CHECKING:
+    from airflow_oauth_provider.protocol.client.certificates import ClientCertificate
     from airflow_oauth_provider.protocol.client.keys import SigningKey
     from airflow_oauth_provider.protocol.secret import Secret
     from airflow_oauth_provider.protocol.settings import ClientSettings, Pairs
@@ -54,7 +56,13 @@ class Needs(Enum):
 
     SECRET = "password"
     KEY = "private_key"
+    CERTIFICATE = "certificate"
     NOTHING = None
+
+    @property
+    def secret_field(self) -> str | None:
+        """The connection field of what is confidential: of a certificate its key, with which it may lie."""
+        return "private_key" if self is Needs.CERTIFICATE else self.value
 
 
 def _nothing(_: ClientSettings) -> Iterator[Any]:
@@ -182,10 +190,17 @@ def _private_key_jwt(settings: ClientSettings, now: float, entropy: Entropy) -> 
     if options.private_key is None:
         raise ValueError(f"{settings.auth_method} needs a private key")
     key = load_signing_key(options.private_key, options.private_key_passphrase)
-    return _assertion(settings, key, now, entropy)
+    own = _own_certificate(settings)
+    return _assertion(settings, key, now, entropy, own.thumbprint if own else None)
 
 
-def _assertion(settings: ClientSettings, key: SigningKey, now: float, entropy: Entropy) -> Proof:
+def _assertion(
+    settings: ClientSettings,
+    key: SigningKey,
+    now: float,
+    entropy: Entropy,
+    thumbprint: str | None = None,
+) -> Proof:
     from airflow_oauth_provider.protocol.client.signing import sign
     from airflow_oauth_provider.protocol.strict_json import parse_value
 
@@ -202,7 +217,7 @@ def _assertion(settings: ClientSettings, key: SigningKey, now: float, entropy: E
     names = {
         "typ": settings.server.assertion_type,
         "kid": options.key_id or key.key_id,
-        "x5t#S256": key.thumbprint,
+        "x5t#S256": thumbprint,
     }
     header = {name: value for name, value in names.items() if value}
     signed = sign(claims, key.key, options.algorithm or key.algorithms[0], header)
@@ -220,6 +235,37 @@ def _assertion_advice(settings: ClientSettings) -> Iterator[str]:
         yield f"the server may want another aud {settings.server.other_audience}"
     else:
         yield "the server may want another aud: check jwt_audience"
+
+
+def _tls_client_auth(settings: ClientSettings, now: float, entropy: Entropy) -> Proof:
+    """RFC 8705 §2: the handshake proves the identity, and ``client_id`` says whose it is."""
+    return Proof(form=(("client_id", settings.client_id),))
+
+
+def _own_certificate(settings: ClientSettings) -> ClientCertificate | None:
+    from airflow_oauth_provider.protocol.client.certificates import certificate_of
+
+    return certificate_of(settings.assertion)
+
+
+def _subject_advice(settings: ClientSettings) -> Iterator[str]:
+    """RFC 8705 §2.1: the server knows the subject, or an alternative name, and trusts the issuer."""
+    own = _own_certificate(settings)
+    if own is not None:
+        yield (
+            f'the server must know the certificate by its subject "{own.subject}" and trust its issuer, and '
+            "its endpoint must ask for certificates, which often is another address: try discovery"
+        )
+
+
+def _thumbprint_advice(settings: ClientSettings) -> Iterator[str]:
+    """RFC 8705 §2.2: the server knows the very certificate."""
+    own = _own_certificate(settings)
+    if own is not None:
+        yield (
+            f"the certificate itself (x5t#S256 {own.thumbprint}) must be registered with the server, and its "
+            "endpoint must ask for certificates, which often is another address: try discovery"
+        )
 
 
 def _by_name(methods: Iterable[Method]) -> Mapping[str, Method]:
@@ -261,6 +307,20 @@ METHODS = _by_name(
             _private_key_jwt,
             signs=True,
             advice=_assertion_advice,
+        ),
+        Method(
+            "tls_client_auth",
+            "Client certificate of a trusted authority, mutual TLS (tls_client_auth)",
+            Needs.CERTIFICATE,
+            _tls_client_auth,
+            advice=_subject_advice,
+        ),
+        Method(
+            "self_signed_tls_client_auth",
+            "Client certificate known to the server itself, mutual TLS (self_signed_tls_client_auth)",
+            Needs.CERTIFICATE,
+            _tls_client_auth,
+            advice=_thumbprint_advice,
         ),
         Method("custom", "Custom token provider from airflow.cfg (custom)", Needs.NOTHING, None),
     )

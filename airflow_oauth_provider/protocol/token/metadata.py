@@ -53,6 +53,16 @@ class Metadata:
         """The access token URL."""
         return dict(self.endpoints)["token_endpoint"]
 
+    def endpoint(self, name: str, *, certificate: bool) -> Url | None:
+        """Return an endpoint; ``None`` where the server names none.
+
+        :param name: as in the metadata.
+        :param certificate: the one for clients that present a certificate, where there is one of its own
+            (RFC 8705 §5).
+        """
+        aliases = dict(self.mtls_endpoints) if certificate else {}
+        return aliases.get(name) or dict(self.endpoints).get(name)
+
     def report(self) -> dict[str, Any]:
         """Return it by the names of RFC 8414."""
         return {

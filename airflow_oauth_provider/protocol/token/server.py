@@ -54,7 +54,8 @@ class ServerLookup:
             self.url = server.url
         else:
             metadata, moment = yield from self._metadata(server, moment, ends_at)
-            self.url = metadata.token_endpoint
+            alias = metadata.endpoint("token_endpoint", certificate=self._presents_certificate)
+            self.url = alias or metadata.token_endpoint
         return self.url, moment
 
     def other_endpoint(self, name: str, moment: Moment, ends_at: float) -> Flow[Url | None]:
@@ -67,7 +68,11 @@ class ServerLookup:
         if isinstance(server, TokenEndpoint):
             return None
         metadata, _ = yield from self._metadata(server, moment, ends_at)
-        return dict(metadata.endpoints).get(name)
+        return metadata.endpoint(name, certificate=self._presents_certificate)
+
+    @property
+    def _presents_certificate(self) -> bool:
+        return self._settings.network.certificate is not None
 
     def _metadata(
         self, server: Issuer, moment: Moment, ends_at: float

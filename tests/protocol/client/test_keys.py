@@ -58,24 +58,12 @@ def test_an_algorithm_that_the_key_does_not_fit_names_both() -> None:
     load(pem(KEYS[KeyKind.P384])).require("ES384")
 
 
-def test_a_certificate_beside_the_key_gives_its_thumbprint_and_end() -> None:
+def test_certificates_that_lie_with_the_key() -> None:
     issued = issue(authority())
-    loaded = load(issued.key + issued.certificate)
-    assert loaded.thumbprint is not None
-    assert len(base64.urlsafe_b64decode(loaded.thumbprint + "=")) == 32
-    assert loaded.certificate_expires_at is not None
-
-
-def test_among_several_certificates_that_of_the_key_counts() -> None:
-    issued = issue(authority())
-    alone = load(issued.key + issued.certificate)
-    chain = load(authority().certificate + issued.certificate + issued.key)
-    assert chain.thumbprint == alone.thumbprint
-
-
-def test_a_certificate_of_another_key_is_refused() -> None:
-    with pytest.raises(KeyMaterialError, match="another key"):
-        load(pem(RSA) + issue(authority()).certificate)
+    assert len(load(issued.key + issued.certificate).certificates) == 1
+    assert len(load(authority().certificate + issued.certificate + issued.key).certificates) == 2
+    with pytest.raises(KeyMaterialError, match="damaged"):
+        load(issued.key + issued.certificate.replace("MII", "XXX"))
 
 
 def test_pkcs12() -> None:
@@ -83,7 +71,7 @@ def test_pkcs12() -> None:
     data = base64.b64encode(pkcs12(PASSPHRASE.encode(), not_after=end)).decode()
     loaded = load(data, PASSPHRASE)
     assert loaded.algorithms == ("ES256",)
-    assert loaded.certificate_expires_at == end.timestamp()
+    assert [certificate.not_valid_after_utc for certificate in loaded.certificates] == [end]
     for wrong in (None, "another"):
         with pytest.raises(KeyMaterialError, match="passphrase"):
             load(data, wrong)

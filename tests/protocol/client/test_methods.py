@@ -35,6 +35,7 @@ from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer
 from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
 from airflow_oauth_provider.protocol.urls import parse_url
 from tests.support.builders import NOW, SECRET, settings
+from tests.support.servers.certificates import issue_client
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
@@ -360,6 +361,33 @@ class TestTheRestOfTheRequest:
     def test_nothing_secret_in_its_repr(self) -> None:
         request = build(settings(auth_method="client_secret_post"))
         assert SECRET not in repr(request)
+
+
+class TestCertificates:
+    """RFC 8705 §2."""
+
+    @pytest.mark.parametrize("method", ["tls_client_auth", "self_signed_tls_client_auth"])
+    def test_the_body_says_who_it_is_and_nothing_proves_it(self, method: str) -> None:
+        request = build(settings(auth_method=method, client_secret=None))
+        assert form(request) == {"grant_type": ["client_credentials"], "client_id": ["my-client"]}
+        assert "authorization" not in {name.lower() for name, _ in request.headers}
+
+    def test_the_advice_names_what_the_server_has_to_know(self) -> None:
+        issued = issue_client(name="orders")
+        options = {"private_key": Secret(issued.key), "certificate": issued.certificate}
+        by_name, by_thumbprint = (
+            " ".join(METHODS[name].advice(settings(auth_method=name, client_secret=None, assertion=options)))
+            for name in ("tls_client_auth", "self_signed_tls_client_auth")
+        )
+        assert '"CN=orders"' in by_name
+        own = x509.load_pem_x509_certificate(issued.certificate.encode())
+        assert thumbprint(own) in by_thumbprint
+
+    def test_a_signed_jwt_names_the_certificate_of_the_field(self) -> None:
+        issued = issue_client()
+        own = x509.load_pem_x509_certificate(issued.certificate.encode())
+        signed = assertion(key_settings(issued.key, certificate=issued.certificate))
+        assert jwt.get_unverified_header(signed)["x5t#S256"] == thumbprint(own)
 
 
 PACKAGE = Path(airflow_oauth_provider.__file__).parent

@@ -42,6 +42,7 @@ OF_THE_CLIENT = {
     "client_secret",
     "assertion.private_key",
     "assertion.private_key_passphrase",
+    "assertion.certificate",
     "custom.path",
     "team",
 }
@@ -82,6 +83,7 @@ def full_settings() -> s.ClientSettings:
             claims='{"a": 1}',
             private_key=Secret("private-key-material"),
             private_key_passphrase=Secret("key-passphrase"),
+            certificate="PEM",
         ),
         proof=s.ProofSettings(
             enabled=True,
@@ -106,6 +108,9 @@ def full_settings() -> s.ClientSettings:
             request_timeout=3.0,
             proxy_url=Secret("http://user:proxy-password@proxy.example"),
             token_host_listed=True,
+            certificate=s.PresentedCertificate(
+                "PEM", Secret("secret-of-the-certificate"), Secret("secret-passphrase")
+            ),
         ),
         custom=s.CustomProvider("name", "company.tokens", lambda _: None),
         external=s.ExternalSource("erp", "file"),

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 _DAY = dt.timedelta(days=1)
 
 
@@ -36,7 +37,12 @@ class Authority:
 
 
 def _builder(
-    name: str, issuer: str, *, expired: bool = False, not_after: dt.datetime | None = None
+    name: str,
+    issuer: str,
+    *,
+    expired: bool = False,
+    not_before: dt.datetime | None = None,
+    not_after: dt.datetime | None = None,
 ) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
@@ -44,7 +50,7 @@ def _builder(
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
         .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - 10 * _DAY)
+        .not_valid_before(not_before or now - 10 * _DAY)
         .not_valid_after(not_after or (now - _DAY if expired else now + 10 * _DAY))
     )
 
@@ -126,6 +132,60 @@ def server_context(
         context.verify_mode = ssl.CERT_OPTIONAL
         context.load_verify_locations(cadata=issued.certificate)
     return context
+
+
+def issue_client(
+    issuer: Authority | None = None,
+    name: str = "my-client",
+    *,
+    key: PrivateKey | None = None,
+    days: tuple[float, float] = (-10, 10),
+) -> Issued:
+    """Issue a client certificate.
+
+    :param issuer: ``None`` for one that is signed with its own key.
+    :param key: ``None`` for a new EC key.
+    :param days: from now, between which it is valid.
+    """
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        _builder(
+            name,
+            issuer.name if issuer else name,
+            not_before=now + days[0] * _DAY,
+            not_after=now + days[1] * _DAY,
+        )
+        .public_key(key.public_key())
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(issuer.key if issuer else key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return Issued(_pem(certificate), private.decode())
+
+
+def demanding_context(issued: Issued, folder: Path, *clients: str) -> ssl.SSLContext:
+    """Return the context of a server that wants a client certificate.
+
+    :param clients: PEM of authorities, or of certificates that are signed with their own key.
+    """
+    context = server_context(issued, folder)
+    context.verify_mode = ssl.CERT_REQUIRED
+    # Else OpenSSL wants the issuer of each of them, too.
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(cadata="".join(clients))
+    return context
+
+
+def bundle(issued: Issued, passphrase: bytes, *issuers: str) -> bytes:
+    """Return key and certificate of a client in one PKCS#12 file, with the certificates of its issuers."""
+    key = serialization.load_pem_private_key(issued.key.encode(), None)
+    certificate = x509.load_pem_x509_certificate(issued.certificate.encode())
+    others = [x509.load_pem_x509_certificate(issuer.encode()) for issuer in issuers]
+    locked = serialization.BestAvailableEncryption(passphrase)
+    return serialize_key_and_certificates(b"client", key, certificate, others, locked)  # type: ignore[arg-type]
 
 
 def pkcs12(passphrase: bytes, *, not_after: dt.datetime) -> bytes:

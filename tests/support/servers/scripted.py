@@ -23,7 +23,10 @@ _STEP = 0.05
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """One request as it came in; *connection* counts from 1."""
+    """One request as it came in; *connection* counts from 1.
+
+    :param certificate: DER of the one that the client has presented, if it has.
+    """
 
     method: str
     target: str
@@ -31,6 +34,7 @@ class RecordedRequest:
     body: bytes
     connection: int
     received_at: float
+    certificate: bytes | None = None
 
     def header(self, name: str) -> str | None:
         values = [value for key, value in self.headers if key.lower() == name.lower()]
@@ -233,7 +237,8 @@ class ScriptedServer:
             if self.context:
                 connection = self._encrypted(connection, self.context)
             with connection.makefile("rb") as reader:
-                while request := self._read(reader, number):
+                certificate = _certificate_of(connection)
+                while request := self._read(reader, number, certificate):
                     if not self._next(request).play(connection, self._stopped):
                         return
         except (OSError, ValueError):  # the peer has gone, or does not like our certificate
@@ -259,7 +264,7 @@ class ScriptedServer:
             raise
         return encrypted
 
-    def _read(self, reader: Any, number: int) -> RecordedRequest | None:
+    def _read(self, reader: Any, number: int, certificate: bytes | None) -> RecordedRequest | None:
         line = reader.readline()
         if not line:
             return None
@@ -271,7 +276,7 @@ class ScriptedServer:
         length = next((int(value) for name, value in headers if name.lower() == "content-length"), 0)
         chunked = any(name.lower() == "transfer-encoding" for name, _ in headers)
         body = _read_chunks(reader) if chunked else reader.read(length)
-        request = RecordedRequest(method, target, headers, body, number, time.monotonic())
+        request = RecordedRequest(method, target, headers, body, number, time.monotonic(), certificate)
         with self._lock:
             self.requests.append(request)
         return request
@@ -280,6 +285,10 @@ class ScriptedServer:
         with self._lock:
             response = self._responses.pop(0) if len(self._responses) > 1 else self._responses[0]
         return response(request) if callable(response) and not hasattr(response, "play") else response
+
+
+def _certificate_of(connection: socket.socket) -> bytes | None:
+    return connection.getpeercert(binary_form=True) if isinstance(connection, ssl.SSLSocket) else None
 
 
 def _close_gently(connection: ssl.SSLSocket) -> None:

@@ -1,0 +1,212 @@
+"""Client certificates: one suite that threads (requests) and coroutines (aiohttp) both pass."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
+from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from tests.support.bound_tokens import CLIENTS, SERVERS, bound_service, certified
+from tests.support.servers.certificates import (
+    Issued,
+    authority,
+    bundle,
+    demanding_context,
+    issue,
+    issue_client,
+    server_context,
+)
+from tests.support.servers.scripted import Json, Redirect, ScriptedServer
+from tests.support.service import Service, echo
+from tests.support.sides import Side
+
+PASSPHRASE = "the passphrase"
+
+
+@pytest.fixture(scope="module")
+def client() -> Issued:
+    return issue_client(CLIENTS)
+
+
+@pytest.fixture
+def bound(tmp_path: Path) -> Iterator[Service]:
+    with bound_service(tmp_path) as service:
+        yield service
+
+
+def hook_of(service: Service, issued: Issued, method: str = "GET", **changes: Any) -> OAuth2Hook:
+    return OAuth2Hook(method=method, connection=service.connection(**certified(issued, **changes)))
+
+
+def test_the_token_and_the_calls_are_of_one_certificate(side: Side, bound: Service, client: Issued) -> None:
+    hook = hook_of(bound, client)
+    assert side.run(hook, "/items").json()["authorization"] == "Bearer tok-1"
+    side.run(hook, "/items")
+    assert len(bound.token_requests) == 1
+    assert {request.certificate is not None for request in bound.server.requests} == {True}
+    assert len({call.connection for call in bound.calls}) == 1
+
+
+def test_one_that_is_signed_with_its_own_key(side: Side, tmp_path: Path) -> None:
+    own = issue_client()
+    with bound_service(tmp_path, own.certificate) as service:
+        hook = hook_of(service, own, auth_method="self_signed_tls_client_auth")
+        assert side.run(hook, "/items").status_code == 200
+
+
+def _as_one_pem(issued: Issued) -> dict[str, Any]:
+    return {"private_key": issued.key + issued.certificate, "certificate": None}
+
+
+def _as_one_line(issued: Issued) -> dict[str, Any]:
+    return {
+        "private_key": issued.key.replace("\n", "\\n"),
+        "certificate": issued.certificate.replace("\n", "\\n"),
+    }
+
+
+def _as_pkcs12(issued: Issued) -> dict[str, Any]:
+    data = bundle(issued, PASSPHRASE.encode(), CLIENTS.certificate)
+    return {
+        "private_key": base64.b64encode(data).decode(),
+        "private_key_passphrase": PASSPHRASE,
+        "certificate": None,
+    }
+
+
+def _as_a_chain_in_the_wrong_order(issued: Issued) -> dict[str, Any]:
+    return {"certificate": CLIENTS.certificate + issued.certificate}
+
+
+@pytest.mark.parametrize("form", [_as_one_pem, _as_one_line, _as_pkcs12, _as_a_chain_in_the_wrong_order])
+def test_certificate_and_key_in_every_form(side: Side, bound: Service, client: Issued, form: Any) -> None:
+    assert side.run(hook_of(bound, client, **form(client)), "/items").status_code == 200
+
+
+class TestOtherHosts:
+    """The certificate is shown to the connection's own servers only."""
+
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> Iterator[ScriptedServer]:
+        """A host that would like a certificate, and does without."""
+        folder = tmp_path / "storage"
+        folder.mkdir()
+        context = server_context(issue(SERVERS), folder, ask_for_client_certificate=True)
+        context.load_verify_locations(cadata=CLIENTS.certificate)
+        with ScriptedServer(context) as server:
+            server.script(echo)
+            yield server
+
+    def test_a_download_that_leads_elsewhere_does_not_take_it_along(
+        self, side: Side, bound: Service, client: Issued, storage: ScriptedServer
+    ) -> None:
+        accepted = bound.api
+        bound.api = lambda request: (
+            Redirect(f"{storage.url}/signed") if request.target == "/api/file" else accepted(request)
+        )
+        hook = hook_of(bound, client)
+        assert side.run(hook, "/file").json()["authorization"] is None
+        assert side.run(hook, "/file").status_code == 200
+        assert [request.certificate for request in storage.requests] == [None, None]
+        side.run(hook, "/items")
+        assert bound.calls[-1].certificate is not None
+
+    def test_it_goes_along_within_the_allowed_origins(
+        self, side: Side, bound: Service, client: Issued, storage: ScriptedServer
+    ) -> None:
+        accepted = bound.api
+        bound.api = lambda request: (
+            Redirect(f"{storage.url}/file") if request.target == "/api/file" else accepted(request)
+        )
+        hook = hook_of(bound, client, allowed_origins=[storage.url])
+        assert side.run(hook, "/file").json()["authorization"] == "Bearer tok-1"
+        assert storage.requests[0].certificate is not None
+
+    def test_that_of_a_dags_own_neither(
+        self, side: Side, service: Service, client: Issued, storage: ScriptedServer, tmp_path: Path
+    ) -> None:
+        """``cert`` of ``extra_options``, for a connection without one."""
+        path = tmp_path / "own.pem"
+        path.write_text(client.key + client.certificate)
+        service.api = lambda _: Redirect(f"{storage.url}/signed")
+        hook = OAuth2Hook(method="GET", connection=service.connection(ca_certificates=SERVERS.certificate))
+        side.run(hook, "/file", extra_options={"cert": str(path)})
+        assert storage.requests[0].certificate is None
+
+    def test_a_dags_own_certificate_beside_the_connections(
+        self, side: Side, bound: Service, client: Issued, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "own.pem"
+        path.write_text(client.key + client.certificate)
+        with pytest.raises(ConfigurationError, match="bound"):
+            side.run(hook_of(bound, client), "/items", extra_options={"cert": str(path)})
+        assert bound.calls == []
+
+    def test_a_dags_own_authorities_leave_the_certificate_as_it_is(
+        self, side: Side, bound: Service, client: Issued, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "ca.pem"
+        path.write_text(SERVERS.certificate)
+        hook = hook_of(bound, client)
+        assert side.run(hook, "/items", extra_options={"verify": str(path)}).status_code == 200
+
+
+class TestRefusals:
+    """What the handshake is refused for, and what to do about it."""
+
+    @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+    @pytest.mark.parametrize(
+        ("issued", "says", "advice"),
+        [
+            (issue_client(authority("Nobody's")), "does not know the authority", "issued by an authority"),
+            (None, "client certificate", "certificate and private_key"),
+        ],
+        ids=["unknown-authority", "none"],
+    )
+    def test_by_the_api(
+        self,
+        side: Side,
+        service: Service,
+        tmp_path: Path,
+        issued: Issued | None,
+        says: str,
+        advice: str,
+        version: ssl.TLSVersion,
+    ) -> None:
+        context = demanding_context(issue(SERVERS), tmp_path, CLIENTS.certificate)
+        context.minimum_version = context.maximum_version = version
+        changes = {} if issued is None else certified(issued)
+        with ScriptedServer(context) as api:
+            given = service.connection(
+                **{**changes, "base_url": api.url, "ca_certificates": SERVERS.certificate}
+            )
+            with pytest.raises(TransportError, match=says) as caught:
+                side.run(OAuth2Hook(method="GET", connection=given), "/items")
+            assert api.requests == []
+        assert not caught.value.retryable
+        assert advice in (caught.value.advice or "")
+
+    def test_by_the_token_endpoint(self, side: Side, bound: Service) -> None:
+        with pytest.raises(TransportError, match="does not know the authority") as caught:
+            side.run(hook_of(bound, issue_client(authority("Nobody's"))), "/items")
+        assert not caught.value.retryable
+        assert bound.server.connections == 1
+        assert caught.value.conn_id == "my_api"
+
+
+def test_a_server_says_what_it_knows_of_the_bound_token(side: Side, bound: Service, client: Issued) -> None:
+    """Introspection and revocation present it, too."""
+    host = f"{bound.server.url}/token"
+    hook = hook_of(bound, client, host=host)
+    side.token(hook)
+    bound.token = lambda request: Json({"active": request.certificate is not None})
+    assert side.call(hook, "introspect", endpoint=f"{host}/introspection") == {"active": True}
+    assert side.call(hook, "revoke", endpoint=f"{host}/revocation") is True
+    assert all(request.certificate for request in bound.server.requests)
+    assert [request.form.get("client_id") for request in bound.token_requests] == [["my-client"]] * 3
