@@ -22,7 +22,7 @@ from airflow_oauth_provider.deployment.credentials import (
     UnreadableCredentialError,
 )
 from airflow_oauth_provider.deployment.policy import Policy
-from airflow_oauth_provider.protocol.client.methods import Needs, method_of
+from airflow_oauth_provider.protocol.client.methods import method_of
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings, ExternalSource
 
@@ -49,12 +49,12 @@ class External:
         :raises ConfigurationError: when there is none, or the method has no use for it.
         """
         method = method_of(settings)
-        if method.function is not None and method.needs not in (Needs.SECRET, Needs.KEY):
+        if method.function is not None and method.needs.secret_field is None:
             extra.fail(FIELD, f"is set, but {method.name} needs neither secret nor key")
         content, passphrase = self._read(extra)
         self._digest = _digest(content, passphrase)
         source = ExternalSource(self._entry.name, self._entry.place.kind)
-        if method.needs is not Needs.KEY:
+        if method.needs.secret_field != "private_key":
             secret = client_secret(extra, FIELD, _secret_text(extra, content), self.policy)
             return replace(settings, client_secret=secret, external=source)
         key = extra.secret_of(FIELD, _key_text(content), multiline=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from typing import Any
 
 from cryptography import x509
@@ -53,6 +53,12 @@ def registered_jwk(certificate: str) -> dict[str, Any]:
     jwk: dict[str, Any] = get_default_algorithms()["RS256"].to_jwk(read.public_key(), as_dict=True)
     jwk.pop("key_ops", None)
     return {**jwk, "x5c": [b64encode(read.public_bytes(serialization.Encoding.DER)).decode()]}
+
+
+def thumbprint(certificate: str) -> str:
+    """Return ``x5t#S256`` (RFC 8705 §3.1)."""
+    digest = x509.load_pem_x509_certificate(certificate.encode()).fingerprint(hashes.SHA256())
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def _name(text: str) -> x509.Name:

@@ -16,7 +16,7 @@ from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.exceptions import InvalidClientError, TokenEndpointError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.tokens import AccessToken
-from tests.support.servers.client_certificates import client_certificate
+from tests.support.servers.client_certificates import client_certificate, thumbprint
 from tests.support.servers.strict_servers import CERTIFICATE_AUTHORITY, LIFETIME
 from tests.system.interop.deployments import FAPI, OIDC, Deployment
 from tests.system.interop.tables import NOT_OF_THIS_METHOD, NOT_OFFERED
@@ -163,11 +163,9 @@ def _proofs(trial: Trial) -> str:
 
 def _bound(trial: Trial) -> str:
     """The token is bound to the client certificate (RFC 8705 §3)."""
-    from airflow_oauth_provider.protocol.client.keys import thumbprint_of  # type: ignore[attr-defined]
-
     token = trial.hook(resource=[trial.deployment.resource]).get_token()
     certificate = trial.deployment.registrations[trial.client].extra["certificate"]
-    assert trial.claims(token)["cnf"] == {"x5t#S256": thumbprint_of(certificate)}
+    assert trial.claims(token)["cnf"] == {"x5t#S256": thumbprint(certificate)}
     return WORKS
 
 
