@@ -10,7 +10,7 @@ from airflow_oauth_provider.connection.hosts import require_host
 from airflow_oauth_provider.connection.parsing import FieldError, parse_claims
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol import settings as s
-from airflow_oauth_provider.protocol.client.methods import Method, Needs
+from airflow_oauth_provider.protocol.client.methods import Method
 from airflow_oauth_provider.protocol.urls import Url, UrlError, host_allowed, parse_url, with_scheme
 
 
@@ -63,7 +63,7 @@ def proof_settings(extra: Extra, assertion: s.AssertionSettings, method: Method)
         return s.ProofSettings()
     if method.function is None:
         extra.fail("dpop", f"cannot be on beside {method.name}: the provider would keep the token's key")
-    if method.needs is Needs.KEY or assertion.private_key is None:
+    if method.needs.secret_field == "private_key" or assertion.private_key is None:
         return s.ProofSettings(enabled=True)
     return s.ProofSettings(
         enabled=True,

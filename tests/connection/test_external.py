@@ -21,6 +21,7 @@ from airflow_oauth_provider.protocol.settings import ClientSettings, ExternalSou
 from airflow_oauth_provider.protocol.token.key import credential_key, token_key
 from tests.connection.test_checks import EC_KEY, LOCKED, connection
 from tests.support.confidential import assert_nothing_confidential
+from tests.support.servers.certificates import issue_client
 
 SECRET = "s3cr3t-that-lies-outside-of-the-connection"
 PROVIDERS = {"corp": "tests.connection.test_resolving.corporate_token"}
@@ -272,8 +273,9 @@ class TestKeys:
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_every_method_takes_it_or_refuses_it(method: Method, tmp_path: Path) -> None:
-    (tmp_path / "key").write_text(EC_KEY)
-    key = method.needs is Needs.KEY
+    client = issue_client()
+    (tmp_path / "key").write_text(client.key + client.certificate)
+    key = method.needs.secret_field == "private_key"
     given = policy({"file": str(tmp_path / "key")} if key else None, options={"custom_providers": PROVIDERS})
     changes = {"custom_provider": "corp"} if method.function is None else {}
     if key or method.needs is Needs.SECRET or method.function is None:
