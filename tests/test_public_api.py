@@ -19,6 +19,7 @@ from airflow.providers.http.sensors.http import HttpSensor
 
 from airflow_oauth_provider.tasks.parameters import SensorParameters, TaskParameters
 from airflow_oauth_provider.triggers import oauth2 as triggers
+from airflow_oauth_provider.triggers.call import Call, CallParameters
 from tests.public_api import usage
 
 pytestmark = [pytest.mark.airflow]
@@ -88,12 +89,19 @@ def parameters(function: Any) -> dict[str, inspect.Parameter]:
     return dict(inspect.signature(function).parameters)
 
 
+def named(function: Any) -> set[str]:
+    """Return the names of all parameters, those of the call that triggers share included."""
+    spelled = parameters(function)
+    shared = spelled.get("call")
+    return set(spelled) | (get_type_hints(CallParameters).keys() if shared else set())
+
+
 @pytest.mark.parametrize("path", PUBLIC)
 def test_what_is_promised_is_there(path: str) -> None:
     promised = public(path)
     if isinstance(promised, property):
         return
-    assert parameters(promised).keys() >= PUBLIC[path]
+    assert named(promised) >= PUBLIC[path]
 
 
 @pytest.mark.fault("F48")
@@ -106,9 +114,16 @@ class TestParametersAreSpelledOut:
         annotation = "Unpack[SensorParameters]" if path.endswith("Sensor") else "Unpack[TaskParameters]"
         assert kwargs.annotation == annotation
 
-    @pytest.mark.parametrize(
-        "path", [path for path in PUBLIC if re.search(r"(Trigger|Notifier|Hook)$", path)]
-    )
+    @pytest.mark.parametrize("path", [path for path in PUBLIC if path.endswith("Trigger")])
+    def test_of_triggers(self, path: str) -> None:
+        spelled = parameters(public(path))
+        assert spelled.pop("call").annotation == "Unpack[CallParameters]"
+        assert inspect.Parameter.VAR_KEYWORD not in {parameter.kind for parameter in spelled.values()}
+
+    def test_of_the_call_that_triggers_share(self) -> None:
+        assert get_type_hints(CallParameters).keys() == parameters(Call).keys() - {"oauth2_conn_id"}
+
+    @pytest.mark.parametrize("path", [path for path in PUBLIC if re.search(r"(Notifier|Hook)$", path)])
     def test_of_all_others(self, path: str) -> None:
         kinds = {parameter.kind for parameter in parameters(public(path)).values()}
         assert inspect.Parameter.VAR_KEYWORD not in kinds

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import Any, TypedDict
 
 from requests import Response
 
 from airflow_oauth_provider.calls.call_log import logged_by_caller
-from airflow_oauth_provider.connection.identifier import one_conn_id
 from airflow_oauth_provider.tasks.arguments import Arguments
 
 MAX_EVENT_BODY = 256 * 1024
@@ -18,41 +18,43 @@ MAX_BODY = 8 * 1024 * 1024
 """Bytes of the largest body that is read: reading the JSON of more would hold up all other triggers."""
 
 
-class Call:
-    """One call of an API, as JSON can hold it.
+class CallParameters(TypedDict, total=False):
+    """What all triggers take beside the connection: the call they make, typed for the type checker.
 
-    :param oauth2_conn_id: Airflow connection id.
-    :param endpoint: relative to the base URL, or absolute within the allowed origins.
-    :param method: HTTP method.
-    :param data: query parameters for GET, body otherwise.
-    :param headers: of the call.
-    :param extra_options: as of ``OAuth2Hook.run``.
-    :param request_kwargs: likewise, e.g. ``{"json": …}``.
-    :param base_url: of the API.
+    ``endpoint`` is relative to the base URL, or absolute within the allowed origins; ``method`` an HTTP
+    method, by default GET; ``data`` the query parameters for GET, the body otherwise; ``headers`` those of
+    the call; ``extra_options`` as of ``OAuth2Hook.run``; ``request_kwargs`` further arguments of
+    ``requests.Request``, e.g. ``{"json": …}``; ``base_url`` that of the API.
+    """
+
+    endpoint: str | None
+    method: str
+    data: Any
+    headers: dict[str, str] | None
+    extra_options: dict[str, Any] | None
+    request_kwargs: dict[str, Any] | None
+    base_url: str | None
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an API, as JSON can hold it; :class:`CallParameters` say what its parts mean.
+
     :raises ConfigurationError: for what a trigger cannot be given.
     """
 
-    def __init__(  # noqa: PLR0913  (HttpTrigger's parameters and ours)
-        self,
-        oauth2_conn_id: str | None = None,
-        *,
-        endpoint: str | None = None,
-        method: str = "GET",
-        data: Any = None,
-        headers: dict[str, Any] | None = None,
-        extra_options: dict[str, Any] | None = None,
-        request_kwargs: dict[str, Any] | None = None,
-        base_url: str | None = None,
-        http_conn_id: str | None = None,
-    ) -> None:
-        self.oauth2_conn_id = one_conn_id(oauth2_conn_id, http_conn_id)
-        self.endpoint = endpoint
-        self.method = method
-        self.data = data
-        self.headers = headers
-        self.extra_options = _with_tuple(extra_options)
-        self.request_kwargs = request_kwargs
-        self.base_url = base_url
+    oauth2_conn_id: str
+    _: KW_ONLY
+    endpoint: str | None = None
+    method: str = "GET"
+    data: Any = None
+    headers: dict[str, str] | None = None
+    extra_options: dict[str, Any] | None = None
+    request_kwargs: dict[str, Any] | None = None
+    base_url: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "extra_options", _with_tuple(self.extra_options))
         self._check()
 
     def _check(self) -> None:
@@ -73,16 +75,7 @@ class Call:
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments."""
-        return {
-            "oauth2_conn_id": self.oauth2_conn_id,
-            "endpoint": self.endpoint,
-            "method": self.method,
-            "data": self.data,
-            "headers": self.headers,
-            "extra_options": self.extra_options,
-            "request_kwargs": self.request_kwargs,
-            "base_url": self.base_url,
-        }
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def hook(self) -> AbstractAsyncContextManager[Any]:
         """Use a hook for it, the one of all triggers of the running loop that call this API."""

@@ -6,15 +6,16 @@ import asyncio
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Collection
-from typing import Any
+from typing import Any, Unpack
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from requests import Response
 
+from airflow_oauth_provider.connection.identifier import one_conn_id
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.call.http_methods import IDEMPOTENT
 from airflow_oauth_provider.tasks.arguments import header_names
-from airflow_oauth_provider.triggers.call import MAX_EVENT_BODY, Call
+from airflow_oauth_provider.triggers.call import MAX_EVENT_BODY, Call, CallParameters
 from airflow_oauth_provider.triggers.events import dump_error, dump_response
 
 PUBLIC_MODULE = "airflow_oauth_provider.triggers.oauth2"
@@ -110,50 +111,28 @@ class OAuth2HttpTrigger(CallTrigger):
     §9.2.2) are accepted.
 
     :param oauth2_conn_id: Airflow connection id.
-    :param endpoint: relative to the base URL, or absolute within the allowed origins.
-    :param method: HTTP method.
-    :param data: query parameters for GET, body otherwise.
-    :param headers: of the call.
-    :param extra_options: as of ``OAuth2Hook.run``.
-    :param request_kwargs: further arguments of ``requests.Request``, e.g. ``{"json": …}``.
-    :param base_url: of the API.
     :param not_before: seconds since the epoch before which it does nothing; ``None`` for at once.
     :param response_headers: headers that the event carries beside the usual harmless ones.
     :param max_event_body: bytes; a larger body is left out of the event; ``None`` for any size.
     :param http_conn_id: another name for *oauth2_conn_id*.
+    :param call: what it calls: :class:`CallParameters`.
     :raises ConfigurationError: when an argument cannot be meant; it names the argument.
     """
 
     __module__ = PUBLIC_MODULE
 
-    def __init__(  # noqa: PLR0913  (HttpTrigger's parameters and ours)
+    def __init__(
         self,
         oauth2_conn_id: str | None = None,
         *,
-        endpoint: str | None = None,
-        method: str = "GET",
-        data: Any = None,
-        headers: dict[str, str] | None = None,
-        extra_options: dict[str, Any] | None = None,
-        request_kwargs: dict[str, Any] | None = None,
-        base_url: str | None = None,
         not_before: float | None = None,
         response_headers: str | Collection[str] = (),
         max_event_body: int | None = MAX_EVENT_BODY,
         http_conn_id: str | None = None,
+        **call: Unpack[CallParameters],
     ) -> None:
         super().__init__(
-            Call(
-                oauth2_conn_id,
-                endpoint=endpoint,
-                method=method,
-                data=data,
-                headers=headers,
-                extra_options=extra_options,
-                request_kwargs=request_kwargs,
-                base_url=base_url,
-                http_conn_id=http_conn_id,
-            ),
+            Call(one_conn_id(oauth2_conn_id, http_conn_id), **call),
             not_before=not_before,
             response_headers=response_headers,
             max_event_body=max_event_body,

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Mapping
-from typing import Any
+from typing import Any, Unpack
 
 from airflow.triggers.base import TriggerEvent
 from requests import Response
 
+from airflow_oauth_provider.connection.identifier import one_conn_id
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.call.http_methods import SAFE
 from airflow_oauth_provider.response_check import Inspection, ResponseCheck
 from airflow_oauth_provider.tasks.arguments import Arguments, http_statuses
 from airflow_oauth_provider.tasks.polling import MAX_CONSECUTIVE_FAILURES, Polling, Progress, pause_between
-from airflow_oauth_provider.triggers.call import MAX_BODY, MAX_EVENT_BODY, Call
+from airflow_oauth_provider.triggers.call import MAX_BODY, MAX_EVENT_BODY, Call, CallParameters
 from airflow_oauth_provider.triggers.call_trigger import PUBLIC_MODULE, CallTrigger
 
 LEAST_INTERVAL = 0.1
@@ -26,13 +27,6 @@ class OAuth2HttpSensorTrigger(CallTrigger):
     """Poll until the API answers with a status below 400, and *response_check* holds.
 
     :param oauth2_conn_id: Airflow connection id.
-    :param endpoint: relative to the base URL, or absolute within the allowed origins.
-    :param method: HTTP method: GET, HEAD or OPTIONS.
-    :param data: query parameters for GET.
-    :param headers: of the calls.
-    :param extra_options: as of ``OAuth2Hook.run``.
-    :param request_kwargs: further arguments of ``requests.Request``, e.g. ``{"params": …}``.
-    :param base_url: of the API.
     :param poke_interval: seconds between two polls.
     :param response_error_codes_allowlist: HTTP statuses that mean "not yet".
     :param response_check: a :class:`ResponseCheck`, or its arguments.
@@ -48,6 +42,7 @@ class OAuth2HttpSensorTrigger(CallTrigger):
     :param response_headers: headers that the event carries beside the usual harmless ones.
     :param max_event_body: bytes; a larger body is left out of the event; ``None`` for any size.
     :param http_conn_id: another name for *oauth2_conn_id*.
+    :param call: what it calls: :class:`CallParameters`.
     :raises ConfigurationError: when an argument cannot be meant; it names the argument.
     """
 
@@ -59,13 +54,6 @@ class OAuth2HttpSensorTrigger(CallTrigger):
         self,
         oauth2_conn_id: str | None = None,
         *,
-        endpoint: str | None = None,
-        method: str = "GET",
-        data: Any = None,
-        headers: dict[str, str] | None = None,
-        extra_options: dict[str, Any] | None = None,
-        request_kwargs: dict[str, Any] | None = None,
-        base_url: str | None = None,
         poke_interval: float = 60.0,
         response_error_codes_allowlist: Collection[int | str] = (404,),
         response_check: ResponseCheck | Mapping[str, Any] | None = None,
@@ -78,19 +66,10 @@ class OAuth2HttpSensorTrigger(CallTrigger):
         response_headers: str | Collection[str] = (),
         max_event_body: int | None = MAX_EVENT_BODY,
         http_conn_id: str | None = None,
+        **call: Unpack[CallParameters],
     ) -> None:
         super().__init__(
-            Call(
-                oauth2_conn_id,
-                endpoint=endpoint,
-                method=method,
-                data=data,
-                headers=headers,
-                extra_options=extra_options,
-                request_kwargs=request_kwargs,
-                base_url=base_url,
-                http_conn_id=http_conn_id,
-            ),
+            Call(one_conn_id(oauth2_conn_id, http_conn_id), **call),
             not_before=not_before,
             response_headers=response_headers,
             max_event_body=max_event_body,

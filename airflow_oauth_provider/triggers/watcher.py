@@ -14,15 +14,16 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Unpack
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from airflow_oauth_provider.connection.identifier import one_conn_id
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.tasks.arguments import Arguments
 from airflow_oauth_provider.tasks.polling import asked_to_wait, one_line
-from airflow_oauth_provider.triggers.call import MAX_BODY, Call
+from airflow_oauth_provider.triggers.call import MAX_BODY, Call, CallParameters
 from airflow_oauth_provider.triggers.call_trigger import PUBLIC_MODULE, path_of
 from airflow_oauth_provider.triggers.snapshot import Checkpoint, Selection, Snapshot
 
@@ -48,53 +49,31 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
     only looks at the ETag and Last-Modified.
 
     :param oauth2_conn_id: Airflow connection id.
-    :param endpoint: relative to the base URL, or absolute within the allowed origins.
-    :param method: GET or HEAD.
-    :param data: query parameters.
-    :param headers: of the calls.
-    :param extra_options: as of ``OAuth2Hook.run``.
-    :param request_kwargs: further arguments of ``requests.Request``, e.g. ``{"params": …}``.
-    :param base_url: of the API.
     :param poll_interval: seconds between two polls.
     :param response_check: a :class:`ResponseCheck`, or its arguments.
     :param cursor: for APIs that serve changes: ``{"json_path": where the next cursor stands in the
         response, "param": the query parameter it is sent in}``; it stays when a response has none.
     :param payload_path: JSON path of what the event carries of the response; without it, nothing.
     :param http_conn_id: another name for *oauth2_conn_id*.
+    :param call: what it calls: :class:`CallParameters`.
     :raises ConfigurationError: when an argument cannot be meant; it names the argument.
     """
 
     __module__ = PUBLIC_MODULE
 
-    def __init__(  # noqa: PLR0913  (those of a call, and ours)
+    def __init__(
         self,
         oauth2_conn_id: str | None = None,
         *,
-        endpoint: str | None = None,
-        method: str = "GET",
-        data: dict[str, Any] | None = None,
-        headers: dict[str, str] | None = None,
-        extra_options: dict[str, Any] | None = None,
-        request_kwargs: dict[str, Any] | None = None,
-        base_url: str | None = None,
         poll_interval: float = 60.0,
         response_check: ResponseCheck | Mapping[str, Any] | None = None,
         cursor: dict[str, str] | None = None,
         payload_path: str | None = None,
         http_conn_id: str | None = None,
+        **call: Unpack[CallParameters],
     ) -> None:
         super().__init__()
-        self.call = Call(
-            oauth2_conn_id,
-            endpoint=endpoint,
-            method=method,
-            data=data,
-            headers=headers,
-            extra_options=extra_options,
-            request_kwargs=request_kwargs,
-            base_url=base_url,
-            http_conn_id=http_conn_id,
-        )
+        self.call = Call(one_conn_id(oauth2_conn_id, http_conn_id), **call)
         if self.call.method not in {"GET", "HEAD"}:
             self._fail("method", "only GET and HEAD are for polling")
         Arguments(self.call.oauth2_conn_id).seconds("poll_interval", poll_interval, least=1)

@@ -7,6 +7,11 @@ import pytest
 
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.triggers.call import Call
+from airflow_oauth_provider.triggers.oauth2 import (
+    OAuth2HttpEventTrigger,
+    OAuth2HttpSensorTrigger,
+    OAuth2HttpTrigger,
+)
 
 pytestmark = [pytest.mark.airflow]
 
@@ -44,7 +49,15 @@ def test_what_cannot_go_to_the_triggerer_is_named(arguments: dict[str, Any], fie
     assert field in str(caught.value)
 
 
-def test_one_id_under_either_name() -> None:
-    assert Call(http_conn_id="a").oauth2_conn_id == "a"
+@pytest.mark.parametrize("kind", [OAuth2HttpTrigger, OAuth2HttpSensorTrigger, OAuth2HttpEventTrigger])
+def test_one_id_under_either_name(kind: Any) -> None:
+    assert kind(http_conn_id="a").call.oauth2_conn_id == "a"
     with pytest.raises(ConfigurationError):
-        Call("a", http_conn_id="b")
+        kind("a", http_conn_id="b")
+
+
+@pytest.mark.fault("F48")
+@pytest.mark.parametrize("kind", [OAuth2HttpTrigger, OAuth2HttpSensorTrigger, OAuth2HttpEventTrigger])
+def test_a_wrong_name_is_refused(kind: Any) -> None:
+    with pytest.raises(TypeError, match="endpont"):
+        kind("a", endpont="orders")
