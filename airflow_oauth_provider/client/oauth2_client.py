@@ -23,19 +23,19 @@ from airflow_oauth_provider.client.reading import ConnectionReader
 from airflow_oauth_provider.client.report import Report, report_memory_hits
 from airflow_oauth_provider.client.token_flow import (
     Acquire,
+    Read,
     Refusal,
     TokenFlow,
-    acarry_out,
-    carry_out,
     token_flow,
 )
 from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.protocol.flows import adrive, drive
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
 from airflow_oauth_provider.protocol.urls import Origin
 from airflow_oauth_provider.tokens import AccessToken
-from airflow_oauth_provider.tokens.acquiring import drive
-from airflow_oauth_provider.tokens.async_single_flight import AsyncSingleFlight, drive_in_loop, in_thread
+from airflow_oauth_provider.tokens.acquiring import carry_out
+from airflow_oauth_provider.tokens.async_single_flight import AsyncSingleFlight, acarry_out, in_thread
 from airflow_oauth_provider.tokens.cached_token import EMPTY, Slot
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.search_cost import SearchCost
@@ -250,17 +250,23 @@ class OAuth2Client:
         return token_flow(self.conn_id, settings, read_anew=read_anew, force=force, refusal=refusal)
 
     def _run(self, flow: TokenFlow) -> AccessToken | None:
-        granted = self._hand_out(carry_out(flow, self._read, self._acquire))
+        granted = self._hand_out(drive(flow, self._carry_out))
         if granted is not None:
             masking.mask_token(granted)
         return granted
 
     async def _arun(self, *, force: bool = False, refusal: Refusal | None = None) -> AccessToken | None:
         flow = self._flow(force=force, refusal=refusal)
-        granted = self._hand_out(await acarry_out(flow, self._aread, self._aacquire))
+        granted = self._hand_out(await adrive(flow, self._acarry_out))
         if granted is not None:
             await masking.amask_token(granted)
         return granted
+
+    def _carry_out(self, step: Read | Acquire) -> Any:
+        return self._read() if isinstance(step, Read) else self._acquire(step)
+
+    async def _acarry_out(self, step: Read | Acquire) -> Any:
+        return await (self._aread() if isinstance(step, Read) else self._aacquire(step))
 
     def _read(self) -> ClientSettings:
         return self._use(self._reader.read())
@@ -276,13 +282,13 @@ class OAuth2Client:
     def _acquire(self, acquire: Acquire) -> AccessToken | None:
         report = self._report(acquire.settings)
         with self._reported(report):
-            report.token = drive(self._acquiring_flow(acquire, report))
+            report.token = drive(self._acquiring_flow(acquire, report), carry_out)
         return report.token
 
     async def _aacquire(self, acquire: Acquire) -> AccessToken | None:
         report = self._report(acquire.settings)
         with self._reported(report, in_loop=True):
-            report.token = await drive_in_loop(self._acquiring_flow(acquire, report, in_loop=True))
+            report.token = await adrive(self._acquiring_flow(acquire, report, in_loop=True), acarry_out)
         return report.token
 
     def _acquiring_flow(self, acquire: Acquire, report: Report, *, in_loop: bool = False) -> Any:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from airflow_oauth_provider.exceptions import InvalidClientError
@@ -95,46 +94,3 @@ def _held_instead(settings: ClientSettings, refusal: Refusal | None) -> AccessTo
     with slot.lock:
         slot.refuse(refusal.token)
     return token
-
-
-def carry_out(
-    flow: TokenFlow,
-    read: Callable[[], ClientSettings],
-    acquire: Callable[[Acquire], AccessToken | None],
-) -> AccessToken | None:
-    """Carry out in this thread what a flow asks for, and return its token.
-
-    :raises OAuthError: as the flow does, and as *read* and *acquire* do.
-    """
-    advance: Callable[[], Read | Acquire] = flow.__next__
-    while True:
-        try:
-            effect = advance()
-        except StopIteration as end:
-            token: AccessToken | None = end.value
-            return token
-        try:
-            result = read() if isinstance(effect, Read) else acquire(effect)
-            advance = partial(flow.send, result)
-        except InvalidClientError as error:
-            advance = partial(flow.throw, error)
-
-
-async def acarry_out(
-    flow: TokenFlow,
-    read: Callable[[], Awaitable[ClientSettings]],
-    acquire: Callable[[Acquire], Awaitable[AccessToken | None]],
-) -> AccessToken | None:
-    """Do what :func:`carry_out` does without blocking the loop."""
-    advance: Callable[[], Read | Acquire] = flow.__next__
-    while True:
-        try:
-            effect = advance()
-        except StopIteration as end:
-            token: AccessToken | None = end.value
-            return token
-        try:
-            result = await (read() if isinstance(effect, Read) else acquire(effect))
-            advance = partial(flow.send, result)
-        except InvalidClientError as error:
-            advance = partial(flow.throw, error)

@@ -21,6 +21,7 @@ from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.effects import Sleep
+from airflow_oauth_provider.protocol.flows import adrive, drive
 from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
@@ -166,17 +167,7 @@ class TokenServices:
     def _run(self, flow: _Flow[Result]) -> Result:
         """Carry out the steps in this thread."""
         try:
-            step = next(flow)
-            while True:
-                try:
-                    result = self._carry_out(step)
-                except OAuthError as error:
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(result)
-        except StopIteration as end:
-            returned: Result = end.value
-            return returned
+            return drive(flow, self._carry_out)
         except OAuthError as error:
             named = error.for_connection(self._client.conn_id)
         raise named
@@ -184,17 +175,7 @@ class TokenServices:
     async def _arun(self, flow: _Flow[Result]) -> Result:
         """Carry out the steps without blocking the loop."""
         try:
-            step = next(flow)
-            while True:
-                try:
-                    result = await self._acarry_out(step)
-                except OAuthError as error:
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(result)
-        except StopIteration as end:
-            returned: Result = end.value
-            return returned
+            return await adrive(flow, self._acarry_out)
         except OAuthError as error:
             named = error.for_connection(self._client.conn_id)
         raise named

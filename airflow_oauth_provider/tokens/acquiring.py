@@ -41,25 +41,9 @@ class Work:
 Acquiring = Generator[WaitFor | Work, Any, AccessToken]
 
 
-def drive(flow: Generator[WaitFor | Work, Any, Any]) -> Any:
-    """Carry out a flow in this thread, and return its result.
-
-    :raises OAuthError: as the flow does.
-    """
-    try:
-        effect = next(flow)
-        while True:
-            try:
-                if isinstance(effect, Work):
-                    result = effect.function()
-                else:
-                    result = effect.flight.wait(effect.until, effect.stop)
-            except OAuthError as error:
-                effect = flow.throw(error)
-            else:
-                effect = flow.send(result)
-    except StopIteration as end:
-        return end.value
+def carry_out(effect: WaitFor | Work) -> Any:
+    """Do in this thread what a flow of this module asks for."""
+    return effect.function() if isinstance(effect, Work) else effect.flight.wait(effect.until, effect.stop)
 
 
 def joined(

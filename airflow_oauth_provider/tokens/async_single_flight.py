@@ -9,7 +9,7 @@ import asyncio
 import copy
 import threading
 import time
-from collections.abc import Callable, Coroutine, Generator, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
 
 from airflow_oauth_provider.exceptions import OAuthError
@@ -80,27 +80,11 @@ class _Work(Generic[T]):
         self.cancelled = 0
 
 
-async def drive_in_loop(flow: Generator[WaitFor | Work, Any, Any]) -> Any:
-    """Carry out a flow without blocking the running loop, and return its result.
-
-    :raises OAuthError: as the flow does.
-    """
-    try:
-        effect = next(flow)
-        while True:
-            try:
-                if isinstance(effect, Work):
-                    result = await in_thread(effect.function)
-                else:
-                    result = await _wait_for(effect.flight, effect.until)
-            except OAuthError as error:
-                effect = flow.throw(error)
-            else:
-                effect = flow.send(result)
-    except StopIteration as end:
-        return end.value
-    finally:
-        flow.close()
+async def acarry_out(effect: WaitFor | Work) -> Any:
+    """Do what ``acquiring.carry_out`` does without blocking the running loop."""
+    if isinstance(effect, Work):
+        return await in_thread(effect.function)
+    return await _wait_for(effect.flight, effect.until)
 
 
 async def _wait_for(flight: Flight, until: float) -> Any:

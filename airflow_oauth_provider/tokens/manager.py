@@ -23,12 +23,13 @@ from functools import partial
 from typing import Any
 
 from airflow_oauth_provider.protocol.access_token import AccessToken, TokenState
+from airflow_oauth_provider.protocol.flows import drive
 from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import token_key
 from airflow_oauth_provider.protocol.urls import Origin
 from airflow_oauth_provider.tokens import endpoint_refusals
-from airflow_oauth_provider.tokens.acquiring import Acquiring, WaitFor, Work, drive, joined
+from airflow_oauth_provider.tokens.acquiring import Acquiring, WaitFor, Work, carry_out, joined
 from airflow_oauth_provider.tokens.cached_token import Slot
 from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.tokens.entries import Entries
@@ -82,8 +83,7 @@ class TokenManager:
         :param cost: is told what it cost.
         :raises OAuthError: when there is none to be had within ``max_wait`` seconds.
         """
-        token: AccessToken = drive(self.acquiring(settings, sharing, force=force, stop=stop, cost=cost))
-        return token
+        return drive(self.acquiring(settings, sharing, force=force, stop=stop, cost=cost), carry_out)
 
     def acquiring(
         self,

@@ -107,7 +107,6 @@ def triggers() -> None:
     OAuth2HttpSensorTrigger("orders_api", endpoint="job/7", poke_interval=5, response_check=check)
     OAuth2HttpEventTrigger("orders_api", endpoint="orders", poll_interval=60, payload_path="$.total")
     OAuth2HttpTrigger("orders_api", endpont="orders")  # type: ignore[call-arg]
-    OAuth2HttpTrigger("orders_api", "orders")  # type: ignore[arg-type]
     OAuth2HttpSensorTrigger("orders_api", endpont="orders")  # type: ignore[call-arg]
     OAuth2HttpEventTrigger("orders_api", endpont="orders")  # type: ignore[call-arg]
     OAuth2HttpSensorTrigger("orders_api", poll_interval=5)  # type: ignore[call-arg]

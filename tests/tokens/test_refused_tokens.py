@@ -13,10 +13,11 @@ import pytest
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import Policy
+from airflow_oauth_provider.protocol.flows import drive
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.urls import parse_url
 from airflow_oauth_provider.tokens import AccessToken
-from airflow_oauth_provider.tokens.acquiring import drive
+from airflow_oauth_provider.tokens.acquiring import carry_out
 from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.manager import TokenManager
 from airflow_oauth_provider.tokens.sharing import Sharing
@@ -118,7 +119,7 @@ class TestHopeless:
     def renewed(
         self, manager: TokenManager, settings: ClientSettings, sharing: Sharing, token: AccessToken, api: Any
     ) -> AccessToken | None:
-        renewed: AccessToken | None = drive(manager.renewing(settings, sharing, token, api))
+        renewed: AccessToken | None = drive(manager.renewing(settings, sharing, token, api), carry_out)
         return renewed
 
     @pytest.mark.fault("F10")

@@ -114,9 +114,10 @@ def test_a_clock_that_is_set_back_makes_nobody_ask_again(
     monkeypatch.setattr(time, "time", lambda: real() - (5 if behind.is_set() else 0))
     flow = manager.acquiring(settings, sharing, force=True)
     service.token = lambda _: behind.set() or token_json("forced")  # type: ignore[func-returns-value]
-    from airflow_oauth_provider.tokens.acquiring import drive
+    from airflow_oauth_provider.protocol.flows import drive
+    from airflow_oauth_provider.tokens.acquiring import carry_out
 
-    assert drive(flow).value == "forced"
+    assert drive(flow, carry_out).value == "forced"
     assert len(service.token_requests) == 2
     assert manager.acquire(settings, sharing).value == "forced", "it counts as the newest"
     assert TokenManager().acquire(settings, sharing).value == "forced"

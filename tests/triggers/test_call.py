@@ -61,3 +61,5 @@ def test_one_id_under_either_name(kind: Any) -> None:
 def test_a_wrong_name_is_refused(kind: Any) -> None:
     with pytest.raises(TypeError, match="endpont"):
         kind("a", endpont="orders")
+    with pytest.raises(TypeError, match="positional"):
+        kind("a", "orders")

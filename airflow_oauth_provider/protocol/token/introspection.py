@@ -7,15 +7,14 @@ from types import MappingProxyType
 from typing import Any, NotRequired, TypedDict, cast
 
 from airflow_oauth_provider.protocol.http import HttpResponse
-from airflow_oauth_provider.protocol.moments import Moment
 from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.texts import cut, plain
+from airflow_oauth_provider.protocol.token.about_token import message_about_token
 from airflow_oauth_provider.protocol.token.endpoint import Endpoint, is_blank
 from airflow_oauth_provider.protocol.token.errors import endpoint_error
 from airflow_oauth_provider.protocol.token.exchange import Message
-from airflow_oauth_provider.protocol.token.request import TokenRequest, build_request_about_token
 from airflow_oauth_provider.protocol.urls import Url
 
 MAX_TEXT = 16 * 1024
@@ -82,15 +81,7 @@ def introspection(
     :param url: of the endpoint.
     :param entropy: returns that many random bytes.
     """
-    endpoint = INTROSPECTION.at(url)
-
-    def build(now: float) -> TokenRequest:
-        return build_request_about_token(settings, url, token, now=now, entropy=entropy)
-
-    def read(response: HttpResponse, sent: Moment, redactor: Redactor) -> Introspection:
-        return read_introspection(settings, response, endpoint=endpoint, redactor=redactor)
-
-    return Message(endpoint, build, read)
+    return message_about_token(settings, INTROSPECTION, url, token, read_introspection, entropy=entropy)
 
 
 def read_introspection(

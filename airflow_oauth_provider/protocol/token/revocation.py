@@ -8,15 +8,14 @@ from types import MappingProxyType
 from typing import Any
 
 from airflow_oauth_provider.protocol.http import HttpResponse
-from airflow_oauth_provider.protocol.moments import Moment
 from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.strict_json import JsonError, parse_object
+from airflow_oauth_provider.protocol.token.about_token import message_about_token
 from airflow_oauth_provider.protocol.token.endpoint import Endpoint, is_blank, media_type
 from airflow_oauth_provider.protocol.token.errors import endpoint_error
 from airflow_oauth_provider.protocol.token.exchange import Message
-from airflow_oauth_provider.protocol.token.request import TokenRequest, build_request_about_token
 from airflow_oauth_provider.protocol.urls import Url
 
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
@@ -48,27 +47,19 @@ def revocation(
     :param url: of the endpoint.
     :param entropy: returns that many random bytes.
     """
-    endpoint = REVOCATION.at(url)
-
-    def build(now: float) -> TokenRequest:
-        return build_request_about_token(settings, url, token, now=now, entropy=entropy)
-
-    def read(response: HttpResponse, sent: Moment, redactor: Redactor) -> bool:
-        check_revoked(settings, response, endpoint=endpoint, redactor=redactor)
-        return True
-
-    return Message(endpoint, build, read)
+    return message_about_token(settings, REVOCATION, url, token, read_revocation, entropy=entropy)
 
 
-def check_revoked(
+def read_revocation(
     settings: ClientSettings, response: HttpResponse, *, endpoint: Endpoint, redactor: Redactor
-) -> None:
-    """Check a response of status 200, which a server sends for a token that it does not know, too.
+) -> bool:
+    """Read a response of status 200, which a server sends for a token that it does not know, too.
 
     RFC 7009 §2.2: the body says nothing. Two bodies do, all the same: an ``error``, which some servers send
     with 200, and a web page, which something in front of the server has sent. The label alone makes no page:
     frameworks put it on an empty body, too, and on JSON.
 
+    :return: true.
     :raises TokenEndpointError: when it carries an ``error``.
     :raises TokenResponseError: when it is a page.
     """
@@ -79,3 +70,4 @@ def check_revoked(
         raise endpoint.malformed("it is a web page")
     if not is_blank(data.get("error")):
         raise endpoint_error(settings, response, data, redactor=redactor, endpoint=endpoint)
+    return True
