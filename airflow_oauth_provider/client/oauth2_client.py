@@ -21,13 +21,7 @@ from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.handed_out import HandedOutTokens
 from airflow_oauth_provider.client.reading import ConnectionReader
 from airflow_oauth_provider.client.report import Report, report_memory_hits
-from airflow_oauth_provider.client.token_flow import (
-    Acquire,
-    Read,
-    Refusal,
-    TokenFlow,
-    token_flow,
-)
+from airflow_oauth_provider.client.token_flow import Acquire, Read, Refusal, TokenFlow, token_flow
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.flows import adrive, drive
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
