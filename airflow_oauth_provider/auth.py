@@ -17,8 +17,8 @@ from airflow_oauth_provider.calls.response import drain, head_of
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.identifier import DEFAULT_CONN_ID
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
-from airflow_oauth_provider.protocol.call.credentials import TOKEN_HEADER, TokenHeader, headers_for
-from airflow_oauth_provider.protocol.call.effects import SendCall
+from airflow_oauth_provider.protocol.call.credentials import TOKEN_HEADER
+from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.redirects import REDIRECTS
 from airflow_oauth_provider.protocol.dpop.proof import DPOP, PROOF_HEADER
 from airflow_oauth_provider.tokens import AccessToken
@@ -58,7 +58,7 @@ class OAuth2Auth(BearerAuth):
             return self
         call = SendCall(request.method or "GET", request.url or "")
         token = self.token_for(call.url, request.headers)
-        request.headers.update(headers_for(token, call, self.proofs.sign))
+        request.headers.update(self.headers_for(token, call))
         watch = _ResponseWatch(self, request, token)
         request.register_hook("response", watch)  # type: ignore[no-untyped-call]
         return request
@@ -79,10 +79,12 @@ class _ResponseWatch:
         self._request = request
         self._token = token
         self._flow: CallFlow | None = None
+        self._original: PreparedRequest | None = None
 
     def __call__(self, response: Response, **kwargs: Any) -> Response:
         """Return the response, or that to a replay with another token."""
         conn_id = self._auth.client.conn_id
+        self._original = response.request  # of which requests makes a copy for a redirect
         try:
             return self._checked(response, kwargs)
         except OAuthError as error:
@@ -94,12 +96,13 @@ class _ResponseWatch:
         flow = self._flow_of(response.request)
         if flow is None:
             return response
-        call = flow.next_call(head_of(response), carried=_carries_token(response.request))
+        carried = self._auth.carries_token(response.request.headers)
+        call = flow.next_call(self._judged(response, kwargs), carried=carried)
         if call is None:
             self._flow = None
             return response
         if response.status_code in REDIRECTS:
-            self._prepare_redirect(response)
+            self._prepare_redirect(response, call)
             return response  # it may be followed, which is up to requests
         self._token = flow.token
         return self._checked(self._replayed(response, call, kwargs), kwargs)
@@ -109,29 +112,44 @@ class _ResponseWatch:
         flow, method = self._flow, request.method or "GET"
         begins = flow is None or request is self._request or method != flow.call.method
         # Only what we have put the token on is a call of ours.
-        if begins and _carries_token(request):
+        if begins and self._auth.carries_token(request.headers):
             call = SendCall(method, request.url or "")
             self._flow = CallFlow(self._auth, call, self._token, replayable=can_replay(request))
         return self._flow
 
-    def _prepare_redirect(self, response: Response) -> None:
+    def _judged(self, response: Response, kwargs: dict[str, Any]) -> ResponseHead:
+        """Return what the flow needs to know of a response, with what its body says of the token."""
+        head, sign = head_of(response), self._auth.dead_when
+        length = response.headers.get("Content-Length")
+        if sign is None or kwargs.get("stream") or not self._auth.may_tell(head, length):
+            return head
+        return head._replace(tells_dead_token=sign.shows_in(response.content))
+
+    def _prepare_redirect(self, response: Response, call: SendCall) -> None:
         """Put a proof for the request by which ``requests`` would follow a redirect where it will copy it.
 
-        Where ``requests`` drops the token, the proof goes, too.
+        Where ``requests`` drops the token, the proof goes, too. It drops ``Authorization`` only: a token in
+        another header is taken off here where it must not go.
+
+        :param call: by which the flow follows it.
         """
-        request = response.request
+        request = self._original or response.request
+        if not call.trusted and self._auth.carries_token(request.headers):
+            name = self._auth.client.settings.api.header_name
+            if name != TOKEN_HEADER:
+                request.headers.pop(name)
         if self._token.token_type != DPOP or request.headers.pop(PROOF_HEADER, None) is None:
             return
         following = _redirected(response)
         if following is not None:
-            request.headers.update(headers_for(self._token, following, self._auth.proofs.sign))
+            request.headers.update(self._auth.headers_for(self._token, following))
 
     def _replayed(self, response: Response, call: SendCall, kwargs: dict[str, Any]) -> Response:
         """Send the request once more with another token, as requests' own digest auth does."""
         self._auth.require_allowed(response.request.url or "")
         drain(response)
         # In the original, too: requests copies that for a redirect.
-        response.request.headers.update(headers_for(self._token, call, self._auth.proofs.sign))
+        response.request.headers.update(self._auth.headers_for(self._token, call))
         again = response.request.copy()
         rewind(again)
         replayed: Response = response.connection.send(again, **kwargs)
@@ -153,10 +171,6 @@ def _redirected(response: Response) -> SendCall | None:
     again = request.copy()
     rules.rebuild_method(again, response)
     return SendCall(again.method or "GET", target)
-
-
-def _carries_token(request: PreparedRequest) -> bool:
-    return isinstance(request.headers.get(TOKEN_HEADER), TokenHeader)
 
 
 def bearer_token_callable(oauth2_conn_id: str = DEFAULT_CONN_ID) -> Callable[[], str]:

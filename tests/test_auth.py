@@ -359,3 +359,48 @@ class TestRetries:
                 ).get_token()
         assert len(service.token_requests) == 1, "remembered by credential, whatever the scope"
         shared.clear()
+
+
+class TestUnusualServers:
+    """A token in another header, and bodies that tell of a dead token."""
+
+    @staticmethod
+    def auth(service: Service, **extra: Any) -> OAuth2Auth:
+        return OAuth2Auth("my_api", connection=service.connection(**extra))
+
+    def test_a_token_in_another_header_stays_with_its_api(self, service: Service) -> None:
+        """``requests`` itself takes off ``Authorization`` only."""
+        auth = self.auth(service, header_name="X-Api-Token")
+        with ScriptedServer() as other:
+            other.script(Json({}))
+            service.api = lambda request: (
+                Json({}, 401) if request.header("X-Api-Token") == "tok-1" else Redirect(f"{other.url}/file")
+            )
+            response = requests.get(f"{service.base_url}/x", auth=auth, timeout=5)
+            assert response.status_code == 200
+            (request,) = other.requests
+        assert [call.header("X-Api-Token") for call in service.calls] == ["tok-1", "tok-2"]
+        assert "tok-" not in repr(request.headers)
+
+    def test_it_goes_along_to_an_allowed_origin(self, service: Service) -> None:
+        with ScriptedServer() as other:
+            other.script(Json({}))
+            service.api = lambda _: Redirect(f"{other.url}/file")
+            auth = self.auth(service, header_name="X-Api-Token", allowed_origins=[other.url])
+            requests.get(f"{service.base_url}/x", auth=auth, timeout=5)
+            assert other.requests[0].header("X-Api-Token") == "tok-1"
+
+    def test_a_body_that_tells_of_a_dead_token_renews_it(self, service: Service) -> None:
+        service.api = lambda request: Json(
+            {"error": "expired" if "tok-1" in repr(request.headers) else "none"}
+        )
+        auth = self.auth(service, dead_when="$.error in expired")
+        assert requests.get(f"{service.base_url}/x", auth=auth, timeout=5).json() == {"error": "none"}
+        assert len(service.token_requests) == 2
+
+    def test_of_a_stream_it_does_not(self, service: Service) -> None:
+        service.api = lambda _: Json({"error": "expired"})
+        auth = self.auth(service, dead_when="$.error in expired")
+        with requests.get(f"{service.base_url}/x", auth=auth, timeout=5, stream=True) as response:
+            assert response.raw.read() == b'{"error": "expired"}'
+        assert len(service.token_requests) == 1

@@ -8,7 +8,7 @@ from typing import Any
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 from airflow_oauth_provider.client.masking import hides_value_of
 from airflow_oauth_provider.connection.field_kinds import Field, Kind
-from airflow_oauth_provider.connection.fields import FIELDS, STANDARD_FIELDS
+from airflow_oauth_provider.connection.fields import FIELDS, FIELDS_BY_KEY, STANDARD_FIELDS
 from airflow_oauth_provider.connection.parsing import FieldError, parse_claims, parse_extra
 from airflow_oauth_provider.connection.sections.unusual_servers import UNUSUAL_FIELDS
 from airflow_oauth_provider.exceptions import ConfigurationError
@@ -42,7 +42,7 @@ def unusual_settings(connection: Any) -> tuple[str, ...]:
         extra = parse_extra(ConnectionValues.of(connection).extra)
     except (ConfigurationError, FieldError):
         return ()
-    values = ((entry, extra.get(entry.key)) for entry in UNUSUAL_FIELDS)
+    values = ((entry, extra.get(entry.key)) for entry in (*UNUSUAL_FIELDS, FIELDS_BY_KEY["dead_when"]))
     return tuple(
         f"{entry.key} = {displayable(', '.join(_text(entry, value).splitlines()))}"
         for entry, value in values

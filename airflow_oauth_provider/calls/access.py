@@ -11,9 +11,11 @@ from requests.auth import AuthBase
 from airflow_oauth_provider.calls.proofs import CallProofs
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.protocol.call.credentials import OUR_HEADERS, TokenHeader
+from airflow_oauth_provider.protocol.call.credentials import OUR_HEADERS, TokenHeader, headers_for
+from airflow_oauth_provider.protocol.call.dead_token import MAX_BODY, DeadTokenSign
+from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination, destination, require_allowed
-from airflow_oauth_provider.protocol.dpop.proof import PROOF_HEADER
+from airflow_oauth_provider.protocol.call.redirects import REDIRECTS
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.urls import parse_url
 from airflow_oauth_provider.tokens import AccessToken
@@ -36,6 +38,7 @@ class BearerAuth(AuthBase):
         self.base_url = base_url
         self.proofs = CallProofs(client)
         self._destination: tuple[ClientSettings, Destination] | None = None
+        self._our_headers: tuple[str, ...] = OUR_HEADERS
         self._accepted: dict[str, AccessToken] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -56,6 +59,29 @@ class BearerAuth(AuthBase):
         return self.client.settings.api.refresh_on_status
 
     @property
+    def dead_when(self) -> DeadTokenSign | None:
+        """How the body of a response tells that the token has ended."""
+        return self.client.settings.api.dead_when
+
+    def may_tell(self, head: ResponseHead, length: str | None) -> bool:
+        """Whether the body of a response is to be looked into: whether it tells of a dead token.
+
+        :param length: its Content-Length.
+        """
+        if self.dead_when is None or head.status in self.refresh_on_status or head.status in REDIRECTS:
+            return False
+        return not (length or "").isdecimal() or int(length or 0) <= MAX_BODY
+
+    def headers_for(self, token: AccessToken, call: SendCall) -> dict[str, str]:
+        """Return the headers that put a token on a call."""
+        api = self.client.settings.api
+        return headers_for(token, call, self.proofs.sign, name=api.header_name, scheme=api.header_scheme)
+
+    def carries_token(self, headers: Mapping[str, Any]) -> bool:
+        """Whether we have put a token on a request with these headers."""
+        return isinstance(headers.get(self.client.settings.api.header_name), TokenHeader)
+
+    @property
     def destination(self) -> Destination:
         """Where the token may go.
 
@@ -71,6 +97,7 @@ class BearerAuth(AuthBase):
             refused = error.for_connection(self.client.conn_id)
         else:
             self._destination = settings, resolved
+            self._our_headers = tuple(dict.fromkeys((*OUR_HEADERS, settings.api.header_name)))
             return resolved
         raise refused
 
@@ -82,8 +109,8 @@ class BearerAuth(AuthBase):
             asked of anybody then.
         :raises OAuthError: when there is no token to be had.
         """
-        self.require_no_other(headers)
         self.require_allowed(url)
+        self.require_no_other(headers)
         return self._token()
 
     def require_allowed(self, url: str) -> None:
@@ -115,9 +142,9 @@ class BearerAuth(AuthBase):
         :param headers: whose names are compared without regard to case.
         :raises ConfigurationError: when there is one.
         """
-        for name in OUR_HEADERS:
+        for name in self._our_headers:
             if not isinstance(headers.get(name, _OURS), TokenHeader):
-                article = "a" if name == PROOF_HEADER else "an"
+                article = "an" if name[0] in "AEIOUaeiou" else "a"
                 raise ConfigurationError(
                     f"the request has {article} {name} header of its own: leave it (or auth=…) out, the "
                     "connection sets it",
@@ -133,6 +160,7 @@ class OneTokenAuth(BearerAuth):
     """
 
     refresh_on_status: frozenset[int] = frozenset()
+    dead_when: DeadTokenSign | None = None
 
     def __init__(self, client: OAuth2Client, token: AccessToken) -> None:
         super().__init__(client)

@@ -22,8 +22,7 @@ from airflow_oauth_provider.calls.response import (
     response_of,
 )
 from airflow_oauth_provider.exceptions import OAuthError, unexpected
-from airflow_oauth_provider.protocol.call.credentials import headers_for
-from airflow_oauth_provider.protocol.call.effects import SendCall
+from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.redirects import hop_headers
 from airflow_oauth_provider.protocol.dpop.proof import DPOP
 from airflow_oauth_provider.transport.async_faults import classify_async
@@ -49,7 +48,18 @@ class AsyncCall:
     :param limit: bytes of the body to be read; of a larger one nothing is kept.
     """
 
-    __slots__ = ("_call", "_earlier", "_flow", "_jar", "_limit", "_read", "_request", "_session")
+    __slots__ = (
+        "_call",
+        "_content",
+        "_earlier",
+        "_flow",
+        "_jar",
+        "_limit",
+        "_looked_into",
+        "_read",
+        "_request",
+        "_session",
+    )
     _request: AsyncRequest
     _call: SendCall
 
@@ -60,6 +70,8 @@ class AsyncCall:
         self._earlier: list[Response] | None = None
         self._flow: CallFlow | None = None
         self._jar: aiohttp.CookieJar | None = None
+        self._looked_into: aiohttp.ClientResponse | None = None
+        self._content: bytes | None = None  # of that response
 
     async def make(self, method: str, endpoint: str | None, arguments: dict[str, Any]) -> Any:
         """Make it.
@@ -86,18 +98,21 @@ class AsyncCall:
                     timer.stop()
             if failure is not None:
                 raise failure
-            if response.status < 300 and self._flow is None:
+            head = None if session.builder.dead_when is None else await self._judged(response)
+            if response.status < 300 and self._flow is None and not (head and head.tells_dead_token):
                 self._note_accepted(token, response)
                 break
-            again = await self._next_call(response, token, arguments)
+            again = await self._next_call(response, head or async_head_of(response), token, arguments)
             if again is None:
                 break
             self._call, token = again
         if not self._read:
             return response
         seconds, content = monotonic() - started, response.content
-        if content.is_eof() and self._limit is None and content.exception() is None:
-            body: bytes | None = content.read_nowait()  # as most, it is there when its head is
+        if self._looked_into is response:
+            body: bytes | None = self._content
+        elif content.is_eof() and self._limit is None and content.exception() is None:
+            body = content.read_nowait()  # as most, it is there when its head is
         else:
             body = await self._body(response)
         result = self._result(response, body, began)
@@ -110,7 +125,7 @@ class AsyncCall:
         """Begin the request of the current call."""
         session, call, request, again = self._session, self._call, self._request, self._flow is not None
         proxy = session.proxy_for(call.url)
-        first = None if again else request.headers_with(token, session.auth.proofs.sign)
+        first = None if again else request.headers_with(token, session.auth)
         return (opened if call.trusted else session.without_cookies()).request(
             call.method,
             URL(call.url, encoded=True) if again else request.address,
@@ -126,7 +141,7 @@ class AsyncCall:
 
     def _headers_again(self, token: AccessToken) -> dict[str, str]:
         """Return the headers of a call that is not the first."""
-        own = headers_for(token, self._call, self._session.auth.proofs.sign)
+        own = self._session.auth.headers_for(token, self._call)
         return {**hop_headers(self._request.headers, self._call), **own}
 
     def _cookies(self) -> dict[str, str] | None:
@@ -147,8 +162,24 @@ class AsyncCall:
             request.accepted_with = token
             self._session.auth.note_accepted(token, request.call.url)
 
+    async def _judged(self, response: aiohttp.ClientResponse) -> ResponseHead:
+        """Return what the flow needs to know of a response, with what its body says of the token.
+
+        The body of one that the caller reads is not looked into.
+        """
+        head, sign = async_head_of(response), self._session.builder.dead_when
+        length = response.headers.get("Content-Length")
+        if sign is None or not self._read or not self._session.auth.may_tell(head, length):
+            return head
+        self._looked_into, self._content = response, await self._body(response)
+        return head._replace(tells_dead_token=sign.shows_in(self._content))
+
     async def _next_call(
-        self, response: aiohttp.ClientResponse, token: AccessToken, arguments: dict[str, Any]
+        self,
+        response: aiohttp.ClientResponse,
+        head: ResponseHead,
+        token: AccessToken,
+        arguments: dict[str, Any],
     ) -> tuple[SendCall, AccessToken] | None:
         """Return what the flow says after a response: to renew, replay or follow a redirect; or nothing."""
         auth = self._session.auth
@@ -160,7 +191,7 @@ class AsyncCall:
                 replayable=self._request.replayable,
                 follow_redirects=arguments.get("allow_redirects", True),
             )
-            call = await flow.anext_call(async_head_of(response))
+            call = await flow.anext_call(head)
             if call is not None:
                 await self._put_by(response)
         except OAuthError as error:
@@ -174,7 +205,8 @@ class AsyncCall:
         """Keep what an intermediate response says, and free its connection."""
         call, session = self._call, self._session
         self._earlier = self._earlier or []
-        self._earlier.append(response_of(response, call, await adrain(response)))
+        body = await adrain(response) if self._looked_into is not response else self._content
+        self._earlier.append(response_of(response, call, body))
         if call.trusted and not session.keep_cookies:
             self._jar = self._jar or aiohttp.CookieJar(unsafe=True)
             self._jar.update_cookies(response.cookies, response.url)

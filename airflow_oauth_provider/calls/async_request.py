@@ -24,7 +24,7 @@ from airflow_oauth_provider.calls.arguments import (
 )
 from airflow_oauth_provider.calls.body import CHUNK, GuardedBody, can_replay, rewind
 from airflow_oauth_provider.exceptions import OAuthError
-from airflow_oauth_provider.protocol.call.credentials import Signer, headers_for
+from airflow_oauth_provider.protocol.call.dead_token import DeadTokenSign
 from airflow_oauth_provider.protocol.call.effects import SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination, resolve_endpoint
 from airflow_oauth_provider.protocol.dpop.proof import DPOP
@@ -84,14 +84,14 @@ class AsyncRequest:
         self._stream: Any = None
         self._signed: tuple[AccessToken | None, CIMultiDict[str]] = None, CIMultiDict()
 
-    def headers_with(self, token: AccessToken, signer: Signer) -> CIMultiDict[str]:
+    def headers_with(self, token: AccessToken, auth: BearerAuth) -> CIMultiDict[str]:
         """Return the headers of the first call, with a token on it; for each token they are made once.
 
-        :param signer: is asked for a token that needs a proof with each call.
+        :param auth: puts it there, with a proof for each call where it needs one.
         """
         signed_for, headers = self._signed
         if signed_for is not token:
-            headers = CIMultiDict({**self.headers, **headers_for(token, self.call, signer)})
+            headers = CIMultiDict({**self.headers, **auth.headers_for(token, self.call)})
             if token.token_type != DPOP:  # each proof is good for one request
                 self._signed = token, headers
         return headers
@@ -147,6 +147,8 @@ class RequestBuilder:
         self._plain: dict[tuple[str, str | None], AsyncRequest] = {}
         self._urls: dict[str | None, str] = {}
         self._where: Destination | None = None
+        self.dead_when: DeadTokenSign | None = None
+        """How the body of a response tells that the token has ended, once a request has been built."""
 
     def build(self, method: str, endpoint: str | None, arguments: dict[str, Any]) -> AsyncRequest:
         """Return a request that may be sent.
@@ -191,7 +193,10 @@ class RequestBuilder:
     def _begin(self, where: Destination) -> None:
         self._where, self._urls, self._plain = where, {}, {}
         api = dict(self.auth.client.settings.api.headers)
-        self._headers = {**api, **encoded("headers", check_headers, self._own_headers)}
+        own = encoded("headers", check_headers, self._own_headers)
+        self.auth.require_no_other(CaseInsensitiveDict(own))
+        self._headers = {**api, **own}
+        self.dead_when = self.auth.dead_when
 
     def _refuse(self, arguments: dict[str, Any]) -> None:
         if arguments.get("auth") is not None:

@@ -97,7 +97,7 @@ class CallFlow:
     def _followed(self, effect: SendCall | None, head: ResponseHead) -> SendCall | None:
         if effect is not None:
             self.call = effect
-        elif 200 <= head.status < 300 and self.call.trusted:
+        elif 200 <= head.status < 300 and self.call.trusted and not head.tells_dead_token:
             self._auth.note_accepted(self.token, self.call.url)
         return effect
 

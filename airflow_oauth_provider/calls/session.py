@@ -32,8 +32,7 @@ from airflow_oauth_provider.calls.body import GuardedBody, can_replay, is_stream
 from airflow_oauth_provider.calls.call_flow import CallFlow
 from airflow_oauth_provider.calls.response import DRAIN_TIME, drain, head_of, nonces_of, note_credential
 from airflow_oauth_provider.exceptions import OAuthError, unexpected
-from airflow_oauth_provider.protocol.call.credentials import headers_for
-from airflow_oauth_provider.protocol.call.effects import SendCall
+from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.protected_call import MAX_REDIRECTS
 from airflow_oauth_provider.protocol.call.redirects import hop_headers
 from airflow_oauth_provider.protocol.dpop.proof import DPOP
@@ -139,18 +138,20 @@ class OAuth2Session(requests.Session):
         started = time.monotonic()
         until = None if limits.total is None else started + limits.total
         token = self.auth.token_for(call.url, request.headers)
-        request.headers.update(headers_for(token, call, self.auth.proofs.sign))
+        request.headers.update(self.auth.headers_for(token, call))
         # The body is read later: that of a response on the way is nobody's business. The adapter's TLS
         # context decides, not verify and cert.
         kwargs.update(timeout=(limits.connect, limits.read), stream=True, verify=True, cert=None)
         response = self._within(until, self._transmit, request, call, kwargs)
-        if response.status_code < 300:
+        judge = None if stream or self.auth.dead_when is None else partial(self._judged, until)
+        head = judge(response) if judge else None
+        if response.status_code < 300 and not (head and head.tells_dead_token):
             self.auth.note_accepted(token, call.url)
             if token.token_type == DPOP:
                 self.auth.proofs.keep_nonce(call.url, nonces_of(response))
         else:
             flow = CallFlow(self.auth, call, token, replayable=can_replay(request), follow_redirects=follow)
-            response = self._followed(flow, request, response, kwargs, until)
+            response = self._followed(flow, request, response, kwargs, until, judge or head_of)
             note_credential(response, flow.credential(started))
         if not stream:
             self._within(until, _read, response)
@@ -163,11 +164,15 @@ class OAuth2Session(requests.Session):
         response: Response,
         kwargs: dict[str, Any],
         until: float | None,
+        judge: Callable[[Response], ResponseHead],
     ) -> Response:
-        """Do what *flow* says after the first response: renew, replay, follow redirects."""
+        """Do what *flow* says after the first response: renew, replay, follow redirects.
+
+        :param judge: returns what the flow needs to know of a response.
+        """
         history: list[Response] = []
         try:
-            while (call := flow.next_call(head_of(response))) is not None:
+            while (call := flow.next_call(judge(response))) is not None:
                 self._within(earlier(until, time.monotonic() + DRAIN_TIME), drain, response)
                 history.append(response)
                 again = self._prepared(request, call, flow.token)
@@ -177,6 +182,14 @@ class OAuth2Session(requests.Session):
             raise
         response.history = history
         return response
+
+    def _judged(self, until: float | None, response: Response) -> ResponseHead:
+        """Return what the flow needs to know of a response, with what its body says of the token."""
+        head, sign = head_of(response), self.auth.dead_when
+        if sign is None or not self.auth.may_tell(head, response.headers.get("Content-Length")):
+            return head
+        self._within(until, _read, response)
+        return head._replace(tells_dead_token=sign.shows_in(response.content))
 
     def _prepared(self, request: PreparedRequest, call: SendCall, token: AccessToken) -> PreparedRequest:
         """Shape the request for a later call of the flow; the first is the caller's own object."""
@@ -192,7 +205,7 @@ class OAuth2Session(requests.Session):
         rewind(again)
         own = getattr(request, "_cookies", None) or RequestsCookieJar()
         again.prepare_cookies(merge_cookies(own, self.cookies))  # type: ignore[no-untyped-call]
-        again.headers.update(headers_for(token, call, self.auth.proofs.sign))
+        again.headers.update(self.auth.headers_for(token, call))
         return again
 
     def _within(self, until: float | None, work: Callable[..., _T], *arguments: Any) -> _T:

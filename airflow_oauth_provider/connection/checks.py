@@ -136,7 +136,8 @@ def _latin1(text: str) -> bool:
 
 def bad_api(api: s.ApiSettings) -> Problems:
     """Check the API section."""
-    yield from _bad_headers("api_headers", api.headers, _RESERVED_API_HEADERS)
+    reserved = _RESERVED_API_HEADERS | {api.header_name.lower()}
+    yield from _bad_headers("api_headers", api.headers, reserved)
     path = api.probe_path
     if path is None:
         return

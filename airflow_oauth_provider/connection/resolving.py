@@ -133,6 +133,8 @@ class _Resolver:
             settings = external.fill_in(settings, self.extra)
         for field, message in authentication.bad_authentication(settings, self.policy):
             self.extra.fail(field_of(field, settings), message)
+        for field, message in unusual_servers.bad_proofs(settings):
+            self.extra.fail(field, message)
         certificate = settings.assertion.certificate
         settings = authentication.without_unused(settings)
         if certificate and settings.assertion.certificate is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from airflow_oauth_provider.connection import checks
+from airflow_oauth_provider.connection import checks, unusual_servers
 from airflow_oauth_provider.connection.extra import Extra
 from airflow_oauth_provider.connection.hosts import require_host
 from airflow_oauth_provider.connection.parsing import FieldError, parse_claims
@@ -80,6 +80,7 @@ def api_settings(extra: Extra, policy: Policy) -> s.ApiSettings:
     texts = extra.value("allowed_origins") or ()
     others = [_api_url(extra, policy, "allowed_origins", text) for text in texts]
     origins = tuple(dict.fromkeys(url.origin for url in (base_url, *others) if url))
+    name, scheme = unusual_servers.token_header(extra)
     api = s.ApiSettings(
         base_url=base_url,
         origins=origins,
@@ -87,6 +88,9 @@ def api_settings(extra: Extra, policy: Policy) -> s.ApiSettings:
         probe_path=extra.value("probe_path"),
         require_scopes=extra.scopes("require_scopes"),
         refresh_on_status=extra.statuses(),
+        dead_when=unusual_servers.dead_token_sign(extra),
+        header_name=name,
+        header_scheme=scheme,
         listed_hosts=policy.api_hosts,
         listed_in=policy.api_hosts_in,
     )

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from airflow_oauth_provider.connection.checks import printable
 from airflow_oauth_provider.connection.extra import Extra
+from airflow_oauth_provider.protocol.call.credentials import TOKEN_HEADER
+from airflow_oauth_provider.protocol.call.dead_token import DeadTokenSign, SignError, parse_sign
 from airflow_oauth_provider.protocol.json_path import Path, PathError, parse_path
-from airflow_oauth_provider.protocol.settings import ResponseSettings
+from airflow_oauth_provider.protocol.settings import ClientSettings, ResponseSettings
 
 MEMBERS = ("access_token", "expires_in", "expires_at", "token_type", "scope")
 """Members of a token response that ``answer_fields`` may name."""
 TOLERANCES = ("created", "untyped")
+NO_SCHEME = "none"
+_STANDARD = TOKEN_HEADER, "Bearer"
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}\Z")
+# Headers that mean something to HTTP itself, or that go along to hosts where a token must not go.
+_RESERVED = frozenset(
+    {
+        *("accept", "accept-encoding", "accept-language", "connection", "content-length", "content-type"),
+        *("cookie", "dpop", "host", "proxy-authorization", "range", "te", "trailer", "transfer-encoding"),
+        *("upgrade", "user-agent"),
+    }
+)
 
 
 def response_settings(extra: Extra) -> ResponseSettings:
@@ -38,3 +54,32 @@ def _members(extra: Extra) -> tuple[tuple[str, Path], ...]:
             extra.fail(key, f"has no path for {name}: write it like $.data.token")
         members.append((name, path))
     return tuple(members)
+
+
+def token_header(extra: Extra) -> tuple[str, str]:
+    """Return the header that the API wants the token in, and the scheme before it."""
+    name = extra.value("header_name") or TOKEN_HEADER
+    if not _TOKEN.match(name) or name.lower() in _RESERVED:
+        extra.fail("header_name", "must be the name of a header of the API's own, like X-Api-Token")
+    standard = name.lower() == TOKEN_HEADER.lower()
+    scheme = extra.value("header_scheme") or ("Bearer" if standard else NO_SCHEME)
+    if not _TOKEN.match(scheme):
+        extra.fail("header_scheme", f"must be one word, like Token, or {NO_SCHEME}")
+    return TOKEN_HEADER if standard else name, "" if scheme.lower() == NO_SCHEME else scheme
+
+
+def dead_token_sign(extra: Extra) -> DeadTokenSign | None:
+    """Return how the body of a response tells that the token has ended."""
+    text = extra.value("dead_when")
+    if text is None:
+        return None
+    try:
+        return parse_sign(text)
+    except SignError as error:
+        extra.fail("dead_when", str(error))
+
+
+def bad_proofs(settings: ClientSettings) -> Iterator[tuple[str, str]]:
+    """Check what goes with proofs of possession."""
+    if settings.proof.enabled and (settings.api.header_name, settings.api.header_scheme) != _STANDARD:
+        yield "header_name", "cannot be set beside dpop: RFC 9449 §7.1 says where the token stands"

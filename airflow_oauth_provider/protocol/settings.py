@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
+from airflow_oauth_provider.protocol.call.dead_token import DeadTokenSign
 from airflow_oauth_provider.protocol.json_path import Path
 from airflow_oauth_provider.protocol.leaves import CREDENTIAL, NO_KEY, UNORDERED, leaves, secrets_in
 from airflow_oauth_provider.protocol.secret import Secret
@@ -118,6 +119,8 @@ class ApiSettings:
 
     :param origins: where the token may go; empty when the connection does not say, which leaves
         the choice to DAG code.
+    :param dead_when: how the body of a response tells that the token has ended; ``None`` for not at all.
+    :param header_name: where the API wants the token, with ``header_scheme`` before it; empty for none.
     :param listed_hosts: the allow-list entries (``allowed_api_hosts``) in force.
     :param listed_in: where they are listed, for messages.
     """
@@ -128,6 +131,9 @@ class ApiSettings:
     probe_path: str | None = field(default=None, metadata=NO_KEY)
     require_scopes: tuple[str, ...] = field(default=(), metadata=UNORDERED)
     refresh_on_status: frozenset[int] = field(default=frozenset({401}), metadata=NO_KEY)
+    dead_when: DeadTokenSign | None = field(default=None, metadata=NO_KEY)
+    header_name: str = field(default="Authorization", metadata=NO_KEY)
+    header_scheme: str = field(default="Bearer", metadata=NO_KEY)
     listed_hosts: tuple[str, ...] = field(default=(), metadata=NO_KEY)
     listed_in: str = field(default="allowed_api_hosts", metadata=NO_KEY)
 

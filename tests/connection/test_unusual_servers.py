@@ -64,6 +64,18 @@ def test_response_fields_are_lines(lines: Any) -> None:
         pytest.param({"tolerate": ["created", "html"]}, "tolerate", "created and untyped", id="tolerate"),
         pytest.param({"expires_in_unit": "hours"}, "expires_in_unit", "one of", id="unit"),
         pytest.param({"body_format": "xml"}, "body_format", "one of", id="format"),
+        pytest.param({"header_name": "X Token"}, "header_name", "name of a header", id="header-with-a-space"),
+        pytest.param({"header_name": "Cookie"}, "header_name", "name of a header", id="header-of-http"),
+        pytest.param(
+            {"header_name": "Accept"}, "header_name", "name of a header", id="header-that-goes-along"
+        ),
+        pytest.param({"header_scheme": "Two words"}, "header_scheme", "one word", id="scheme-of-two-words"),
+        pytest.param(
+            {"header_name": "X-Token", "api_headers": ["x-token=1"]}, "api_headers", "x-token", id="set-twice"
+        ),
+        pytest.param({"dead_when": "601"}, "dead_when", "one line", id="dead-when"),
+        pytest.param({"dead_when": "$.a[*].b[*] in 1"}, "dead_when", "more than one", id="two-wildcards"),
+        pytest.param({"header_name": "X-Token", "dpop": True}, "header_name", "beside dpop", id="dpop"),
         pytest.param({"grant_name": "a b"}, "grant_name", "RFC 6749", id="grant-with-a-space"),
         pytest.param({"grant_name": "ä"}, "grant_name", "RFC 6749", id="grant-not-ascii"),
     ],
@@ -77,3 +89,26 @@ def test_an_error_names_the_field(content: dict[str, Any], field: str, reason: s
 def test_a_grant_may_be_a_uri() -> None:
     name = "urn:vendor:oauth:grant-type:service"
     assert resolved(grant_name=name).request.grant_name == name
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ({}, ("Authorization", "Bearer")),
+        ({"header_name": "", "header_scheme": None}, ("Authorization", "Bearer")),
+        ({"header_name": "authorization"}, ("Authorization", "Bearer")),
+        ({"header_name": "X-Token"}, ("X-Token", "")),
+        ({"header_name": "X-Token", "header_scheme": "Bearer"}, ("X-Token", "Bearer")),
+        ({"header_scheme": "none"}, ("Authorization", "")),
+        ({"header_scheme": "Zoho-oauthtoken"}, ("Authorization", "Zoho-oauthtoken")),
+    ],
+)
+def test_where_the_api_wants_the_token(content: dict[str, Any], place: tuple[str, str]) -> None:
+    api = resolved(**content).api
+    assert (api.header_name, api.header_scheme) == place
+
+
+def test_a_rule_for_bodies() -> None:
+    sign = resolved(dead_when="$.errors[*].code in 601, 602").api.dead_when
+    assert sign is not None
+    assert sign.values == ("601", "602")

@@ -7,9 +7,16 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.exceptions import TokenResponseError
+from airflow_oauth_provider.exceptions import ConfigurationError, TokenResponseError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from tests.support.servers.scripted import Answer, Json, RecordedRequest
+from tests.support.servers.scripted import (
+    Json,
+    RecordedRequest,
+    Redirect,
+    ScriptedResponse,
+    ScriptedServer,
+    Text,
+)
 from tests.support.service import Service
 from tests.support.sides import Side
 
@@ -23,7 +30,7 @@ UNUSUAL: dict[str, Any] = {
 }
 
 
-def created(request: RecordedRequest) -> Answer:
+def created(request: RecordedRequest) -> ScriptedResponse:
     """Answer as no server of RFC 6749 does."""
     assert json.loads(request.body)["grant_type"] == "service_credentials"
     return Json({"data": {"token": "tok-json", "lifetime": 600_000}}, 201)
@@ -46,3 +53,147 @@ def test_strict_is_the_default(side: Side, service: Service, name: str) -> None:
     with pytest.raises(TokenResponseError):
         side.run(OAuth2Hook(method="GET", connection=service.connection(**strict)), "x")
     assert service.calls == []
+
+
+PLACES = [
+    pytest.param({"header_name": "X-Api-Token"}, "X-Api-Token", "tok-1", id="a-header-of-its-own"),
+    pytest.param(
+        {"header_name": "X-Api-Token", "header_scheme": "Token"}, "X-Api-Token", "Token tok-1", id="both"
+    ),
+    pytest.param({"header_scheme": "Token"}, "Authorization", "Token tok-1", id="another-scheme"),
+    pytest.param({"header_scheme": "none"}, "Authorization", "tok-1", id="no-scheme"),
+]
+
+
+def dead_then_good(header: str) -> Any:
+    """Refuse tok-1, as an API does that wants its tokens in *header*."""
+
+    def api(request: RecordedRequest) -> ScriptedResponse:
+        refused = "tok-1" in (request.header(header) or "")
+        return Json({}, 401) if refused else Json({"tokens": [v for _, v in request.headers if "tok-" in v]})
+
+    return api
+
+
+@pytest.mark.parametrize(("given", "header", "value"), PLACES)
+def test_the_token_stands_where_the_api_wants_it(
+    side: Side, service: Service, given: dict[str, str], header: str, value: str
+) -> None:
+    service.api = dead_then_good(header)
+    hook = OAuth2Hook(method="GET", connection=service.connection(**given))
+    assert side.run(hook, "x").json()["tokens"] == [value.replace("tok-1", "tok-2")]
+    assert service.calls[0].header(header) == value
+    assert len(service.token_requests) == 2
+
+
+@pytest.mark.parametrize(("given", "header", "value"), PLACES)
+def test_it_stays_with_its_own_api(
+    side: Side, service: Service, given: dict[str, str], header: str, value: str
+) -> None:
+    with ScriptedServer() as other:
+        other.script(Text(200, "stored"))
+        service.api = lambda _: Redirect(f"{other.url}/file", 307)
+        hook = OAuth2Hook(method="GET", connection=service.connection(**given))
+        assert side.run(hook, "x").text == "stored"
+        (request,) = other.requests
+        assert "tok-" not in repr(request.headers)
+        allowed = service.connection(**given, allowed_origins=[other.url])
+        side.run(OAuth2Hook(method="GET", connection=allowed), "x")
+        assert other.requests[-1].header(header) == value
+
+
+def test_nobody_else_may_set_that_header(side: Side, service: Service) -> None:
+    hook = OAuth2Hook(method="GET", connection=service.connection(header_name="X-Api-Token"))
+    for name in ("X-API-TOKEN", "Authorization"):
+        with pytest.raises(ConfigurationError, match="of its own"):
+            side.run(hook, "x", headers={name: "mine"})
+    assert service.calls == []
+
+
+DEAD_WHEN = {"dead_when": "$.errors[*].code in 601, 602"}
+
+
+def body_tells(code: object, status: int = 200) -> Any:
+    """Tell by the body that tok-1 has ended, whatever is asked."""
+
+    def api(request: RecordedRequest) -> ScriptedResponse:
+        if "tok-1" in (request.header("Authorization") or ""):
+            return Json({"success": False, "errors": [{"code": "610"}, {"code": code}]}, status)
+        return Json({"success": True})
+
+    return api
+
+
+@pytest.mark.parametrize("code", ["601", 602])
+@pytest.mark.parametrize("status", [200, 400, 403, 500])
+def test_a_body_that_tells_of_a_dead_token_renews_it(
+    side: Side, service: Service, code: object, status: int
+) -> None:
+    service.api = body_tells(code, status)
+    hook = OAuth2Hook(method="GET", connection=service.connection(**DEAD_WHEN))
+    response = side.run(hook, "x")
+    assert response.json() == {"success": True}
+    assert [earlier.status_code for earlier in response.history] == [status]
+    assert (len(service.token_requests), len(service.calls)) == (2, 2)
+
+
+def test_without_the_rule_a_body_is_the_callers_affair(side: Side, service: Service) -> None:
+    service.api = body_tells(601)
+    response = side.run(OAuth2Hook(method="GET", connection=service.connection()), "x")
+    assert not response.json()["success"]
+    assert len(service.token_requests) == 1
+
+
+def test_a_post_that_was_answered_is_not_sent_again(side: Side, service: Service) -> None:
+    service.api = body_tells(601)
+    hook = OAuth2Hook(method="POST", connection=service.connection(**DEAD_WHEN))
+    assert not side.run(hook, "x", {"a": "1"}).json()["success"]
+    assert (len(service.token_requests), len(service.calls)) == (2, 1)
+    assert side.run(hook, "x", {"a": "1"}).json()["success"], "the next call has another token"
+    assert len(service.token_requests) == 2
+
+
+def test_a_post_that_was_refused_is_sent_again(side: Side, service: Service) -> None:
+    service.api = body_tells(601, 400)
+    hook = OAuth2Hook(method="POST", connection=service.connection(**DEAD_WHEN))
+    assert side.run(hook, "x", {"a": "1"}).json()["success"]
+    assert [call.body for call in service.calls] == [b"a=1", b"a=1"]
+
+
+def test_every_token_refused_in_the_body_costs_one_renewal(side: Side, service: Service) -> None:
+    service.api = lambda _: Json({"errors": [{"code": 601}]})
+    hook = OAuth2Hook(method="GET", connection=service.connection(**DEAD_WHEN))
+    for _ in range(3):
+        assert side.run(hook, "x").json() == {"errors": [{"code": 601}]}
+    assert len(service.token_requests) == 2
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        pytest.param(Text(200, '{"errors":[{"code":601}],"x":"' + "a" * 2**20 + '"}'), id="1-MB"),
+        pytest.param(Text(200, "<html>601</html>", "text/html"), id="html"),
+        pytest.param(Text(200, '{"errors":[{"code":601}],"x":NaN}'), id="NaN"),
+    ],
+)
+def test_what_tells_nothing_arrives_as_it_is(side: Side, service: Service, response: Text) -> None:
+    service.api = lambda _: response
+    hook = OAuth2Hook(method="GET", connection=service.connection(**DEAD_WHEN))
+    assert side.run(hook, "x").text == response.body
+    assert len(service.token_requests) == 1
+
+
+def test_a_stream_is_not_looked_into(service: Service) -> None:
+    service.api = body_tells(601)
+    hook = OAuth2Hook(method="GET", connection=service.connection(**DEAD_WHEN))
+    response = hook.run("x", extra_options={"stream": True})
+    assert b"601" in b"".join(response.iter_content(8))
+    assert len(service.token_requests) == 1
+
+
+def test_a_redirect_is_followed_before_anything_is_looked_into(side: Side, service: Service) -> None:
+    tells = body_tells(601)
+    service.api = lambda request: Redirect("/api/there") if request.target == "/api/x" else tells(request)
+    hook = OAuth2Hook(method="GET", connection=service.connection(**DEAD_WHEN))
+    assert side.run(hook, "x").json() == {"success": True}
+    assert [call.target for call in service.calls] == ["/api/x", "/api/there", "/api/there"]

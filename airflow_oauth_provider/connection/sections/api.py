@@ -44,4 +44,11 @@ API_FIELDS: tuple[Field, ...] = (
         minimum=400,
         maximum=499,
     ),
+    Field(
+        "dead_when",
+        _API,
+        "Dead token in the response",
+        "By what JSON in a response, whatever its status, the API tells that the token has ended: one line. "
+        "Example: $.errors[*].code in 601, 602",
+    ),
 )

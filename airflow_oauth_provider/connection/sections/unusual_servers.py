@@ -65,6 +65,19 @@ UNUSUAL_FIELDS: tuple[Field, ...] = (
         Kind.LIST,
     ),
     Field(
+        "header_name",
+        _UNUSUAL,
+        "Token header",
+        "Where the API wants the token. Left empty: Authorization. Example: X-Api-Token",
+    ),
+    Field(
+        "header_scheme",
+        _UNUSUAL,
+        "Token scheme",
+        "What stands before the token in its header. Left empty: Bearer in Authorization, nothing in any "
+        "other; none for nothing in any. Example: Token",
+    ),
+    Field(
         "basic_encoding",
         _UNUSUAL,
         "Basic encoding",

@@ -29,15 +29,24 @@ class TokenHeader(str):
         return f"'{scheme} ***'" if blank else "'***'"
 
 
-def headers_for(token: AccessToken, call: SendCall, signer: Signer | None = None) -> dict[str, str]:
+def headers_for(
+    token: AccessToken,
+    call: SendCall,
+    signer: Signer | None = None,
+    *,
+    name: str = TOKEN_HEADER,
+    scheme: str = "Bearer",
+) -> dict[str, str]:
     """Return the headers that put *token* on *call*; none for an origin that may see nothing of ours.
 
     :param signer: is asked for a token that is bound to a key; each time the call is sent.
+    :param name: of the header that the API wants the token in, with *scheme* before it; one that is bound to
+        a key has a place of its own.
     """
     if not call.trusted:
         return {}
     if token.token_type != DPOP:
-        return {TOKEN_HEADER: TokenHeader(f"Bearer {token.value}")}
+        return {name: TokenHeader(f"{scheme} {token.value}" if scheme else token.value)}
     if signer is None:
         raise ValueError("a token that is bound to a key needs a proof with each call")
     proof = {name: TokenHeader(value) for name, value in signer(token, call).items()}

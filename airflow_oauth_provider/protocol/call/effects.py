@@ -49,6 +49,7 @@ class ResponseHead(NamedTuple):
     :param challenges: the ``WWW-Authenticate`` headers.
     :param nonces: the ``DPoP-Nonce`` headers.
     :param date: the ``Date`` header.
+    :param tells_dead_token: its body says that the token has ended, whatever its status.
     :param proof_can_improve: the proof of the call was refused, and one that is made now knows better.
     """
 
@@ -58,3 +59,4 @@ class ResponseHead(NamedTuple):
     nonces: tuple[str, ...] = ()
     date: str | None = None
     proof_can_improve: bool = False
+    tells_dead_token: bool = False

@@ -1,5 +1,8 @@
 """One protected call: renew once, replay once, follow redirects safely.
 
+A body may tell of a dead token, too (``dead_when``), under any status. Then a call that must not be made
+twice is not repeated after a 2xx: the token is renewed for the next one.
+
 Where calls carry a proof of possession (RFC 9449), one more may follow a refused proof: once for each origin
 before a renewal, and once after it.
 
@@ -16,6 +19,7 @@ from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.protocol.call.challenges import parse_challenges
 from airflow_oauth_provider.protocol.call.effects import RenewToken, ReportRefusal, ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination
+from airflow_oauth_provider.protocol.call.http_methods import IDEMPOTENT
 from airflow_oauth_provider.protocol.call.redirects import REDIRECTS, not_followed, redirected
 from airflow_oauth_provider.protocol.urls import Origin, parse_url
 
@@ -59,7 +63,9 @@ def protected_call(
     redirects = 0
     while True:
         head = yield current
-        if not isinstance(head, ResponseHead) or ends_call(head.status, watched):
+        if not isinstance(head, ResponseHead):
+            return
+        if ends_call(head.status, watched) and not head.tells_dead_token:
             return
         sent_again = yield from repeats.decide(current, head)
         if sent_again:
@@ -97,13 +103,13 @@ class _Repeats:
                 return False
             self._proven_anew.add(origin)
             gone = _proof_is_late
-        elif token_may_be_dead(head, self._refresh_on_status):
+        elif head.tells_dead_token or token_may_be_dead(head, self._refresh_on_status):
             if self._renewed:
                 yield ReportRefusal(origin)
                 return False
             self._renewed = True
             self._proven_anew.clear()
-            if not (yield RenewToken(origin)):
+            if not (yield RenewToken(origin)) or _may_be_done(call, head):
                 return False
             gone = _body_is_gone
         else:
@@ -132,6 +138,11 @@ def token_may_be_dead(head: ResponseHead, refresh_on_status: frozenset[int]) -> 
         return False
     challenges = parse_challenges(head.challenges)
     return not any(challenge.parameters.get("error") in _NOT_THE_TOKEN for challenge in challenges)
+
+
+def _may_be_done(call: SendCall, head: ResponseHead) -> bool:
+    """Whether a call that is not to be made twice may have been carried out, whatever its body says."""
+    return head.status < 300 and call.method.upper() not in IDEMPOTENT
 
 
 def _proof_is_late(head: ResponseHead) -> ResourceError:

@@ -49,3 +49,19 @@ def test_a_token_that_any_holder_may_use_needs_no_proof() -> None:
 def test_a_token_that_is_bound_never_goes_without_a_proof() -> None:
     with pytest.raises(ValueError, match="needs a proof"):
         headers_for(replace(TOKEN, token_type="DPoP"), SendCall("GET", "https://api.example/x"))
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "headers"),
+    [
+        ("X-Api-Token", "", {"X-Api-Token": "the-token-itself"}),
+        ("Authorization", "Token", {"Authorization": "Token the-token-itself"}),
+        ("Authorization", "", {"Authorization": "the-token-itself"}),
+    ],
+)
+def test_a_token_where_an_api_wants_it(name: str, scheme: str, headers: dict[str, str]) -> None:
+    call = SendCall("GET", "https://api.example/x")
+    placed = headers_for(TOKEN, call, name=name, scheme=scheme)
+    assert placed == headers
+    assert "itself" not in repr(placed)
+    assert headers_for(TOKEN, call._replace(trusted=False), name=name, scheme=scheme) == {}

@@ -216,3 +216,33 @@ class TestErrors:
         assert "tok-secret" not in str(error)
         assert "\x1b" not in str(error)
         assert "(b)***(/b)" in str(error)
+
+
+DEAD_IN_BODY = ResponseHead(200, tells_dead_token=True)
+
+
+class TestDeadTokenInTheBody:
+    """``dead_when``."""
+
+    @pytest.mark.parametrize("status", [200, 400, 403, 500])
+    def test_renewed_and_replayed_once(self, status: int) -> None:
+        assert run(DEAD_IN_BODY._replace(status=status), OK) == [CALL, RENEWAL, CALL]
+
+    def test_twice_is_reported_and_the_end(self) -> None:
+        assert run(DEAD_IN_BODY, DEAD_IN_BODY) == [CALL, RENEWAL, CALL, REFUSAL]
+        assert run(DEAD_IN_BODY, ResponseHead(401)) == [CALL, RENEWAL, CALL, REFUSAL]
+
+    @pytest.mark.parametrize("method", ["POST", "PATCH"])
+    def test_what_may_have_been_carried_out_is_not_repeated(self, method: str) -> None:
+        sent = SendCall(method, f"{API}/x")
+        assert run(DEAD_IN_BODY, method=method) == [sent, RENEWAL]
+        refused = DEAD_IN_BODY._replace(status=400)
+        assert run(refused, OK, method=method) == [sent, RENEWAL, sent]
+
+    def test_a_body_that_is_gone_is_an_error(self) -> None:
+        with pytest.raises(ResourceError, match="not sent again"):
+            run(DEAD_IN_BODY._replace(status=400), method="POST", replayable=False)
+
+    def test_a_foreign_origin_tells_nothing_of_the_token(self) -> None:
+        away = SendCall("GET", "https://storage.example/y", trusted=False, with_body=False)
+        assert run(to("https://storage.example/y"), DEAD_IN_BODY) == [CALL, away]

@@ -10,6 +10,7 @@ import pytest
 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.protocol import settings as s
+from airflow_oauth_provider.protocol.call.dead_token import parse_sign
 from airflow_oauth_provider.protocol.leaves import leaves
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.token.key import credential_key, token_key
@@ -26,6 +27,9 @@ NOT_IN_THE_KEY = {
     "api.headers",
     "api.probe_path",
     "api.refresh_on_status",
+    "api.dead_when",
+    "api.header_name",
+    "api.header_scheme",
     "api.listed_hosts",
     "network.request_timeout",
     "network.token_host_listed",
@@ -99,6 +103,9 @@ def full_settings() -> s.ClientSettings:
             probe_path="/health",
             require_scopes=("read",),
             refresh_on_status=frozenset({401, 403}),
+            dead_when=parse_sign("$.errors[*].code in 601"),
+            header_name="X-Token",
+            header_scheme="Token",
             listed_hosts=("api.example",),
             listed_in="credentials",
         ),

@@ -84,6 +84,7 @@ STORED: dict[str, Any] = {
     "probe_path": "/health",
     "require_scopes": "orders.read",
     "refresh_on_status": ["401", "403"],
+    "dead_when": "$.errors[*].code in 601, 602",
     "ca_certificates": CERTIFICATE,
     "verify_tls": False,
     "request_timeout": 7,
@@ -95,6 +96,8 @@ STORED: dict[str, Any] = {
     "answer_fields": ["access_token=$.data.token", "expires_in=$.data.lifetime"],
     "expires_in_unit": "milliseconds",
     "tolerate": ["created", "untyped"],
+    "header_name": "X-Api-Token",
+    "header_scheme": "Token",
     "basic_encoding": "raw",
 }
 
