@@ -79,7 +79,8 @@ class _ResponseWatch:
         self._request = request
         self._token = token
         self._flow: CallFlow | None = None
-        self._original: PreparedRequest | None = None
+        self._original = request
+        self._unused_proof = request.headers.get(PROOF_HEADER)
 
     def __call__(self, response: Response, **kwargs: Any) -> Response:
         """Return the response, or that to a replay with another token."""
@@ -96,8 +97,11 @@ class _ResponseWatch:
         flow = self._flow_of(response.request)
         if flow is None:
             return response
+        used_before = response.request.headers.get(PROOF_HEADER) != self._unused_proof
+        self._unused_proof = None
         carried = self._auth.carries_token(response.request.headers)
-        call = flow.next_call(self._judged(response, kwargs), carried=carried)
+        head = self._judged(response, kwargs)
+        call = flow.next_call(head, carried=carried, proof_used_before=used_before)
         if call is None:
             self._flow = None
             return response
@@ -133,27 +137,37 @@ class _ResponseWatch:
 
         :param call: by which the flow follows it.
         """
-        request = self._original or response.request
-        if not call.trusted and self._auth.carries_token(request.headers):
+        headers = self._original.headers
+        if not call.trusted and self._auth.carries_token(headers):
             name = self._auth.client.settings.api.header_name
             if name != TOKEN_HEADER:
-                request.headers.pop(name)
-        if self._token.token_type != DPOP or request.headers.pop(PROOF_HEADER, None) is None:
+                headers.pop(name)
+        if self._token.token_type != DPOP or headers.pop(PROOF_HEADER, None) is None:
             return
         following = _redirected(response)
         if following is not None:
-            request.headers.update(self._auth.headers_for(self._token, following))
+            headers.update(self._headers_for(following))
+
+    def _headers_for(self, call: SendCall) -> dict[str, str]:
+        headers = self._auth.headers_for(self._token, call)
+        self._unused_proof = headers.get(PROOF_HEADER)
+        return headers
 
     def _replayed(self, response: Response, call: SendCall, kwargs: dict[str, Any]) -> Response:
-        """Send the request once more with another token, as requests' own digest auth does."""
-        self._auth.require_allowed(response.request.url or "")
+        """Send the request once more with another token or proof, as requests' own digest auth does."""
+        request = response.request
+        self._auth.require_allowed(request.url or "")
         drain(response)
+        # Of the request itself, whose address requests may have spelled in its own way.
+        call = call._replace(method=request.method or "GET", url=request.url or "")
+        own = self._headers_for(call)
         # In the original, too: requests copies that for a redirect.
-        response.request.headers.update(self._auth.headers_for(self._token, call))
-        again = response.request.copy()
+        self._original.headers.update(own)
+        request.headers.update(own)
+        again = request.copy()
         rewind(again)
         replayed: Response = response.connection.send(again, **kwargs)
-        replayed.history.append(response)
+        replayed.history = [*response.history, response]
         replayed.request = again
         return replayed
 

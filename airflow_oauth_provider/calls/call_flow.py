@@ -59,12 +59,18 @@ class CallFlow:
         )
         next(self._flow)
 
-    def next_call(self, head: ResponseHead, *, carried: bool = True) -> SendCall | None:
+    def next_call(
+        self, head: ResponseHead, *, carried: bool = True, proof_used_before: bool = False
+    ) -> SendCall | None:
         """Return the call to make after a response; ``None`` when that is the result.
 
         :param carried: whether the request had the token on it: without, that is not to blame.
+        :param proof_used_before: whether an earlier request had the same proof.
         """
-        client, effect = self._auth.client, self._begin(head, carried=carried)
+        client, effect = (
+            self._auth.client,
+            self._begin(head, carried=carried, proof_used_before=proof_used_before),
+        )
         while effect is not None and not isinstance(effect, SendCall):
             renewed = None
             if isinstance(effect, ReportRefusal):
@@ -87,11 +93,11 @@ class CallFlow:
         return self._followed(effect, head)
 
     def _begin(
-        self, head: ResponseHead, *, carried: bool = True
+        self, head: ResponseHead, *, carried: bool = True, proof_used_before: bool = False
     ) -> SendCall | RenewToken | ReportRefusal | None:
         """Hand a response to the flow, with what it says of the proof that its call carried."""
         if carried and self.call.trusted and self.token.token_type == DPOP:
-            head = self._auth.proofs.learn(self.call, head)
+            head = self._auth.proofs.learn(self.call, head, used_before=proof_used_before)
         return advance(self._flow, head)
 
     def _followed(self, effect: SendCall | None, head: ResponseHead) -> SendCall | None:

@@ -12,7 +12,7 @@ from airflow_oauth_provider.protocol.call.challenges import parse_challenges
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.dpop.bound_token import BoundToken
 from airflow_oauth_provider.protocol.dpop.proof import PROOF_HEADER, new_proof
-from airflow_oauth_provider.protocol.dpop.server_hints import Role, Server
+from airflow_oauth_provider.protocol.dpop.server_hints import INVALID_PROOF, Role, Server
 from airflow_oauth_provider.protocol.token.key import credential_key
 from airflow_oauth_provider.protocol.token.retry import http_date
 from airflow_oauth_provider.tokens.proof_hints import hints
@@ -51,17 +51,21 @@ class CallProofs:
         if nonces:
             hints.learn_nonce(self._server(url), nonces)
 
-    def learn(self, call: SendCall, head: ResponseHead) -> ResponseHead:
-        """Keep what a response says of the proof, and return it with what follows from it."""
+    def learn(self, call: SendCall, head: ResponseHead, *, used_before: bool = False) -> ResponseHead:
+        """Keep what a response says of the proof, and return it with what follows from it.
+
+        :param used_before: an earlier request had the same proof, which an API need not accept.
+        """
         challenges = parse_challenges(head.challenges)
+        errors = [challenge.parameters.get("error", "") for challenge in challenges]
         server_now = http_date(head.date or "")
         improves = hints.learn(
             self._server(call.url),
             head.nonces,
-            errors=[challenge.parameters.get("error", "") for challenge in challenges],
+            errors=errors,
             skew=0.0 if server_now is None else server_now - time.time(),
         )
-        return head._replace(proof_can_improve=improves)
+        return head._replace(proof_can_improve=improves or (used_before and INVALID_PROOF in errors))
 
     def _server(self, url: str) -> Server:
         return credential_key(self._client.settings), Role.API, url[: url.find("/", 8)]

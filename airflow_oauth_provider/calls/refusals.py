@@ -42,6 +42,7 @@ def refusal_of(response: Response, client: OAuth2Client, *confidential: str) -> 
         obeyed_retry_after(response),
         None if credential is None else credential.new,
         refusal_remembered=credential is not None and credential.refusal_remembered,
+        proved=client.settings.proof.enabled,
         renews=response.status_code in client.settings.api.refresh_on_status,
     )
     return resource_error(call, redactor).for_connection(client.conn_id)

@@ -29,6 +29,8 @@ from urllib.parse import quote, quote_plus
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.client.methods import method_of
+from airflow_oauth_provider.protocol.dpop.bound_token import BoundToken
+from airflow_oauth_provider.protocol.dpop.proof_key import private_part
 from airflow_oauth_provider.protocol.redaction import confidential_values
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import token_key
@@ -65,9 +67,8 @@ def mask_settings(settings: ClientSettings) -> None:
 
 
 def mask_token(token: AccessToken) -> None:
-    """Register a token, once, as far as there is room."""
-    mask = _token_mask(token.value, lives_on=_lives_on()) if _is_new(_token_name(token)) else None
-    if mask is not None:
+    """Register a token, and the key that was made for it, once, as far as there is room."""
+    for mask in _token_masks(token, lives_on=_lives_on()) if _is_new(_token_name(token)) else ():
         _mask(mask)
 
 
@@ -87,14 +88,22 @@ async def amask_settings(settings: ClientSettings) -> None:
 
 async def amask_token(token: AccessToken) -> None:
     """Do what :func:`mask_token` does; event loops are those of processes that live on."""
-    mask = _token_mask(token.value, lives_on=True) if _is_new(_token_name(token)) else None
-    if mask is not None:
+    for mask in _token_masks(token, lives_on=True) if _is_new(_token_name(token)) else ():
         await _amask(mask)
 
 
 def _token_name(token: AccessToken) -> str:
     """Return by what a token is known to be registered, which is not the token itself."""
     return "token:" + hashlib.sha256(token.value.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _token_masks(token: AccessToken, *, lives_on: bool) -> Iterable[str]:
+    """Yield what is registered of a token."""
+    own_key = token.own_key if isinstance(token, BoundToken) else None
+    for value in (token.value, *((private_part(own_key),) if own_key else ())):
+        mask = _token_mask(value, lives_on=lives_on)
+        if mask is not None:
+            yield mask
 
 
 def _token_mask(value: str, *, lives_on: bool) -> str | None:

@@ -5,7 +5,9 @@ many harmless texts, too:
 
 - a JWT (RFC 7519) is a credential by its signature; its header is that of every token of its kind;
 - a private key (PEM, JWK, PKCS#12) begins like all others of its kind, and its public half is public;
-- of the address of a proxy only user and password are.
+- of the address of a proxy only user and password are;
+- proofs of possession (RFC 9449) with one key all begin alike, and end with a signature: a value that ends
+  with a dot is such a beginning, and stands for all of them.
 
 A value is also looked for in hexadecimal digits and in Base64, within any longer text that was so
 encoded: there are three ways in which its bytes can lie.
@@ -49,12 +51,14 @@ class Material(NamedTuple):
 
     :param wholes: replaced wherever one stands whole; the longest first.
     :param encoded: likewise, with all that was encoded together with it.
+    :param beginnings: replaced together with the rest of the JWT that one begins.
     :param windows: no 12 consecutive characters of this may survive.
     :param blocks: each four bytes of it, as a number: a text without one of them has no window.
     """
 
     wholes: tuple[str, ...]
     encoded: tuple[str, ...]
+    beginnings: tuple[str, ...]
     windows: str
     blocks: frozenset[int]
 
@@ -71,6 +75,7 @@ class _Parts:
         self.wholes = list(wholes)
         self.windows = list(windows)
         self.data = list(data)
+        self.beginnings: list[str] = []
 
 
 @lru_cache(maxsize=128)
@@ -83,6 +88,7 @@ def material_of(value: str) -> Material:
     return Material(
         tuple(sorted(wholes, key=len, reverse=True)),
         tuple(sorted(encoded, key=len, reverse=True)),
+        tuple(parts.beginnings),
         "\0".join(windows),
         frozenset(_blocks(windows)),
     )
@@ -102,7 +108,14 @@ def _blocks(windows: Iterable[str]) -> Iterator[int]:
 
 def _parts(value: str) -> _Parts:
     text = value.strip()
-    parts = _of_pem(text) or _of_jwk(text) or _of_pkcs12(text) or _of_jose(text) or _plain(value)
+    parts = (
+        _of_beginning(text)
+        or _of_pem(text)
+        or _of_jwk(text)
+        or _of_pkcs12(text)
+        or _of_jose(text)
+        or _plain(value)
+    )
     parts.wholes += [value, text]
     return parts
 
@@ -115,6 +128,15 @@ def _plain(value: str) -> _Parts:
     bare = [value.rstrip("=")] if re.fullmatch(_BASE64, value) else []
     # RFC 6749 §2.3.1 percent-encodes a secret before Base64 does the rest.
     return _Parts([*spelled, *bare], spelled, [data, quote(data, safe="").encode()])
+
+
+def _of_beginning(value: str) -> _Parts | None:
+    header = value.removesuffix(".")
+    if header == value or not _bytes_of(header).startswith(b'{"typ":'):
+        return None
+    parts = _Parts((), [header], [header.encode()])
+    parts.beginnings.append(value)
+    return parts
 
 
 def _of_jose(value: str) -> _Parts | None:

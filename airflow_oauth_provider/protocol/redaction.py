@@ -41,6 +41,7 @@ WITHHELD = "(withheld: it repeats a secret)"
 """Stands for a text in which part of a confidential value survives."""
 
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=")
+_JWT = _LETTERS | {"."}
 _UTF8_MOST = 4
 """Bytes of the longest character."""
 
@@ -173,6 +174,10 @@ class Redactor:
         for material in self._materials:
             for whole in material.wholes:
                 yield from ((at, at + len(whole)) for at in _positions(whole, text))
+            for form in material.beginnings:
+                yield from (
+                    (at, _run_around(text, at, at + len(form), _JWT)[1]) for at in _positions(form, text)
+                )
             for form in material.encoded:
                 yield from (_run_around(text, at, at + len(form)) for at in _positions(form, text))
 
@@ -258,11 +263,11 @@ def _positions(form: str, text: str) -> Iterator[int]:
         at = text.find(form, at + len(form))
 
 
-def _run_around(text: str, start: int, end: int) -> tuple[int, int]:
+def _run_around(text: str, start: int, end: int, letters: frozenset[str] = _LETTERS) -> tuple[int, int]:
     """Return where the letters and digits lie that were encoded in one go."""
-    while start > 0 and text[start - 1] in _LETTERS:
+    while start > 0 and text[start - 1] in letters:
         start -= 1
-    while end < len(text) and text[end] in _LETTERS:
+    while end < len(text) and text[end] in letters:
         end += 1
     return start, end
 

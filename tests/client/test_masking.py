@@ -7,6 +7,7 @@ import base64
 import itertools
 import json
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -17,8 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.protocol.dpop.bound_token import with_key
+from airflow_oauth_provider.protocol.dpop.proof_key import new_proof_key
 from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.settings import ClientSettings, NetworkSettings
+from airflow_oauth_provider.protocol.settings import ClientSettings, NetworkSettings, ProofSettings
 from airflow_oauth_provider.tokens import AccessToken
 from tests.protocol.client.test_methods import EC_KEY, pem
 from tests.support.builders import NOW, settings
@@ -277,3 +280,16 @@ def test_masks_left_out_by_a_cancellation_are_registered_by_the_next(
         asyncio.run(masking.amask_settings(client))
     asyncio.run(masking.amask_settings(client))
     assert "a-secret-of-this-test" in registered
+
+
+@pytest.mark.parametrize("lives_on", [False, True])
+def test_the_key_that_a_token_is_bound_to_is_registered(lives_on: bool) -> None:
+    own_key = new_proof_key(os.urandom)
+    token = with_key(
+        AccessToken("a-token-of-24-characters", "DPoP", 1.0, 0.0), ProofSettings(enabled=True), own_key
+    )
+    assert token is not None
+    masks = list(masking._token_masks(token, lives_on=lives_on))
+    assert len(masks) == 2
+    assert len(masks[1]) == (16 if lives_on else 43)
+    assert masks[1] in json.loads(own_key.reveal())["d"]

@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import get_default_algorithms
 
+from airflow_oauth_provider.protocol.dpop.proof import new_proof
+from airflow_oauth_provider.protocol.dpop.proof_key import load_proof_key, new_proof_key
 from airflow_oauth_provider.protocol.material import SHORTEST, WINDOW, material_of, numbers_at
+from airflow_oauth_provider.protocol.redaction import WITHHELD, Redactor
+from tests.support.spellings import SPELLINGS, disclosed
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 PEM = KEY.private_bytes(
@@ -77,3 +83,31 @@ def test_a_very_long_value_costs_no_more_than_its_ends() -> None:
     assert len(material.windows) < 64 * 1024
     assert "x" * 100 in material.windows
     assert "y" * 100 in material.windows
+
+
+class TestProofsOfPossession:
+    """All that are made with one key begin alike (RFC 9449 §4.2)."""
+
+    KEY = load_proof_key(new_proof_key(os.urandom))
+    REDACTOR = Redactor([f"{KEY.header}."])
+
+    def proof(self) -> str:
+        return new_proof(self.KEY, "GET", "https://api.example/", now=5.0, entropy=os.urandom, token="tok")
+
+    @pytest.mark.parametrize("spelling", SPELLINGS)
+    def test_none_of_them_is_seen_in_any_spelling(self, spelling: str) -> None:
+        for proof in (self.proof(), self.proof()):
+            text = self.REDACTOR.text(f"DPoP: {SPELLINGS[spelling](proof)} was refused")
+            assert not disclosed(text, [proof, proof.rpartition(".")[2]])
+            assert text != proof
+
+    def test_what_stands_beside_one_is_seen(self) -> None:
+        proof = self.proof()
+        assert self.REDACTOR.text(f'{{"dpop": "{proof}", "ok": 1}}') == '{"dpop": "***", "ok": 1}'
+
+    def test_part_of_one_withholds_the_text(self) -> None:
+        assert self.REDACTOR.text(f"it was {self.proof()[:60]}…") == WITHHELD
+
+    def test_another_token_that_is_a_jwt_is_none(self) -> None:
+        other = jwt.encode({"a": 1}, "k" * 32, headers={"typ": "at+jwt"})
+        assert self.REDACTOR.text(other) == other

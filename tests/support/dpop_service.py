@@ -12,7 +12,7 @@ import hashlib
 import itertools
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -22,7 +22,7 @@ from typing import Any
 import jwt
 
 from airflow_oauth_provider.tokens.manager import shared
-from tests.support.servers.scripted import Answer, Json, RecordedRequest, ScriptedServer
+from tests.support.servers.scripted import Json, RecordedRequest, ScriptedResponse, ScriptedServer
 from tests.support.service import Api, Service, echo
 
 ALGORITHMS = ["ES256", "ES384", "ES512", "RS256", "PS256", "EdDSA"]
@@ -73,6 +73,8 @@ class DpopService(Service):
     token_type: str = "DPoP"
     issuing: Nonces = field(default_factory=lambda: Nonces("as"))
     serving: Nonces = field(default_factory=lambda: Nonces("api"))
+    hand_out_nonces: bool = False
+    on_issue: Callable[[], object] = lambda: None
     bound: dict[str, str] = field(default_factory=dict)
     proofs: list[dict[str, Any]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
@@ -94,7 +96,7 @@ class DpopService(Service):
         """Return the codes by which proofs were refused so far."""
         return list(self.refusals)
 
-    def _checked(self, request: RecordedRequest) -> Answer:
+    def _checked(self, request: RecordedRequest) -> ScriptedResponse:
         with self._lock:  # a nonce that changes does so for one request at a time
             at_token = request.target.startswith("/token")
             nonces = self.issuing if at_token else self.serving
@@ -106,27 +108,27 @@ class DpopService(Service):
             if nonces.changes:
                 nonces.change()
             extra = [("Date", formatdate(time() + self.ahead, usegmt=True))]
-            if nonces.required or nonces.changes:
+            if nonces.required or nonces.changes or self.hand_out_nonces:
                 extra += nonces.header()
             if hasattr(answer, "headers"):
                 return type(answer)(**{**vars(answer), "headers": [*answer.headers, *extra]})
             return answer
 
-    def _issue(self, request: RecordedRequest) -> Answer:
+    def _issue(self, request: RecordedRequest) -> ScriptedResponse:
         if self.token is not None:
             return self.token(request)
         thumbprint = self._proof(request, self.issuing, token=None)
         value = f"bound-tok-{next(self._issued)}"
         self.bound[value] = thumbprint
+        self.on_issue()
         return Json({"access_token": value, "token_type": self.token_type, "expires_in": 3600})
 
-    def _serve_call(self, request: RecordedRequest) -> Answer:
+    def _serve_call(self, request: RecordedRequest) -> ScriptedResponse:
         scheme, _, token = (request.header("Authorization") or "").partition(" ")
         if scheme != "DPoP":
             raise RefusedProofError("invalid_request")
-        if token in self.dead or token not in self.bound:
-            raise RefusedProofError("invalid_token")
-        if self._proof(request, self.serving, token=token) != self.bound[token]:
+        thumbprint = self._proof(request, self.serving, token=token)
+        if token in self.dead or self.bound.get(token) != thumbprint:
             raise RefusedProofError("invalid_token")
         return self.api(request)
 
@@ -173,7 +175,7 @@ def _b64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _refusal(code: str, *, at_token: bool) -> Answer:
+def _refusal(code: str, *, at_token: bool) -> ScriptedResponse:
     if at_token:
         return Json({"error": code}, 400)
     challenge = f'DPoP error="{code}", algs="{" ".join(ALGORITHMS)}"'

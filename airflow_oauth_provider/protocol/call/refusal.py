@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from airflow_oauth_provider.exceptions import InsufficientScopeError, ResourceError
 from airflow_oauth_provider.protocol.call.challenges import Challenge, of_scheme, parse_challenges
+from airflow_oauth_provider.protocol.dpop.server_hints import INVALID_PROOF, USE_NONCE
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.texts import clean, cut
 
@@ -20,6 +21,16 @@ MAX_BODY_IN_TEXT = 1000
 _RETRYABLE = frozenset({408, 425, 429})
 # Some APIs say 400 where a proof of possession is missing (RFC 9449 §7.1 says 401).
 _CHALLENGES = frozenset({400, 401})
+_REFUSED_PROOF = {
+    USE_NONCE: (
+        "it asks for a nonce in the proof, and has named none, or none that it accepts (RFC 9449 §9)",
+        "ask whoever runs the API",
+    ),
+    INVALID_PROOF: (
+        "it does not accept the proof of possession (RFC 9449 §4.3)",
+        "check this machine's clock, and whether the API sees its own address as it is called here",
+    ),
+}
 _SAID_OF_DEAD_TOKENS = frozenset({403, 419})
 """Statuses beside 401 by which some APIs refuse a token that has ended."""
 
@@ -35,6 +46,7 @@ class RefusedCall:
     :param token_was_new: the token was granted for this very call; ``None`` where that is not known.
     :param refusal_remembered: the token was not renewed, since this API has just refused a new one.
     :param renews: whether this status renews the token.
+    :param proved: the call carried a proof of possession of its token (RFC 9449).
     """
 
     status: int
@@ -47,6 +59,7 @@ class RefusedCall:
     token_was_new: bool | None = None
     refusal_remembered: bool = False
     renews: bool = False
+    proved: bool = False
 
 
 def passes(status: int) -> bool:
@@ -61,7 +74,8 @@ def resource_error(call: RefusedCall, redactor: Redactor = NOTHING) -> ResourceE
     """
     challenges = parse_challenges(call.challenges)
     schemes = cut(", ".join(_clean(challenge.name, redactor) or "?" for challenge in challenges), MAX_TEXT)
-    said = of_scheme(challenges, "bearer") or of_scheme(challenges, "dpop")
+    schemes_asked = ("dpop", "bearer") if call.proved else ("bearer", "dpop")
+    said = next(filter(None, (of_scheme(challenges, scheme) for scheme in schemes_asked)), None)
     parts = [text for text in (_said(said, redactor), cut(call.body or "", MAX_BODY_IN_TEXT)) if text]
     text = "; ".join((": ".join((_head(call, redactor), *parts[:1])), *parts[1:]))
     attributes = {"status": call.status, "challenge": schemes or None, "method": call.method, "url": call.url}
@@ -104,23 +118,36 @@ def _explanation(
     call: RefusedCall, challenges: tuple[Challenge, ...], schemes: str
 ) -> tuple[str | None, str | None]:
     """Return what lies behind the refusal, and what to do, where that is known."""
-    asks_for = call.status in _CHALLENGES
     if call.refusal_remembered:
         why = "within the last minute it refused a token that had only just been granted, so this one was "
         return f"{why}not renewed", "check audience, scope and base URL, or wait for the API"
-    if asks_for and of_scheme(challenges, "dpop"):
-        return (
-            "it asks for a proof of possession (DPoP, RFC 9449), and this connection's tokens have none",
-            None,
-        )
-    if asks_for and challenges and not of_scheme(challenges, "bearer"):
-        return f"it wants {schemes}, not a Bearer token", None
+    proof = _of_the_proof(call, challenges)
+    if proof is not None:
+        return proof
+    carried = "DPoP" if call.proved else "Bearer"
+    if call.status in _CHALLENGES and challenges and not of_scheme(challenges, carried.lower()):
+        return f"it wants {schemes}, not a {carried} token", None
     if call.status == 401 and call.renews:
         return "a new token did not help", None
     if call.status in _SAID_OF_DEAD_TOKENS and call.token_was_new is False and not call.renews:
         dead = f"if this API answers {call.status} to a token that has ended"
         return "its token was not new", f"{dead}, add {call.status} to the connection's refresh_on_status"
     return None, None
+
+
+def _of_the_proof(
+    call: RefusedCall, challenges: tuple[Challenge, ...]
+) -> tuple[str | None, str | None] | None:
+    """Return the same of a refusal for want of a proof of possession; ``None`` for any other."""
+    challenge = of_scheme(challenges, "dpop") if call.status in _CHALLENGES else None
+    if challenge is None:
+        return None
+    if not call.proved and of_scheme(challenges, "bearer"):
+        return None  # it takes either
+    if not call.proved:
+        why = "it asks for a proof of possession (DPoP, RFC 9449), and this connection's tokens have none"
+        return why, "switch the connection's dpop on"
+    return _REFUSED_PROOF.get(challenge.parameters.get("error", ""))
 
 
 def _clean(text: str | None, redactor: Redactor) -> str:

@@ -81,6 +81,13 @@ def new_proof_key(entropy: Callable[[int], bytes]) -> Secret:
     return Secret(_compact({"kty": "EC", "crv": "P-256", **members}).decode())
 
 
+def private_part(material: Secret) -> str:
+    """Return what is secret of a key that :func:`new_proof_key` has made; of any other all of it."""
+    text = material.reveal()
+    members = json.loads(text) if text.startswith("{") else {}
+    return str(members.get("d", text))
+
+
 def encoded(data: bytes) -> str:
     """Return *data* in Base64 as JWTs have it (RFC 7515 §2)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -109,3 +109,30 @@ class TestWhatItReads:
     def test_a_refusal_that_may_mean_a_dead_token(self, changes: dict[str, Any], advised: bool) -> None:
         error = resource_error(RefusedCall(**{"status": 403, **changes}))
         assert ("refresh_on_status" in str(error)) is advised
+
+
+@pytest.mark.fault("F71")
+@pytest.mark.parametrize(
+    "proved, challenge, says, advises",
+    [
+        pytest.param(False, "DPoP", "asks for a proof", "switch the connection's dpop on", id="without"),
+        pytest.param(True, 'DPoP error="use_dpop_nonce"', "a nonce", "ask whoever", id="nonce"),
+        pytest.param(True, 'DPoP error="invalid_dpop_proof"', "does not accept", "clock", id="proof"),
+        pytest.param(True, 'DPoP error="invalid_token"', "a new token did not help", None, id="token"),
+        pytest.param(True, "Bearer", "it wants Bearer, not a DPoP token", None, id="bearer-only"),
+        pytest.param(
+            False, 'Bearer error="invalid_token", DPoP', "a new token did not help", None, id="either"
+        ),
+        pytest.param(True, 'Bearer, DPoP error="invalid_token"', "401: invalid_token", None, id="ours-first"),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 401])
+def test_a_refusal_that_is_about_proofs(
+    proved: bool, challenge: str, says: str, advises: str | None, status: int
+) -> None:
+    call = RefusedCall(status, challenges=(challenge,), proved=proved, renews=status == 401)
+    error = resource_error(call)
+    if "token did not help" not in says or status == 401:
+        assert says.replace("401", str(status)) in str(error)
+    assert (advises or "") in (error.advice or "")
+    assert (error.advice is None) is (advises is None)
