@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -46,10 +47,22 @@ def _policy() -> None:
     forget_policy()
 
 
+MASKERS = ("airflow.sdk._shared.secrets_masker", "airflow.sdk.execution_time.secrets_masker")
+
+
 @pytest.fixture(autouse=True)
 def _room_for_masks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process registers few secrets with Airflow's masker: each test begins as a new process does."""
+    """A process registers few secrets with Airflow's masker: each test begins as a new process does.
+
+    The masker's regular expression is compiled anew for each secret: with those of all tests before, that
+    would take longer than the tests themselves.
+    """
     monkeypatch.setattr(masking, "_counts", Counter())
+    monkeypatch.setattr(masking, "_known", OrderedDict())
+    if any(name in sys.modules for name in MASKERS):
+        masker = masking._masker()
+        monkeypatch.setattr(masker, "patterns", set())
+        monkeypatch.setattr(masker, "replacer", None)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def session(authority: str, certificate: str | None = None, key: str | None = No
 
 
 def assertion(
-    client_id: str, audience: str, key: str, algorithm: str, *, typ: str = "JWT", **claims: Any
+    client_id: str, audience: str | list[str], key: str, algorithm: str, *, typ: str = "JWT", **claims: Any
 ) -> dict[str, str]:
     """Return the form parameters of RFC 7523 §2.2, signed anew."""
     now = int(time.time())

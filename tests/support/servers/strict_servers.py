@@ -153,7 +153,7 @@ def _register(server: StrictServer, name: str, client: StrictClient, **more: Any
             "grant_types": ["client_credentials"],
             "response_types": [],
             "redirect_uris": [],
-            "scope": "read write",
+            "scope": "read write system/Patient.rs system/Observation.rs",
             "authorization_details_types": ["orders"],
             **({"client_secret": client.secret} if client.secret else {}),
             **more,

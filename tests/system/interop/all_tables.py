@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.system.interop.algorithms import ALGORITHMS_TABLE
+from tests.system.interop.assertions import ASSERTIONS_TABLE
 from tests.system.interop.servers_table import METHODS_TABLE
 
-TABLES = (METHODS_TABLE,)
+TABLES = (METHODS_TABLE, ALGORITHMS_TABLE, ASSERTIONS_TABLE)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.system.interop.all_tables import TABLES
 from tests.system.interop.pages import shown
-from tests.system.interop.tables import FAILED, PAGE, Cell, Table
+from tests.system.interop.tables import FAILED, PAGE, WRITING, Cell, Table
 
 MADE = Table("made", ("server", "method"), (("one", "basic"), ("one", "post")), ("token", "DPoP"))
 OUTCOMES = {
@@ -16,11 +18,13 @@ OUTCOMES = {
 }
 
 
+@pytest.mark.skipif(WRITING in os.environ, reason="the page is being written")
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_the_page_has_each_cell_and_no_other(table: Table) -> None:
     assert set(table.outcomes(PAGE.read_text())) == set(table.cells()), "run: make interop-page"
 
 
+@pytest.mark.skipif(WRITING in os.environ, reason="the page is being written")
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_the_page_shows_tables_as_they_are_printed(table: Table) -> None:
     text = PAGE.read_text()

@@ -55,7 +55,7 @@ export function makeProvider(issuer, recorded, options) {
   const { clients, lifetime, resource } = options;
   const provider = new Provider(issuer, {
     clients,
-    scopes: ['read', 'write', 'admin'],
+    scopes: ['read', 'write', 'admin', 'system/Patient.rs', 'system/Observation.rs'],
     clientAuthMethods: [
       ...(options.fapi ? [] : SECRETS), 'private_key_jwt', ...(options.certificates ? CERTIFICATES : []),
     ],
