@@ -62,10 +62,11 @@ class Exchange:
 
     def _aud(self) -> str | list[str]:
         issuer, url = self.deployment.issuer, self.deployment.token_url
-        return {
+        audiences: dict[str, str | list[str]] = {
             "issuer": issuer,
             "token URL": url,
             "[issuer]": [issuer],
             "[issuer, token URL]": [issuer, url],
             "another server": "https://another.example/token",
-        }[self.audience]
+        }
+        return audiences[self.audience]

@@ -79,6 +79,8 @@ class Deployment:
         """
         registration = self.registrations[client]
         password = changes.pop("password", registration.password)
+        if self.name == FAPI and client in FAPI_ALGORITHMS and not discovery:
+            changes = {"jwt_audience": self.issuer, **changes}  # FAPI 2.0 takes no token URL
         extra = {
             "scope": "read",
             "base_url": "https://api.example",
