@@ -26,6 +26,9 @@ RESOURCE = "https://api.example/orders"
 CERTIFICATE_AUTHORITY = authority("Strict CA")
 SECRET_METHODS = ("client_secret_basic", "client_secret_post", "client_secret_jwt")
 TLS_METHODS = ("tls_client_auth", "self_signed_tls_client_auth")
+#: Ends the names of clients that show a certificate and bind their tokens to a key (DPoP) instead: this
+#: server binds to one of them.
+UNBOUND = "-unbound"
 CURVES = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}
 #: Of ``private_key_jwt``: what oidc-provider can, and what FAPI 2.0 leaves (Security Profile §5.4.1).
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", *CURVES, "EdDSA", "Ed25519")
@@ -193,17 +196,19 @@ def _new_key(algorithm: str) -> Any:
 
 
 def _register_certificates(server: StrictServer) -> None:
-    """Register both kinds; their tokens are bound to the certificate."""
+    """Register both kinds, twice: with tokens bound to the certificate, and without (:data:`UNBOUND`)."""
     for method in TLS_METHODS:
         self_signed = method == "self_signed_tls_client_auth"
         name = f"{method.replace('_', '-')}.example"
         issued = client_certificate(name, None if self_signed else CERTIFICATE_AUTHORITY)
-        client = StrictClient(
-            f"{method}-client", method, private_key=issued.key, certificate=issued.certificate
-        )
         registered: dict[str, Any] = (
             {"jwks": {"keys": [registered_jwk(issued.certificate)]}}
             if self_signed
             else {"tls_client_auth_san_dns": name}
         )
-        _register(server, method, client, tls_client_certificate_bound_access_tokens=True, **registered)
+        for suffix, bound in (("", True), (UNBOUND, False)):
+            client = StrictClient(
+                f"{method}-client{suffix}", method, private_key=issued.key, certificate=issued.certificate
+            )
+            binding = {"tls_client_certificate_bound_access_tokens": bound}
+            _register(server, f"{method}{suffix}", client, **binding, **registered)

@@ -17,7 +17,7 @@ from airflow_oauth_provider.exceptions import InvalidClientError, TokenEndpointE
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.tokens import AccessToken
 from tests.support.servers.client_certificates import client_certificate, thumbprint
-from tests.support.servers.strict_servers import CERTIFICATE_AUTHORITY, LIFETIME
+from tests.support.servers.strict_servers import CERTIFICATE_AUTHORITY, LIFETIME, UNBOUND
 from tests.system.interop.deployments import FAPI, OIDC, Deployment
 from tests.system.interop.tables import NOT_OF_THIS_METHOD, NOT_OFFERED
 
@@ -151,7 +151,8 @@ def _details(trial: Trial) -> str:
 
 def _proofs(trial: Trial) -> str:
     """DPoP (RFC 9449): where a nonce is required, it costs one request, once."""
-    hook = trial.hook(resource=[trial.deployment.resource], dpop=True)
+    client = trial.client + (UNBOUND if _shows_a_certificate(trial) else "")
+    hook = trial.deployment.hook(client, resource=[trial.deployment.resource], dpop=True)
     token = hook.get_token()
     assert token.token_type == "DPoP"
     assert "jkt" in trial.claims(token)["cnf"]
