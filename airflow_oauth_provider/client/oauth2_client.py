@@ -15,7 +15,6 @@ from functools import partial
 from time import monotonic
 from time import time as wall_time
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.handed_out import HandedOutTokens
@@ -67,10 +66,8 @@ class OAuth2Client:
         self._read_is_used = False  # by an acquisition: the next one reads the connection anew
         self._acquiring: AsyncSingleFlight[AccessToken | None] = AsyncSingleFlight()
         self._beginning: AsyncSingleFlight[AccessToken | None] = AsyncSingleFlight()
-        # Of each event loop, those of the callers that wait for the first token.
-        self._checks: WeakKeyDictionary[asyncio.AbstractEventLoop, deque[Callable[[], object]]] = (
-            WeakKeyDictionary()
-        )
+        # Of each loop, the checks of those who wait for the first token.
+        self._checks: dict[asyncio.AbstractEventLoop, deque[Callable[[], object]]] = {}
         self._handed_out = HandedOutTokens()
         self._last: AccessToken | None = None
         # Hits are reported by the 1st, 2nd, 4th … and then by every 1024th, and before a search.
@@ -152,7 +149,10 @@ class OAuth2Client:
         :return: ``None`` when no caller's call can be made.
         :raises OAuthError: when there is no token to be had.
         """
-        checks = self._checks.setdefault(asyncio.get_running_loop(), deque())
+        loop = asyncio.get_running_loop()
+        checks = self._checks.get(loop)
+        if checks is None:
+            checks = self._checks[loop] = deque()
         checks.append(check)
         return self._beginning.do("first", partial(self._afirst_token, checks))
 
@@ -165,6 +165,7 @@ class OAuth2Client:
             return None
         finally:
             checks.clear()
+            self._checks.pop(asyncio.get_running_loop(), None)
 
     def renew(self, refused: AccessToken, origin: Origin | None = None) -> AccessToken | None:
         """Return another token than *refused*, which an API did not accept.

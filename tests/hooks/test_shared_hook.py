@@ -53,7 +53,11 @@ def call(endpoint: str, **arguments: Any) -> Any:
     return first_event(again(OAuth2HttpTrigger("my_api", endpoint=endpoint, **arguments)))
 
 
-def test_a_thousand_triggers_read_and_ask_once(service: Service, reads: list[str]) -> None:
+def test_a_thousand_triggers_read_and_ask_once(
+    service: Service, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "FRESH_READ", 600.0)  # a busy machine may need longer than a second
+
     async def thousand() -> Any:
         return await asyncio.gather(*(call(f"items/{number}") for number in range(1000)))
 
