@@ -205,7 +205,7 @@ class OAuth2AsyncSession:
             raise AssertionError("a session is opened before it is used")
         proxy = proxy_for(url, self.auth.client.settings.network, self._chosen_proxies)
         if proxy is not None:
-            self._connector.resolver.proxies.add(proxy.host)
+            self._connector.add_proxy(proxy)
             return proxy
         origin = parse_url(url.partition("#")[0]).origin
         any_address = self._connector.options.any_address(origin.host, origin.port)

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,6 +23,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from airflow_oauth_provider.protocol.urls import acceptable
 from airflow_oauth_provider.transport.async_responses import HeadTimers
 from airflow_oauth_provider.transport.network_options import NetworkOptions
+from airflow_oauth_provider.transport.proxies import Proxy
 from airflow_oauth_provider.transport.sockets import AddressRefusedError
 
 LOOKUP_TIMEOUT = 20.0
@@ -100,6 +103,25 @@ async def _in_thread(host: str, port: int, family: int) -> list[Any]:
     return await future
 
 
+class _CertifiedConnector(aiohttp.TCPConnector):
+    """A connector that presents a client certificate, and to a proxy none: aiohttp has one context for both.
+
+    :param options: with a context for proxies.
+    """
+
+    def __init__(self, options: NetworkOptions, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._towards_proxies = options.elsewhere.context
+        self.proxies: set[tuple[str, int]] = set()
+        """Host and port of each."""
+
+    def _get_ssl_context(self, req: aiohttp.ClientRequest) -> ssl.SSLContext | None:
+        """Return the context of a request, which may be that for a tunnel (aiohttp has no public switch)."""
+        context = super()._get_ssl_context(req)
+        is_of_proxy = req.proxy is None and (req.host, req.port) in self.proxies
+        return self._towards_proxies if context is not None and is_of_proxy else context
+
+
 class SharedConnector:
     """A connector of one event loop, open while somebody uses it."""
 
@@ -108,13 +130,22 @@ class SharedConnector:
         self._users = 0
         self.resolver = Resolver(options.any_address)
         self.head_timers = HeadTimers()
-        self.connector = aiohttp.TCPConnector(
+        kind: Callable[..., aiohttp.TCPConnector] = aiohttp.TCPConnector
+        if options.context_elsewhere is not None:
+            kind = partial(_CertifiedConnector, options)
+        self.connector = kind(
             ssl=options.context,
             resolver=self.resolver,
             limit=0,
             limit_per_host=CONNECTIONS_PER_HOST,
             socket_factory=self._socket,
         )
+
+    def add_proxy(self, proxy: Proxy) -> None:
+        """Note a proxy that the deployment has chosen."""
+        self.resolver.proxies.add(proxy.host)
+        if isinstance(self.connector, _CertifiedConnector):
+            self.connector.proxies.add((proxy.host, proxy.port))
 
     def enter(self) -> None:
         """Begin to use it."""

@@ -23,6 +23,7 @@ from tests.support.servers.certificates import (
     server_context,
 )
 from tests.support.servers.scripted import Json, Redirect, ScriptedServer
+from tests.support.servers.tls_proxy import TlsProxy
 from tests.support.service import Service, echo
 from tests.support.sides import Side
 
@@ -210,3 +211,57 @@ def test_a_server_says_what_it_knows_of_the_bound_token(side: Side, bound: Servi
     assert side.call(hook, "revoke", endpoint=f"{host}/revocation") is True
     assert all(request.certificate for request in bound.server.requests)
     assert [request.form.get("client_id") for request in bound.token_requests] == [["my-client"]] * 3
+
+
+@pytest.mark.fault("H71")
+def test_a_certificate_goes_to_the_alias_that_the_issuer_names(
+    side: Side, service: Service, bound: Service, client: Issued
+) -> None:
+    """Token request, introspection and revocation alike; the issuer itself asks for no certificate."""
+    issuer = service.server.url
+    names = {
+        "token_endpoint": "token",
+        "introspection_endpoint": "token/introspect",
+        "revocation_endpoint": "token/revoke",
+    }
+    service.api = lambda _: Json(
+        {
+            "issuer": issuer,
+            **{name: f"{issuer}/{path}" for name, path in names.items()},
+            "mtls_endpoint_aliases": {name: f"{bound.server.url}/{path}" for name, path in names.items()},
+        }
+    )
+    grant = bound.token
+    bound.token = lambda request: (
+        grant(request) if request.target == "/token" and grant else Json({"active": True})
+    )
+    hook = hook_of(bound, client, host=issuer, discovery=True)
+    assert side.run(hook, "/items").status_code == 200
+    side.call(hook, "introspect")
+    side.call(hook, "revoke")
+    assert [request.target for request in bound.token_requests] == [
+        "/token",
+        "/token/introspect",
+        "/token/revoke",
+    ]
+    assert service.token_requests == []
+    assert len(service.calls) == 1, "metadata are fetched once"
+
+
+def test_a_proxy_behind_tls_is_not_shown_it(
+    side: Side, bound: Service, client: Issued, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by token requests nor by calls; through it, the servers see it."""
+    folder = tmp_path / "proxy"
+    folder.mkdir()
+    context = server_context(issue(SERVERS), folder, ask_for_client_certificate=True)
+    context.load_verify_locations(cadata=CLIENTS.certificate)
+    ca = tmp_path / "ca.pem"
+    ca.write_text(SERVERS.certificate)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca))
+    with TlsProxy(context) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        hook = hook_of(bound, client, ca_certificates=None)
+        assert side.run(hook, "/items").status_code == 200
+        assert proxy.certificates == [None, None]
+    assert all(request.certificate for request in bound.server.requests)

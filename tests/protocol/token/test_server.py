@@ -12,7 +12,13 @@ from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
 from airflow_oauth_provider.protocol.effects import Fetch, Outcome, Remember, Send
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.moments import Budget, Moment
-from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer
+from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.settings import (
+    ClientSettings,
+    Issuer,
+    NetworkSettings,
+    PresentedCertificate,
+)
 from airflow_oauth_provider.protocol.token.acquisition import acquisition
 from airflow_oauth_provider.protocol.token.metadata import FRESH, KEPT, KnownMetadata, read_document
 from airflow_oauth_provider.protocol.token.response import Granted
@@ -142,6 +148,62 @@ def test_an_endpoint_that_is_not_meant(endpoint: str) -> None:
         run.of(given(*allowed))
     remembered = known(60, token_endpoint="https://elsewhere.example/token").dump()
     assert KnownMetadata.load(remembered, ISSUER, ("idp.example",)) is None, "allow-lists hold today"
+
+
+ALIASES = {"token_endpoint": "https://mtls.idp.example/token"}
+CERTIFIED = NetworkSettings(certificate=PresentedCertificate("PEM", Secret("the key of the client")))
+
+
+@pytest.mark.fault("H71")
+def test_a_client_with_a_certificate_has_an_endpoint_of_its_own() -> None:
+    with_aliases = HttpResponse(200, (), document(mtls_endpoint_aliases=ALIASES))
+    responses = {WELL_KNOWN: with_aliases, "mtls.idp.example/token": TOKEN, "idp.example/token": TOKEN}
+    certified, plain = Run(responses), Run(responses)
+    certified.of(given(network=CERTIFIED))
+    plain.of(given())
+    assert certified.called == [WELL_KNOWN, "mtls.idp.example/token"]
+    assert plain.called == [WELL_KNOWN, "idp.example/token"]
+    again = Run(responses)
+    again.of(
+        given(network=CERTIFIED),
+        KnownMetadata.load(known(60, mtls_endpoint_aliases=ALIASES).dump(), ISSUER, ()),
+    )
+    assert again.called == ["mtls.idp.example/token"], "also from metadata that is remembered"
+
+
+@pytest.mark.fault("H71")
+@pytest.mark.parametrize(
+    "aliases", [None, {}, {"introspection_endpoint": "https://mtls.idp.example/i"}, ["x"]]
+)
+def test_without_an_alias_the_usual_endpoint_serves(aliases: Any) -> None:
+    run = Run(
+        {
+            WELL_KNOWN: HttpResponse(200, (), document(mtls_endpoint_aliases=aliases)),
+            "idp.example/token": TOKEN,
+        }
+    )
+    run.of(given(network=CERTIFIED))
+    assert run.called[-1] == "idp.example/token"
+
+
+@pytest.mark.fault("H71", "H65")
+@pytest.mark.parametrize(
+    "alias",
+    ["https://evil.example/token", "https://mtls.idp.example.evil.example/token", "http://idp.example/"],
+)
+def test_an_alias_is_held_against_the_allow_list(alias: str) -> None:
+    odd = HttpResponse(200, (), document(mtls_endpoint_aliases={"token_endpoint": alias}))
+    run = Run({WELL_KNOWN: odd, OPENID: GONE})
+    with pytest.raises(ConfigurationError, match="usable metadata"):
+        run.of(given("idp.example", "*.idp.example", network=CERTIFIED))
+
+
+@pytest.mark.fault("H71")
+def test_an_alias_that_has_moved_is_looked_up_anew() -> None:
+    moved = HttpResponse(200, (), document(mtls_endpoint_aliases={"token_endpoint": f"{ISSUER}/mtls"}))
+    run = Run({WELL_KNOWN: moved, "mtls.idp.example/token": UNREACHABLE, "idp.example/mtls": TOKEN})
+    run.of(given(network=CERTIFIED), known(3600, mtls_endpoint_aliases=ALIASES))
+    assert run.called == ["mtls.idp.example/token", WELL_KNOWN, "idp.example/mtls"]
 
 
 @pytest.mark.fault("H69")
