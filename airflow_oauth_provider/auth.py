@@ -156,7 +156,8 @@ class _ResponseWatch:
     def _replayed(self, response: Response, call: SendCall, kwargs: dict[str, Any]) -> Response:
         """Send the request once more with another token or proof, as requests' own digest auth does."""
         request = response.request
-        self._auth.require_allowed(request.url or "")
+        token = self._token if self._auth.instance_named else None
+        self._auth.require_allowed(request.url or "", token)
         drain(response)
         # Of the request itself, whose address requests may have spelled in its own way.
         call = call._replace(method=request.method or "GET", url=request.url or "")

@@ -12,6 +12,7 @@ from airflow_oauth_provider.connection.fields import FIELDS, FIELDS_BY_KEY, STAN
 from airflow_oauth_provider.connection.parsing import FieldError, parse_claims, parse_extra
 from airflow_oauth_provider.connection.sections.unusual_servers import UNUSUAL_FIELDS
 from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.protocol.call.instance import PLACEHOLDER as INSTANCE
 
 
 def display_settings(connection: Any) -> tuple[tuple[str, str], ...]:
@@ -43,7 +44,9 @@ def unusual_settings(connection: Any) -> tuple[str, ...]:
     except (ConfigurationError, FieldError):
         return ()
     values = ((entry, extra.get(entry.key)) for entry in (*UNUSUAL_FIELDS, FIELDS_BY_KEY["dead_when"]))
-    return tuple(
+    instance = str(extra.get("base_url") or "")
+    named = (f"base_url = {displayable(instance)}",) if INSTANCE in instance else ()
+    return named + tuple(
         f"{entry.key} = {displayable(', '.join(_text(entry, value).splitlines()))}"
         for entry, value in values
         if value not in (None, "", [], {}, entry.default)

@@ -15,9 +15,10 @@ from airflow_oauth_provider.protocol.call.credentials import OUR_HEADERS, TokenH
 from airflow_oauth_provider.protocol.call.dead_token import MAX_BODY, DeadTokenSign
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination, destination, require_allowed
+from airflow_oauth_provider.protocol.call.instance import InstanceToken, api_of
 from airflow_oauth_provider.protocol.call.redirects import REDIRECTS
 from airflow_oauth_provider.protocol.settings import ClientSettings
-from airflow_oauth_provider.protocol.urls import parse_url
+from airflow_oauth_provider.protocol.urls import UrlError, parse_url
 from airflow_oauth_provider.tokens import AccessToken
 
 _OURS = TokenHeader()
@@ -37,7 +38,7 @@ class BearerAuth(AuthBase):
         self.client = client
         self.base_url = base_url
         self.proofs = CallProofs(client)
-        self._destination: tuple[ClientSettings, Destination] | None = None
+        self._destination: tuple[ClientSettings, str | None, Destination] | None = None
         self._our_headers: tuple[str, ...] = OUR_HEADERS
         self._accepted: dict[str, AccessToken] = {}
 
@@ -82,24 +83,41 @@ class BearerAuth(AuthBase):
         return isinstance(headers.get(self.client.settings.api.header_name), TokenHeader)
 
     @property
-    def destination(self) -> Destination:
-        """Where the token may go.
+    def instance_named(self) -> bool:
+        """Whether each token names the API that it is for."""
+        return self.client.settings.api.instance is not None
 
-        :raises ConfigurationError: when connection and DAG code contradict each other.
+    def current_destination(self) -> Destination:
+        """Return where the token may go; asks for one, where tokens name their API.
+
+        :raises OAuthError: as :meth:`destination_for` does, or when there is no token to be had.
         """
-        settings = self.client.settings
-        known = self._destination
-        if known is not None and known[0] is settings:
-            return known[1]
+        return self.destination_for(self._token() if self.instance_named else None)
+
+    def destination_for(self, token: AccessToken | None) -> Destination:
+        """Return where a token may go.
+
+        :param token: ``None`` where tokens do not name their API, or for one that is still to come.
+        :raises ConfigurationError: when connection and DAG code contradict each other, or the token names an
+            API that nobody has approved.
+        """
+        settings, known = self.client.settings, self._destination
+        instance = token.instance_url if isinstance(token, InstanceToken) else None
+        if known is not None and known[0] is settings and known[1] == instance:
+            return known[2]
         try:
-            resolved = destination(settings.api, self.base_url)
+            api = api_of(settings, token)
+            to_come = api.instance is not None and token is None
+            resolved = destination(api, None if to_come else self.base_url)
+        except UrlError as error:
+            refused = ConfigurationError(f"the token's instance_url {error}", field="allowed_origins")
         except ConfigurationError as error:
-            refused = error.for_connection(self.client.conn_id)
+            refused = error
         else:
-            self._destination = settings, resolved
+            self._destination = settings, instance, resolved
             self._our_headers = tuple(dict.fromkeys((*OUR_HEADERS, settings.api.header_name)))
             return resolved
-        raise refused
+        raise refused.for_connection(self.client.conn_id)
 
     def token_for(self, url: str, headers: Mapping[str, Any]) -> AccessToken:
         """Return the token that a request may carry now.
@@ -109,17 +127,19 @@ class BearerAuth(AuthBase):
             asked of anybody then.
         :raises OAuthError: when there is no token to be had.
         """
-        self.require_allowed(url)
+        token = self._token() if self.instance_named else None
+        self.require_allowed(url, token)
         self.require_no_other(headers)
-        return self._token()
+        return token or self._token()
 
-    def require_allowed(self, url: str) -> None:
-        """Refuse a URL that must not get the token.
+    def require_allowed(self, url: str, token: AccessToken | None) -> None:
+        """Refuse a URL that must not get a token.
 
+        :param token: as of :meth:`destination_for`.
         :raises ConfigurationError: then.
         """
         try:
-            require_allowed(self.destination, url)
+            require_allowed(self.destination_for(token), url)
         except ConfigurationError as error:
             refused = error.for_connection(self.client.conn_id)
         else:

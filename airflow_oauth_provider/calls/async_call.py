@@ -80,8 +80,8 @@ class AsyncCall:
         """
         session, began = self._session, monotonic()
         client, build = session.auth.client, session.builder.build
-        token = client.held_token() or await client.afirst_token(partial(build, method, endpoint, arguments))
-        self._request = request = build(method, endpoint, arguments)
+        token = client.held_token() or await self._first_token(method, endpoint, arguments)
+        self._request = request = build(method, endpoint, arguments, token)
         # None when the request could not be built a moment ago: the connection has changed meanwhile.
         token = token or await client.aget_token()
         self._call, started = request.call, monotonic()
@@ -118,6 +118,16 @@ class AsyncCall:
         result = self._result(response, body, began)
         result.seconds = seconds
         return result
+
+    async def _first_token(
+        self, method: str, endpoint: str | None, arguments: dict[str, Any]
+    ) -> AccessToken | None:
+        auth = self._session.auth
+        build = partial(self._session.builder.build, method, endpoint, arguments)
+        token = await auth.client.afirst_token(build)
+        if token is None and auth.instance_named:  # of the address nobody can tell before there is a token
+            token = await auth.client.aget_token()
+        return token
 
     def _request_on(
         self, opened: aiohttp.ClientSession, token: AccessToken, timer: HeadTimer

@@ -150,15 +150,23 @@ class RequestBuilder:
         self.dead_when: DeadTokenSign | None = None
         """How the body of a response tells that the token has ended, once a request has been built."""
 
-    def build(self, method: str, endpoint: str | None, arguments: dict[str, Any]) -> AsyncRequest:
+    def build(
+        self,
+        method: str,
+        endpoint: str | None,
+        arguments: dict[str, Any],
+        token: AccessToken | None = None,
+    ) -> AsyncRequest:
         """Return a request that may be sent.
 
         :param arguments: as of ``OAuth2AsyncSession.request``.
+        :param token: that it will carry; ``None`` where that is not known yet.
         :raises ConfigurationError: when it cannot be sent, or the token may not go there.
         """
         try:
-            if self.auth.destination is not self._where:  # the connection has been read again, and may
-                self._begin(self.auth.destination)  # be another one
+            where = self.auth.destination_for(token)
+            if where is not self._where:  # the connection has been read again, and may be another one
+                self._begin(where)
             if arguments:
                 return self._built(method, endpoint, arguments)
             return self._plain.get((method, endpoint)) or self._built_plain(method, endpoint)
@@ -204,7 +212,8 @@ class RequestBuilder:
         require_known(arguments.keys() - {"auth"}, ARGUMENTS)
 
     def _resolved(self, endpoint: str | None) -> str:
-        url = encoded("endpoint", _encoded_url, resolve_endpoint(self.auth.destination, endpoint))
+        where = self._where or self.auth.destination_for(None)
+        url = encoded("endpoint", _encoded_url, resolve_endpoint(where, endpoint))
         if len(self._urls) < _REMEMBERED:
             self._urls[endpoint] = url
         return url

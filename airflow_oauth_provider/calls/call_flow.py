@@ -6,7 +6,9 @@ import time
 from typing import NamedTuple
 
 from airflow_oauth_provider.calls.access import BearerAuth
+from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.protocol.call.effects import RenewToken, ReportRefusal, ResponseHead, SendCall
+from airflow_oauth_provider.protocol.call.instance import InstanceToken
 from airflow_oauth_provider.protocol.call.protected_call import advance, protected_call
 from airflow_oauth_provider.protocol.dpop.proof import DPOP
 from airflow_oauth_provider.tokens import AccessToken
@@ -51,7 +53,7 @@ class CallFlow:
         self._flow = protected_call(
             call.method,
             call.url,
-            auth.destination,
+            auth.destination_for(token),
             refresh_on_status=auth.refresh_on_status,
             replayable=replayable,
             follow_redirects=follow_redirects,
@@ -119,5 +121,22 @@ class CallFlow:
         self, effect: RenewToken | ReportRefusal, renewed: AccessToken | None
     ) -> SendCall | RenewToken | ReportRefusal | None:
         self._refusal_remembered = renewed is None and isinstance(effect, RenewToken)
+        if renewed is not None:
+            _require_same_api(self.token, renewed)
         self.token = renewed or self.token
         return advance(self._flow, renewed is not None)
+
+
+def _require_same_api(refused: AccessToken, renewed: AccessToken) -> None:
+    """Refuse to repeat a call at the API of the token before, where the new one names another.
+
+    :raises ResourceError: then.
+    """
+    if not isinstance(refused, InstanceToken) or not isinstance(renewed, InstanceToken):
+        return
+    if renewed.instance_url != refused.instance_url:
+        raise ResourceError(
+            "the API refused the token, and the new one names another instance_url: this call was not sent "
+            "there; run the task again",
+            retryable=True,
+        )

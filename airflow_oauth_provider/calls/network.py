@@ -36,7 +36,7 @@ def network_options(
     :param keep_alive: of TCP: seconds of silence, seconds between probes, number of probes.
     :raises ConfigurationError: for options that cannot be meant.
     """
-    settings, origins = auth.client.settings, auth.destination.origins
+    settings, origins = auth.client.settings, auth.destination_for(None).origins
     encrypted = not origins or any(origin.scheme == "https" for origin in origins)
     network = settings.network
     context, elsewhere = _tls_context(network, own, needed=encrypted), None

@@ -141,7 +141,7 @@ def bad_api(api: s.ApiSettings) -> Problems:
     path = api.probe_path
     if path is None:
         return
-    if api.base_url is None:
+    if api.base_url is None and api.instance is None:
         yield "probe_path", "needs base_url"
     try:
         check_characters(path)

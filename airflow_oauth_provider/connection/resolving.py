@@ -133,7 +133,7 @@ class _Resolver:
             settings = external.fill_in(settings, self.extra)
         for field, message in authentication.bad_authentication(settings, self.policy):
             self.extra.fail(field_of(field, settings), message)
-        for field, message in unusual_servers.bad_proofs(settings):
+        for field, message in unusual_servers.bad_combinations(settings):
             self.extra.fail(field, message)
         certificate = settings.assertion.certificate
         settings = authentication.without_unused(settings)

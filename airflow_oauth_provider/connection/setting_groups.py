@@ -10,6 +10,7 @@ from airflow_oauth_provider.connection.hosts import require_host
 from airflow_oauth_provider.connection.parsing import FieldError, parse_claims
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol import settings as s
+from airflow_oauth_provider.protocol.call.instance import PLACEHOLDER as INSTANCE
 from airflow_oauth_provider.protocol.client.methods import Method
 from airflow_oauth_provider.protocol.urls import Url, UrlError, host_allowed, parse_url, with_scheme
 
@@ -76,9 +77,11 @@ def proof_settings(extra: Extra, assertion: s.AssertionSettings, method: Method)
 def api_settings(extra: Extra, policy: Policy) -> s.ApiSettings:
     """Return where the token may go, and what is sent along."""
     text = extra.url_with_tenant("base_url", extra.value("base_url"))
-    base_url = _api_url(extra, policy, "base_url", text)
-    texts = extra.value("allowed_origins") or ()
+    instance, texts = unusual_servers.instance_place(extra, text, extra.value("allowed_origins") or ())
+    base_url = None if instance else _api_url(extra, policy, "base_url", text)
     others = [_api_url(extra, policy, "allowed_origins", text) for text in texts]
+    if instance and not (others or instance.patterns or policy.api_hosts):
+        extra.fail("base_url", f"has {INSTANCE}, for which allowed_origins must list the origins it may name")
     origins = tuple(dict.fromkeys(url.origin for url in (base_url, *others) if url))
     name, scheme = unusual_servers.token_header(extra)
     api = s.ApiSettings(
@@ -91,6 +94,7 @@ def api_settings(extra: Extra, policy: Policy) -> s.ApiSettings:
         dead_when=unusual_servers.dead_token_sign(extra),
         header_name=name,
         header_scheme=scheme,
+        instance=instance,
         listed_hosts=policy.api_hosts,
         listed_in=policy.api_hosts_in,
     )

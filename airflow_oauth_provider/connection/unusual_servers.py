@@ -9,14 +9,18 @@ from airflow_oauth_provider.connection.checks import printable
 from airflow_oauth_provider.connection.extra import Extra
 from airflow_oauth_provider.protocol.call.credentials import TOKEN_HEADER
 from airflow_oauth_provider.protocol.call.dead_token import DeadTokenSign, SignError, parse_sign
+from airflow_oauth_provider.protocol.call.instance import PLACEHOLDER as INSTANCE
+from airflow_oauth_provider.protocol.client.methods import method_of
 from airflow_oauth_provider.protocol.json_path import Path, PathError, parse_path
-from airflow_oauth_provider.protocol.settings import ClientSettings, ResponseSettings
+from airflow_oauth_provider.protocol.settings import ClientSettings, InstancePlace, ResponseSettings
+from airflow_oauth_provider.protocol.urls import UrlError, parse_url
 
-MEMBERS = ("access_token", "expires_in", "expires_at", "token_type", "scope")
+MEMBERS = ("access_token", "expires_in", "expires_at", "token_type", "scope", "instance_url")
 """Members of a token response that ``answer_fields`` may name."""
 TOLERANCES = ("created", "untyped")
 NO_SCHEME = "none"
 _STANDARD = TOKEN_HEADER, "Bearer"
+_PATTERN = re.compile(r"https://\*\.((?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]+(?::[0-9]{1,5})?)/?\Z")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}\Z")
 # Headers that mean something to HTTP itself, or that go along to hosts where a token must not go.
 _RESERVED = frozenset(
@@ -37,6 +41,7 @@ def response_settings(extra: Extra) -> ResponseSettings:
         members=_members(extra),
         expires_in_unit=extra.value("expires_in_unit"),
         tolerates=tolerates,
+        names_instance=str(extra.value("base_url") or "").startswith(INSTANCE),
     )
 
 
@@ -79,7 +84,46 @@ def dead_token_sign(extra: Extra) -> DeadTokenSign | None:
         extra.fail("dead_when", str(error))
 
 
-def bad_proofs(settings: ClientSettings) -> Iterator[tuple[str, str]]:
-    """Check what goes with proofs of possession."""
+def instance_place(
+    extra: Extra, base_url: str | None, origins: tuple[str, ...]
+) -> tuple[InstancePlace | None, tuple[str, ...]]:
+    """Return where ``base_url`` comes with each token, and those of *origins* that are no patterns."""
+    patterns = tuple(text for text in origins if "*" in text)
+    plain = tuple(text for text in origins if "*" not in text)
+    if base_url is None or not base_url.startswith(INSTANCE):
+        if patterns:
+            extra.fail("allowed_origins", f"may have a * only where base_url begins with {INSTANCE}")
+        return None, plain
+    path = base_url.removeprefix(INSTANCE)
+    try:
+        url = parse_url(f"https://instance.invalid{path}", query_allowed=False)
+    except UrlError as error:
+        extra.fail("base_url", str(error))
+    if path[:1] not in {"", "/"}:
+        extra.fail("base_url", f"must have nothing or a path after {INSTANCE}")
+    return InstancePlace(url.path, tuple(_host_pattern(extra, text) for text in patterns)), plain
+
+
+def _host_pattern(extra: Extra, text: str) -> str:
+    """Return the pattern of hosts in ``https://*.my.salesforce.com``."""
+    pattern = _PATTERN.match(text)
+    if pattern is None:
+        extra.fail(
+            "allowed_origins",
+            "may have a * only as in https://*.my.salesforce.com: with two labels behind it",
+        )
+    return f"*.{pattern[1].lower()}"
+
+
+def bad_combinations(settings: ClientSettings) -> Iterator[tuple[str, str]]:
+    """Check what cannot go together."""
+    named = settings.response.names_instance
+    if named and settings.proof.enabled:
+        yield "base_url", f"cannot have {INSTANCE} beside dpop: proofs are made for addresses that are fixed"
+    if named and method_of(settings).function is None:
+        yield (
+            "base_url",
+            f"cannot have {INSTANCE} beside {settings.auth_method}: a provider names no instance",
+        )
     if settings.proof.enabled and (settings.api.header_name, settings.api.header_scheme) != _STANDARD:
         yield "header_name", "cannot be set beside dpop: RFC 9449 §7.1 says where the token stands"

@@ -11,11 +11,13 @@ from airflow_oauth_provider.calls.access import OneTokenAuth
 from airflow_oauth_provider.calls.refusals import refusal_of
 from airflow_oauth_provider.calls.session import OAuth2Session
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
-from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.access_token import scopes_text
 from airflow_oauth_provider.protocol.call.endpoints import destination, resolve_endpoint
+from airflow_oauth_provider.protocol.call.instance import api_of
+from airflow_oauth_provider.protocol.settings import ApiSettings
 from airflow_oauth_provider.protocol.texts import cut
-from airflow_oauth_provider.protocol.urls import host_allowed
+from airflow_oauth_provider.protocol.urls import UrlError, host_allowed
 from airflow_oauth_provider.tokens import AccessToken
 
 MAX_TEST_MESSAGE = 500
@@ -50,7 +52,7 @@ def probe(
     :return: what came of it; ``None`` where the connection has no ``probe_path``.
     :raises ResourceError: when the API refuses.
     """
-    api = client.settings.api
+    api = _api_of(client, token)
     if api.probe_path is None or api.base_url is None:
         return None
     origin = api.base_url.origin
@@ -73,6 +75,14 @@ def probe(
         finally:
             response.close()
     return f"The probe answered HTTP status {response.status_code}."
+
+
+def _api_of(client: OAuth2Client, token: AccessToken) -> ApiSettings:
+    try:
+        return api_of(client.settings, token)
+    except UrlError as error:
+        refused = ConfigurationError(f"the token's instance_url {error}", field="allowed_origins")
+    raise refused.for_connection(client.conn_id)
 
 
 def describe(token: AccessToken, requested: tuple[str, ...] = ()) -> str:

@@ -265,7 +265,7 @@ class OAuth2Hook(AsyncCalls, HttpHook):
         :raises ConfigurationError: when the token may not go there.
         """
         try:
-            return resolve_endpoint(self._auth.destination, endpoint)
+            return resolve_endpoint(self._auth.current_destination(), endpoint)
         except ConfigurationError as error:
             refused = error.for_connection(self.oauth2_conn_id)
         raise refused

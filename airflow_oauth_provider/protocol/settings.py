@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from airflow_oauth_provider.protocol.call.dead_token import DeadTokenSign
 from airflow_oauth_provider.protocol.json_path import Path
@@ -56,11 +56,13 @@ class ResponseSettings:
     :param members: of some of its members the path by which they are found.
     :param expires_in_unit: ``seconds``, ``milliseconds`` or ``minutes``.
     :param tolerates: ``created`` (status 201), ``untyped`` (no ``token_type``).
+    :param names_instance: it names the API that the token is for (``instance_url``).
     """
 
     members: tuple[tuple[str, Path], ...] = field(default=(), metadata=UNORDERED)
     expires_in_unit: str = "seconds"
     tolerates: tuple[str, ...] = field(default=(), metadata=UNORDERED)
+    names_instance: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,17 @@ class ProofSettings:
     thumbprint: str | None = None
 
 
+class InstancePlace(NamedTuple):
+    """An API whose origin comes with each token.
+
+    :param path: after that origin.
+    :param patterns: of hosts that it may have, beside those of ``allowed_origins`` as they stand.
+    """
+
+    path: str
+    patterns: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class ApiSettings:
     """The protected API: where the token may go, and what is sent along.
@@ -121,6 +134,7 @@ class ApiSettings:
         the choice to DAG code.
     :param dead_when: how the body of a response tells that the token has ended; ``None`` for not at all.
     :param header_name: where the API wants the token, with ``header_scheme`` before it; empty for none.
+    :param instance: where ``base_url`` comes with each token; ``None`` for one that does not.
     :param listed_hosts: the allow-list entries (``allowed_api_hosts``) in force.
     :param listed_in: where they are listed, for messages.
     """
@@ -134,6 +148,7 @@ class ApiSettings:
     dead_when: DeadTokenSign | None = field(default=None, metadata=NO_KEY)
     header_name: str = field(default="Authorization", metadata=NO_KEY)
     header_scheme: str = field(default="Bearer", metadata=NO_KEY)
+    instance: InstancePlace | None = field(default=None, metadata=NO_KEY)
     listed_hosts: tuple[str, ...] = field(default=(), metadata=NO_KEY)
     listed_in: str = field(default="allowed_api_hosts", metadata=NO_KEY)
 

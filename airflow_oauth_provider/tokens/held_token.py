@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.call.instance import InstanceToken
 from airflow_oauth_provider.protocol.dpop.bound_token import BoundToken
 from airflow_oauth_provider.protocol.secret import Secret
 
@@ -41,6 +42,8 @@ class HeldToken:
     @classmethod
     def of(cls, token: AccessToken) -> HeldToken:
         """Return a token with those of its companions that its sharers need."""
+        if isinstance(token, InstanceToken):
+            return cls(token, instance_url=token.instance_url)
         return cls(token, token.own_key if isinstance(token, BoundToken) else None)
 
     def dump(self) -> bytes:
@@ -72,11 +75,11 @@ class HeldToken:
                 scopes=frozenset(_text(scope, MAX_TOKEN) for scope in content["scopes"]),
                 scopes_stated=content.get("scopes_stated") is not False,
             )
-            proof_key = _optional(content, "proof_key")
+            proof_key, instance_url = _optional(content, "proof_key"), _optional(content, "instance_url")
             return cls(
                 token,
                 Secret(proof_key) if proof_key else None,
-                _optional(content, "instance_url"),
+                instance_url,
                 _optional(content, "details"),
             )
         except _UNREADABLE:

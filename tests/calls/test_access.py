@@ -42,9 +42,9 @@ def test_a_header_in_the_tokens_place(service: Service, headers: dict[str, Any])
 
 
 def test_what_dag_code_chooses_lies_within_the_connections_origins(service: Service) -> None:
-    assert auth_for(service, service.base_url).destination.base_url == service.base_url
+    assert auth_for(service, service.base_url).destination_for(None).base_url == service.base_url
     with pytest.raises(ConfigurationError) as caught:
-        _ = auth_for(service, "https://elsewhere.example").destination
+        _ = auth_for(service, "https://elsewhere.example").destination_for(None)
     assert (caught.value.field, caught.value.conn_id) == ("base_url", "my_api")
 
 

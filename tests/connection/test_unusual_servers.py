@@ -75,13 +75,48 @@ def test_response_fields_are_lines(lines: Any) -> None:
         ),
         pytest.param({"dead_when": "601"}, "dead_when", "one line", id="dead-when"),
         pytest.param({"dead_when": "$.a[*].b[*] in 1"}, "dead_when", "more than one", id="two-wildcards"),
+        pytest.param({"base_url": "{instance_url}"}, "base_url", "allowed_origins must", id="no-origins"),
+        *(
+            pytest.param(
+                {"base_url": f"{{instance_url}}{path}", "allowed_origins": ["https://a.example"]},
+                "base_url",
+                "",
+                id=f"path-{path}",
+            )
+            for path in (".evil.example", "@evil.example", "?a=b", "#a", ":80", "/a b")
+        ),
+        *(
+            pytest.param(
+                {"base_url": "{instance_url}", "allowed_origins": [text]}, "allowed_origins", "", id=text
+            )
+            for text in (
+                "https://*.example",
+                "http://*.api.example",
+                "*.api.example",
+                "https://a.*.api.example",
+                "https://*.api.example/v1",
+                "https://*",
+            )
+        ),
+        pytest.param(
+            {"base_url": "https://a.api.example", "allowed_origins": ["https://*.api.example"]},
+            "allowed_origins",
+            "only where base_url begins",
+            id="pattern-without-instance",
+        ),
+        pytest.param(
+            {"base_url": "{instance_url}", "allowed_origins": ["https://*.api.example"], "dpop": True},
+            "base_url",
+            "beside dpop",
+            id="instance-with-dpop",
+        ),
         pytest.param({"header_name": "X-Token", "dpop": True}, "header_name", "beside dpop", id="dpop"),
         pytest.param({"grant_name": "a b"}, "grant_name", "RFC 6749", id="grant-with-a-space"),
         pytest.param({"grant_name": "ä"}, "grant_name", "RFC 6749", id="grant-not-ascii"),
     ],
 )
 def test_an_error_names_the_field(content: dict[str, Any], field: str, reason: str) -> None:
-    with pytest.raises(ConfigurationError, match=reason) as refused:
+    with pytest.raises(ConfigurationError, match=reason or ".") as refused:
         resolved(**content)
     assert (refused.value.conn_id, refused.value.field) == ("my_api", field)
 
@@ -112,3 +147,15 @@ def test_a_rule_for_bodies() -> None:
     sign = resolved(dead_when="$.errors[*].code in 601, 602").api.dead_when
     assert sign is not None
     assert sign.values == ("601", "602")
+
+
+def test_an_instance_with_its_path_and_patterns() -> None:
+    settings = resolved(
+        base_url="{instance_url}/services/data/v61.0",
+        allowed_origins=["https://*.my.salesforce.com", "https://login.salesforce.com"],
+        probe_path="/limits",
+    )
+    assert settings.api.instance == ("/services/data/v61.0", ("*.my.salesforce.com",))
+    assert [str(origin) for origin in settings.api.origins] == ["https://login.salesforce.com"]
+    assert settings.response.names_instance
+    assert not resolved().response.names_instance

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
-from airflow_oauth_provider.exceptions import ConfigurationError, TokenResponseError
+from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError, TokenResponseError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.tokens import AccessToken
+from airflow_oauth_provider.tokens.manager import shared
 from tests.support.servers.scripted import (
     Json,
     RecordedRequest,
@@ -197,3 +201,98 @@ def test_a_redirect_is_followed_before_anything_is_looked_into(side: Side, servi
     hook = OAuth2Hook(method="GET", connection=service.connection(**DEAD_WHEN))
     assert side.run(hook, "x").json() == {"success": True}
     assert [call.target for call in service.calls] == ["/api/x", "/api/there", "/api/there"]
+
+
+class Instances:
+    """A token response that names the API of its token, one after the other."""
+
+    def __init__(self, service: Service, *addresses: str) -> None:
+        self.addresses = list(addresses)
+        service.token = self.token
+
+    def token(self, _: RecordedRequest) -> ScriptedResponse:
+        address = self.addresses.pop(0) if len(self.addresses) > 1 else self.addresses[0]
+        number = 9 - len(self.addresses)
+        return Json({"access_token": f"tok-{number}", "token_type": "Bearer", "instance_url": address})
+
+
+def instance_hook(service: Service, origins: list[str], **extra: Any) -> OAuth2Hook:
+    given = {"base_url": "{instance_url}/api/v1", "allowed_origins": origins, **extra}
+    return OAuth2Hook(method="GET", connection=service.connection(**given))
+
+
+def test_the_token_response_names_the_api(side: Side, service: Service) -> None:
+    Instances(service, service.server.url)
+    hook = instance_hook(service, [service.server.url])
+    for _ in range(2):
+        assert side.run(hook, "/items", {"a": "1"}).json()["target"] == "/api/v1/items?a=1"
+    assert side.run(hook, f"{service.server.url}/api/other").json()["target"] == "/api/other"
+    assert len(service.token_requests) == 1
+    assert isinstance(side.token(hook), AccessToken)
+
+
+def test_an_api_that_nobody_has_approved_gets_nothing(side: Side, service: Service) -> None:
+    with ScriptedServer() as evil:
+        Instances(service, evil.url)
+        with pytest.raises(TokenResponseError, match="allowed_origins does not list"):
+            side.run(instance_hook(service, [service.server.url]), "x")
+        assert evil.requests == []
+
+
+def test_another_instance_at_renewal_is_not_sent_the_old_call(side: Side, service: Service) -> None:
+    with ScriptedServer() as other:
+        other.script(Json({"moved": True}))
+        Instances(service, service.server.url, other.url)
+        service.api = lambda _: Json({}, 401)
+        hook = instance_hook(service, [service.server.url, other.url])
+        side.token(hook)
+        with pytest.raises(ResourceError, match="another instance_url") as moved:
+            side.run(hook, "x")
+        assert moved.value.retryable
+        assert (len(service.calls), other.requests) == (1, [])
+        assert side.run(hook, "x").json() == {"moved": True}, "the next call goes where its token says"
+        assert other.requests[0].target == "/api/v1/x"
+
+
+def test_a_next_page_on_another_customers_host_is_refused(side: Side, service: Service) -> None:
+    Instances(service, service.server.url)
+    hook = instance_hook(service, [service.server.url, "https://*.api.example"])
+    side.run(hook, "x")
+    with pytest.raises(ConfigurationError, match="may not go"):
+        side.run(hook, "https://other.api.example/api/v1/x?page=2")
+
+
+def test_others_who_share_the_token_share_its_api(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", "file")
+    Instances(service, service.server.url)
+    for _ in range(2):
+        instance_hook(service, [service.server.url]).run("x")
+        shared.clear()  # as another process, which finds the token in the store
+    assert len(service.token_requests) == 1
+    with pytest.raises(ConfigurationError, match="does not list"):
+        instance_hook(service, ["https://elsewhere.example"]).run("x")
+    assert len(service.token_requests) == 1
+
+
+def test_plain_requests_code_calls_the_instance(service: Service) -> None:
+    Instances(service, service.server.url)
+    auth = instance_hook(service, [service.server.url]).auth
+    assert requests.get(f"{service.server.url}/api/x", auth=auth, timeout=5).status_code == 200
+    with pytest.raises(ConfigurationError, match="may not go"):
+        requests.get("https://other.example/x", auth=auth, timeout=5)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_the_probe_calls_the_instance(
+    service: Service, monkeypatch: pytest.MonkeyPatch, listed: bool
+) -> None:
+    if listed:
+        monkeypatch.setenv("AIRFLOW__OAUTH2__ALLOWED_API_HOSTS", "127.0.0.1")
+    Instances(service, service.server.url)
+    worked, message = instance_hook(service, [service.server.url], probe_path="/health").test_connection()
+    assert worked, message
+    assert [call.target for call in service.calls] == (["/api/v1/health"] if listed else [])
+    assert ("skipped" in message) is not listed

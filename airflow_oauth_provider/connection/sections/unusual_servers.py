@@ -37,8 +37,9 @@ UNUSUAL_FIELDS: tuple[Field, ...] = (
         "answer_fields",
         _UNUSUAL,
         "Response fields",
-        "Where the token response has access_token, expires_in, expires_at, token_type or scope, if not "
-        "where RFC 6749 has them: name=JSON path, one a line. Example: access_token=$.data.token",
+        "Where the token response has access_token, expires_in, expires_at, token_type, scope or "
+        "instance_url, if not where RFC 6749 has them: name=JSON path, one a line. "
+        "Example: access_token=$.data.token",
         Kind.PATHS,
     ),
     Field(

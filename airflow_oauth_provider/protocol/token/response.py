@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_oauth_provider.exceptions import InsufficientScopeError, TokenResponseError
 from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.call.instance import instance_origin, with_instance
 from airflow_oauth_provider.protocol.dpop.proof import DPOP
 from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.json_path import MISSING, at_path
@@ -20,6 +21,7 @@ from airflow_oauth_provider.protocol.token.endpoint import TOKEN, is_blank
 from airflow_oauth_provider.protocol.token.errors import endpoint_error
 from airflow_oauth_provider.protocol.token.lifetime import read_lifetime
 from airflow_oauth_provider.protocol.token.retry import http_date
+from airflow_oauth_provider.protocol.urls import UrlError
 
 LARGE_TOKEN = 8 * 1024
 MAX_TOKEN = 16 * 1024
@@ -71,8 +73,20 @@ def read_token_response(
         scopes_stated=scopes is not None,
     )
     require_scopes(settings, token)
+    token = _with_instance(settings, data, token)
     remarks = tuple(_remarks(settings, token, lifetime_stated=lifetime is not None))
     return Granted(token, remarks, tuple(_warnings(settings, response, token)))
+
+
+def _with_instance(settings: ClientSettings, data: dict[str, Any], token: AccessToken) -> AccessToken:
+    """Return a token with the address of its API, where the response names it."""
+    if not settings.response.names_instance:
+        return token
+    try:
+        return with_instance(token, str(instance_origin(settings.api, data.get("instance_url"))))
+    except UrlError as error:
+        reason = f"instance_url {error}"
+    raise _malformed(reason).with_advice("list the origin in allowed_origins, if it is meant")
 
 
 def success_statuses(settings: ClientSettings) -> frozenset[int]:

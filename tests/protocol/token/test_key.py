@@ -30,6 +30,7 @@ NOT_IN_THE_KEY = {
     "api.dead_when",
     "api.header_name",
     "api.header_scheme",
+    "api.instance",
     "api.listed_hosts",
     "network.request_timeout",
     "network.token_host_listed",
@@ -77,6 +78,7 @@ def full_settings() -> s.ClientSettings:
             members=(("access_token", ("data", "token")),),
             expires_in_unit="minutes",
             tolerates=("created",),
+            names_instance=True,
         ),
         retry=s.RetrySettings(1, 5.0),
         assertion=s.AssertionSettings(
@@ -106,6 +108,7 @@ def full_settings() -> s.ClientSettings:
             dead_when=parse_sign("$.errors[*].code in 601"),
             header_name="X-Token",
             header_scheme="Token",
+            instance=s.InstancePlace("/v1", ("*.api.example",)),
             listed_hosts=("api.example",),
             listed_in="credentials",
         ),

@@ -14,9 +14,11 @@ from airflow_oauth_provider.exceptions import (
     TokenResponseError,
 )
 from airflow_oauth_provider.protocol.access_token import TokenState, scopes_text
+from airflow_oauth_provider.protocol.call.instance import InstanceToken
 from airflow_oauth_provider.protocol.http import HttpResponse
-from airflow_oauth_provider.protocol.settings import ResponseSettings
+from airflow_oauth_provider.protocol.settings import InstancePlace, ResponseSettings
 from airflow_oauth_provider.protocol.token.response import Granted, read_token_response, success_statuses
+from airflow_oauth_provider.protocol.urls import Origin
 from tests.support.builders import NOW, SECRET, http_response, settings, token_response
 
 TOKEN = b'{"access_token":"tok-1","token_type":"Bearer"'
@@ -361,6 +363,71 @@ def test_a_missing_type_is_tolerated_by_name_only() -> None:
     with pytest.raises(TokenResponseError, match="token_type is missing"):
         read(untyped, response=ResponseSettings(tolerates=("created",)))
     assert read(untyped, response=ResponseSettings(tolerates=("untyped",))).token.token_type == "Bearer"
+
+
+def instance(text: object, **api: Any) -> Granted:
+    given = {"instance": InstancePlace("/v1"), "origins": (Origin("https", "acme.api.example", 443),), **api}
+    rules = ResponseSettings(names_instance=True)
+    return read(token_response(instance_url=text), response=rules, api=given)
+
+
+def test_an_api_that_the_response_names() -> None:
+    token = instance("https://ACME.api.example:443/").token
+    assert isinstance(token, InstanceToken)
+    assert token.instance_url == "https://acme.api.example"
+    assert "tok-1" not in repr(token)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        pytest.param(None, "is missing", id="missing"),
+        pytest.param("", "is missing", id="empty"),
+        pytest.param(["https://acme.api.example"], "is missing", id="list"),
+        pytest.param("https://" + "a" * 500, "is missing", id="long"),
+        pytest.param("acme.api.example", "https:// URL", id="no-scheme"),
+        pytest.param("http://acme.api.example", "must be https", id="http"),
+        pytest.param("https://user@acme.api.example", "user name", id="userinfo"),
+        pytest.param("https://acme.api.example?x=1", "query", id="query"),
+        pytest.param("https://acme.api.example#x", "fragment", id="fragment"),
+        pytest.param("https://acme.api.example/v2", "has a path", id="path"),
+        pytest.param("https://evil.example", "allowed_origins does not list", id="another-host"),
+        pytest.param("https://acme.api.example:8443", "does not list", id="another-port"),
+        pytest.param("https://acme.api.example\\@evil.example", "backslash", id="backslash"),
+    ],
+)
+def test_an_api_that_nobody_has_approved(text: object, reason: str) -> None:
+    with pytest.raises(TokenResponseError, match=f"instance_url .*{reason}") as caught:
+        instance(text)
+    assert not caught.value.retryable
+    assert "tok-1" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "approved"),
+    [
+        ("acme.my.api.example", True),
+        ("acme.sandbox.my.api.example", True),
+        ("my.api.example", False),
+        ("acme.api.example", False),
+        ("evilmy.api.example", False),
+    ],
+)
+def test_a_pattern_approves_what_is_below_it(host: str, approved: bool) -> None:
+    api: dict[str, Any] = {"origins": (), "instance": InstancePlace("/", ("*.my.api.example",))}
+    try:
+        token = instance(f"https://{host}", **api).token
+    except TokenResponseError:
+        assert not approved
+    else:
+        assert (approved, token.value) == (True, "tok-1")
+
+
+def test_the_deployments_list_decides_where_there_is_one() -> None:
+    api: dict[str, Any] = {"origins": (), "instance": InstancePlace("/", ("*.other.example",))}
+    assert instance("https://acme.api.example", **api, listed_hosts=("*.api.example",)).token.value == "tok-1"
+    with pytest.raises(TokenResponseError, match="allowed_api_hosts does not list"):
+        instance("https://acme.other.example", **api, listed_hosts=("*.api.example",))
 
 
 def test_created_is_a_success_by_name_only() -> None:

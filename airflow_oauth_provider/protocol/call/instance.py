@@ -1,0 +1,88 @@
+"""An API whose address comes with the token: ``{instance_url}`` at the beginning of ``base_url``.
+
+The address is what a server says, so it only chooses among the hosts that the connection or the deployment
+has approved, for each token anew. An approval with a ``*.`` approves the one origin that a token names, and
+no other host of that domain: a "next page" on another customer's host is as foreign as any.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.settings import ApiSettings, ClientSettings
+from airflow_oauth_provider.protocol.urls import (
+    Origin,
+    Url,
+    UrlError,
+    host_allowed,
+    is_forbidden_address,
+    parse_url,
+)
+
+PLACEHOLDER = "{instance_url}"
+MAX_LENGTH = 500
+_TO_COME = Origin("https", "instance.invalid", 443)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceToken(AccessToken):
+    """An access token with the address of the API that it is for; to users it is an :class:`AccessToken`.
+
+    :param instance_url: as the token response has it.
+    """
+
+    instance_url: str
+
+
+def with_instance(token: AccessToken, instance_url: str) -> InstanceToken:
+    """Return a token with the address of its API."""
+    return InstanceToken(
+        token.value,
+        token.token_type,
+        token.expires_at,
+        token.issued_at,
+        token.scopes,
+        token.scopes_stated,
+        instance_url=instance_url,
+    )
+
+
+def instance_origin(api: ApiSettings, text: object) -> Origin:
+    """Return the origin that a token response names as its API's.
+
+    :raises UrlError: when it is none, or nobody has approved it.
+    """
+    if not isinstance(text, str) or not 0 < len(text) <= MAX_LENGTH:
+        raise UrlError("is missing, or no address")
+    url = parse_url(text, query_allowed=False)
+    if url.path != "/":
+        raise UrlError("has a path: only scheme, host and port are expected")
+    origin, patterns = url.origin, api.instance.patterns if api.instance else ()
+    if api.listed_hosts:
+        approved, by = host_allowed(origin, api.listed_hosts), f"[oauth2] {api.listed_in}"
+    else:
+        approved, by = origin in api.origins or _matches(origin, patterns), "allowed_origins"
+    if not approved or (is_forbidden_address(origin.host) and not host_allowed(origin, api.listed_hosts)):
+        raise UrlError(f"names {origin}, which {by} does not list")
+    return origin
+
+
+def api_of(settings: ClientSettings, token: AccessToken | None) -> ApiSettings:
+    """Return the API of a token; that of the connection where tokens do not name it.
+
+    :param token: ``None`` for one that is still to come, whose API has an address that leads nowhere.
+    :raises UrlError: when it names no API that anybody has approved.
+    """
+    api = settings.api
+    if api.instance is None:
+        return api
+    if token is None:
+        origin = _TO_COME
+    else:
+        origin = instance_origin(api, token.instance_url if isinstance(token, InstanceToken) else None)
+    return replace(api, base_url=Url(origin, api.instance.path), origins=(origin, *api.origins))
+
+
+def _matches(origin: Origin, patterns: tuple[str, ...]) -> bool:
+    return origin.scheme == "https" and host_allowed(origin, patterns)
