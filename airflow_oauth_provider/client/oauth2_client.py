@@ -6,8 +6,6 @@ Everything here runs on the caller's side; what threads and coroutines have to d
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +15,7 @@ from time import time as wall_time
 from typing import Any
 
 from airflow_oauth_provider.client import masking
+from airflow_oauth_provider.client.first_token import FirstToken
 from airflow_oauth_provider.client.handed_out import HandedOutTokens
 from airflow_oauth_provider.client.reading import ConnectionReader
 from airflow_oauth_provider.client.report import Report, report_memory_hits
@@ -65,9 +64,7 @@ class OAuth2Client:
         self._slot: Slot = EMPTY
         self._read_is_used = False  # by an acquisition: the next one reads the connection anew
         self._acquiring: AsyncSingleFlight[AccessToken | None] = AsyncSingleFlight()
-        self._beginning: AsyncSingleFlight[AccessToken | None] = AsyncSingleFlight()
-        # Of each loop, the checks of those who wait for the first token.
-        self._checks: dict[asyncio.AbstractEventLoop, deque[Callable[[], object]]] = {}
+        self._first_token = FirstToken(self.asettings, self.aget_token)
         self._handed_out = HandedOutTokens()
         self._last: AccessToken | None = None
         # Hits are reported by the 1st, 2nd, 4th … and then by every 1024th, and before a search.
@@ -142,30 +139,10 @@ class OAuth2Client:
     def afirst_token(self, check: Callable[[], object]) -> Awaitable[AccessToken | None]:
         """Read the connection and get a token, for a thousand callers in one wait.
 
-        No token is asked for before the check of one of them has passed; that of each decides about its own
-        call only, when it is made.
-
-        :param check: whether the caller's own call can be made; it may raise whatever it likes.
-        :return: ``None`` when no caller's call can be made.
+        :param check: see :meth:`FirstToken.wait`.
         :raises OAuthError: when there is no token to be had.
         """
-        loop = asyncio.get_running_loop()
-        checks = self._checks.get(loop)
-        if checks is None:
-            checks = self._checks[loop] = deque()
-        checks.append(check)
-        return self._beginning.do("first", partial(self._afirst_token, checks))
-
-    async def _afirst_token(self, checks: deque[Callable[[], object]]) -> AccessToken | None:
-        try:
-            await self.asettings()
-            while checks:
-                if _passes(checks.popleft()):
-                    return await self.aget_token()
-            return None
-        finally:
-            checks.clear()
-            self._checks.pop(asyncio.get_running_loop(), None)
+        return self._first_token.wait(check)
 
     def renew(self, refused: AccessToken, origin: Origin | None = None) -> AccessToken | None:
         """Return another token than *refused*, which an API did not accept.
@@ -341,11 +318,3 @@ def _required(token: AccessToken | None) -> AccessToken:
     if token is None:
         raise AssertionError("only a renewal may end without a token")
     return token
-
-
-def _passes(check: Callable[[], object]) -> bool:
-    try:
-        check()
-    except Exception:  # its caller will find out
-        return False
-    return True
