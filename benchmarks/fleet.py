@@ -38,6 +38,7 @@ class Task:
     :param stop_leader: stop (SIGSTOP) the first process that asks, for ever.
     :param ahead: seconds by which their wall clocks are ahead.
     :param rounds: how often, each time as a client of another name.
+    :param endpoint: each process calls it with its token instead of only getting one, where it is named.
     :param library: ``ours``, ``authlib`` or ``requests_oauth2client``.
     """
 
@@ -51,6 +52,7 @@ class Task:
     stop_leader: bool = False
     ahead: float = 0.0
     rounds: int = 1
+    endpoint: str | None = None
     library: str = "ours"
     seed: int = 0
 
@@ -140,8 +142,23 @@ def _ours(task: Task, leaders: int) -> Callable[[], str]:
 
     Flight.fetch = announced  # type: ignore[assignment,method-assign]
     given = {**task.connection, "extra": json.dumps(task.connection["extra"])}
-    client = OAuth2Client("fleet", Connection(conn_id="fleet", **given))
+    connection = Connection(conn_id="fleet", **given)
+    if task.endpoint is not None:
+        return _calling(connection, task.endpoint)
+    client = OAuth2Client("fleet", connection)
     return lambda: client.get_token().value
+
+
+def _calling(connection: Any, endpoint: str) -> Callable[[], str]:
+    from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+
+    hook = OAuth2Hook("fleet", "GET", connection=connection)
+
+    def call() -> str:
+        hook.run(endpoint)
+        return hook.get_token().value
+
+    return call
 
 
 def _authlib(task: Task, _: int) -> Callable[[], str]:

@@ -93,6 +93,7 @@ class ConnectionCheck:
             category=settings.category,
             token_host=settings.server.origin.authority,
             credential_source=settings.credential_source,
+            sender_constraint=settings.sender_constraint,
             certificate_expires_at=certificate_expires_at(settings),
             warnings=client.warnings,
             unusual=unusual_settings(values),

@@ -59,6 +59,7 @@ class Authorization:
     :param reason: why, where *status* is refused, disabled or a wrong configuration; *in_a_row* how often
         since the last token, where it is disabled for that.
     :param credential_source: where secret or key come from; ``None`` for the connection itself.
+    :param sender_constraint: by what tokens are bound to the client; ``None`` for nothing.
     :param scope: scopes of the connection, *granted* those of the last token; *scopes_stated* whether the
         server named them, else they are as asked.
     :param authorized_at: when the last token was granted; *expires_at* when it ends.
@@ -84,6 +85,7 @@ class Authorization:
     client_id: str | None = None
     auth_method: str | None = None
     credential_source: str | None = None
+    sender_constraint: str | None = None
     scope: tuple[str, ...] = ()
     granted: tuple[str, ...] = ()
     scopes_stated: bool = True

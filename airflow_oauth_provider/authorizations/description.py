@@ -91,6 +91,7 @@ class _Described:
             client_id=settings.client_id,
             auth_method=settings.auth_method,
             credential_source=settings.credential_source,
+            sender_constraint=settings.sender_constraint,
             scope=settings.request.scope,
             granted=granted.scopes,
             scopes_stated=granted.scopes_stated,

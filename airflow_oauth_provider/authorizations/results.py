@@ -18,6 +18,7 @@ class CheckResult:
     """Facts about a new token, or the error that was met instead of one.
 
     :param credential_source: where secret or key come from; ``None`` for the connection itself.
+    :param sender_constraint: by what tokens are bound to the client; ``None`` for nothing.
     :param error: ``None`` when all went well. With *expires_at* set, a token was granted and the
         probe failed.
     :param expires_at: of the token (seconds since the epoch); *lifetime* in seconds.
@@ -33,6 +34,7 @@ class CheckResult:
     category: str | None = None
     token_host: str | None = None
     credential_source: str | None = None
+    sender_constraint: str | None = None
     error: OAuthError | None = None
     expires_at: float | None = None
     lifetime: float | None = None
@@ -56,7 +58,10 @@ class CheckResult:
         if self.error is not None:
             return f"{clamp(reason(self.error), LONGEST_REASON)}. {remedy(self.error)}"
         less = f" Asked for, but not granted: {' '.join(self.missing)}." if self.missing else ""
-        return f"Authorized until {utc(self.expires_at)}.{less}{f' {self.probe}' if self.probe else ''}"
+        bound = f", bound to a key ({self.sender_constraint})" if self.sender_constraint else ""
+        return (
+            f"Authorized until {utc(self.expires_at)}{bound}.{less}{f' {self.probe}' if self.probe else ''}"
+        )
 
     @property
     def headline(self) -> str:
@@ -81,6 +86,7 @@ class CheckResult:
             "category": self.category,
             "token_host": self.token_host,
             "credential_source": self.credential_source,
+            "sender_constraint": self.sender_constraint,
             "expires_at": iso(self.expires_at),
             "lifetime": self.lifetime,
             "scopes": list(self.granted),

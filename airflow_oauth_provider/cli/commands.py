@@ -210,6 +210,7 @@ def _facts(result: CheckResult) -> dict[str, Any]:
     return {
         "Connection": result.conn_id,
         "Credential": result.credential_source,
+        "Tokens bound by": result.sender_constraint,
         "Authorized until": utc(result.expires_at),
         "Granted scopes": result.granted,
         "Not granted": result.missing,
@@ -238,11 +239,15 @@ def _row(authorization: Authorization) -> dict[str, Any]:
         "name": authorization.conn_id,
         "category": authorization.category,
         "token host": authorization.token_host,
-        "method": ", ".join(filter(None, (authorization.auth_method, authorization.credential_source))),
+        "method": ", ".join(filter(None, _method(authorization))),
         "scope": " ".join(authorization.scope),
         "status": _and_certificate(authorization.text, authorization.certificate_expires_at),
         "last authorized": utc(authorization.authorized_at),
     }
+
+
+def _method(authorization: Authorization) -> tuple[str | None, ...]:
+    return authorization.auth_method, authorization.sender_constraint, authorization.credential_source
 
 
 @_command

@@ -15,6 +15,7 @@ from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.access_token import scopes_text
 from airflow_oauth_provider.protocol.call.endpoints import destination, resolve_endpoint
 from airflow_oauth_provider.protocol.call.instance import api_of
+from airflow_oauth_provider.protocol.dpop.proof import DPOP
 from airflow_oauth_provider.protocol.settings import ApiSettings
 from airflow_oauth_provider.protocol.texts import cut
 from airflow_oauth_provider.protocol.urls import UrlError, host_allowed
@@ -94,6 +95,7 @@ def describe(token: AccessToken, requested: tuple[str, ...] = ()) -> str:
 
     until = datetime.fromtimestamp(token.expires_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     scopes = f"scopes: {scopes_text(token)}" if token.scopes else "no scopes named"
+    kind = f"{token.token_type}; " if token.token_type == DPOP else ""
     missing = " ".join(scope for scope in requested if scope not in token.scopes)
     less = f" Asked for, but not granted: {missing}." if missing else ""
-    return f"Authorized until {until} ({token.lifetime:.0f} s; {scopes}).{less}"
+    return f"Authorized until {until} ({token.lifetime:.0f} s; {kind}{scopes}).{less}"

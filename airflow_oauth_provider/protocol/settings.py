@@ -324,6 +324,11 @@ class ClientSettings:
         """Where the credential comes from, in words; ``None`` for the connection itself."""
         return None if self.external is None else str(self.external)
 
+    @property
+    def sender_constraint(self) -> str | None:
+        """By what its tokens are bound to the client, in words; ``None`` for tokens of use to any holder."""
+        return "DPoP" if self.proof.enabled else None
+
     def secrets(self) -> tuple[Secret, ...]:
         """Every secret in these settings, for masking and redaction; looked for once."""
         known: tuple[Secret, ...] | None = self.__dict__.get("all_secrets")

@@ -66,6 +66,9 @@ class DpopService(Service):
     :param ahead: seconds by which its clock is ahead.
     :param leeway: seconds by which the time of a proof may be off.
     :param token_type: of its tokens, whatever was asked for.
+    :param hand_out_nonces: with every response, without asking for them.
+    :param bind: ask for a proof in token requests.
+    :param on_issue: is called with each token that is granted.
     """
 
     ahead: float = 0.0
@@ -74,6 +77,7 @@ class DpopService(Service):
     issuing: Nonces = field(default_factory=lambda: Nonces("as"))
     serving: Nonces = field(default_factory=lambda: Nonces("api"))
     hand_out_nonces: bool = False
+    bind: bool = True
     on_issue: Callable[[], object] = lambda: None
     bound: dict[str, str] = field(default_factory=dict)
     proofs: list[dict[str, Any]] = field(default_factory=list)
@@ -117,7 +121,7 @@ class DpopService(Service):
     def _issue(self, request: RecordedRequest) -> ScriptedResponse:
         if self.token is not None:
             return self.token(request)
-        thumbprint = self._proof(request, self.issuing, token=None)
+        thumbprint = self._proof(request, self.issuing, token=None) if self.bind else ""
         value = f"bound-tok-{next(self._issued)}"
         self.bound[value] = thumbprint
         self.on_issue()

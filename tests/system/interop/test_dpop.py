@@ -89,7 +89,7 @@ def test_an_api_that_takes_only_bound_tokens_says_so(strict: StrictServers, side
 
 def test_the_profile_fapi_2(strict: StrictServers, side: Side) -> None:
     deployment = strict_deployment(FAPI, strict.fapi)
-    hook = deployment.hook("PS256", resource=[RESOURCE], base_url=f"{strict.api}/fapi/dpop")
+    hook = deployment.hook("PS256", discovery=True, resource=[RESOURCE], base_url=f"{strict.api}/fapi/dpop")
     hook.method = "GET"
     assert side.run(hook, "orders").json()["cnf"].keys() == {"jkt"}
 
