@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import pytest
@@ -178,3 +179,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if ids:
         metafunc.fixturenames.append("_fault")
         metafunc.parametrize("_fault", [None], ids=["+".join(dict.fromkeys(ids))], indirect=True)
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """What has been logged; where tasks and triggers log to differs between versions of Airflow."""
+    caplog.set_level(logging.INFO)
+    return lambda: caplog.text + capsys.readouterr().out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ def my_api(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What is slept between polls; a moment in truth."""
+    """What triggers sleep between polls; a moment in truth."""
     pauses: list[float] = []
     sleep = asyncio.sleep
 
@@ -31,9 +30,3 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr("airflow_oauth_provider.triggers.watcher.asyncio.sleep", short)
     return pauses
-
-
-@pytest.fixture
-def logged(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    """What has been logged; where triggers log to differs between versions of Airflow."""
-    return lambda: caplog.text + capsys.readouterr().out

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from typing import Any
 
 import pytest
 
@@ -28,21 +26,6 @@ def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
 class TestPolling:
     """The loop of the sensor's trigger."""
 
-    @pytest.fixture
-    def sleeps(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-        """What it sleeps between polls; nothing really."""
-        pauses: list[float] = []
-        sleep = asyncio.sleep
-
-        async def short(seconds: float, *args: Any) -> Any:
-            if seconds > 5:
-                pauses.append(seconds)
-                seconds = 0
-            return await sleep(seconds, *args)
-
-        monkeypatch.setattr("airflow_oauth_provider.triggers.sensor_trigger.asyncio.sleep", short)
-        return pauses
-
     @pytest.mark.parametrize(
         "response, polls",
         [
@@ -54,25 +37,25 @@ class TestPolling:
         ],
     )
     def test_it_sleeps_after_each_poll(
-        self, service: Service, sleeps: list[float], response: ScriptedResponse, polls: int
+        self, service: Service, pauses: list[float], response: ScriptedResponse, polls: int
     ) -> None:
         responses = iter([response] * polls)
         service.api = lambda _: next(responses, Json({"done": True}))
         event = event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", poke_interval=30))
         assert event["status"] == "success"
-        assert [seconds for seconds in sleeps if seconds == 30] == [30] * polls
+        assert [seconds for seconds in pauses if seconds == 30] == [30] * polls
         assert len(service.calls) == polls + 1
         assert len(service.token_requests) == 1
 
     @pytest.mark.parametrize("status", [400, 401, 403, 410])
-    def test_a_definite_status_ends_it(self, service: Service, sleeps: list[float], status: int) -> None:
+    def test_a_definite_status_ends_it(self, service: Service, pauses: list[float], status: int) -> None:
         service.api = lambda _: Json({}, status)
         event = event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x"))
         assert event["error"]["status"] == status
         assert len(service.calls) == (2 if status == 401 else 1), "a refused token is renewed once"
 
     @pytest.mark.fault("R37")
-    def test_the_failure_budget_ends_it(self, service: Service, sleeps: list[float]) -> None:
+    def test_the_failure_budget_ends_it(self, service: Service, pauses: list[float]) -> None:
         service.api = lambda _: Json({}, 503)
         event = event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", max_consecutive_failures=4))
         assert event["error"]["status"] == 503
@@ -80,7 +63,7 @@ class TestPolling:
 
     @pytest.mark.fault("R37")
     def test_a_passing_token_failure_is_not_yet(
-        self, service: Service, sleeps: list[float], monkeypatch: pytest.MonkeyPatch
+        self, service: Service, pauses: list[float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(max_retry_attempts=0))
         responses = iter([Json({}, 408), Json({}, 408)])
@@ -90,13 +73,13 @@ class TestPolling:
         event = event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", poke_interval=30))
         assert event["status"] == "success"
         assert len(service.token_requests) == 3
-        assert sleeps.count(30) == 2
+        assert pauses.count(30) == 2
 
-    def test_retry_after_is_obeyed(self, service: Service, sleeps: list[float]) -> None:
+    def test_retry_after_is_obeyed(self, service: Service, pauses: list[float]) -> None:
         responses = iter([Json({}, 429, [("Retry-After", "90")])])
         service.api = lambda _: next(responses, Json({}))
         event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", poke_interval=30))
-        assert sleeps == [90]
+        assert pauses == [90]
 
     def test_an_interval_of_zero_is_no_hot_loop(self, service: Service) -> None:
         service.api = lambda _: Json({}, 404 if len(service.calls) < 5 else 200)
@@ -104,7 +87,7 @@ class TestPolling:
         event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", poke_interval=0))
         assert time.monotonic() - began >= 0.4
 
-    def test_the_declared_check_runs_in_the_triggerer(self, service: Service, sleeps: list[float]) -> None:
+    def test_the_declared_check_runs_in_the_triggerer(self, service: Service, pauses: list[float]) -> None:
         states = iter(["queued", "running", "done"])
         service.api = lambda _: Json({"job": {"state": next(states)}})
         check = ResponseCheck(json_path="$.job.state", expected="done", failed=["error"])
@@ -113,7 +96,7 @@ class TestPolling:
         assert len(service.calls) == 3
         assert len({call.connection for call in service.calls}) == 1
 
-    def test_a_failed_job_ends_it(self, service: Service, sleeps: list[float]) -> None:
+    def test_a_failed_job_ends_it(self, service: Service, pauses: list[float]) -> None:
         service.api = lambda _: Json({"state": "error"})
         check = {"json_path": "state", "expected": "done", "failed": "error"}
         event = event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", response_check=check))

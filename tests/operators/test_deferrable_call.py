@@ -1,0 +1,171 @@
+"""Where a call is made, on the worker or by the triggerer, and what its result is held against."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import tenacity
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+
+from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
+from airflow_oauth_provider.response_check import ResponseCheck
+from airflow_oauth_provider.triggers.events import EventError
+from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger, WaitTrigger
+from tests.operators.deferring import deferred, operator
+from tests.support.servers.scripted import Json, Text
+from tests.support.service import Service
+from tests.triggers.running import again, to_the_end
+
+pytestmark = [pytest.mark.airflow]
+TWICE = {"stop": tenacity.stop_after_attempt(2), "wait": tenacity.wait_fixed(30), "reraise": True}
+
+
+@pytest.fixture(autouse=True)
+def connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+
+
+class TestWhere:
+    """The triggerer makes what may be made twice; the worker makes the rest."""
+
+    @pytest.mark.parametrize("method", ["GET", "put", "DELETE"])
+    def test_an_idempotent_call_is_the_triggerers(self, service: Service, method: str) -> None:
+        task = operator(method=method, base_url=service.base_url, data={"a": "1"}, headers={"X-One": "1"})
+        deferral = deferred(lambda: task.execute({}))
+        trigger = again(deferral.trigger)
+        assert isinstance(trigger, OAuth2HttpTrigger)
+        call = trigger.call
+        assert (call.endpoint, call.method, call.data, call.headers, call.base_url) == (
+            "x",
+            method,
+            {"a": "1"},
+            {"X-One": "1"},
+            service.base_url,
+        )
+        assert deferral.method_name == "execute_complete"
+        assert deferral.kwargs is not None
+        assert deferral.kwargs["attempts"]["number"] == 1
+        assert service.server.requests == []
+
+    def test_any_other_is_the_workers(self, service: Service, logged: Callable[[], str]) -> None:
+        assert '"method": "POST"' in operator(method="POST", json={"a": 1}).execute({})
+        assert len(service.calls) == 1
+        assert "POST is not idempotent (RFC 9110 §9.2.2): the worker makes this call" in logged()
+
+    def test_of_which_the_triggerer_only_waits_for_the_next_attempt(self, service: Service) -> None:
+        service.api = lambda _: Json({}, 503)
+        task = operator(method="POST", retry_args=TWICE, execution_timeout=timedelta(seconds=100))
+        deferral = deferred(lambda: task.execute({}))
+        assert isinstance(deferral.trigger, WaitTrigger)
+        assert deferral.trigger.until == pytest.approx(time.time() + 30, abs=5)
+        assert deferral.timeout is not None
+        assert deferral.timeout <= timedelta(seconds=100)
+        attempts = (deferral.kwargs or {})["attempts"]
+        assert attempts["number"] == 2
+        with pytest.raises(ResourceError):
+            task.execute_complete({}, {"status": "waited"}, attempts)
+        assert len(service.calls) == 2
+
+    def test_not_deferrable_it_stays_on_the_worker(self, service: Service) -> None:
+        assert '"method": "GET"' in operator(deferrable=False).execute({})
+        assert len(service.calls) == 1
+
+
+class TestGoingOn:
+    """What the worker makes of an event, which a triggerer of another version may have written."""
+
+    @pytest.mark.parametrize(
+        ("attempts", "unknown"),
+        [
+            ({"number": "one"}, {}),
+            ({"number": 1, "started_at": -1, "idle_for": 0.0}, {}),
+            ({"number": 1, "started_at": 1.0, "idle_for": 0.0}, {"news": 1}),
+        ],
+        ids=["no-attempts", "negative", "newer"],
+    )
+    def test_what_is_of_another_version_is_refused(
+        self, service: Service, attempts: Any, unknown: dict[str, Any]
+    ) -> None:
+        with pytest.raises(EventError, match="another version"):
+            operator().execute_complete({}, {"status": "waited"}, attempts, **unknown)
+        assert service.server.requests == []
+
+    def test_without_attempts_it_is_the_first(self, service: Service) -> None:
+        """``dag.test()`` of Airflow 3.0 keeps none."""
+        with pytest.raises(TaskDeferred):
+            operator().execute_complete({}, {"status": "waited"})
+
+    def test_a_body_that_was_too_large_for_the_event_is_fetched(
+        self, service: Service, logged: Callable[[], str]
+    ) -> None:
+        service.api = lambda _: Text(200, "x" * 2000)
+        assert to_the_end(operator(max_event_body=1000)) == "x" * 2000
+        assert "larger than max_event_body (1000 bytes): the worker fetches it" in logged()
+        assert len(service.calls) == 2
+
+    def test_but_not_by_doing_something_twice(self, service: Service) -> None:
+        service.api = lambda _: Text(200, "x" * 2000)
+        with pytest.raises(ResourceError, match=r"larger than max_event_body \(1000 bytes\): raise it"):
+            to_the_end(operator(method="PUT", max_event_body=1000))
+        assert len(service.calls) == 1
+
+
+class TestResult:
+    """What is returned, and what the checks of the DAG say of it."""
+
+    def test_the_body_is_kept_apart_from_the_callers_dict(self, service: Service) -> None:
+        common: dict[str, Any] = {"params": {"v": "1"}}
+        operator(method="POST", json={"a": 1}, request_kwargs=common).execute({})
+        assert common == {"params": {"v": "1"}}
+        assert service.calls[0].body == b'{"a": 1}'
+
+    def test_an_echo_of_the_token_stays_out_of_it(self, service: Service) -> None:
+        result = operator(deferrable=False).execute({})
+        assert "tok-1" not in result
+        assert "Bearer ***" in result
+
+    def test_of_pages_the_last_is_named_by_a_check_that_does_not_hold(self, service: Service) -> None:
+        pages = iter([{"endpoint": "y"}, None])
+        task = operator(
+            deferrable=False,
+            pagination_function=lambda _: next(pages),
+            response_check=lambda responses: len(responses) > 2,
+        )
+        with pytest.raises(ResourceError) as caught:
+            task.execute({})
+        assert caught.value.url == f"{service.base_url}/y"
+        assert "Response check returned False." in str(caught.value)
+
+    def test_a_declared_check_says_what_it_saw(self, service: Service) -> None:
+        service.api = lambda _: Json({"state": "error"})
+        with pytest.raises(ResourceError, match='state = "error"') as caught:
+            operator(
+                deferrable=False, response_check=ResponseCheck(json_path="$.state", expected="done")
+            ).execute({})
+        assert caught.value.status == 200
+
+    def test_log_response_logs_no_token(self, service: Service, logged: Callable[[], str]) -> None:
+        operator(deferrable=False, log_response=True).execute({})
+        lines = logged()
+        assert "Bearer ***" in lines
+        assert "tok-1" not in lines
+
+    @pytest.mark.parametrize(
+        ("arguments", "field"),
+        [({"headers": "X-One"}, "headers"), ({"data": {"a": 1}, "json": {}, "method": "POST"}, "json")],
+    )
+    def test_what_templates_have_made_is_checked_before_anything_is_sent(
+        self, service: Service, arguments: dict[str, Any], field: str
+    ) -> None:
+        task = operator()
+        for name, value in arguments.items():
+            setattr(task, name, value)
+        with pytest.raises(AirflowFailException) as caught:
+            task.execute({})
+        assert isinstance(caught.value.__cause__, ConfigurationError)
+        assert caught.value.__cause__.field == field
+        assert service.server.requests == []
