@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import json
 import logging
+import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
 
 import pytest
-from airflow.providers.common.compat.sdk import Stats
+import requests
+from airflow.providers.common.compat.sdk import PokeReturnValue, Stats
 
+from airflow_oauth_provider.auth import OAuth2Auth, bearer_token_callable
+from airflow_oauth_provider.authorizations import Target, authorize, check_all, describe, display_settings
 from airflow_oauth_provider.client import report
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.notifications.oauth2 import OAuth2HttpNotifier
 from airflow_oauth_provider.operators.oauth2 import OAuth2AuthorizationCheckOperator, OAuth2HttpOperator
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
 from tests.operators.test_authorization_check import Task
 from tests.support.confidential import assert_nothing_confidential
-from tests.support.echoing import VALUES, assert_silent, echoing, settings_of
+from tests.support.echoing import (
+    FOREIGN,
+    GATE,
+    PIN,
+    SECRET,
+    TOKEN,
+    VALUES,
+    assert_silent,
+    echoing,
+    settings_of,
+)
 from tests.support.service import Service
 from tests.support.sides import Side
 from tests.triggers.running import event_of, to_the_end
 from tests.triggers.watched import watch
+
+try:
+    from airflow_oauth_provider.retry_policy import OAuth2RetryPolicy
+except Exception:  # AirflowOptionalProviderFeatureException before 3.3
+    OAuth2RetryPolicy = None  # type: ignore[assignment,misc]
 
 pytestmark = [pytest.mark.airflow, pytest.mark.fault("F29", "F20", "F04")]
 
@@ -129,3 +152,184 @@ def test_the_check(outputs: list[Any]) -> None:
         task_id="check", oauth2_conn_ids=["my_api", "refused"], on_failed="event", asset_alias="checks"
     )
     outputs += [operator.execute(task.context), task.pushed, task.events]
+
+
+@pytest.mark.parametrize("name", ["introspect", "revoke"])
+@pytest.mark.parametrize("presented", [None, FOREIGN], ids=["its-own", "foreign"])
+def test_questions_about_a_token(
+    service: Service, outputs: list[Any], side: Side, name: str, presented: Any
+) -> None:
+    hook = OAuth2Hook("my_api")
+    side.token(hook)
+    about = f"{service.server.url}/about"
+    outputs.append(side.call(hook, name, presented, endpoint=about))
+    side.token(hook)
+    outputs.append(errors_of(lambda: side.call(hook, name, presented, endpoint=f"{about}/refused")))
+    # The second time the refusal comes from memory and store.
+    outputs.append(errors_of(lambda: side.call(hook, name, FOREIGN, endpoint=f"{about}/refused")))
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_what_a_sensors_check_puts_into_xcom(outputs: list[Any], deferrable: bool) -> None:
+    seen: list[str] = []
+
+    def check(response: Any) -> PokeReturnValue:
+        seen.append(response.text)
+        return PokeReturnValue(is_done=True, xcom_value={"page": response.text, "all": [response.json()]})
+
+    sensor = OAuth2HttpSensor(
+        task_id="wait", oauth2_conn_id="my_api", endpoint="ok", response_check=check, deferrable=deferrable
+    )
+    result = to_the_end(sensor)
+    assert result["all"], "the check has made a result"
+    outputs.append(result)
+    assert seen
+
+
+def telling(response: Any) -> Any:
+    """A callable of a DAG's that fails, and says of what."""
+    error = ValueError(f"cannot read {response.text}", {"body": response.text})
+    error.response = response.text  # type: ignore[attr-defined]
+    raise error
+
+
+def no_json(response: Any) -> Any:
+    return json.loads(response.text + "?")
+
+
+class TestCallablesOfADag:
+    """What they raise is their own; what it holds of ours is not."""
+
+    @pytest.mark.parametrize("deferrable", [False, True])
+    @pytest.mark.parametrize("name", ["response_check", "response_filter", "pagination_function"])
+    @pytest.mark.parametrize("function, kind", [(telling, ValueError), (no_json, json.JSONDecodeError)])
+    def test_of_the_operator(
+        self, outputs: list[Any], deferrable: bool, name: str, function: Any, kind: type[Exception]
+    ) -> None:
+        operator: Any = OAuth2HttpOperator(
+            task_id="call",
+            method="GET",
+            endpoint="ok",
+            oauth2_conn_id="my_api",
+            deferrable=deferrable,
+            **{name: function},
+        )
+        with pytest.raises(kind) as caught:
+            to_the_end(operator)
+        assert_nothing_confidential(caught.value, VALUES)
+        outputs.append("".join(traceback.format_exception(caught.value)))
+
+    @pytest.mark.parametrize("deferrable", [False, True])
+    def test_of_the_sensor(self, outputs: list[Any], deferrable: bool) -> None:
+        sensor = OAuth2HttpSensor(
+            task_id="wait",
+            oauth2_conn_id="my_api",
+            endpoint="ok",
+            response_check=telling,
+            deferrable=deferrable,
+        )
+        with pytest.raises(ValueError, match=r"\*\*\*|withheld|cannot read") as caught:
+            to_the_end(sensor)
+        assert_nothing_confidential(caught.value, VALUES)
+        outputs.append("".join(traceback.format_exception(caught.value)))
+
+    @pytest.mark.parametrize("deferrable", [False, True])
+    def test_of_a_sensor_that_fails_silently(self, outputs: list[Any], deferrable: bool) -> None:
+        sensor = OAuth2HttpSensor(
+            task_id="wait",
+            oauth2_conn_id="my_api",
+            endpoint="ok",
+            response_check=telling,
+            silent_fail=True,
+            deferrable=deferrable,
+            poke_interval=0.05,
+            timeout=0.3,
+        )
+        outputs.append(errors_of(lambda: to_the_end(sensor)))
+
+    def test_what_holds_nothing_is_raised_as_it_is(self) -> None:
+        error = LookupError("no page 7")
+
+        def fail(response: Any) -> Any:
+            raise error from KeyError("next")
+
+        operator = OAuth2HttpOperator(
+            task_id="call", method="GET", endpoint="ok", oauth2_conn_id="my_api", response_filter=fail
+        )
+        with pytest.raises(LookupError) as caught:
+            to_the_end(operator)
+        assert caught.value is error
+        assert isinstance(caught.value.__cause__, KeyError)
+        assert caught.traceback[-1].name == "fail", "with the line that raised it"
+
+
+def test_what_a_library_raises_in_a_trigger(
+    outputs: list[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def arun(self: OAuth2Hook, *args: Any, **kwargs: Any) -> Any:
+        await self.aget_token()
+        raise RuntimeError(f"no room for {TOKEN} and {SECRET}", {"all": VALUES})
+
+    monkeypatch.setattr(OAuth2Hook, "arun", arun)
+    event = event_of(OAuth2HttpTrigger("my_api", endpoint="ok"))
+    assert event == {"status": "error", "error": {"type": "RuntimeError"}}
+    outputs.append(event)
+    assert "The trigger failed" in caplog.text
+    assert "in arun" in caplog.text, "where it was raised"
+
+
+@pytest.mark.parametrize("endpoint, conn_id", [("ok", "my_api"), ("bad", "my_api"), ("ok", "refused")])
+def test_the_notifier(outputs: list[Any], endpoint: str, conn_id: str) -> None:
+    def notifier() -> OAuth2HttpNotifier:
+        return OAuth2HttpNotifier(oauth2_conn_id=conn_id, endpoint=endpoint, json={"text": "late"})
+
+    with suppress(OAuthError):
+        notifier().notify({})
+    with suppress(OAuthError):
+        asyncio.run(notifier().async_notify({}))
+    if (endpoint, conn_id) != ("ok", "my_api"):
+        outputs.append(errors_of(lambda: notifier().notify({})))
+        outputs.append(errors_of(lambda: asyncio.run(notifier().async_notify({}))))
+
+
+def test_the_auth_of_requests(service: Service, outputs: list[Any]) -> None:
+    def get(conn_id: str, url: str) -> Any:
+        return requests.get(url, auth=OAuth2Auth(conn_id), timeout=9)
+
+    assert get("my_api", f"{service.base_url}/ok").ok
+    outputs.append(errors_of(lambda: get("my_api", "https://elsewhere.example/")))
+    outputs.append(errors_of(lambda: get("refused", f"{service.base_url}/ok")))
+    outputs.append(errors_of(bearer_token_callable("refused")))
+    outputs += [OAuth2Auth("my_api"), vars(OAuth2Auth("my_api")), bearer_token_callable("my_api")]
+
+
+def test_what_displays_and_checks_say(service: Service, outputs: list[Any]) -> None:
+    for conn_id, scope in (("my_api", "read"), ("refused", "refused")):
+        connection = service.connection(conn_id=conn_id, **settings_of(scope=scope))
+        for result in (*check_all([Target.of(connection)]), authorize(connection)):
+            outputs += [result, result.report(), result.message, result.headline]
+        shown = describe(connection)
+        outputs += [shown, shown.report(), shown.text, display_settings(connection)]
+
+
+def test_a_secret_in_a_field_for_others(service: Service, outputs: list[Any]) -> None:
+    """Whoever enters it there has published it, yet our displays need not repeat it."""
+    repeated = {
+        "category": SECRET,
+        "api_headers": {"X-Key": SECRET},
+        "post_params": f"x={PIN}",
+        "jwt_claims": {"deep": {"er": [SECRET]}},
+        "key_id": GATE,
+    }
+    connection = service.connection(**settings_of(**repeated))
+    connection.description = f"the secret is {SECRET}"
+    shown = describe(connection)
+    outputs += [shown, shown.report(), display_settings(connection)]
+
+
+@pytest.mark.skipif(OAuth2RetryPolicy is None, reason="Airflow 3.3 and later")
+def test_the_reason_of_a_retry(outputs: list[Any]) -> None:
+    for conn_id, endpoint in (("my_api", "bad"), ("refused", "ok")):
+        with pytest.raises(OAuthError) as caught:
+            OAuth2Hook(conn_id, "GET").run(endpoint)
+        outputs.append(OAuth2RetryPolicy().evaluate(caught.value, 1, 3))

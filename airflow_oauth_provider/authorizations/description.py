@@ -20,6 +20,7 @@ from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.client.certificates import certificate_of
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError
+from airflow_oauth_provider.protocol.redaction import secrets_redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.display_index import DisplayIndex, IndexEntry
 from airflow_oauth_provider.tokens.entries import Entries
@@ -84,8 +85,8 @@ class _Described:
             reason=reason(refused.error) if failed and refused.error else None,
             in_a_row=self._in_a_row() if status is AuthorizationStatus.DISABLED else None,
             team=self.team,
-            description=displayable(self.values.description),
-            category=settings.category,
+            description=self._displayable(self.values.description),
+            category=self._displayable(settings.category),
             token_url=str(settings.server),
             token_host=settings.server.origin.authority,
             client_id=settings.client_id,
@@ -108,6 +109,13 @@ class _Described:
             warnings=self.resolved.warnings if verified else (*self.resolved.warnings, UNVERIFIED),
             unusual=unusual_settings(self.values),
         )
+
+    def _displayable(self, text: str | None) -> str | None:
+        """Return a text that an editor has entered; one may have put a secret there, too."""
+        # Most have not, and to prepare the redactor takes longer than all the rest of a list's row.
+        if text and any(secret.reveal() in text for secret in self.settings.secrets()):
+            text = secrets_redactor(self.settings).text(text)
+        return displayable(text)
 
     def _granted(self) -> Status:
         """Return what is known of the last token, unless it was taken back."""

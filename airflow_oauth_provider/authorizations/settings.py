@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from airflow_oauth_provider.authorizations.values import ConnectionValues
@@ -13,12 +14,14 @@ from airflow_oauth_provider.connection.parsing import FieldError, parse_claims, 
 from airflow_oauth_provider.connection.sections.unusual_servers import UNUSUAL_FIELDS
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.call.instance import PLACEHOLDER as INSTANCE
+from airflow_oauth_provider.protocol.redaction import Redactor
 
 
 def display_settings(connection: Any) -> tuple[tuple[str, str], ...]:
     """Return label and value of each field that is filled in; of a secret only that it is.
 
-    Named values of other fields are hidden where Airflow hides them in its own pages, by their names.
+    Named values of other fields are hidden where Airflow hides them in its own pages, by their names, and
+    where they repeat a secret of the connection.
     """
     try:
         values = ConnectionValues.of(connection)
@@ -34,7 +37,27 @@ def display_settings(connection: Any) -> tuple[tuple[str, str], ...]:
         value = extra.get(entry.key)
         if value not in (None, "", [], {}):
             rows.append((entry.label, displayable(_text(entry, value)) or ""))
-    return tuple(rows)
+    redactor = Redactor(_secrets(values, extra), public=filter(None, (values.login, values.host)))
+    return tuple((label, redactor.text(value)) for label, value in rows)
+
+
+def _secrets(values: ConnectionValues, extra: dict[str, Any]) -> Iterator[str]:
+    """Yield the secrets of a connection, right or wrong as its settings may be."""
+    if values.password:
+        yield values.password
+    for entry in FIELDS:
+        if entry.secret:
+            yield from _texts(extra.get(entry.key))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a field; of name=value lines the values alone, too."""
+    if isinstance(value, str):
+        yield value
+        yield from (content for line in value.splitlines() if (content := line.partition("=")[2].strip()))
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
 
 
 def unusual_settings(connection: Any) -> tuple[str, ...]:

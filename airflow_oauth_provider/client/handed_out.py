@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from typing import TypeVar
 
+from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.dpop.bound_token import BoundToken
 from airflow_oauth_provider.protocol.redaction import Redactor, redactor_of
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
+
+ErrorType = TypeVar("ErrorType", bound=OAuthError)
 
 HANDED_OUT = 32
 """Tokens remembered: a call that takes long may be answered after they were renewed."""
@@ -45,3 +49,8 @@ def _confidential(token: AccessToken) -> Iterator[str]:
         yield f"{token.proof_key.header}."
         if token.own_key is not None:
             yield token.own_key.reveal()
+
+
+def own_error(error: ErrorType, conn_id: str, redactor: Redactor) -> ErrorType:
+    """Return a copy of an error that names the connection, past the last net."""
+    return redactor.for_own_texts().error(error.for_connection(conn_id))

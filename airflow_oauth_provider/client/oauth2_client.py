@@ -16,7 +16,7 @@ from typing import Any
 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.first_token import FirstToken
-from airflow_oauth_provider.client.handed_out import HandedOutTokens
+from airflow_oauth_provider.client.handed_out import HandedOutTokens, own_error
 from airflow_oauth_provider.client.reading import ConnectionReader
 from airflow_oauth_provider.client.report import Report, report_memory_hits
 from airflow_oauth_provider.client.token_flow import Acquire, Read, Refusal, TokenFlow, token_flow
@@ -285,7 +285,7 @@ class OAuth2Client:
             yield
         except OAuthError as error:
             report.error = error
-            raise error.for_connection(self.conn_id) from None
+            raise own_error(error, self.conn_id, self.redactor) from None
         finally:
             self._report_hits()
             if in_loop:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from airflow_oauth_provider.client import masking
+from airflow_oauth_provider.client.handed_out import own_error
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.client.server_endpoints import discovered_url, given_url, require_authentication
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
@@ -111,7 +112,9 @@ class TokenServices:
         message = introspection(settings, url, Secret(token.value), entropy=os.urandom)
         own = _is_own(settings, url, endpoint)
         result: Introspection = yield self._sending(settings, policy, url, message, own=own)
-        return result
+        # Asked about another's token, the server may tell of ours.
+        shown: Introspection = self._client.redactor.value(result)
+        return shown
 
     def _revoking(self, token: AccessToken | None, endpoint: str | None) -> _Flow[bool]:
         settings, policy = yield _Read()
@@ -169,7 +172,7 @@ class TokenServices:
         try:
             return drive(flow, self._carry_out)
         except OAuthError as error:
-            named = error.for_connection(self._client.conn_id)
+            named = own_error(error, self._client.conn_id, self._client.redactor)
         raise named
 
     async def _arun(self, flow: _Flow[Result]) -> Result:
@@ -177,7 +180,7 @@ class TokenServices:
         try:
             return await adrive(flow, self._acarry_out)
         except OAuthError as error:
-            named = error.for_connection(self._client.conn_id)
+            named = own_error(error, self._client.conn_id, self._client.redactor)
         raise named
 
     def _carry_out(self, step: _Step) -> Any:

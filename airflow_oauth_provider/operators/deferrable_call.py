@@ -20,6 +20,7 @@ from airflow_oauth_provider.tasks.arguments import Arguments
 from airflow_oauth_provider.tasks.attempts import Attempts, NextAttempt, decide
 from airflow_oauth_provider.tasks.callables import call_with_context
 from airflow_oauth_provider.tasks.calling_task import CallingTask
+from airflow_oauth_provider.tasks.foreign_errors import called
 from airflow_oauth_provider.tasks.pages import PageLog, next_call
 from airflow_oauth_provider.tasks.polling import one_line
 
@@ -95,7 +96,9 @@ class DeferrableCall(CallingTask, HttpOperator):
             return response
         pages, page_log = [response], PageLog()
         page_log.add(response)
-        while page := self.pagination_function(response):
+        while page := called(
+            self.pagination_function, response, redactor=self.hook.redactor, name="pagination_function"
+        ):
             Arguments(self.oauth2_conn_id).page(page)
             response = self._run(**next_call(self._first_call(), page))
             pages.append(response)
@@ -115,14 +118,19 @@ class DeferrableCall(CallingTask, HttpOperator):
 
         :raises ResourceError: when *response_check* does not hold.
         """
-        text = [page.text for page in response] if isinstance(response, list) else response.text
         if self.log_response:
-            self.log.info("%s", self._without_secrets(text))
+            self.log.info("%s", self._without_secrets(_text_of(response)))
         if self.response_check is not None:
             self._require(self.response_check, context, response)
         if self.response_filter is None:
-            return text
-        return call_with_context(self.response_filter, response, context)
+            return _text_of(response)
+        return self._call_own(self.response_filter, response, context, "response_filter")
+
+    def _call_own(
+        self, function: Callable[..., Any], response: Response | list[Response], context: Context, name: str
+    ) -> Any:
+        """Call a function of the DAG's."""
+        return call_with_context(function, response, context, redactor=self.hook.redactor, name=name)
 
     def _require(
         self, check: Callable[..., Any], context: Context, response: Response | list[Response]
@@ -133,7 +141,7 @@ class DeferrableCall(CallingTask, HttpOperator):
                 return
             seen = self.hook.redact(inspection.names_there() if inspection.lacks_path else str(inspection))
             message = f"response_check expects {check}; seen: {one_line(seen)}"
-        elif call_with_context(check, response, context):
+        elif self._call_own(check, response, context, "response_check"):
             return
         else:
             message = "Response check returned False."
@@ -237,3 +245,7 @@ class DeferrableCall(CallingTask, HttpOperator):
     def _without_secrets(self, result: Any) -> Any:
         """Keep an API that echoes its request from putting the token into XCom."""
         return self.hook.redactor.value(result)
+
+
+def _text_of(response: Response | list[Response]) -> Any:
+    return [page.text for page in response] if isinstance(response, list) else response.text

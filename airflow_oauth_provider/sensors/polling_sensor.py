@@ -12,9 +12,10 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, PokeReturnValue
 
 from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.protocol.call.excerpts import displayed_url
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.tasks.callables import call_with_context
 from airflow_oauth_provider.tasks.deferrable_sensor import GRACE, DeferrableSensor
@@ -108,7 +109,8 @@ class PollingSensor(DeferrableSensor):
                 raise ValueError("it is another version's")
         result = self._perhaps_silently(lambda: self._reported(context, event))
         if result:
-            self.log.info("%s answered as expected", self.endpoint)
+            shown = displayed_url(self.endpoint or "", self.hook.redactor)
+            self.log.info("%s answered as expected", shown)
             return getattr(result, "xcom_value", None)
         return self._wait(began, not_before=self._next_poll_at(began))
 
@@ -188,13 +190,22 @@ class PollingSensor(DeferrableSensor):
                 self._warn_once(context)
             return self._polling.inspected(inspection, self.hook.redact)
         try:
-            result = call_with_context(self.response_check, response, context)
+            result = call_with_context(
+                self.response_check, response, context, redactor=self.hook.redactor, name="response_check"
+            )
         except Exception as error:
             self._check_skipped = isinstance(error, AirflowSkipException)
             self._polling.responded(f"{status}, response_check raised {type(error).__name__}", over=False)
             raise
         self._polling.responded(f"{status}, response_check returned {bool(result)}", over=bool(result))
-        return result
+        return self._without_secrets(result)
+
+    def _without_secrets(self, result: Any) -> Any:
+        """Keep an API that echoes its request from putting the token into XCom."""
+        value = getattr(result, "xcom_value", None)
+        if value is None:
+            return result
+        return PokeReturnValue(is_done=bool(result), xcom_value=self.hook.redactor.value(value))
 
     def _warn_once(self, context: Context) -> None:
         """Leave out the warning of a missing path where a process before this one has given it."""

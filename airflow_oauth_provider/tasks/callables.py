@@ -5,19 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from airflow_oauth_provider.tasks.foreign_errors import called
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_oauth_provider.protocol.redaction import Redactor
 
-def call_with_context(function: Callable[..., Any], argument: Any, context: Context) -> Any:
+
+def call_with_context(
+    function: Callable[..., Any], argument: Any, context: Context, *, redactor: Redactor, name: str
+) -> Any:
     """Call a check or a filter.
 
     :param argument: the response, or the list of pages.
     :param context: of which the function is given what its parameters name.
+    :param redactor: of what an error may not repeat.
+    :param name: of the task's argument that it is.
     """
     try:
         from airflow.sdk.bases.decorator import determine_kwargs
     except ImportError:  # Airflow 3.0; there the other one does not warn yet
         from airflow.utils.operator_helpers import determine_kwargs
 
-    return function(argument, **determine_kwargs(function, [argument], context))
+    more = determine_kwargs(function, [argument], context)
+    return called(function, argument, redactor=redactor, name=name, **more)

@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.tasks.calling_task import CallingTask
+from airflow_oauth_provider.tasks.foreign_errors import shown_traceback
 from airflow_oauth_provider.tasks.polling import Polling, asked_to_wait, pause_between
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 
@@ -128,7 +129,7 @@ class DeferrableSensor(CallingTask, BaseSensorOperator):
         except Exception as error:
             if not self.silent_fail:
                 raise
-            self.log.exception("Sensor poke failed")
+            self.log.error("Sensor poke failed:\n%s", shown_traceback(error, self.hook.redactor))  # noqa: TRY400
             self._polling.retry_after = asked_to_wait(error)
             return False
 

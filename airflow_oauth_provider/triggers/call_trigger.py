@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Collection
@@ -14,9 +15,13 @@ from requests import Response
 from airflow_oauth_provider.connection.identifier import one_conn_id
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.call.http_methods import IDEMPOTENT
+from airflow_oauth_provider.protocol.redaction import NOTHING
 from airflow_oauth_provider.tasks.arguments import header_names
+from airflow_oauth_provider.tasks.foreign_errors import shown_traceback
 from airflow_oauth_provider.triggers.call import MAX_EVENT_BODY, Call, CallParameters
 from airflow_oauth_provider.triggers.events import dump_error, dump_response
+
+log = logging.getLogger(__name__)
 
 PUBLIC_MODULE = "airflow_oauth_provider.triggers.oauth2"
 """Where Airflow's database looks for the triggers of this package, wherever their classes stand."""
@@ -78,18 +83,22 @@ class CallTrigger(BaseTrigger):
         yield TriggerEvent(await self._event())
 
     async def _event(self) -> dict[str, Any]:
+        redactor = NOTHING
         try:
             if self.not_before is not None:
                 await asyncio.sleep(max(0.0, self.not_before - time.time()))
             async with self.call.hook() as hook:
-                response = await self._response(hook)
+                try:
+                    response = await self._response(hook)
+                finally:
+                    redactor = hook.redactor
                 dumped = dump_response(
-                    response, self.response_headers, hook.redactor, max_body=self.max_event_body
+                    response, self.response_headers, redactor, max_body=self.max_event_body
                 )
         except OAuthError as error:
-            return {"status": "error", "error": dump_error(error)}
+            return {"status": "error", "error": redactor.value(dump_error(error))}
         except Exception as error:  # an event ends the task; an exception here would say less
-            self.log.exception("The trigger failed")
+            log.error("The trigger failed: %s", shown_traceback(error, redactor))  # noqa: TRY400
             return {"status": "error", "error": dump_error(error)}
         else:
             return {"status": "success", "response": dumped}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from airflow_oauth_provider.client.handed_out import HANDED_OUT, HandedOutTokens
+import pytest
+
+from airflow_oauth_provider.client.handed_out import HANDED_OUT, HandedOutTokens, own_error
+from airflow_oauth_provider.exceptions import TransportError
+from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.tokens import AccessToken
 from tests.support.builders import settings
 
@@ -29,3 +33,16 @@ def test_a_redactor_stays_while_nothing_changes() -> None:
     assert handed_out.redactor(GIVEN, None) is first
     handed_out.add(token(2))
     assert handed_out.redactor(GIVEN, None) is not first
+
+
+@pytest.mark.fault("F27")
+def test_the_last_net_for_an_error() -> None:
+    given = settings(client_secret=Secret("read"))
+    redactor = HandedOutTokens().redactor(given, AccessToken("a-token-that-nobody-sees", "Bearer", 2e9, 1e9))
+    error = TransportError("cannot read a-token-that-nobody-sees", host="idp.example:443", retry_after=3.0)
+    shown = own_error(error, "my_api", redactor)
+    assert str(shown) == 'Connection "my_api": cannot read ***', (
+        "a short secret may be a word in a text of ours"
+    )
+    assert (type(shown), shown.host, shown.retry_after) == (TransportError, "idp.example:443", 3.0)
+    assert error.conn_id is None
