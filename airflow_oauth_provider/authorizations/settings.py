@@ -14,7 +14,7 @@ from airflow_oauth_provider.connection.parsing import FieldError, parse_claims, 
 from airflow_oauth_provider.connection.sections.unusual_servers import UNUSUAL_FIELDS
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.call.instance import PLACEHOLDER as INSTANCE
-from airflow_oauth_provider.protocol.redaction import Redactor
+from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 
 
 def display_settings(connection: Any) -> tuple[tuple[str, str], ...]:
@@ -37,8 +37,12 @@ def display_settings(connection: Any) -> tuple[tuple[str, str], ...]:
         value = extra.get(entry.key)
         if value not in (None, "", [], {}):
             rows.append((entry.label, displayable(_text(entry, value)) or ""))
-    redactor = Redactor(_secrets(values, extra), public=filter(None, (values.login, values.host)))
+    redactor = _redactor(values, extra)
     return tuple((label, redactor.text(value)) for label, value in rows)
+
+
+def _redactor(values: ConnectionValues, extra: dict[str, Any]) -> Redactor:
+    return Redactor(_secrets(values, extra), public=filter(None, (values.login, values.host)))
 
 
 def _secrets(values: ConnectionValues, extra: dict[str, Any]) -> Iterator[str]:
@@ -63,17 +67,20 @@ def _texts(value: Any) -> Iterator[str]:
 def unusual_settings(connection: Any) -> tuple[str, ...]:
     """Return, as ``field = value``, in what a connection deviates from RFC 6749 and RFC 6750."""
     try:
-        extra = parse_extra(ConnectionValues.of(connection).extra)
+        given = ConnectionValues.of(connection)
+        extra = parse_extra(given.extra)
     except (ConfigurationError, FieldError):
         return ()
     values = ((entry, extra.get(entry.key)) for entry in (*UNUSUAL_FIELDS, FIELDS_BY_KEY["dead_when"]))
     instance = str(extra.get("base_url") or "")
     named = (f"base_url = {displayable(instance)}",) if INSTANCE in instance else ()
-    return named + tuple(
+    rows = named + tuple(
         f"{entry.key} = {displayable(', '.join(_text(entry, value).splitlines()))}"
         for entry, value in values
         if value not in (None, "", [], {}, entry.default)
     )
+    redactor = _redactor(given, extra) if rows else NOTHING
+    return tuple(redactor.text(row) for row in rows)
 
 
 def displayable(text: str | None) -> str | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, PokeReturnValue
 
 from airflow_oauth_provider.exceptions import OAuthError
-from airflow_oauth_provider.protocol.call.excerpts import url
+from airflow_oauth_provider.protocol.call.excerpts import url_excerpt
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.tasks.callables import call_with_context
 from airflow_oauth_provider.tasks.deferrable_sensor import GRACE, DeferrableSensor
@@ -109,7 +109,7 @@ class PollingSensor(DeferrableSensor):
                 raise ValueError("it is another version's")
         result = self._perhaps_silently(lambda: self._reported(context, event))
         if result:
-            shown = url(self.endpoint or "", self.hook.redactor)
+            shown = url_excerpt(self.endpoint or "", self.hook.redactor)
             self.log.info("%s answered as expected", shown)
             return getattr(result, "xcom_value", None)
         return self._wait(began, not_before=self._next_poll_at(began))
