@@ -136,6 +136,18 @@ def _standard_server() -> StrictServer:
     for algorithm in ALGORITHMS:
         _register_key(server, algorithm)
     _register_certificates(server)
+    # Clients that it refuses for what they are registered as.
+    odd: dict[str, dict[str, Any]] = {
+        "without-the-grant": {
+            "grant_types": ["authorization_code"],
+            "response_types": ["code"],
+            "redirect_uris": ["https://client.example/back"],
+        },
+        "misregistered": {"id_token_signed_response_alg": "RS256"},
+    }
+    for name, registration in odd.items():
+        client = StrictClient(name, "client_secret_basic", secrets.token_urlsafe(48))
+        _register(server, name, client, **registration)
     return server
 
 
