@@ -1,7 +1,8 @@
 """Token requests of many cold processes: ours with files and Redis, and what others make.
 
-Figures: 1,000 calls by 16 processes at a token endpoint that takes 250 ms; the first token on a warm
-store; 500 processes with a wrong secret; 200 processes whose leader is killed again and again
+Figures: 1,000 calls by 16 processes at a token endpoint that takes 250 ms; likewise at a real server, by
+discovery, with proofs of possession and with a client certificate; the first token on a warm store; 500
+processes with a wrong secret; 200 processes whose leader is killed again and again
 (``python -m benchmarks.storm ROUNDS``, default 100, some minutes).
 """
 
@@ -17,11 +18,20 @@ from typing import Any
 from benchmarks.fleet import Task, run
 from benchmarks.harness import Report, Server, server
 from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.strict_servers import StrictServers
+from tests.system.interop.deployments import FAPI, Deployment, strict_deployment
+from tests.system.interop.features import metadata_requests
 
 LATENCY = 0.25
 PROCESSES = 16
 CALLS = 1000 // PROCESSES + 1
 BUDGET = 60.0
+#: Client and settings of a connection to a server that demands all three.
+STRICT: dict[str, tuple[str, dict[str, Any]]] = {
+    "discovery and DPoP": ("PS256", {}),
+    "discovery and client certificate": ("tls_client_auth", {}),
+    "discovery, client certificate and DPoP": ("tls_client_auth-unbound", {"dpop": True}),
+}
 
 
 def connection(where: Server, login: str, **extra: Any) -> dict[str, Any]:
@@ -44,6 +54,16 @@ def cold_start(report: Report, where: Server, store: str, name: str) -> None:
         )
         slowest = max(result.seconds for result in outcome.results)
         report.figure(f"{name}: slowest first call / token latency", slowest / LATENCY, 4)
+
+
+def strict_start(report: Report, where: Deployment, store: str, name: str) -> None:
+    for kind, (client, settings) in STRICT.items():
+        where.server.reset()
+        with folder() as home:
+            run(Task(where.environment(client, discovery=True, **settings), store, home, PROCESSES, CALLS))
+        requests = len(where.server.requests("/token"))
+        report.figure(f"{name}, {kind}: token requests", requests, 1)
+        report.figure(f"{name}, {kind}: metadata fetched", metadata_requests(where), 1)
 
 
 def others(report: Report, where: Server) -> None:
@@ -103,6 +123,9 @@ def main(rounds: int) -> None:
             cold_start(report, where, store, name)
             warm_store(report, where, store, name, limit)
             wrong_secret(report, where, store, name)
+        with StrictServers() as strict:
+            for store, name in (("file", "files"), (redis.url, "Redis")):
+                strict_start(report, strict_deployment(FAPI, strict.fapi), store, name)
         others(report, where)
         if rounds:
             killed_leaders(report, where, rounds)

@@ -73,7 +73,17 @@ class Deployment:
         return USUAL_ALGORITHM[self.name] if method == "private_key_jwt" else method
 
     def hook(self, client: str, *, discovery: bool = False, **changes: Any) -> OAuth2Hook:
-        """Return a hook of a new connection.
+        """Return a hook of a new connection; the parameters are those of :meth:`connection`."""
+        return OAuth2Hook(connection=self.connection(client, discovery=discovery, **changes))
+
+    def environment(self, client: str, **changes: Any) -> dict[str, Any]:
+        """Return the same as ``AIRFLOW_CONN_…`` has it."""
+        made = self.connection(client, **changes)
+        names = ("conn_type", "host", "login", "password")
+        return {**{name: getattr(made, name) for name in names}, "extra": made.extra_dejson}
+
+    def connection(self, client: str, *, discovery: bool = False, **changes: Any) -> Connection:
+        """Return a connection.
 
         :param changes: of the extra; ``password`` and ``base_url`` too.
         """
@@ -89,15 +99,13 @@ class Deployment:
             **registration.extra,
             **changes,
         }
-        return OAuth2Hook(
-            connection=Connection(
-                conn_id="interop",
-                conn_type="oauth2_client_credentials",
-                host=self.issuer if discovery else self._endpoint(registration),
-                login=registration.login,
-                password=password,
-                extra=json.dumps(extra),
-            )
+        return Connection(
+            conn_id="interop",
+            conn_type="oauth2_client_credentials",
+            host=self.issuer if discovery else self._endpoint(registration),
+            login=registration.login,
+            password=password,
+            extra=json.dumps(extra),
         )
 
     def _endpoint(self, registration: Registration) -> str:

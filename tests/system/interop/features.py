@@ -106,9 +106,11 @@ def _discovery(trial: Trial) -> str:
     return WORKS
 
 
-def _metadata_requests(trial: Trial) -> int:
+def metadata_requests(deployment: Deployment) -> int:
+    """Return how often the server has given its metadata."""
     paths = ("oauth-authorization-server", "oauth-authorization-server/o", "openid-configuration")
-    return sum(len(trial.requests(path)) for path in paths)
+    responses = (request["status"] for path in paths for request in deployment.server.requests(path))
+    return sum(status == 200 for status in responses)
 
 
 def _shows_a_certificate(trial: Trial) -> bool:
