@@ -12,7 +12,7 @@ PATIENCE = 60.0
 
 
 def until(happens: Callable[[], object], what: str, *, within: float = PATIENCE, pause: float = 0.02) -> None:
-    """Ask again and again until the response is true.
+    """Look again and again until it is true.
 
     :param what: is waited for, in words.
     :raises TimeoutError: after *within* seconds.
