@@ -191,7 +191,7 @@ class ResourceError(OAuthError, AirflowException):
     :param body: beginning of what the API said, 2 KiB at the most, redacted; of a page its title.
     """
 
-    def __init__(  # noqa: PLR0913  (what there is to tell of a call)
+    def __init__(  # noqa: PLR0913  (what is known of a call)
         self,
         message: str,
         *,

@@ -19,9 +19,9 @@ from airflow_oauth_provider.protocol.json_path import MISSING, at_path
 UNREAD: Any = object()
 """The document of a response whose body makes no difference."""
 MAX_NAMES = 30
-"""Names of an object that are told at the most."""
+"""Names of an object that a message lists at the most."""
 MAX_TEXT = 64 * 1024
-"""Characters of a text that is told, before it is redacted: longer than any secret, and cut again then."""
+"""Characters of a text in a message, before it is redacted: longer than any secret, and cut again then."""
 
 
 def parse_path(path: str, *, field: str = "json_path") -> tuple[str | int, ...]:
@@ -45,10 +45,10 @@ def document_of(response: Any) -> Any:
 
     Not as strict as for the responses of authorization servers: equal names and NaN are the API's affair.
 
-    :raises ResourceError: when there is no telling.
+    :raises ResourceError: when it cannot be decided.
     """
     if getattr(response, "content", b"") is None:
-        raise ResourceError("the body of the response is too large to be looked at")
+        raise ResourceError("the body of the response is too large to be checked")
     try:
         return response.json()
     except ValueError:
@@ -141,10 +141,10 @@ class ResponseCheck:
         }
 
     def inspect(self, response: Any) -> Inspection:
-        """Look at a response, and say what there is.
+        """Inspect a response, and say what it has.
 
         :param response: with ``status_code`` and ``json()``.
-        :raises ResourceError: when there is no telling.
+        :raises ResourceError: when it cannot be decided.
         """
         status = response.status_code
         if self.json_path is None or (self.status is not None and status not in _several(self.status)):
@@ -152,10 +152,10 @@ class ResponseCheck:
         return Inspection(self, status, document_of(response))
 
     def __call__(self, response: Any, **_: Any) -> bool:
-        """Look at a response.
+        """Check a response.
 
         :param response: with ``status_code`` and ``json()``.
-        :raises ResourceError: when it holds one of the *failed* values, or there is no telling.
+        :raises ResourceError: when it holds one of the *failed* values, or when it cannot be decided.
         """
         return self.inspect(response).holds
 
@@ -171,7 +171,7 @@ class ResponseCheck:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a check has found in a response.
+    """What a check has seen in a response.
 
     :param status: HTTP status.
     :param document: the JSON of the body; :data:`MISSING` where that is something else, and

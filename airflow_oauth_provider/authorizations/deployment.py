@@ -13,13 +13,13 @@ def deployment_warnings(policy: Policy) -> tuple[str, ...]:
     warnings = []
     if not policy.token_hosts:
         warnings.append(
-            "[oauth2] allowed_token_hosts is empty: whoever may edit a connection can have its secret sent "
-            "to any host"
+            "[oauth2] allowed_token_hosts is empty: anybody who may edit a connection can have its secret "
+            "sent to any host"
         )
     if not policy.api_hosts:
         warnings.append(
-            "[oauth2] allowed_api_hosts is empty: whoever may edit a connection can have its token sent to "
-            "any host"
+            "[oauth2] allowed_api_hosts is empty: anybody who may edit a connection can have its token "
+            "sent to any host"
         )
     return tuple(warnings)
 

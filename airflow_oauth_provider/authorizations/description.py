@@ -30,7 +30,7 @@ from airflow_oauth_provider.tokens.sharing import Sharing
 
 UNVERIFIED = (
     "the status is unverified: this client has no credential of its own, and without [oauth2] store_key "
-    "whoever can write to the token store can write its status"
+    "anybody who can write to the token store can write its status"
 )
 
 

@@ -1,4 +1,4 @@
-"""What came of authorizing or checking one connection; nothing secret in it."""
+"""The result of authorizing or checking one connection; holds nothing secret."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class BearerAuth(AuthBase):
     def current_destination(self) -> Destination:
         """Return where the token may go; asks for one, where tokens name their API.
 
-        :raises OAuthError: as :meth:`destination_for` does, or when there is no token to be had.
+        :raises OAuthError: as :meth:`destination_for` does, or when no token can be acquired.
         """
         return self.destination_for(self._token() if self.instance_named else None)
 
@@ -125,7 +125,7 @@ class BearerAuth(AuthBase):
         :param headers: of the request.
         :raises ConfigurationError: for a URL that must not get it, or a header in its place; nothing is
             asked of anybody then.
-        :raises OAuthError: when there is no token to be had.
+        :raises OAuthError: when no token can be acquired.
         """
         token = self._token() if self.instance_named else None
         self.require_allowed(url, token)

@@ -118,7 +118,7 @@ class AsyncRequest:
     def body(self, timer: HeadTimer, *, again: bool) -> Any:
         """Return the body in a form that aiohttp sends as it is.
 
-        :param timer: is told of each piece.
+        :param timer: is called for each piece.
         :param again: it has been sent before.
         """
         if self._encoded is None:

@@ -8,12 +8,12 @@ Rules:
 
 * States: closed (no aiohttp session, no connector), open, and closed again; a call opens a closed session.
   Only :meth:`OAuth2AsyncSession._opened` opens, and only :meth:`OAuth2AsyncSession.close` closes.
-* An open session keeps the settings that it was opened with, as ``outdated`` tells; whoever owns the session
+* An open session keeps the settings that it was opened with, as ``outdated`` says; the owner of the session
   makes another one then.
 * The connector belongs to the event loop (:mod:`airflow_oauth_provider.transport.connectors`): a session
   enters it when it opens, and leaves it when it closes.
 * A request is built before anything is asked of anybody. Its token is looked up last, and travels beside it.
-* One event loop at a time uses a session. Nothing here awaits between a look at its state and the change.
+* One event loop at a time uses a session. Nothing here awaits between reading its state and changing it.
 * What a call raises is of this package's, and holds neither request nor response; a cancellation passes.
 """
 
@@ -112,7 +112,7 @@ class OAuth2AsyncSession:
             ``total_timeout`` (seconds for the whole call; default none); ``allow_redirects``.
         :raises ResourceError: when the call must not go on; a refusal by status is not raised.
         :raises TransportError: when the API does not answer.
-        :raises OAuthError: when there is no token to be had.
+        :raises OAuthError: when no token can be acquired.
         """
         return PendingResponse(AsyncCall(self, read=False).make(method, endpoint, arguments))
 

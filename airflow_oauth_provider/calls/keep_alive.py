@@ -67,7 +67,7 @@ class KeepAliveSession:
             closer.cancel()
         while closer is not None and not closer.done():
             try:
-                # Not `await closer`, whose end could not be told from a cancellation of the one who closes.
+                # Not `await closer`, since its end would look like a cancellation of the caller who closes.
                 await asyncio.wait([closer])
             except asyncio.CancelledError as error:
                 cancelled = error

@@ -1,4 +1,4 @@
-"""The ``extra_options`` of a call, for whoever checks them; imports nothing, since every DAG file does it."""
+"""The ``extra_options`` of a call, for their checks; imports nothing, since every DAG file imports it."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class OAuth2Session(requests.Session):
         :param kwargs: as of ``requests.Session.send``; without ``timeout`` it is 60 s. ``total_timeout`` are
             the seconds for the whole call, but for what the caller reads of a ``stream``.
         :raises ResourceError: when the call must not go on.
-        :raises OAuthError: when there is no token to be had.
+        :raises OAuthError: when no token can be acquired.
         """
         try:
             return self._called(request, kwargs)

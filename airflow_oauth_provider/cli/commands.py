@@ -88,7 +88,7 @@ def _fail(error: OAuthError, args: Any) -> None:
 
 @_command
 def check(args: Any) -> bool:
-    """Get a new token for each connection, and say what came of it."""
+    """Get a new token for each connection, and print the outcome."""
     targets = _targets(args)
     if not targets:
         print_message(

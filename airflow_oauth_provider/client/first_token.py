@@ -36,7 +36,7 @@ class FirstToken:
 
         :param check: whether the caller's own call can be made; it may raise whatever it likes.
         :return: ``None`` when no caller's call can be made.
-        :raises OAuthError: when there is no token to be had.
+        :raises OAuthError: when no token can be acquired.
         """
         loop = asyncio.get_running_loop()
         checks = self._checks.get(loop)

@@ -153,7 +153,7 @@ def _short_forms(settings: ClientSettings) -> Iterable[str]:
 
 
 def _pieces(text: str) -> Iterable[str]:
-    """Yield short pieces of a long secret, without which it is of no use to whoever reads the rest.
+    """Yield short pieces of a long secret, without which the rest is of no use to a reader.
 
     Of letters and digits alone, so that they stand in all of its forms: no line and no percent sign
     breaks them.

@@ -101,7 +101,7 @@ class OAuth2Client:
         """Return a token that may be used now.
 
         :param force: a new one, whatever is held.
-        :raises OAuthError: when there is none to be had within ``max_wait``.
+        :raises OAuthError: when none can be acquired within ``max_wait``.
         """
         token = None if force else self.held_token()
         if token is not None:
@@ -140,7 +140,7 @@ class OAuth2Client:
         """Read the connection and get a token, for a thousand callers in one wait.
 
         :param check: see :meth:`FirstToken.wait`.
-        :raises OAuthError: when there is no token to be had.
+        :raises OAuthError: when no token can be acquired.
         """
         return self._first_token.wait(check)
 
@@ -150,7 +150,7 @@ class OAuth2Client:
         :param origin: of the API.
         :return: ``None`` when this API has refused just this token within the last minute, right after it
             was granted: another would be refused, too.
-        :raises OAuthError: when there is none to be had within ``max_wait``.
+        :raises OAuthError: when none can be acquired within ``max_wait``.
         """
         return self._run(self._flow(refusal=Refusal(refused, origin)))
 

@@ -1,4 +1,4 @@
-"""Read one connection, check it and tell Airflow's masker of its secrets.
+"""Read one connection, check it and register its secrets with Airflow's masker.
 
 One thread at a time calls Airflow: its channel to the supervisor mixes up the responses of concurrent callers
 in 3.0 and 3.1.
@@ -29,7 +29,7 @@ FRESH_READ = 1.0
 
 
 class _Reading(NamedTuple):
-    """What was read, and what came of it.
+    """What was read, and what it resolved to.
 
     :param digest: of the connection's fields.
     """
@@ -45,7 +45,7 @@ class ConnectionReader:
     :param connection: the connection itself, where the caller has it already; it is not read again then.
     :param masks: register every form of the secrets with Airflow's masker.
 
-    ``settings`` stays the same object while the connection does, so that whatever hangs on it stays too.
+    ``settings`` stays the same object while the connection does, so that all that depends on it stays too.
     """
 
     def __init__(self, conn_id: str, connection: Any = None, *, masks: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""Report what came of a search for a token: one log line, metrics, the display index.
+"""Report the outcome of a search for a token: one log line, metrics, the display index.
 
 All of it on the caller's side, after the search: the token engine itself never calls Airflow. What
 fails here costs a figure, never a token.
@@ -90,7 +90,7 @@ class Report:
                 threading.Thread(target=self._record, name="oauth2-display-index", daemon=True).start()
 
     def _has_outcome(self) -> bool:
-        """Whether anything came of it; a task that is being killed says nothing of the server."""
+        """Whether there is an outcome; a task that is being killed says nothing of the server."""
         return (self.token or self.error) is not None and not isinstance(self.error, TaskStoppedError)
 
     def _publish(self) -> None:

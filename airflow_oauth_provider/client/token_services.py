@@ -233,7 +233,7 @@ def _is_own(settings: ClientSettings, url: Url, address: str | None) -> bool:
 
 
 def _as_kept(token: AccessToken, kept: tuple[AccessToken, ...]) -> AccessToken:
-    """Return a token with what is known of it here: when it was issued tells which others are older."""
+    """Return a token with what is known of it here: the time of issue says which others are older."""
     return next((known for known in kept if known.value == token.value), token)
 
 

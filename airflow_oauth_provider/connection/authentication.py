@@ -105,7 +105,7 @@ def _host_and_port(address: str) -> tuple[str, int | None]:
 def without_unused(settings: ClientSettings) -> ClientSettings:
     """Return the settings with the defaults for all that their method does not use.
 
-    What is not used does not tell two clients apart: they may share a token.
+    What is not used makes no difference between two clients: they may share a token.
     """
     method = method_of(settings)
     if method.function is None:

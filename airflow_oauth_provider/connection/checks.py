@@ -1,4 +1,4 @@
-"""The rules that one field alone cannot tell.
+"""The rules that need more than one field.
 
 Each check returns what is wrong as (field, message); the caller adds the connection's name.
 """

@@ -50,7 +50,7 @@ def probe(
 
     :param token: that was just granted.
     :param listed_only: as of ``OAuth2Hook.probe``.
-    :return: what came of it; ``None`` where the connection has no ``probe_path``.
+    :return: the outcome, for people; ``None`` where the connection has no ``probe_path``.
     :raises ResourceError: when the API refuses.
     """
     api = _api_of(client, token)

@@ -223,7 +223,7 @@ class OAuth2Hook(AsyncCalls, HttpHook):
             the whole call; default none).
         :param request_kwargs: further arguments of ``requests.Request``, e.g. ``json=…``.
         :raises ResourceError: when the API refuses (unless ``check_response`` is false).
-        :raises OAuthError: when there is no token to be had; see :meth:`get_token`.
+        :raises OAuthError: when no token can be acquired; see :meth:`get_token`.
         """
         options = extra_options or {}
         session = self.get_conn(None, options)
@@ -311,8 +311,8 @@ class OAuth2Hook(AsyncCalls, HttpHook):
 
         :param token: that was just granted.
         :param listed_only: only where ``allowed_api_hosts`` lists the host of ``base_url``: Airflow's
-            Test route takes that address from whoever presses Test.
-        :return: what came of it; ``None`` where the connection has no ``probe_path``.
+            Test route takes that address from the person who presses Test.
+        :return: the outcome, for people; ``None`` where the connection has no ``probe_path``.
         :raises ResourceError: when the API refuses.
         """
         return connection_test.probe(self._client, token, self._new_session, listed_only=listed_only)

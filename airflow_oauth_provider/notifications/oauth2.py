@@ -1,4 +1,4 @@
-"""The notifier: tells an API that is protected by OAuth 2.0 what became of a task or DAG run."""
+"""The notifier: sends the outcome of a task or DAG run to an API that is protected by OAuth 2.0."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ class OAuth2HttpOperator(DeferrableCall):
         arguments.function("response_filter", self.response_filter)
         if self.pagination_function is not None and isinstance(self.response_check, ResponseCheck):
             arguments.refuse(
-                "response_check", "a ResponseCheck looks at one response: of pages, give a callable"
+                "response_check", "a ResponseCheck checks one response: for pages, give a callable"
             )
         arguments.flag("log_response", self.log_response)
         arguments.whole_number("max_event_body", self.max_event_body, least=0)

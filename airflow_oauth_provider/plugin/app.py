@@ -106,7 +106,7 @@ def show_connection(request: Request, user: access.GetUserDep, connection_id: st
 
 
 async def authorize_connection(request: Request, connection_id: str) -> Response:
-    """Get a new token, and respond with what came of it."""
+    """Get a new token, and respond with the outcome."""
     if not access.testing_enabled():
         obstacles = _obstacles(connection_id, editable=True, testing=False)
         raise PageError(403, "Refused", obstacles.authorize)
@@ -138,7 +138,7 @@ async def forget_connection(request: Request, connection_id: str) -> Response:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an action.
+    """The outcome of an action.
 
     :param message: one line for people.
     :param short: what is left to say where the page shows the rest; ``None`` for all of *message*.
@@ -150,7 +150,7 @@ class Outcome:
 
 
 async def _respond(request: Request, connection_id: str, work: Callable[[], Outcome]) -> Response:
-    """Do *work* where it holds up nobody, and respond with what came of it."""
+    """Do *work* where it holds up nobody, and respond with the outcome."""
     try:
         outcome = await request.app.state.waiting.run(work)
     except BusyError:

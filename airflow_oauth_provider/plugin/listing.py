@@ -1,6 +1,6 @@
 """Which connections the list shows, and in which order.
 
-The state of a connection costs several reads of the token store, so only the page that is looked at
+The state of a connection costs several reads of the token store, so only the page that is shown
 is described, unless the states themselves are what is asked for.
 """
 

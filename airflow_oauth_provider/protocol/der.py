@@ -1,6 +1,6 @@
 """Where in the DER of a private key (X.690 §8) that lies which other keys do not have.
 
-Not a parser of keys (that is :mod:`airflow_oauth_provider.protocol.client.keys`): it only tells the
+Not a parser of keys (that is :mod:`airflow_oauth_provider.protocol.client.keys`): it only separates the
 numbers and octets of a key, encrypted or not, from the framing that all keys of a kind share.
 PKCS#1 and PKCS#8 (RFC 8017 §A.1.2, RFC 5958), SEC 1 (RFC 5915), PKCS#12 (RFC 7292).
 """

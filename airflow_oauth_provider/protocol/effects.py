@@ -1,7 +1,7 @@
-"""What a flow of the protocol wants done, and how it is told what came of it.
+"""What a flow of the protocol wants done, and how it learns the outcome.
 
 A flow is a generator: it yields an effect, is sent an :class:`Outcome`, and returns its result or raises the
-typed error. It never sleeps, sends or looks at a clock itself, so flows compose by ``yield from``, one driver
+typed error. It never sleeps, sends or reads a clock itself, so flows compose by ``yield from``, one driver
 (:mod:`airflow_oauth_provider.transport.driver`) carries all of them out, and every path of one can be tested
 in microseconds.
 """
@@ -65,7 +65,7 @@ Effect = Send | Fetch | Remember | AskProvider | Sleep
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an effect, and when."""
+    """The outcome of an effect, and when it came."""
 
     moment: Moment
     result: HttpResponse | Failure | Granted | OAuthError | None = None

@@ -1,7 +1,7 @@
 """Errors as plain JSON: the one way in which an error leaves a process and comes back.
 
 Events of triggers, entries of the store and reports of checks hold errors as records. A record may come
-from another version of this package, or from whoever can write to a database or a store. So a record
+from another version of this package, or from anybody who can write to a database or a store. So a record
 names a class of a fixed list (no name that comes from data is imported), each value has the type that
 the class's constructor declares, numbers are finite and not negative, and texts are cut and cleaned.
 """

@@ -177,7 +177,7 @@ def _add_key(parts: _Parts, lines: list[str]) -> None:
     text = "".join(lines)
     data = _bytes_of(text)
     spans = confidential_spans(data)
-    if spans is None:  # encrypted by the traditional format, or damaged: nothing in it can be told apart
+    if spans is None:  # encrypted by the traditional format, or damaged: its parts cannot be separated
         spans = [(0, len(text) * 3 // 4)]
     parts.wholes.append(text)
     for start, end in spans:

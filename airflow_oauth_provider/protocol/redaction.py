@@ -98,11 +98,11 @@ class Redactor:
         """Return what JSON, or Python, can say, with all texts in it redacted, names included.
 
         Lists, tuples, sets and mappings are looked through, however deep. Other objects (a data frame, a
-        response) are returned as they are: what they hold is known to whoever made them. Half a
+        response) are returned as they are: their maker knows what they hold. Half a
         surrogate pair, which no database takes, becomes "?".
         """
         texts = list(_texts(value))
-        # A look at all of them at once is cheap, one at each of a hundred thousand is not.
+        # To search all of them at once is cheap, to search each of a hundred thousand is not.
         joined = "\n".join(texts)
         return self._redacted_or_withheld(value) if self.finds_in(joined) or _broken(joined) else value
 

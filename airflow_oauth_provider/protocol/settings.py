@@ -294,7 +294,7 @@ class ClientSettings:
         its origin.
     :param auth_method: name of the client authentication method.
     :param external: where secret or key come from, if not from the connection.
-    :param team: Airflow team that owns the connection, where Airflow tells.
+    :param team: Airflow team that owns the connection, where Airflow says so.
     """
 
     server: TokenEndpoint | Issuer = field(metadata=CREDENTIAL)

@@ -2,7 +2,7 @@
 
 RFC 3986 §2.1 (percent-encoding; of UTF-8, or of Latin-1 as old servers have it), RFC 8259 §7 (JSON,
 with what Python, JavaScript and PHP add to it), HTML §13.5 (character references), and the form's plus
-sign for a space. Who looks for a string in a text looks at each *reading* of it: the text as it is,
+sign for a space. To look for a string in a text means to look at each *reading* of it: the text as it is,
 with one kind of escape decoded, with a second one decoded in that, and so on.
 """
 

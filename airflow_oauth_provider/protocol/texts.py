@@ -17,7 +17,7 @@ MAX_SCOPES = 2 * 1024
 """Characters of a list of scopes in one line of a log."""
 _STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _READ = 64 * 1024
-"""Characters of a server's text that are looked at."""
+"""Characters of a server's text that are read."""
 
 
 def plain(value: object) -> str:

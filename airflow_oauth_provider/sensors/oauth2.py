@@ -31,8 +31,8 @@ class OAuth2HttpSensor(PollingSensor):
     on the worker; ``tcp_keep_alive…`` hold on the worker only, since in the triggerer many tasks share
     their connections.
 
-    The log tells of the first poll, of each change, and else about every ten minutes; the error at the end
-    of the time names what the last poll saw.
+    The log has a line for the first poll, for each change, and else about every ten minutes; the error at
+    the end of the time names what the last poll saw.
 
     Arguments that cannot be meant are refused when the sensor is made, templated ones when Airflow has
     rendered them.

@@ -115,7 +115,7 @@ class PollingSensor(DeferrableSensor):
         return self._wait(began, not_before=self._next_poll_at(began))
 
     def _reported(self, context: Context, event: Any) -> Any:
-        """Return what the triggerer's last poll comes to."""
+        """Return the result of the triggerer's last poll."""
         from airflow_oauth_provider.triggers.events import read_event, read_state
 
         with self._failing_fast():
@@ -177,7 +177,7 @@ class PollingSensor(DeferrableSensor):
         )
 
     def _checked(self, context: Context, response: Response) -> Any:
-        """Note a poll that was answered.
+        """Note a poll that brought a response.
 
         :return: what *response_check* returned.
         """

@@ -90,5 +90,5 @@ class CallingTask(StoppableTask):
                 raise
             if getattr(self, "soft_fail", False) or getattr(self, "never_fail", False):
                 # Airflow makes a skipped task of it, which would hide that nobody can get in any more.
-                log.error("%s", error)  # noqa: TRY400  (the error tells all there is)
+                log.error("%s", error)  # noqa: TRY400  (the error says all there is)
             raise AirflowFailException(str(error)) from error

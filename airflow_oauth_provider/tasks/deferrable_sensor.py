@@ -29,8 +29,8 @@ FINAL = (AirflowSensorTimeout, AirflowTaskTimeout, AirflowFailException)
 GRACE = 60.0
 """Seconds that Airflow gives the triggerer after the end of the sensor's time.
 
-The trigger ends by itself, and its event tells what it saw last. Airflow's own time limit of a deferral
-tells nothing; it is left for a triggerer that has died.
+The trigger ends by itself, and its event says what it saw last. Airflow's own time limit of a deferral
+says nothing; it is left for a triggerer that has died.
 """
 
 
@@ -94,7 +94,7 @@ class DeferrableSensor(CallingTask, BaseSensorOperator):
         except AirflowSensorTimeout as error:
             raise AirflowSensorTimeout(
                 f"{error}: the triggerer has reported nothing, not even {GRACE:g} s after the end of the "
-                "sensor's time; its log tells what it saw last"
+                "sensor's time; its log says what it saw last"
             ) from None
 
     @abstractmethod
@@ -104,7 +104,7 @@ class DeferrableSensor(CallingTask, BaseSensorOperator):
     @property
     @abstractmethod
     def _expected(self) -> str:
-        """What is waited for, for people; empty where nobody can tell."""
+        """What is waited for, for people; empty where only Python of the DAG knows."""
 
     def _with_last_seen(self, text: str) -> str:
         expected = f"; expected: {self._expected}" if self._expected else ""

@@ -1,4 +1,4 @@
-"""The polls of a sensor: what a failed one means, when the next one comes, and what the log tells.
+"""The polls of a sensor: what a failed one means, when the next one comes, and what the log says.
 
 One implementation for the worker and the triggerer. The log gets a line for the first poll, for each one
 that sees something else than the one before, and else for so many that a line comes about every ten
@@ -112,7 +112,7 @@ class Polling:
         self._failure: OAuthError | None = None
 
     def inspected(self, inspection: Inspection, redact: Callable[[str], str]) -> bool:
-        """Note a poll that was answered, and what the declared check says of it.
+        """Note a poll that brought a response, and what the declared check says of it.
 
         :param redact: removes what is confidential.
         :return: whether waiting is over.
@@ -124,7 +124,7 @@ class Polling:
         return self._concluded(over=inspection.holds)
 
     def responded(self, seen: str, *, over: bool) -> bool:
-        """Note a poll that was answered.
+        """Note a poll that brought a response.
 
         :param seen: what it saw, without anything confidential.
         :return: *over*, whether waiting is over.

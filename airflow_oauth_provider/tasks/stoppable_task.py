@@ -1,7 +1,7 @@
 """Tasks that leave their waits when they are killed.
 
 Airflow calls ``on_kill`` within a signal handler, at any moment: also before there is a hook, and between
-two steps of making one. So the task's own :class:`Stop` comes first, whoever waits is handed it, and
+two steps of making one. So the task's own :class:`Stop` comes first, every wait is given it, and
 nothing that may be under way when the signal comes can replace it.
 """
 

@@ -1,6 +1,6 @@
-"""How a caller comes to a token: the one flow that threads and coroutines drive.
+"""How a caller gets a token: the one flow that threads and coroutines drive.
 
-It yields what may take a while (:class:`WaitFor`, :class:`Work`), and is sent what came of it. So nothing
+It yields what may take a while (:class:`WaitFor`, :class:`Work`), and is sent the outcome. So nothing
 that decides is written twice, and a coroutine needs no thread of its own to wait in.
 """
 
@@ -60,7 +60,7 @@ def joined(
     :param begin: returns a token, or a flight to wait for, or both where the token is worth renewing.
     :param serves: whether what a flight brought is what this caller needs.
     :param early_wait: seconds to wait for a renewal while the token held is good.
-    :raises OAuthError: when there is none to be had within the budget.
+    :raises OAuthError: when none can be acquired within the budget.
     """
     while True:
         token, flight = begin()

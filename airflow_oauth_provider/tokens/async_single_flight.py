@@ -31,7 +31,7 @@ class AsyncSingleFlight(Generic[T]):
     async def do(self, what: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Do *work*, or wait for the coroutine that does it already.
 
-        :param what: tells one work from another.
+        :param what: identifies the work.
         :raises Exception: what the work raised; of an ``OAuthError`` a copy for each.
         """
         loop = asyncio.get_running_loop()
@@ -88,7 +88,7 @@ async def acarry_out(effect: WaitFor | Work) -> Any:
 
 
 async def _wait_for(flight: Flight, until: float) -> Any:
-    """Wait for a flight's token: no thread waits, the flight tells the loop itself."""
+    """Wait for a flight's token: no thread waits, the flight wakes the loop itself."""
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
     flight.add_done_callback(lambda: _deliver(loop, ended, None, None))
@@ -107,7 +107,7 @@ async def in_thread(function: Callable[[], T]) -> T:
     def run() -> None:
         try:
             result, error = function(), None
-        except BaseException as raised:  # handed over, whatever it is: somebody waits for it
+        except BaseException as raised:  # of any kind is handed over: a coroutine waits for it
             result, error = None, raised
         _deliver(loop, future, result, error)
 

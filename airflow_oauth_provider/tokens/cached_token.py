@@ -6,7 +6,7 @@ Rules:
   comes from elsewhere only a token issued later than the refused one replaces it.
 * What this process itself has just been granted counts as later than anything before, whatever the clocks
   say: the server has answered since.
-* ``fresh()`` takes no lock. Whoever changes the slot holds ``lock``.
+* ``fresh()`` takes no lock. Every change of the slot is made under ``lock``.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Slot:
         """Return the token if it is not even worth renewing; takes no lock and well below 1 µs.
 
         Of the two clocks that count what has passed, the one that is read faster: after a machine has
-        slept, the wall clock tells.
+        slept, the wall clock decides.
         """
         token, renew_at, until, _ = self.held
         return token if time.time() < renew_at and time.monotonic() < until else None

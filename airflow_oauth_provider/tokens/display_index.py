@@ -7,12 +7,12 @@ here is another one than a token's and opens nothing.
 Rules:
 
 - An entry lies under its connection's name, so that it is found after the credential was rotated.
-- It is sealed as tokens are, under the client's own credential and ``store_key``: whoever can write
+- It is sealed as tokens are, under the client's own credential and ``store_key``: anybody who can write
   to the store, and knows neither, can remove it or make it unreadable, and cannot make it say anything.
 - What does not open was sealed with another credential: the connection was *edited since*, without
   details. What opens and does not hold together is not known.
 - A client without a credential, in a deployment without ``store_key``, has nothing to seal with: its
-  entry is sealed under its name, and whoever reads it learns that it is *not verified*.
+  entry is sealed under its name, and displays say that it is *not verified*.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class LastUse:
 
     :param fingerprint: of the settings it had then.
     :param at: when (seconds since the epoch).
-    :param status: what came of it.
+    :param status: its outcome.
     :param requests: token requests made for this connection since *since*, *refusals* those that
         brought no token.
     :param hits: tokens that were served without one.
@@ -116,7 +116,7 @@ class IndexEntry:
 class DisplayIndex:
     """The entry of one connection.
 
-    :param team: that owns it, where Airflow says so; tasks are not told.
+    :param team: that owns it, where Airflow says so; tasks do not know it.
     """
 
     def __init__(self, sharing: Sharing, conn_id: str, team: str | None = None) -> None:

@@ -1,7 +1,7 @@
 """What an endpoint for questions about tokens has refused: introspection and revocation.
 
-The rules are those of token requests: a wrong secret costs one request a minute, and who was told to wait is
-not asked meanwhile. What concerns one token only is not remembered: the next one may be another case.
+The rules are those of token requests: a wrong secret costs one request a minute, and a server that
+asked for a pause is left alone. What concerns one token only is not remembered: the next one may differ.
 
 Rules:
 
@@ -75,7 +75,7 @@ class EndpointRefusals(SealedEntries):
         try:
             result = ask()
         except TaskStoppedError:
-            raise  # which tells nothing of the server
+            raise  # which says nothing of the server
         except OAuthError as error:
             self._refused(error, budget)
             raise
@@ -100,7 +100,7 @@ class EndpointRefusals(SealedEntries):
                 return NoLease()
             turn = self._take_turn()
             if turn is not None:
-                # Whoever had the turn before may have been refused in between.
+                # The caller before may have been refused in between.
                 if self._standing() is None:
                     return turn
                 turn.release()

@@ -80,8 +80,8 @@ class TokenManager:
         """Return a token that may be used now.
 
         :param force: a new token, whatever is held; remembered refusals hold all the same.
-        :param cost: is told what it cost.
-        :raises OAuthError: when there is none to be had within ``max_wait`` seconds.
+        :param cost: takes what it cost.
+        :raises OAuthError: when none can be acquired within ``max_wait`` seconds.
         """
         return drive(self.acquiring(settings, sharing, force=force, stop=stop, cost=cost), carry_out)
 
@@ -95,7 +95,7 @@ class TokenManager:
         stop: Stop = NEVER,
         cost: SearchCost | None = None,
     ) -> Acquiring:
-        """Return the flow of :meth:`acquire`, for whoever drives it.
+        """Return the flow of :meth:`acquire`, for a driver.
 
         :param look_up: look into the store in the caller's own thread first, which may block it a little.
         """

@@ -1,4 +1,4 @@
-"""What servers have told this process about the proofs that they accept, for flights and calls alike."""
+"""What servers have said to this process about the proofs that they accept, for flights and calls alike."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Values of stored records, checked when they are read.
 
 What comes from the store is foreign: another version of this package may have written it
-differently, and whoever can write to the store can put anything there. One value that is not what it
+differently, and anybody who can write to the store can put anything there. One value that is not what it
 should be makes its whole record unknown, and no other. Texts are cleaned again.
 """
 

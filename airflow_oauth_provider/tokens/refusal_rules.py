@@ -1,4 +1,4 @@
-"""What a refusal means for those who come after: how long nobody asks again, and what they are told."""
+"""What a refusal means for later callers: how long nobody asks again, and which error they get."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class SealedEntries:
         self._sealers = sharing.sealers(settings)
         self._token_key = token_key(settings)
         self._credential_key = credential_key(settings)
-        # A search looks at the same entries several times, and most of them have not changed meanwhile.
+        # A search reads the same entries several times, and most of them have not changed meanwhile.
         self._opened: dict[str, tuple[bytes, bytes]] = {}
         self._loaded: dict[bytes, Any] = {}
 

@@ -1,7 +1,7 @@
 """Entries that only their own client can open.
 
 Each is sealed with AES-256-GCM (NIST SP 800-38D) under a key that HKDF-SHA256 (RFC 5869) derives
-from the client's own secret or private key: whoever can open the token could have asked for it. The
+from the client's own secret or private key: a process that can open the token could have asked for it. The
 entry's name is authenticated along with it, so that an entry put in another's place does not open.
 """
 
@@ -36,7 +36,7 @@ class Sealer:
     name_key: bytes = field(repr=False)
 
     def name(self, purpose: str, key: str) -> str:
-        """Return the name of an entry; without the secret nobody can tell what it stands for."""
+        """Return the name of an entry; without the secret nobody can find out what it stands for."""
         return _name(self.name_key, f"{purpose}\0{key}")
 
     def seal(self, name: str, content: bytes) -> bytes:
@@ -67,7 +67,7 @@ def _name(name_key: bytes, text: str) -> str:
 
 
 def looks_sealed(data: bytes) -> bool:
-    """Whether these bytes have the form of an entry, whoever sealed it."""
+    """Whether these bytes have the form of an entry, under any key."""
     return data[: len(_VERSION)] == _VERSION and len(data) >= _SHORTEST
 
 

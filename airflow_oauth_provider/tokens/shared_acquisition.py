@@ -38,7 +38,7 @@ TAKEOVER = 10.0
 LAST_PART = 0.25
 """Share of a budget, at most ``TAKEOVER`` seconds, that is left for asking without a lease."""
 EARLY_PAUSE = 30.0
-"""Seconds between two tries, by whomever, to renew a token before its time."""
+"""Seconds between two attempts of all processes to renew a token before its time."""
 _FIRST_POLL, _LAST_POLL = 0.02, 0.25
 
 
@@ -72,16 +72,16 @@ class Search:
     def run(self) -> AccessToken | None:
         """Return a token; ``None`` only where an early renewal is not due or did not work.
 
-        :raises OAuthError: when there is none to be had.
+        :raises OAuthError: when none can be acquired.
         """
         return self._renewed_early() if self.purpose is Purpose.EARLY else _Wait(self).run()
 
     def ask(self) -> AccessToken:
-        """Ask the token endpoint, and share what comes of it."""
+        """Ask the token endpoint, and share the outcome."""
         try:
             token = self.fetch()
         except TaskStoppedError:
-            raise  # which tells nothing of the server
+            raise  # which says nothing of the server
         except OAuthError as error:
             self.entries.refused(error, budget=self.budget.seconds)
             raise
@@ -109,7 +109,7 @@ class Search:
             raise
         except OAuthError as error:
             log.warning(
-                "A token could not be renewed before its time, and stays in use for now; the next try is in "
+                "A token could not be renewed before its time, and stays in use for now; the next attempt is in "
                 "%.0f s: %s",
                 EARLY_PAUSE,
                 error.message,
@@ -142,7 +142,7 @@ class _Wait:
         # By chance, so that those who began together do not end together.
         self._alone_at = min(TAKEOVER, seconds * LAST_PART) * random.uniform(0.5, 1.0)  # noqa: S311
         self._contended_since: float | None = None
-        # What stood there at the beginning, to tell what has come since without comparing clocks.
+        # What stood there at the beginning: what has come since is known without comparing clocks.
         forced = search.purpose is Purpose.FORCED
         self._before = self._entries.token() if forced else None
         self._failed_before = self._entries.status().refused_at
@@ -189,7 +189,7 @@ class _Wait:
         return not same and token.issued_at >= self._started.wall
 
     def _share_failure(self, status: Status) -> None:
-        """Fail with whoever has failed since this search began, unless it has more time than they had."""
+        """Fail as another search has failed since this one began, unless this one has more time than that had."""
         if status.error is None or status.refused_at is None:
             return
         if status.refused_at == self._failed_before and status.refused_at < self._started.wall:
@@ -217,6 +217,6 @@ class _Wait:
         left = self._search.left()
         if left <= 0:
             raise TransportError(
-                "no token in time (max_wait): another process or host is asking for it and has not got it"
+                "no token in time (max_wait): another process or host is asking for it and has received none"
             )
         self._search.sleep(min(left, seconds * random.uniform(0.5, 1.0)))  # noqa: S311  (not a secret)

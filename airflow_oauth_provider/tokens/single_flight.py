@@ -55,7 +55,7 @@ class Flight:
     :param on_end: called in the flight's thread before callers wake up.
     :param held: the token that is worth renewing, for ``Purpose.EARLY``.
 
-    ``asked_at`` tells when the request for the token
+    ``asked_at`` says when the request for the token
     began (monotonic seconds; ``None`` for one that lay in the store).
     """
 
@@ -156,7 +156,7 @@ class Flight:
             self.token = self._search()
         except OAuthError as error:
             self.error = _own_copy(error)
-        except BaseException as error:  # handed to the callers, whatever it is: they wait for it
+        except BaseException as error:  # of any kind is handed to the callers: they wait for it
             self.error = unexpected(error, "the search for a token")
         try:
             self._on_end(self)

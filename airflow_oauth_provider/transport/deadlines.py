@@ -1,4 +1,4 @@
-"""Deadlines of what a thread does on the network; sockets look at them before each operation."""
+"""Deadlines of what a thread does on the network; sockets check them before each operation."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def classify(error: BaseException, proxy: Proxy | None = None) -> Failure | None
 def by_way_of(proxy: Proxy, failure: Failure, *, at_fault: bool) -> Failure:
     """Name the proxy in a failure.
 
-    :param at_fault: whether the proxy itself failed; else nobody can tell which of the two did.
+    :param at_fault: whether the proxy itself failed; else it may be either of the two.
     """
     if at_fault:
         return replace(failure, detail=f"the proxy {proxy} failed: {failure.detail}", field=proxy.source)

@@ -119,7 +119,7 @@ class _GuardedMixin(_Base):
     def _tunnel(self) -> None:
         """Ask the proxy for a tunnel.
 
-        :raises TunnelError: when there is none; the standard library tells the status by text only.
+        :raises TunnelError: when there is none; the standard library names the status in a text only.
         """
         heads: list[StrictResponse] = []
 

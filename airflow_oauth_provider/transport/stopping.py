@@ -2,7 +2,7 @@
 
 Airflow calls ``on_kill`` within a signal handler. Nothing there may take a lock (even
 ``threading.Event.set`` takes one, which the interrupted code may hold), so a stop is a plain
-attribute, and whoever waits looks at it twice a second.
+attribute, and every wait reads it twice a second.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from airflow_oauth_provider.exceptions import TransportError
 
 GLANCE = 0.4
-"""Seconds between two looks."""
+"""Seconds between two readings."""
 
 
 class TaskStoppedError(TransportError):

@@ -65,7 +65,7 @@ def _address_of(response: Response) -> str:
 
 
 def dump_error(error: Exception) -> dict[str, Any]:
-    """Return an error as JSON; of one that is not ours only its type is told."""
+    """Return an error as JSON; of one that is not ours only its type."""
     return to_dict(error) if isinstance(error, OAuthError) else {"type": type(error).__name__}
 
 
@@ -160,6 +160,6 @@ def load_error(record: object) -> Exception:
     """
     if isinstance(record, dict) and record.keys() == {"type"} and isinstance(record["type"], str):
         name = plain(record["type"])[:100]
-        failure: Exception = AirflowException(f"the trigger failed with {name}: its log tells more")
+        failure: Exception = AirflowException(f"the trigger failed with {name}: its log says more")
         return failure
     return from_dict(record)

@@ -36,9 +36,9 @@ class OAuth2HttpSensorTrigger(CallTrigger):
         *poke_interval* each time.
     :param max_wait: seconds of a growing pause at the most; ``None`` for any.
     :param not_before: seconds since the epoch before which it does nothing; ``None`` for at once.
-    :param ends_at: seconds since the epoch at which it ends, with an event that tells what it saw last;
+    :param ends_at: seconds since the epoch at which it ends, with an event that says what it saw last;
         ``None`` for never.
-    :param progress: of the polls before, as an event tells it.
+    :param progress: of the polls before, as an event has it.
     :param response_headers: headers that the event carries beside the usual harmless ones.
     :param max_event_body: bytes; a larger body is left out of the event; ``None`` for any size.
     :param http_conn_id: another name for *oauth2_conn_id*.

@@ -119,7 +119,7 @@ class Selection:
         return self.cursor is not None or self.payload is not None
 
     def _identity(self, response: Response, event: dict[str, Any]) -> str:
-        """Return the hash of what tells one state of the resource from another."""
+        """Return the hash of what identifies a state of the resource."""
         etag, modified = event["etag"], event["last_modified"]
         state: tuple[Any, ...]
         if self.cursor is not None:

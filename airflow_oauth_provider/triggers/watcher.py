@@ -46,7 +46,7 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
     an event only with a *response_check* that holds.
 
     A watcher never ends: it logs what fails, and polls less often while it does. Of bodies above 8 MiB it
-    only looks at the ETag and Last-Modified.
+    only reads the ETag and Last-Modified.
 
     :param oauth2_conn_id: Airflow connection id.
     :param poll_interval: seconds between two polls.

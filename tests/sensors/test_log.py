@@ -188,7 +188,7 @@ class TestTimeout:
             task.execute({})
         assert deferred.value.timeout is not None
         assert 99 < deferred.value.timeout.total_seconds() - GRACE <= 100
-        with pytest.raises(AirflowSensorTimeout, match="its log tells"):
+        with pytest.raises(AirflowSensorTimeout, match="its log says"):
             task.resume_execution("__fail__", {"error": "Trigger timeout"}, {})
 
     def test_a_trigger_that_comes_too_late_ends_at_once(self, service: Service) -> None:

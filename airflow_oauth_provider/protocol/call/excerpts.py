@@ -18,7 +18,7 @@ MAX_URL = 500
 """Characters of an address."""
 MAX_MEDIA_TYPE = 200
 READ = 64 * 1024
-"""Bytes of a body that are looked at."""
+"""Bytes of a body that are read."""
 _CHARSET = re.compile(r"charset=\"?([A-Za-z0-9._:-]{1,40})", re.IGNORECASE)
 _PAGE = re.compile(r"\s*(?:<!doctype\s+html|<html)\b", re.IGNORECASE)
 _TITLE = re.compile(r"<title\b[^<>]{0,200}>(.{0,2000}?)</title", re.IGNORECASE | re.DOTALL)
@@ -37,7 +37,7 @@ def url_excerpt(url: str, redactor: Redactor = NOTHING) -> str:
 def body_excerpt(body: bytes, content_type: str, redactor: Redactor = NOTHING) -> str | None:
     """Return the beginning of a body: of text 2 KiB, of a page its title, of anything else what it is.
 
-    :param body: its first :data:`READ` bytes are looked at.
+    :param body: its first :data:`READ` bytes are read.
     :param content_type: of the response.
     :return: ``None`` for none.
     """

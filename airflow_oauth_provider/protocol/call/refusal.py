@@ -24,7 +24,7 @@ _CHALLENGES = frozenset({400, 401})
 _REFUSED_PROOF = {
     USE_NONCE: (
         "it asks for a nonce in the proof, and has named none, or none that it accepts (RFC 9449 §9)",
-        "ask whoever runs the API",
+        "ask the operator of the API",
     ),
     INVALID_PROOF: (
         "it does not accept the proof of possession (RFC 9449 §4.3)",

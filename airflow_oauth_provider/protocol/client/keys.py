@@ -178,7 +178,7 @@ def _unreadable(error: Exception, password: bytes | None, form: str) -> KeyMater
         return KeyMaterialError(f"the {form} key is of a kind that is not supported")
     if password is not None:
         return KeyMaterialError(f"the {form} key cannot be opened: wrong passphrase or damaged text")
-    # An encrypted PEM without passphrase is told apart by the type of its error, a PKCS#12 is not.
+    # An encrypted PEM without passphrase is recognised by the type of its error, a PKCS#12 is not.
     missing = ", or its passphrase is missing" if form == "PKCS#12" else ""
     return KeyMaterialError(f"the {form} key is damaged or incomplete{missing}")
 

@@ -23,9 +23,9 @@ class Endpoint:
 
     :param name: of the endpoint.
     :param request: what it may refuse.
-    :param result: what it answers with.
+    :param result: what its response holds.
     :param result_rule: where that is laid down; *error_rule* likewise for refusals.
-    :param address: what tells its address; *setting* names the connection's field or the argument.
+    :param address: what gives its address; *setting* names the connection's field or the argument.
     :param advice: what to do about an error code or a status, where that is peculiar to this endpoint.
     :param origin: where it is; ``None`` where the settings say so.
     """
@@ -55,7 +55,7 @@ class Endpoint:
 
     @property
     def check(self) -> str:
-        """What to do where something else seems to answer."""
+        """What to do where something else seems to respond."""
         return f"check that {self.address} is the {self.name}"
 
     def malformed(self, reason: str, status: int = 200) -> TokenResponseError:

@@ -98,7 +98,7 @@ def read_introspection(
         return {"active": False}
     if not is_blank(data.get("error")):
         raise endpoint_error(settings, response, data, redactor=redactor, endpoint=endpoint)
-    # RFC 7662 §2.2: active is REQUIRED, a boolean. A text "false" would be true to whoever asks "if active".
+    # RFC 7662 §2.2: active is REQUIRED, a boolean. A text "false" would be true in "if active".
     if active is not True:
         raise endpoint.malformed("active is missing or no boolean")
     members = {name: value for name, value in data.items() if value is not None} | dict(

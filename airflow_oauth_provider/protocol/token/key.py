@@ -37,7 +37,7 @@ def _remembered(settings: ClientSettings, purpose: str, keep: Predicate) -> str:
 
 
 def _keyed(settings: ClientSettings, purpose: str, keep: Predicate) -> str:
-    """HMAC-SHA256 under the credential: without it nobody can tell which settings a key stands for."""
+    """HMAC-SHA256 under the credential: without it nobody can find out which settings a key stands for."""
     content = {leaf.path: canonical(leaf) for leaf in leaves(settings, keep=keep)}
     text = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
     credential = settings.credential

@@ -20,7 +20,7 @@ from airflow_oauth_provider.protocol.urls import Url
 MOVED_AFTER = 60.0
 """Seconds for which metadata is believed though its endpoint is not there: a server that is broken, and not
 moved, is not to be asked twice as often for it."""
-# What a token endpoint that has moved away comes to: a status, or no connection to it.
+# What a request to a token endpoint that has moved away ends with: a status, or no connection to it.
 _MOVED: frozenset[object] = frozenset(
     {301, 302, 303, 307, 308, 404, 405, 410, Fault.DNS, Fault.UNREACHABLE, Fault.TLS_CERTIFICATE}
 )
@@ -59,7 +59,7 @@ class ServerLookup:
         return self.url, moment
 
     def other_endpoint(self, name: str, moment: Moment, ends_at: float) -> Flow[Url | None]:
-        """Return another endpoint of the server; ``None`` where nothing tells its address.
+        """Return another endpoint of the server; ``None`` where nothing gives its address.
 
         :param name: in the metadata: ``introspection_endpoint`` or ``revocation_endpoint``.
         :raises OAuthError: as :meth:`endpoint` does.

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Protocol
 
 LEASE = 30.0
-"""Seconds after which a lease is lost where the store cannot tell that its holder is gone."""
+"""Seconds after which a lease is lost where the store does not notice that its holder is gone."""
 MAX_ENTRY = 96 * 1024
 """Bytes of the largest entry: a token of 64 KiB, sealed."""
 
