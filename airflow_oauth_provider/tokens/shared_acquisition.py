@@ -109,8 +109,8 @@ class Search:
             raise
         except OAuthError as error:
             log.warning(
-                "A token could not be renewed before its time, and stays in use for now; the next attempt is in "
-                "%.0f s: %s",
+                "A token could not be renewed before its time, and stays in use for now; the next attempt is "
+                "in %.0f s: %s",
                 EARLY_PAUSE,
                 error.message,
             )
@@ -189,7 +189,7 @@ class _Wait:
         return not same and token.issued_at >= self._started.wall
 
     def _share_failure(self, status: Status) -> None:
-        """Fail as another search has failed since this one began, unless this one has more time than that had."""
+        """Fail as another search has failed meanwhile, unless this one has more time than that had."""
         if status.error is None or status.refused_at is None:
             return
         if status.refused_at == self._failed_before and status.refused_at < self._started.wall:
