@@ -15,8 +15,9 @@ from airflow_oauth_provider.protocol.call.credentials import OUR_HEADERS, TokenH
 from airflow_oauth_provider.protocol.call.dead_token import MAX_BODY, DeadTokenSign
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination, destination, require_allowed
-from airflow_oauth_provider.protocol.call.instance import InstanceToken, api_of
+from airflow_oauth_provider.protocol.call.instance import api_of
 from airflow_oauth_provider.protocol.call.redirects import REDIRECTS
+from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.urls import UrlError, parse_url
 from airflow_oauth_provider.tokens import AccessToken
@@ -102,7 +103,7 @@ class BearerAuth(AuthBase):
             API that nobody has approved.
         """
         settings, known = self.client.settings, self._destination
-        instance = token.instance_url if isinstance(token, InstanceToken) else None
+        instance = token.instance_url if isinstance(token, PrivateToken) else None
         if known is not None and known[0] is settings and known[1] == instance:
             return known[2]
         try:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.protocol.call.effects import RenewToken, ReportRefusal, ResponseHead, SendCall
-from airflow_oauth_provider.protocol.call.instance import InstanceToken
 from airflow_oauth_provider.protocol.call.protected_call import advance, protected_call
 from airflow_oauth_provider.protocol.dpop.proof import DPOP
+from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.tokens import AccessToken
 
 
@@ -132,7 +132,7 @@ def _require_same_api(refused: AccessToken, renewed: AccessToken) -> None:
 
     :raises ResourceError: then.
     """
-    if not isinstance(refused, InstanceToken) or not isinstance(renewed, InstanceToken):
+    if not isinstance(refused, PrivateToken) or not isinstance(renewed, PrivateToken):
         return
     if renewed.instance_url != refused.instance_url:
         raise ResourceError(

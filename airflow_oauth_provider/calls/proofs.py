@@ -10,9 +10,9 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.call.challenges import parse_challenges
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
-from airflow_oauth_provider.protocol.dpop.bound_token import BoundToken
 from airflow_oauth_provider.protocol.dpop.proof import PROOF_HEADER, new_proof
 from airflow_oauth_provider.protocol.dpop.server_hints import INVALID_PROOF, Role, Server
+from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.protocol.token.key import credential_key
 from airflow_oauth_provider.protocol.token.retry import http_date
 from airflow_oauth_provider.tokens.proof_hints import hints
@@ -29,7 +29,7 @@ class CallProofs:
 
     def sign(self, token: AccessToken, call: SendCall) -> dict[str, str]:
         """Return the header that proves possession of *token* for one call."""
-        if not isinstance(token, BoundToken):
+        if not isinstance(token, PrivateToken) or token.proof_key is None:
             raise TypeError("a token of type DPoP travels with its key")
         hint = hints.of(self._server(call.url))
         proof = new_proof(

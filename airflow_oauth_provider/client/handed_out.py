@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from airflow_oauth_provider.exceptions import OAuthError
-from airflow_oauth_provider.protocol.dpop.bound_token import BoundToken
+from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.protocol.redaction import Redactor, redactor_of
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
@@ -45,10 +45,12 @@ class HandedOutTokens:
 def _confidential(token: AccessToken) -> Iterator[str]:
     """Yield the token, the key it is bound to, and how all proofs with that key begin."""
     yield token.value
-    if isinstance(token, BoundToken):
+    if not isinstance(token, PrivateToken):
+        return
+    if token.proof_key is not None:
         yield f"{token.proof_key.header}."
-        if token.own_key is not None:
-            yield token.own_key.reveal()
+    if token.own_key is not None:
+        yield token.own_key.reveal()
 
 
 def own_error(error: ErrorType, conn_id: str, redactor: Redactor) -> ErrorType:

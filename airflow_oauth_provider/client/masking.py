@@ -29,8 +29,8 @@ from urllib.parse import quote, quote_plus
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.client.methods import method_of
-from airflow_oauth_provider.protocol.dpop.bound_token import BoundToken
 from airflow_oauth_provider.protocol.dpop.proof_key import private_part
+from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.protocol.redaction import confidential_values
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import token_key
@@ -99,7 +99,7 @@ def _token_name(token: AccessToken) -> str:
 
 def _token_masks(token: AccessToken, *, lives_on: bool) -> Iterable[str]:
     """Yield what is registered of a token."""
-    own_key = token.own_key if isinstance(token, BoundToken) else None
+    own_key = token.own_key if isinstance(token, PrivateToken) else None
     for value in (token.value, *((private_part(own_key),) if own_key else ())):
         mask = _token_mask(value, lives_on=lives_on)
         if mask is not None:

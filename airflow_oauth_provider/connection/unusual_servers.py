@@ -118,8 +118,6 @@ def _host_pattern(extra: Extra, text: str) -> str:
 def bad_combinations(settings: ClientSettings) -> Iterator[tuple[str, str]]:
     """Check what cannot go together."""
     named = settings.response.names_instance
-    if named and settings.proof.enabled:
-        yield "base_url", f"cannot have {INSTANCE} beside dpop: proofs are made for addresses that are fixed"
     if named and method_of(settings).function is None:
         yield (
             "base_url",

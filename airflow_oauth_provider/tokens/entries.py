@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.access_token import AccessToken, TokenState
-from airflow_oauth_provider.protocol.call.instance import with_instance
 from airflow_oauth_provider.protocol.dpop.bound_token import with_key
+from airflow_oauth_provider.protocol.private_token import accompanied
 from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer
 from airflow_oauth_provider.protocol.token.introspection import INTROSPECTION
 from airflow_oauth_provider.protocol.token.metadata import KEPT, KnownMetadata
@@ -195,8 +195,9 @@ class Entries(SealedEntries):
         """Return the token of an entry; none without the key that it is bound to."""
         held = HeldToken.load(content)
         token = with_key(held.token, self._proof, held.proof_key) if held else None
-        named = held.instance_url if held else None
-        return with_instance(token, named) if token is not None and named is not None else token
+        if held is None or token is None:
+            return None
+        return accompanied(token, instance_url=held.instance_url, details=held.details)
 
     def _put_status(self, status: Status) -> None:
         self._write(STATUS, self._token_key, status.dump(), until=time.time() + STATUS_KEPT)

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from airflow_oauth_provider.protocol.access_token import AccessToken
-from airflow_oauth_provider.protocol.call.instance import InstanceToken
-from airflow_oauth_provider.protocol.dpop.bound_token import BoundToken
+from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.protocol.secret import Secret
 
 MAX_TOKEN = 64 * 1024
@@ -42,9 +41,9 @@ class HeldToken:
     @classmethod
     def of(cls, token: AccessToken) -> HeldToken:
         """Return a token with those of its companions that its sharers need."""
-        if isinstance(token, InstanceToken):
-            return cls(token, instance_url=token.instance_url)
-        return cls(token, token.own_key if isinstance(token, BoundToken) else None)
+        if not isinstance(token, PrivateToken):
+            return cls(token)
+        return cls(token, token.own_key, token.instance_url, token.details)
 
     def dump(self) -> bytes:
         """Return the content of a sealed entry."""

@@ -104,12 +104,6 @@ def test_response_fields_are_lines(lines: Any) -> None:
             "only where base_url begins",
             id="pattern-without-instance",
         ),
-        pytest.param(
-            {"base_url": "{instance_url}", "allowed_origins": ["https://*.api.example"], "dpop": True},
-            "base_url",
-            "beside dpop",
-            id="instance-with-dpop",
-        ),
         pytest.param({"header_name": "X-Token", "dpop": True}, "header_name", "beside dpop", id="dpop"),
         pytest.param({"grant_name": "a b"}, "grant_name", "RFC 6749", id="grant-with-a-space"),
         pytest.param({"grant_name": "ä"}, "grant_name", "RFC 6749", id="grant-not-ascii"),

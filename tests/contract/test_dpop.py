@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError,
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.protocol.dpop.proof_key import load_proof_key
 from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.tokens.manager import shared
 from tests.protocol.dpop.test_proof_key import pem
 from tests.support.confidential import assert_nothing_confidential
 from tests.support.dpop_service import DpopService, running_dpop_service
@@ -264,3 +266,18 @@ def test_a_token_is_introspected_and_revoked_like_any_other(service: DpopService
     service.token = issue
     assert side.token(hook).value != token.value
     assert all(request.header("DPoP") is None for request in service.token_requests[1:3])
+
+
+def test_an_api_whose_address_comes_with_the_token(
+    service: DpopService, side: Side, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """From the server, and from the store."""
+    monkeypatch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", "file")
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW__OAUTH2__ALLOWED_API_HOSTS", "127.0.0.1")
+    service.members = {"instance_url": service.server.url}
+    for _ in range(2):
+        hook = hook_of(service, base_url="{instance_url}/api")
+        assert side.run(hook, "orders").json()["authorization"] == "DPoP bound-tok-1"
+        shared._slots.clear()
+    assert service.refused() == []

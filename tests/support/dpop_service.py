@@ -67,6 +67,7 @@ class DpopService(Service):
     :param leeway: seconds by which the time of a proof may be off.
     :param token_type: of its tokens, whatever was asked for.
     :param hand_out_nonces: with every response, without asking for them.
+    :param members: of its token responses, beside the usual ones.
     :param bind: ask for a proof in token requests.
     :param on_issue: is called with each token that is granted.
     """
@@ -78,6 +79,7 @@ class DpopService(Service):
     serving: Nonces = field(default_factory=lambda: Nonces("api"))
     hand_out_nonces: bool = False
     bind: bool = True
+    members: dict[str, Any] = field(default_factory=dict)
     on_issue: Callable[[], object] = lambda: None
     bound: dict[str, str] = field(default_factory=dict)
     proofs: list[dict[str, Any]] = field(default_factory=list)
@@ -125,7 +127,8 @@ class DpopService(Service):
         value = f"bound-tok-{next(self._issued)}"
         self.bound[value] = thumbprint
         self.on_issue()
-        return Json({"access_token": value, "token_type": self.token_type, "expires_in": 3600})
+        granted = {"access_token": value, "token_type": self.token_type, "expires_in": 3600}
+        return Json({**granted, **self.members})
 
     def _serve_call(self, request: RecordedRequest) -> ScriptedResponse:
         scheme, _, token = (request.header("Authorization") or "").partition(" ")

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_oauth_provider.exceptions import TransportError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from airflow_oauth_provider.protocol.dpop.bound_token import BoundToken
+from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.tokens.held_token import HeldToken
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.sealing import Sealer
@@ -64,8 +64,8 @@ def test_token_and_key_come_from_the_store_together(
     hook = hook_of(service)
     assert side.run(hook, "orders").status_code == 200
     again = side.token(hook)
-    assert isinstance(first, BoundToken)
-    assert isinstance(again, BoundToken)
+    assert isinstance(first, PrivateToken)
+    assert isinstance(again, PrivateToken)
     assert (again.value, again.own_key) == (first.value, first.own_key)
     assert len(service.token_requests) == 1
     assert service.refused() == []
@@ -118,7 +118,7 @@ def test_a_store_that_cannot_be_read(service: DpopService, file_store: Path, sid
 
 def test_neither_token_nor_key_lies_there_open(service: DpopService, file_store: Path) -> None:
     token = hook_of(service).get_token()
-    assert isinstance(token, BoundToken)
+    assert isinstance(token, PrivateToken)
     assert token.own_key is not None
     stored = b"".join(entry.read_bytes() for entry in file_store.rglob("*") if entry.is_file())
     assert stored
@@ -132,7 +132,7 @@ def test_the_key_of_the_connection_is_not_stored(service: DpopService) -> None:
 
     key = new_proof_key(lambda size: b"\7" * size)
     token = hook_of(service, private_key=key.reveal()).get_token()
-    assert isinstance(token, BoundToken)
+    assert isinstance(token, PrivateToken)
     assert b"proof_key" not in HeldToken.of(token).dump()
 
 

@@ -7,9 +7,10 @@ no other host of that domain: a "next page" on another customer's host is as for
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.protocol.settings import ApiSettings, ClientSettings
 from airflow_oauth_provider.protocol.urls import (
     Origin,
@@ -23,29 +24,6 @@ from airflow_oauth_provider.protocol.urls import (
 PLACEHOLDER = "{instance_url}"
 MAX_LENGTH = 500
 _TO_COME = Origin("https", "instance.invalid", 443)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstanceToken(AccessToken):
-    """An access token with the address of the API that it is for; to users it is an :class:`AccessToken`.
-
-    :param instance_url: as the token response has it.
-    """
-
-    instance_url: str
-
-
-def with_instance(token: AccessToken, instance_url: str) -> InstanceToken:
-    """Return a token with the address of its API."""
-    return InstanceToken(
-        token.value,
-        token.token_type,
-        token.expires_at,
-        token.issued_at,
-        token.scopes,
-        token.scopes_stated,
-        instance_url=instance_url,
-    )
 
 
 def instance_origin(api: ApiSettings, text: object) -> Origin:
@@ -80,7 +58,7 @@ def api_of(settings: ClientSettings, token: AccessToken | None) -> ApiSettings:
     if token is None:
         origin = _TO_COME
     else:
-        origin = instance_origin(api, token.instance_url if isinstance(token, InstanceToken) else None)
+        origin = instance_origin(api, token.instance_url if isinstance(token, PrivateToken) else None)
     return replace(api, base_url=Url(origin, api.instance.path), origins=(origin, *api.origins))
 
 

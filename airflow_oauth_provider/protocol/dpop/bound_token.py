@@ -1,30 +1,14 @@
-"""A token with the key that it is bound to (RFC 9449 §6)."""
+"""A token that is of use only to who can sign with the key that it is bound to (RFC 9449 §6)."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError
 from airflow_oauth_provider.protocol.dpop.proof import DPOP
-from airflow_oauth_provider.protocol.dpop.proof_key import ProofKey, load_proof_key
+from airflow_oauth_provider.protocol.dpop.proof_key import load_proof_key
+from airflow_oauth_provider.protocol.private_token import accompanied
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ProofSettings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoundToken(AccessToken):
-    """An access token that is of use only to who can sign with a key; the two travel together.
-
-    To users it is an :class:`AccessToken`.
-
-    :param proof_key: signs the proofs.
-    :param own_key: the same private key, where it was made for this token and whoever shares the token
-        needs it; ``None`` for that of the connection.
-    """
-
-    proof_key: ProofKey = field(repr=False, compare=False)
-    own_key: Secret | None = field(default=None, repr=False, compare=False)
 
 
 def with_key(token: AccessToken, proof: ProofSettings, own_key: Secret | None) -> AccessToken | None:
@@ -45,13 +29,4 @@ def with_key(token: AccessToken, proof: ProofSettings, own_key: Secret | None) -
         key = load_proof_key(material, proof.passphrase, proof.algorithm)
     except KeyMaterialError:
         return None
-    return BoundToken(
-        token.value,
-        token.token_type,
-        token.expires_at,
-        token.issued_at,
-        token.scopes,
-        token.scopes_stated,
-        proof_key=key,
-        own_key=None if proof.private_key else own_key,
-    )
+    return accompanied(token, proof_key=key, own_key=None if proof.private_key else own_key)

@@ -9,11 +9,12 @@ from typing import Any
 
 from airflow_oauth_provider.exceptions import InsufficientScopeError, TokenResponseError
 from airflow_oauth_provider.protocol.access_token import AccessToken
-from airflow_oauth_provider.protocol.call.instance import instance_origin, with_instance
+from airflow_oauth_provider.protocol.call.instance import instance_origin
 from airflow_oauth_provider.protocol.dpop.proof import DPOP
 from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.json_path import MISSING, at_path
 from airflow_oauth_provider.protocol.material import WINDOW
+from airflow_oauth_provider.protocol.private_token import accompanied
 from airflow_oauth_provider.protocol.redaction import NOTHING, REDACTED, Redactor, secrets_redactor
 from airflow_oauth_provider.protocol.settings import DEFAULT_EXPIRES_IN, ClientSettings, ResponseSettings
 from airflow_oauth_provider.protocol.texts import MAX_SCOPES, cut
@@ -83,7 +84,8 @@ def _with_instance(settings: ClientSettings, data: dict[str, Any], token: Access
     if not settings.response.names_instance:
         return token
     try:
-        return with_instance(token, str(instance_origin(settings.api, data.get("instance_url"))))
+        named = str(instance_origin(settings.api, data.get("instance_url")))
+        return accompanied(token, instance_url=named)
     except UrlError as error:
         reason = f"instance_url {error}"
     raise _malformed(reason).with_advice("list the origin in allowed_origins, if it is meant")

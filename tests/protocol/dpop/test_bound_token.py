@@ -10,8 +10,9 @@ from dataclasses import replace
 import pytest
 
 from airflow_oauth_provider.protocol.access_token import AccessToken, TokenState
-from airflow_oauth_provider.protocol.dpop.bound_token import BoundToken, with_key
+from airflow_oauth_provider.protocol.dpop.bound_token import with_key
 from airflow_oauth_provider.protocol.dpop.proof_key import load_proof_key, new_proof_key
+from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ProofSettings
 
@@ -23,8 +24,9 @@ ON = ProofSettings(enabled=True)
 
 def test_with_a_key_of_its_own() -> None:
     token = with_key(DPOP, ON, OWN)
-    assert isinstance(token, BoundToken)
+    assert isinstance(token, PrivateToken)
     assert token.own_key == OWN
+    assert token.proof_key is not None
     assert token.proof_key.thumbprint == load_proof_key(OWN).thumbprint
     assert (token.value, token.token_type, token.scopes) == ("the-token", "DPoP", frozenset({"read"}))
     assert not token.scopes_stated
@@ -34,8 +36,9 @@ def test_with_a_key_of_its_own() -> None:
 def test_with_the_key_of_the_connection() -> None:
     """Which is not handed on with the token."""
     token = with_key(DPOP, replace(ON, private_key=CONFIGURED), OWN)
-    assert isinstance(token, BoundToken)
+    assert isinstance(token, PrivateToken)
     assert token.own_key is None
+    assert token.proof_key is not None
     assert token.proof_key.thumbprint == load_proof_key(CONFIGURED).thumbprint
 
 
@@ -52,7 +55,7 @@ def test_a_token_of_the_other_type_is_none() -> None:
 
 def test_it_shows_nothing() -> None:
     token = with_key(DPOP, ON, OWN)
-    assert isinstance(token, BoundToken)
+    assert isinstance(token, PrivateToken)
     shown = f"{token!r} {token} {token:>10}"
     assert "the-token" not in shown
     assert OWN.reveal() not in shown

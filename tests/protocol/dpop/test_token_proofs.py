@@ -10,9 +10,9 @@ import jwt
 import pytest
 
 from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError, TokenResponseError
-from airflow_oauth_provider.protocol.dpop.bound_token import BoundToken
 from airflow_oauth_provider.protocol.dpop.proof_key import new_proof_key
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
+from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.protocol.settings import ClientSettings, ProofSettings
 from tests.support.builders import NOW, Run, answer, settings, token_answer
 
@@ -47,7 +47,7 @@ def refused(made: Run) -> OAuthError:
 def test_each_request_has_a_proof_of_its_own_by_one_key() -> None:
     made = run(answer(status=503), GRANTED)
     token = made.finish().token
-    assert isinstance(token, BoundToken)
+    assert isinstance(token, PrivateToken)
     assert token.token_type == "DPoP"
     assert token.own_key is not None
     first, second = proofs(made)
@@ -66,7 +66,7 @@ def test_the_key_of_the_connection_serves_all_tokens() -> None:
     key = new_proof_key(os.urandom)
     given = settings(proof=ProofSettings(enabled=True, private_key=key))
     token = run(GRANTED, given=given).finish().token
-    assert isinstance(token, BoundToken)
+    assert isinstance(token, PrivateToken)
     assert token.own_key is None
 
 

@@ -14,8 +14,8 @@ from airflow_oauth_provider.exceptions import (
     TokenResponseError,
 )
 from airflow_oauth_provider.protocol.access_token import TokenState, scopes_text
-from airflow_oauth_provider.protocol.call.instance import InstanceToken
 from airflow_oauth_provider.protocol.http import HttpResponse
+from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.protocol.settings import InstancePlace, ResponseSettings
 from airflow_oauth_provider.protocol.token.response import Granted, read_token_response, success_statuses
 from airflow_oauth_provider.protocol.urls import Origin
@@ -373,7 +373,7 @@ def instance(text: object, **api: Any) -> Granted:
 
 def test_an_api_that_the_response_names() -> None:
     token = instance("https://ACME.api.example:443/").token
-    assert isinstance(token, InstanceToken)
+    assert isinstance(token, PrivateToken)
     assert token.instance_url == "https://acme.api.example"
     assert "tok-1" not in repr(token)
 
