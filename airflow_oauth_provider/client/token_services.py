@@ -158,8 +158,8 @@ class TokenServices:
     ) -> _Work:
         budget = _budget(settings)
         network = replace(settings.network, token_host_listed=host_allowed(url.origin, policy.token_hosts))
-        driver = Driver(network, on_sleep=_log_pause, stop=self._client.stop)
         refusals = EndpointRefusals(settings, policy.sharing, message.endpoint, url, own=own)
+        driver = Driver(network, on_read=refusals.note_assertion, on_sleep=_log_pause, stop=self._client.stop)
 
         def ask() -> Any:
             exchange = Exchange(settings, message, this_moment(), budget, random.random)

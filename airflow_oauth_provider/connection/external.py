@@ -23,8 +23,9 @@ from airflow_oauth_provider.deployment.credentials import (
 )
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol.client.methods import method_of
+from airflow_oauth_provider.protocol.credential_sources import ExternalSource
 from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.settings import ClientSettings, ExternalSource
+from airflow_oauth_provider.protocol.settings import ClientSettings
 
 FIELD = "external_credential"
 _IN_ITS_PLACE = ("password", "private_key", "private_key_passphrase")

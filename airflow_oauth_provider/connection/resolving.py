@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_oauth_provider.connection import authentication, checks, setting_groups, unusual_servers
+from airflow_oauth_provider.connection.assertion_file import assertion_file
 from airflow_oauth_provider.connection.client_secret import client_secret
 from airflow_oauth_provider.connection.external import External, external_credential, field_of
 from airflow_oauth_provider.connection.extra import CONTROL, Extra
@@ -125,6 +126,7 @@ class _Resolver:
             proof=setting_groups.proof_settings(self.extra, assertion, METHODS[method]),
             api=setting_groups.api_settings(self.extra, self.policy),
             network=setting_groups.network_settings(self.extra, self.policy, token_url),
+            assertion_file=assertion_file(self.extra, self.policy, server, METHODS[method]),
             custom=setting_groups.custom_provider(self.extra, self.policy, METHODS[method]),
             category=self.extra.value("category") or self.policy.default_category,
             team=getattr(self.connection, "team_name", None),

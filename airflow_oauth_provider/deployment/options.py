@@ -66,6 +66,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
         # Airflow runs str.format over defaults, so no braces here.
         "default": "",
     },
+    "assertion_folders": {
+        "description": (
+            "Folders in which a connection may name a file with an assertion (assertion_file): "
+            "comma-separated absolute paths. Empty: none. Needs allowed_token_hosts, too."
+        ),
+        "type": "string",
+        "example": "/var/run/secrets/tokens, /run/spiffe",
+        "default": "",
+    },
     "credentials": {
         "description": (
             "Secrets and keys outside of the connections, by the name that a connection gives in "

@@ -47,6 +47,7 @@ class Policy:
     :param api_hosts: patterns of API hosts; empty means any.
     :param proxies: patterns of proxy hosts a connection may name; empty means none.
     :param custom_providers: name → dotted path of a callable.
+    :param assertion_folders: in which a connection may name files with assertions; empty means none.
     :param credentials: name → what lies outside of the connections.
     :param sharing: with whom tokens are shared.
     :param shortest_masked: characters of the shortest secret that Airflow masks.
@@ -58,6 +59,7 @@ class Policy:
     proxies: tuple[str, ...] = ()
     custom_providers: dict[str, str] = field(default_factory=dict)
     credentials: dict[str, ExternalCredential] = field(default_factory=dict, repr=False)
+    assertion_folders: tuple[str, ...] = ()
     allow_unverified_tls: bool = False
     default_category: str | None = None
     sharing: Sharing = ALONE
@@ -151,6 +153,7 @@ def _read() -> Policy:
         proxies=_hosts("allowed_proxies", _text("allowed_proxies")),
         custom_providers=_providers(_text("custom_providers")),
         credentials=_credentials(_text("credentials")),
+        assertion_folders=_folders(_text("assertion_folders")),
         allow_unverified_tls=_boolean("allow_unverified_tls"),
         default_category=_text("default_category") or None,
         sharing=_sharing(_text("token_store") or "file", _text("store_key")),
@@ -213,6 +216,15 @@ def _credentials(text: str) -> dict[str, ExternalCredential]:
     except CredentialsError as error:
         reason = str(error)
     raise _bad("credentials", reason)
+
+
+def _folders(text: str) -> tuple[str, ...]:
+    folders = tuple(entry.strip() for entry in text.split(",") if entry.strip())
+    for folder in folders:
+        path = Path(folder)
+        if not path.is_absolute() or ".." in path.parts or path == Path("/"):
+            raise _bad("assertion_folders", "must list absolute paths of folders, and not the root of all")
+    return folders
 
 
 def _sharing(option: str, keys: str) -> Sharing:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.protocol.credential_sources import AssertionFile
 from airflow_oauth_provider.protocol.http import Failure, HttpResponse
 from airflow_oauth_provider.protocol.moments import Moment
+from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.token.metadata import KnownMetadata
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.protocol.token.response import Granted
@@ -34,6 +36,13 @@ class Fetch:
 
     url: str
     deadline: float
+
+
+@dataclass(frozen=True)
+class ReadAssertion:
+    """Read the assertion that a request is about to carry; answered by a :class:`Secret`."""
+
+    file: AssertionFile
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ class Remember:
     metadata: KnownMetadata
 
 
-Effect = Send | Fetch | Remember | AskProvider | Sleep
+Effect = Send | Fetch | Remember | ReadAssertion | AskProvider | Sleep
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ class Outcome:
     """The outcome of an effect, and when it came."""
 
     moment: Moment
-    result: HttpResponse | Failure | Granted | OAuthError | None = None
+    result: HttpResponse | Failure | Granted | Secret | OAuthError | None = None
 
 
 Result = TypeVar("Result")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, NoReturn
 
 from airflow_oauth_provider.protocol.call.dead_token import DeadTokenSign
+from airflow_oauth_provider.protocol.credential_sources import AssertionFile, ExternalSource
 from airflow_oauth_provider.protocol.json_path import Path
 from airflow_oauth_provider.protocol.leaves import CREDENTIAL, NO_KEY, UNORDERED, leaves, secrets_in
 from airflow_oauth_provider.protocol.secret import Secret
@@ -272,21 +273,6 @@ class CustomProvider:
 
 
 @dataclass(frozen=True)
-class ExternalSource:
-    """Where the secret or key comes from that does not lie in the connection.
-
-    :param name: of the entry in ``[oauth2] credentials``.
-    :param kind: ``file`` or ``env``.
-    """
-
-    name: str
-    kind: str
-
-    def __str__(self) -> str:
-        return f"external credential {self.name} ({self.kind})"
-
-
-@dataclass(frozen=True)
 class ClientSettings:
     """One OAuth client: a connection, resolved and checked.
 
@@ -310,6 +296,7 @@ class ClientSettings:
     api: ApiSettings = ApiSettings()
     network: NetworkSettings = NetworkSettings()
     custom: CustomProvider | None = field(default=None, metadata=CREDENTIAL)
+    assertion_file: AssertionFile | None = field(default=None, metadata=CREDENTIAL)
     external: ExternalSource | None = field(default=None, metadata=NO_KEY)
     category: str | None = field(default=None, metadata=NO_KEY)
     team: str | None = field(default=None, metadata=CREDENTIAL)
@@ -322,6 +309,8 @@ class ClientSettings:
     @property
     def credential_source(self) -> str | None:
         """Where the credential comes from, in words; ``None`` for the connection itself."""
+        if self.assertion_file is not None:
+            return f"assertion file ({self.assertion_file.kind})"
         return None if self.external is None else str(self.external)
 
     @property

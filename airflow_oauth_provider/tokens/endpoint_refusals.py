@@ -28,11 +28,12 @@ from typing import TypeVar
 
 from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError, TokenEndpointError
 from airflow_oauth_provider.protocol.moments import Budget
+from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.endpoint import Endpoint
 from airflow_oauth_provider.protocol.token.retry import LEAST_ATTEMPT
 from airflow_oauth_provider.protocol.urls import Url
-from airflow_oauth_provider.tokens.entries import Entries
+from airflow_oauth_provider.tokens.entries import STATUS_KEPT, Entries
 from airflow_oauth_provider.tokens.records import Status
 from airflow_oauth_provider.tokens.refusal_rules import REMEMBERED, rest, standing
 from airflow_oauth_provider.tokens.sealed_entries import SealedEntries, refusals
@@ -84,6 +85,11 @@ class EndpointRefusals(SealedEntries):
         _accepted.add(self._name)
         return result
 
+    def note_assertion(self, assertion: Secret) -> None:
+        """Note it for the token endpoint's own refusals, too."""
+        super().note_assertion(assertion)
+        self._entries.note_assertion(assertion)
+
     @property
     def _name(self) -> str:
         return f"{self._credential_key} {self._purpose} {self._address}"
@@ -130,16 +136,17 @@ class EndpointRefusals(SealedEntries):
 
     def _standing(self) -> tuple[OAuthError, float] | None:
         """Return the error in force and the seconds until it lapses; 0 for one not worth waiting for."""
-        last = self._entries.status()
-        statuses = [self._last()]
-        if self._own:
-            # What the token endpoint refuses for good may be the scope, which nobody asks for here.
-            statuses += [self._entries.client_status(), *([] if last.permanent else [last])]
-        return standing(statuses, last.authorized_at, time.time())
+        last, now = self._entries.status(), time.time()
+        of_client = [self._last(), *([self._entries.client_status()] if self._own else [])]
+        # As for tokens: that another assertion was accepted since does not concern a refused one.
+        over_at = last.authorized_at if self._assertion_file is None else None
+        # What the token endpoint refuses for good may be the scope, which nobody asks for here.
+        others = [last] if self._own and not last.permanent else []
+        return standing(of_client, over_at, now) or standing(others, last.authorized_at, now)
 
     def _last(self) -> Status:
         """Return the last refusal; one of another address counts for nothing."""
-        return self._newest(self._purpose, self._credential_key, self._of_this_address)
+        return self._of_client(self._purpose, self._of_this_address)
 
     def _of_this_address(self, content: bytes) -> Status | None:
         status = Status.load(content)
@@ -162,8 +169,11 @@ class EndpointRefusals(SealedEntries):
         )
         _accepted.discard(self._name)  # so that one asks first, once it is over
         content, until = json.dumps({**refused.content(), "address": self._address}).encode(), now + seconds
+        if permanent and self._assertion_file is not None:
+            until = now + STATUS_KEPT
+        client_key = self._client_key
         for store in (self._store, refusals):
-            self._write(self._purpose, self._credential_key, content, until=until, store=store)
+            self._write(self._purpose, client_key, content, until=until, store=store)
         if permanent and self._own and self._entries.token() is None:
             self._entries.refused(error, budget=budget.seconds)
 

@@ -24,10 +24,10 @@ from airflow_oauth_provider.tokens.cached_token import token_digest
 from airflow_oauth_provider.tokens.held_token import HeldToken
 from airflow_oauth_provider.tokens.records import Status
 from airflow_oauth_provider.tokens.refusal_rules import (
-    CLIENT_ERRORS,
     REMEMBERED,
     final_code,
     is_final,
+    refuses_client,
     remembered,
     rest,
     standing,
@@ -70,7 +70,7 @@ class Entries(SealedEntries):
 
     def client_status(self) -> Status:
         """Return what the server said last of the client itself, whichever scope it was asked for."""
-        return self._newest(CLIENT, self._credential_key)
+        return self._of_client(CLIENT)
 
     def granted(self, token: AccessToken) -> None:
         """Share a token that was just granted, and forget what was refused before."""
@@ -89,13 +89,14 @@ class Entries(SealedEntries):
                 early_at=before.early_at,
             )
         )
-        if before.error is not None or self._read(CLIENT, self._credential_key, refusals):
+        client_key = self._client_key
+        if before.error is not None or self._read(CLIENT, client_key, refusals):
             self._delete(STATUS, self._token_key, refusals)
-            self._delete(CLIENT, self._credential_key, refusals)
-        if self._read(CLIENT, self._credential_key) is not None:
+            self._delete(CLIENT, client_key, refusals)
+        if self._read(CLIENT, client_key) is not None:
             # Not removed: other processes remember the refusal themselves, and look here what came after it.
             accepted = Status(authorized_at=now)
-            self._write(CLIENT, self._credential_key, accepted.dump(), until=now + REMEMBERED)
+            self._write(CLIENT, client_key, accepted.dump(), until=now + REMEMBERED)
 
     def revoked(self, token: AccessToken) -> None:
         """Note that a token was taken back: it authorizes nobody any more, nor does an older one."""
@@ -110,27 +111,34 @@ class Entries(SealedEntries):
         """
         now, before = time.time(), self.status()
         code = final_code(error)
-        in_a_row = before.in_a_row + (code in CLIENT_ERRORS)
+        by_assertion = self._assertion_file is not None
+        of_client = refuses_client(error, by_assertion=by_assertion)
+        # Nobody is disabled whose credential changes by itself; its own record says which one is refused.
+        in_a_row = before.in_a_row + (of_client and not by_assertion)
         permanent = code is not None or is_final(error)
+        seconds = (
+            0.0 if of_client and by_assertion else remembered(code, in_a_row) if permanent else rest(error)
+        )
         refused = replace(
             before,
             refused_at=now,
             error=error.for_connection(""),
             permanent=permanent,
-            refused_until=now + (remembered(code, in_a_row) if permanent else rest(error)),
+            refused_until=now + seconds,
             in_a_row=in_a_row,
             budget=budget,
         )
         self._put_status(refused)
         self._write(STATUS, self._token_key, refused.dump(), until=refused.refused_until, store=refusals)
-        if code in CLIENT_ERRORS:
+        if of_client:
             # Whatever the scope or audience: it is the credential that is refused.
-            of_client = replace(
+            record = replace(
                 refused, refused_until=now + REMEMBERED, authorized_at=None, expires_at=None, scopes=()
             )
+            content, until = record.dump(), now + (STATUS_KEPT if by_assertion else REMEMBERED)
+            client_key = self._client_key
             for store in (self._store, refusals):
-                content, until = of_client.dump(), of_client.refused_until
-                self._write(CLIENT, self._credential_key, content, until=until, store=store)
+                self._write(CLIENT, client_key, content, until=until, store=store)
 
     def mark_early(self) -> None:
         """Note that somebody renews the token before its time."""
@@ -143,8 +151,16 @@ class Entries(SealedEntries):
         :return: ``None`` when nothing speaks against asking; seconds are 0 for a permanent
             refusal, which is not worth waiting for.
         """
-        last = last or self.status()
-        return standing((self.client_status(), last), last.authorized_at, time.time())
+        last, now = last or self.status(), time.time()
+        # That another assertion was accepted since is no reason to send a refused one again.
+        over_at = last.authorized_at if self._assertion_file is None else None
+        of_client = standing((self.client_status(),), over_at, now)
+        return of_client or standing((last,), last.authorized_at, now)
+
+    def concerns(self, status: Status) -> bool:
+        """Whether what another process met holds for this one, too: a refused assertion is its own affair."""
+        error = status.error
+        return self._assertion_file is None or error is None or not refuses_client(error, by_assertion=True)
 
     def lease(self, number: int) -> Lease | None:
         """Take the right to ask.
@@ -188,7 +204,7 @@ class Entries(SealedEntries):
             for purpose in (TOKEN, STATUS):
                 self._delete(purpose, self._token_key, store)
             for purpose in (CLIENT, INTROSPECTION.member, REVOCATION.member):
-                self._delete(purpose, self._credential_key, store)
+                self._delete(purpose, self._client_key, store)
         self._delete(METADATA, self._credential_key)
 
     def _token_in(self, content: bytes) -> AccessToken | None:

@@ -40,6 +40,17 @@ def is_final(error: OAuthError) -> bool:
     return isinstance(error, InsufficientScopeError)
 
 
+def refuses_client(error: OAuthError, *, by_assertion: bool) -> bool:
+    """Whether it is the client itself that was refused, whatever it asked for.
+
+    :param by_assertion: it has sent an assertion of a file. Some servers say nothing of one that they do
+        not accept.
+    """
+    if final_code(error) in CLIENT_ERRORS:
+        return True
+    return by_assertion and isinstance(error, TokenEndpointError) and is_final(error)
+
+
 def remembered(code: str | None, in_a_row: int) -> float:
     """Seconds for which a permanent refusal is not asked about again."""
     return PROBE_INTERVAL if code in CLIENT_ERRORS and in_a_row >= DISABLED_AFTER else REMEMBERED

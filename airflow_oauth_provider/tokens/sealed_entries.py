@@ -6,15 +6,20 @@ opened again while it lies there unchanged.
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
+from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import credential_key, token_key
 from airflow_oauth_provider.tokens.records import Status
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.base import Lease, Store
 from airflow_oauth_provider.tokens.stores.memory_store import MemoryStore
+from airflow_oauth_provider.transport.assertion_files import read_assertion
 
 refusals = MemoryStore()
 """Sealed copies of what was refused, for a store that loses them."""
@@ -34,6 +39,8 @@ class SealedEntries:
         self._sealers = sharing.sealers(settings)
         self._token_key = token_key(settings)
         self._credential_key = credential_key(settings)
+        self._assertion_file = settings.assertion_file
+        self._sent: Secret | None = None
         # A search reads the same entries several times, and most of them have not changed meanwhile.
         self._opened: dict[str, tuple[bytes, bytes]] = {}
         self._loaded: dict[bytes, Any] = {}
@@ -42,6 +49,30 @@ class SealedEntries:
     def kind(self) -> str:
         """Kind of the store."""
         return self._store.kind
+
+    def note_assertion(self, assertion: Secret) -> None:
+        """Note which assertion is about to be sent: what comes of it is remembered of that one."""
+        self._sent = assertion
+
+    @property
+    def _client_key(self) -> str:
+        """Key of what is remembered of the client itself.
+
+        An assertion of a file is a client of its own: once it is refused, it is not sent again until the file
+        changes, and nothing stands against the next one.
+        """
+        if self._assertion_file is None:
+            return self._credential_key
+        sent = self._sent or read_assertion(self._assertion_file)
+        text = sent.reveal() if isinstance(sent, Secret) else ""
+        return f"{self._credential_key} {hashlib.sha256(text.encode()).hexdigest()}"
+
+    def _of_client(self, purpose: str, load: Callable[[bytes], Status | None] = Status.load) -> Status:
+        """Return the newest of what is known of the client itself."""
+        status = self._newest(purpose, self._client_key, load)
+        if self._assertion_file is not None and status.permanent:
+            return replace(status, refused_until=math.inf, in_a_row=0)
+        return status
 
     def _read(self, purpose: str, key: str, store: Store | None = None) -> bytes | None:
         for sealer in self._sealers:

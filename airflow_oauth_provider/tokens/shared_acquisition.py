@@ -190,7 +190,7 @@ class _Wait:
 
     def _share_failure(self, status: Status) -> None:
         """Fail as another search has failed meanwhile, unless this one has more time than that had."""
-        if status.error is None or status.refused_at is None:
+        if status.error is None or status.refused_at is None or not self._entries.concerns(status):
             return
         if status.refused_at == self._failed_before and status.refused_at < self._started.wall:
             return

@@ -197,6 +197,7 @@ class Flight:
         driver = self._driver = Driver(
             self.settings.network,
             ask_provider=partial(_ask_provider, self.settings),
+            on_read=self._entries.note_assertion,
             on_sleep=self._before_sleep,
             remember=self._entries.remember_metadata,
             stop=self._stop,

@@ -14,16 +14,19 @@ from airflow_oauth_provider.protocol.effects import (
     Fetch,
     Flow,
     Outcome,
+    ReadAssertion,
     Remember,
     Send,
     Sleep,
 )
 from airflow_oauth_provider.protocol.http import Failure, HttpResponse
 from airflow_oauth_provider.protocol.moments import Moment
+from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.metadata import KnownMetadata
 from airflow_oauth_provider.protocol.token.response import Granted
 from airflow_oauth_provider.transport import authorization_server
+from airflow_oauth_provider.transport.assertion_files import read_assertion
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
 
 Result = TypeVar("Result")
@@ -39,6 +42,7 @@ class Driver:
 
     :param network: how servers are reached.
     :param ask_provider: calls the ``custom`` provider.
+    :param on_read: is called with each assertion that was read from its file.
     :param on_sleep: is called with each pause before it begins.
     :param remember: keeps metadata for those who come later.
     :param stop: ends every wait soon.
@@ -51,6 +55,7 @@ class Driver:
         network: NetworkSettings,
         *,
         ask_provider: Callable[[], Granted | OAuthError] = no_provider,
+        on_read: Callable[[Secret], object] = lambda _: None,
         on_sleep: Callable[[Sleep], object] = lambda _: None,
         remember: Callable[[KnownMetadata], object] = lambda _: None,
         stop: Stop = NEVER,
@@ -58,6 +63,7 @@ class Driver:
         self.requests = 0
         self._network = network
         self._ask_provider = ask_provider
+        self._on_read = on_read
         self._on_sleep = on_sleep
         self._remember = remember
         self._stop = stop
@@ -79,7 +85,7 @@ class Driver:
             self._stop.check()
             advance = partial(flow.send, Outcome(Moment(time.time(), time.monotonic()), result))
 
-    def _carry_out(self, effect: Effect) -> HttpResponse | Failure | Granted | OAuthError | None:
+    def _carry_out(self, effect: Effect) -> HttpResponse | Failure | Granted | Secret | OAuthError | None:
         if isinstance(effect, Send):
             self.requests += 1
             return authorization_server.post(
@@ -89,6 +95,11 @@ class Driver:
             return authorization_server.fetch(
                 effect.url, self._network, deadline_at=effect.deadline, stop=self._stop
             )
+        if isinstance(effect, ReadAssertion):
+            assertion = read_assertion(effect.file)
+            if isinstance(assertion, Secret):
+                self._on_read(assertion)
+            return assertion
         if isinstance(effect, AskProvider):
             self.requests += 1
             return self._ask_provider()

@@ -17,7 +17,8 @@ from airflow_oauth_provider.deployment.credentials import parse_credentials
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.client.methods import METHODS, Method, Needs
-from airflow_oauth_provider.protocol.settings import ClientSettings, ExternalSource
+from airflow_oauth_provider.protocol.credential_sources import ExternalSource
+from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import credential_key, token_key
 from tests.connection.test_checks import EC_KEY, LOCKED, connection
 from tests.support.confidential import assert_nothing_confidential
@@ -276,10 +277,17 @@ def test_every_method_takes_it_or_refuses_it(method: Method, tmp_path: Path) -> 
     client = issue_client()
     (tmp_path / "key").write_text(client.key + client.certificate)
     key = method.needs.secret_field == "private_key"
-    given = policy({"file": str(tmp_path / "key")} if key else None, options={"custom_providers": PROVIDERS})
+    options = {
+        "custom_providers": PROVIDERS,
+        "token_hosts": ("idp.example",),
+        "assertion_folders": ("/run/tokens",),
+    }
+    given = policy({"file": str(tmp_path / "key")} if key else None, options=options)
     changes = {"custom_provider": "corp"} if method.function is None else {}
+    if method.needs is Needs.FILE:
+        changes = {"assertion_file": "/run/tokens/idp"}
     if key or method.needs is Needs.SECRET or method.function is None:
         settings = settings_of(given, auth_method=method.name, **changes)
         assert settings.credential is not None
     else:
-        assert refusal(given, auth_method=method.name, **changes).field
+        assert refusal(given, auth_method=method.name, **changes).field == "external_credential"

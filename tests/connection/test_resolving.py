@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ CREDENTIALS: dict[Needs, dict[str, Any]] = {
     Needs.SECRET: {},
     Needs.KEY: {"password": None, "private_key": RSA_KEY},
     Needs.CERTIFICATE: {"password": None, "private_key": CERTIFIED},
+    Needs.FILE: {"password": None, "assertion_file": "/run/tokens/idp"},
     Needs.NOTHING: {"custom_provider": "corp"},
 }
 
@@ -53,7 +55,10 @@ def settings_of(
 def with_method(method: str, **changes: Any) -> ClientSettings:
     """Resolve a connection with a method and all that it needs."""
     given = {"auth_method": method, **CREDENTIALS[METHODS[method].needs], **changes}
-    return settings_of(given, policy=Policy(custom_providers=PROVIDERS))
+    policy = Policy(
+        custom_providers=PROVIDERS, token_hosts=("idp.example",), assertion_folders=("/run/tokens",)
+    )
+    return settings_of(given, policy=policy)
 
 
 @pytest.mark.parametrize("entry", FIELDS, ids=lambda entry: entry.key)
@@ -130,6 +135,7 @@ def test_the_algorithm_of_a_secret_written_or_absent() -> None:
 def test_settings_and_table_have_the_same_defaults(method: str) -> None:
     """Settings that somebody makes without a connection mean what an empty form means."""
     resolved = with_method(method)
+    resolved = replace(resolved, network=replace(resolved.network, token_host_listed=False))
     bare = ClientSettings(resolved.server, resolved.client_id, method)
     for group in ("request", "retry", "api"):
         assert repr(getattr(resolved, group)) == repr(getattr(bare, group))

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from airflow_oauth_provider.protocol.effects import AskProvider, Outcome, Send, Sleep
+from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.protocol.effects import AskProvider, Outcome, ReadAssertion, Send, Sleep
 from airflow_oauth_provider.protocol.http import Failure, HttpResponse
 from airflow_oauth_provider.protocol.moments import Budget, Moment
 from airflow_oauth_provider.protocol.secret import Secret
@@ -67,6 +68,7 @@ class Run:
     :param results: one for each request; the last one repeats.
     :param takes: seconds each request takes.
     :param chance: what the random source returns.
+    :param assertions: what the file holds, each time it is read; the last one repeats.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Run:
         takes: float = 0.1,
         chance: float = 0.5,
         entropy: Callable[[int], bytes] = lambda size: b"\1" * size,
+        assertions: Iterable[Secret | OAuthError] = (),
     ) -> None:
         self.sent: list[Send] = []
         self.sleeps: list[float] = []
@@ -84,6 +87,8 @@ class Run:
         self.now = 1000.0
         self._given = given
         self._results = list(results)
+        self._assertions = list(assertions)
+        self.read = 0
         self._takes = takes
         self._flow = acquisition(
             given,
@@ -100,11 +105,14 @@ class Run:
     def finish(self) -> Granted:
         effect = next(self._flow)
         while True:
-            result: HttpResponse | Failure | None = None
+            result: HttpResponse | Failure | Secret | OAuthError | None = None
             if isinstance(effect, Send):
                 self.sent.append(effect)
                 result = self._results.pop(0) if len(self._results) > 1 else self._results[0]
                 self.now = min(self.now + self._takes, effect.deadline)
+            elif isinstance(effect, ReadAssertion):
+                result = self._assertions.pop(0) if len(self._assertions) > 1 else self._assertions[0]
+                self.read += 1
             elif isinstance(effect, Sleep):
                 self.sleeps.append(effect.seconds)
                 self.now += effect.seconds

@@ -84,6 +84,27 @@ CREDENTIAL_FIELDS: tuple[Field, ...] = (
         False,
     ),
     Field(
+        "assertion_file",
+        _JWT,
+        "Assertion file",
+        "For workload_identity: the file in which a platform keeps an assertion about this workload, below "
+        "one of [oauth2] assertion_folders. Example: /var/run/secrets/tokens/idp",
+    ),
+    Field(
+        "assertion_kind",
+        _JWT,
+        "Kind of assertion",
+        "What the assertion file holds.",
+        Kind.ENUM,
+        "jwt-bearer",
+        MappingProxyType(
+            {
+                "jwt-bearer": "A JWT, of Kubernetes or another issuer (jwt-bearer)",
+                "jwt-spiffe": "A SPIFFE JWT-SVID; the client ID is the SPIFFE ID (jwt-spiffe)",
+            }
+        ),
+    ),
+    Field(
         "external_credential",
         _JWT,
         "External credential",

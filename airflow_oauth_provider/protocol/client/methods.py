@@ -13,42 +13,32 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_oauth_provider.protocol.client.algorithms import KeyKind, algorithms_of, shortest_secret
+from airflow_oauth_provider.protocol.client.proof import ASSERTION_TYPE, Entropy, Problems, Proof
+from airflow_oauth_provider.protocol.client.workload_identity import (
+    workload_advice,
+    workload_identity,
+    workload_problems,
+)
 
 # Every command of Airflow builds the form and so reads this module: the rest is imported when it is used.
 if TYPE_CHECKING:
     from airflow_oauth_provider.protocol.client.certificates import ClientCertificate
     from airflow_oauth_provider.protocol.client.keys import SigningKey
     from airflow_oauth_provider.protocol.secret import Secret
-    from airflow_oauth_provider.protocol.settings import ClientSettings, Pairs
+    from airflow_oauth_provider.protocol.settings import ClientSettings
 
-ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 RESERVED_CLAIMS = frozenset({"iss", "sub", "aud", "exp", "iat", "nbf", "jti"})
 _JTI_BYTES = 16
 _SECRET_ALGORITHMS = algorithms_of(KeyKind.SECRET)
 # RFC 3986 §2.3: what form-encoding leaves as it is.
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*\Z")
-
-Entropy = Callable[[int], bytes]
-Problems = Iterator[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What authentication adds to the request.
-
-    :param headers: header fields.
-    :param form: form parameters.
-    """
-
-    headers: Pairs = field(default=(), repr=False)
-    form: Pairs = field(default=(), repr=False)
 
 
 class Needs(Enum):
@@ -57,12 +47,15 @@ class Needs(Enum):
     SECRET = "password"
     KEY = "private_key"
     CERTIFICATE = "certificate"
+    FILE = "assertion_file"
     NOTHING = None
 
     @property
     def secret_field(self) -> str | None:
         """The connection field of what is confidential: of a certificate its key, with which it may lie."""
-        return "private_key" if self is Needs.CERTIFICATE else self.value
+        if self is Needs.CERTIFICATE:
+            return "private_key"
+        return None if self is Needs.FILE else self.value
 
 
 def _nothing(_: ClientSettings) -> Iterator[Any]:
@@ -73,13 +66,14 @@ def _nothing(_: ClientSettings) -> Iterator[Any]:
 class Method:
     """A client authentication method.
 
-    :param name: in the connection, and in a server's metadata (RFC 8414 §2).
+    :param name: in the connection, and as a rule in a server's metadata (RFC 8414 §2).
     :param label: what the form says of it.
     :param needs: what the identity is proved with.
     :param function: proves it for one request; ``None`` where a provider of ``[oauth2] custom_providers``
         gets the token, which may use whatever is configured.
     :param signs: the proof is a JWT. It carries the time, so a server with another clock refuses it.
     :param algorithms: that it can sign with, whatever the key; empty where the key decides.
+    :param offered_as: names for it in a server's metadata (RFC 8414 §2), where they are others.
     :param encodes: id and secret travel as Basic, so that ``basic_encoding`` applies.
     :param problems: yields field and message for settings that the method cannot work with.
     :param spellings: yields the strings, other than the secrets themselves, that must not be shown.
@@ -92,6 +86,7 @@ class Method:
     function: Callable[[ClientSettings, float, Entropy], Proof] | None
     signs: bool = False
     algorithms: tuple[str, ...] = ()
+    offered_as: tuple[str, ...] = ()
     encodes: bool = False
     problems: Callable[[ClientSettings], Problems] = _nothing
     spellings: Callable[[ClientSettings], Iterator[str]] = _nothing
@@ -321,6 +316,15 @@ METHODS = _by_name(
             Needs.CERTIFICATE,
             _tls_client_auth,
             advice=_thumbprint_advice,
+        ),
+        Method(
+            "workload_identity",
+            "Assertion of the platform, from a file (workload_identity)",
+            Needs.FILE,
+            workload_identity,
+            offered_as=("private_key_jwt", "spiffe_jwt"),
+            problems=workload_problems,
+            advice=workload_advice,
         ),
         Method("custom", "Custom token provider from airflow.cfg (custom)", Needs.NOTHING, None),
     )

@@ -44,8 +44,8 @@ def message_about_token(
     """
     located = endpoint.at(url)
 
-    def build(now: float) -> TokenRequest:
-        return build_request_about_token(settings, url, token, now=now, entropy=entropy)
+    def build(proving: ClientSettings, now: float) -> TokenRequest:
+        return build_request_about_token(proving, url, token, now=now, entropy=entropy)
 
     def read(response: HttpResponse, sent: Moment, redactor: Redactor) -> Result:
         return reader(settings, response, endpoint=located, redactor=redactor)

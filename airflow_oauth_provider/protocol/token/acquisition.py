@@ -50,10 +50,10 @@ def acquisition(
     lookup = None if method_of(settings).function is None else ServerLookup(settings, known)
     proofs = TokenProofs(settings, hints or ServerHints(), entropy) if settings.proof.enabled else None
 
-    def build(now: float) -> TokenRequest | None:
+    def build(proving: ClientSettings, now: float) -> TokenRequest | None:
         if lookup is None or lookup.url is None:
             return None
-        request = build_token_request(settings, lookup.url, now=now, entropy=entropy)
+        request = build_token_request(proving, lookup.url, now=now, entropy=entropy)
         return request if proofs is None else proofs.put_on(request, lookup.url, now)
 
     def read(response: HttpResponse, sent: Moment, redactor: Redactor) -> Granted:

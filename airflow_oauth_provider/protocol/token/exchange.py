@@ -28,6 +28,7 @@ from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.endpoint import Endpoint
 from airflow_oauth_provider.protocol.token.errors import read_error
+from airflow_oauth_provider.protocol.token.file_assertion import is_renewed, settings_of_request
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.protocol.token.retry import delay_before_retry, http_date, retry_after
 from airflow_oauth_provider.protocol.token.server import ServerLookup
@@ -44,8 +45,8 @@ _CONFIGURATION = frozenset({Fault.PROXY_REFUSED, Fault.ADDRESS_REFUSED})
 class Message(Generic[Result]):
     """What is asked, and how the response is read.
 
-    :param build: returns the request as it is sent at a time (seconds since the epoch, as the server is
-        believed to count them); ``None`` where the ``custom`` provider is called instead.
+    :param build: returns the request of these settings as it is sent at a time (seconds since the epoch, as
+        the server is believed to count them); ``None`` where the ``custom`` provider is called instead.
     :param read: returns what a response of one of *statuses* says, or raises the typed error. It is given the
         moment at which the request was sent, and the redactor of what an error may not repeat.
     :param lookup: finds the endpoint's address before each attempt; ``None`` where it is known.
@@ -54,7 +55,7 @@ class Message(Generic[Result]):
     """
 
     endpoint: Endpoint
-    build: Callable[[float], TokenRequest | None]
+    build: Callable[[ClientSettings, float], TokenRequest | None]
     read: Callable[[HttpResponse, Moment, Redactor], Result]
     lookup: ServerLookup | None = None
     statuses: frozenset[int] = frozenset({200})
@@ -89,6 +90,8 @@ class Exchange(Generic[Result]):
         self.server_ahead = 0.0
         self.resigned = False
         self.was_asked_for_nonce = False
+        self.reread = False
+        self.proving = settings
         self.seen: set[object] = set()
 
     def run(self) -> Flow[Result]:
@@ -103,6 +106,8 @@ class Exchange(Generic[Result]):
             lookup = self.message.lookup
             if lookup is not None and lookup.has_moved(result.kind, self.moment.wall):
                 continue
+            if (yield from self._assertion_was_renewed(result)):
+                continue
             wait = self._wait_before_retry(result)
             if wait > 0:
                 self.moment = (yield Sleep(wait, result.error)).moment
@@ -116,7 +121,11 @@ class Exchange(Generic[Result]):
             self.endpoint = self.endpoint.at(url)
         sent = self.moment
         self.requests += 1
-        request = self.message.build(sent.wall + self.server_ahead)
+        try:
+            self.proving = yield from settings_of_request(self.settings)
+        except OAuthError as error:
+            return _Refused(error, None)
+        request = self.message.build(self.proving, sent.wall + self.server_ahead)
         if request is None:
             outcome = yield AskProvider()
         else:
@@ -145,7 +154,7 @@ class Exchange(Generic[Result]):
                 raise self.endpoint.unexpected_status(response)
             seconds = retry_after(response, now=self.moment.wall)
             raise read_error(
-                self.settings, response, retry_after=seconds, redactor=redactor, endpoint=self.endpoint
+                self.proving, response, retry_after=seconds, redactor=redactor, endpoint=self.endpoint
             )
         except OAuthError as error:
             return _Refused(error, response.status, skew, has_nonce)
@@ -191,6 +200,15 @@ class Exchange(Generic[Result]):
         asks = isinstance(error, TokenEndpointError) and error.error == USE_NONCE and not error.retryable
         asked_before, self.was_asked_for_nonce = self.was_asked_for_nonce, asks
         return asks and refused.has_nonce and not asked_before and self.moment.monotonic < self.ends_at
+
+    def _assertion_was_renewed(self, refused: _Refused) -> Flow[bool]:
+        """Whether a refused assertion has been replaced in its file meanwhile (one extra attempt)."""
+        error = refused.error
+        final = isinstance(error, TokenEndpointError) and not error.retryable
+        if not final or self.reread or self.moment.monotonic >= self.ends_at:
+            return False
+        self.reread = yield from is_renewed(self.settings, self.proving)
+        return self.reread
 
     def _clock_explains(self, refused: _Refused) -> bool:
         """Whether a refused assertion or proof may only have carried the wrong time (one extra attempt).

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from airflow_oauth_provider.protocol.client.methods import Proof, authenticate
+from airflow_oauth_provider.protocol.client.methods import authenticate
+from airflow_oauth_provider.protocol.client.proof import Proof
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor, redactor_of
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings, Pairs

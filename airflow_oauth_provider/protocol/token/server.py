@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from airflow_oauth_provider.exceptions import TransportError
+from airflow_oauth_provider.protocol.client.methods import method_of
 from airflow_oauth_provider.protocol.effects import Effect, Flow, Outcome, Remember
 from airflow_oauth_provider.protocol.http import Fault
 from airflow_oauth_provider.protocol.moments import Moment
@@ -90,7 +91,8 @@ class ServerLookup:
             self.warnings.append(f"the issuer's metadata of last time is used: {error.message}")
             return known.metadata, moment
         offered = metadata.auth_methods
-        if offered is not None and self._settings.auth_method not in offered:
+        method = method_of(self._settings)
+        if offered is not None and not set(offered) & set(method.offered_as or (method.name,)):
             # The request is made all the same: such documents are wrong as often as right.
             self.warnings.append(
                 f"the issuer's metadata does not offer {self._settings.auth_method}, but {', '.join(offered)}"

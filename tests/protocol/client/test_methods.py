@@ -29,7 +29,8 @@ from cryptography.x509.oid import NameOID
 import airflow_oauth_provider
 from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
-from airflow_oauth_provider.protocol.client.methods import ASSERTION_TYPE, METHODS, basic_value
+from airflow_oauth_provider.protocol.client.methods import METHODS, basic_value
+from airflow_oauth_provider.protocol.client.proof import ASSERTION_TYPE
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer
 from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request

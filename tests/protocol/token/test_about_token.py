@@ -22,7 +22,7 @@ def read(*arguments: Any, **named: Any) -> Any:
 
 def test_it_is_sent_to_the_endpoint_with_the_token_in_its_body() -> None:
     message = message_about_token(settings(), INTROSPECTION, URL, Secret("tok-1"), read, entropy=bytes)
-    request = message.build(NOW)
+    request = message.build(settings(), NOW)
     assert request is not None
     assert request.url == str(URL)
     assert parse_qs(request.body.decode()) == {"token": ["tok-1"], "token_type_hint": ["access_token"]}

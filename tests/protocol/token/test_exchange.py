@@ -64,7 +64,7 @@ class Attempts:
         whole = Message(ENDPOINT, self._build, self._read, **message)
         self._exchange = Exchange(given, whole, self._now, budget, lambda: 0.5)
 
-    def _build(self, now: float) -> TokenRequest | None:
+    def _build(self, _: ClientSettings, now: float) -> TokenRequest | None:
         self.built_at.append(now)
         return REQUEST if self._asks else None
 

@@ -36,8 +36,9 @@ def read(body: Any, **headers: Any) -> Introspection:
 
 
 def request(url: Any = HERE, **changes: Any) -> TokenRequest:
-    message = introspection(settings(**changes), url, Secret(TOKEN), entropy=lambda size: b"\1" * size)
-    built = message.build(NOW)
+    given = settings(**changes)
+    message = introspection(given, url, Secret(TOKEN), entropy=lambda size: b"\1" * size)
+    built = message.build(given, NOW)
     assert built is not None
     return built
 
@@ -66,7 +67,7 @@ class TestRequest:
         )
         forms = [
             dict(parse_qsl(built.body.decode()))
-            for built in (message.build(NOW), message.build(NOW))
+            for built in (message.build(given, NOW), message.build(given, NOW))
             if built
         ]
         claims = [jwt.decode(form["client_assertion"], options={"verify_signature": False}) for form in forms]

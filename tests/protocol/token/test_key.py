@@ -11,6 +11,7 @@ import pytest
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.protocol import settings as s
 from airflow_oauth_provider.protocol.call.dead_token import parse_sign
+from airflow_oauth_provider.protocol.credential_sources import AssertionFile, ExternalSource
 from airflow_oauth_provider.protocol.leaves import leaves
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.token.key import credential_key, token_key
@@ -36,6 +37,8 @@ NOT_IN_THE_KEY = {
     "network.token_host_listed",
     "custom.name",
     "custom.function",
+    "assertion_file.folder",
+    "assertion_file.content",
     "external",
     "api.listed_in",
     "category",
@@ -49,6 +52,8 @@ OF_THE_CLIENT = {
     "assertion.private_key_passphrase",
     "assertion.certificate",
     "custom.path",
+    "assertion_file.path",
+    "assertion_file.kind",
     "team",
 }
 
@@ -123,7 +128,8 @@ def full_settings() -> s.ClientSettings:
             ),
         ),
         custom=s.CustomProvider("name", "company.tokens", lambda _: None),
-        external=s.ExternalSource("erp", "file"),
+        assertion_file=AssertionFile("/run/tokens/idp", "jwt-spiffe", "/run/tokens", Secret("an-assertion")),
+        external=ExternalSource("erp", "file"),
         category="finance",
         team="blue",
     )
@@ -133,7 +139,7 @@ def paths(value: Any, prefix: str = "") -> Iterator[str]:
     """Yield the path of each leaf, from the classes and not by the code under test."""
     for field in dataclasses.fields(value):
         inner, path = getattr(value, field.name), f"{prefix}{field.name}"
-        if dataclasses.is_dataclass(inner) and not isinstance(inner, Url | s.ExternalSource):
+        if dataclasses.is_dataclass(inner) and not isinstance(inner, Url | ExternalSource):
             yield from paths(inner, f"{path}.")
         else:
             yield path

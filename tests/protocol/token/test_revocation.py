@@ -24,7 +24,7 @@ def read(body: Any, **headers: Any) -> bool:
 
 
 def test_the_request() -> None:
-    built = MESSAGE.build(NOW)
+    built = MESSAGE.build(settings(), NOW)
     assert built is not None
     assert built.url == str(URL)
     assert parse_qsl(built.body.decode()) == [("token", TOKEN), ("token_type_hint", "access_token")]

@@ -1,0 +1,24 @@
+"""What a client adds to a request to prove who it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+Entropy = Callable[[int], bytes]
+Problems = Iterator[tuple[str, str]]
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+"""RFC 7523 §2.2."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What authentication adds to the request.
+
+    :param headers: header fields.
+    :param form: form parameters.
+    """
+
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    form: tuple[tuple[str, str], ...] = field(default=(), repr=False)
