@@ -17,6 +17,8 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.client.token_services import TokenServices
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+from airflow_oauth_provider.protocol.private_token import details_of
+from airflow_oauth_provider.protocol.token.authorization_details import displayed, not_granted
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.display_index import DisplayIndex
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
@@ -121,14 +123,16 @@ class ConnectionCheck:
         return replace(result, seconds=time.monotonic() - began)
 
     def _granted(self, token: AccessToken) -> CheckResult:
-        requested = self.client.settings.request.scope
+        requested, details = self.client.settings.request, details_of(token)
         return replace(
             self.facts,
             expires_at=token.expires_at,
             lifetime=token.lifetime,
             granted=tuple(sorted(token.scopes)),
-            missing=tuple(scope for scope in requested if scope not in token.scopes),
+            missing=tuple(scope for scope in requested.scope if scope not in token.scopes),
             scopes_stated=token.scopes_stated,
+            details=displayed(details) or None,
+            missing_details=not_granted(requested.rich_requests, details),
         )
 
     def _probe(self, token: AccessToken, *, listed_only: bool) -> str | None:

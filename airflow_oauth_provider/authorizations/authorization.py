@@ -62,6 +62,8 @@ class Authorization:
     :param sender_constraint: by what tokens are bound to the client; ``None`` for nothing.
     :param scope: scopes of the connection, *granted* those of the last token; *scopes_stated* whether the
         server named them, else they are as asked.
+    :param details: what was granted beside scopes (RFC 9396), a line of JSON for each; ``None`` where nobody
+        asked or the server does not say. *missing_details* has the types that were asked for and not granted.
     :param authorized_at: when the last token was granted; *expires_at* when it ends.
     :param used_at: when the connection was last used with other settings, where it was edited since.
     :param refusal: the last one, also where a token is held all the same.
@@ -89,6 +91,8 @@ class Authorization:
     scope: tuple[str, ...] = ()
     granted: tuple[str, ...] = ()
     scopes_stated: bool = True
+    details: tuple[str, ...] | None = None
+    missing_details: tuple[str, ...] = ()
     authorized_at: float | None = None
     expires_at: float | None = None
     used_at: float | None = None
@@ -108,6 +112,11 @@ class Authorization:
         if self.authorized_at is None:
             return ()
         return tuple(scope for scope in self.scope if scope not in self.granted)
+
+    @property
+    def not_granted(self) -> tuple[str, ...]:
+        """Whatever was asked for and not granted: scopes, and types of rich requests."""
+        return (*self.missing_scopes, *self.missing_details)
 
     @property
     def text(self) -> str:

@@ -22,6 +22,7 @@ from airflow_oauth_provider.protocol.client.certificates import certificate_of
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError
 from airflow_oauth_provider.protocol.redaction import secrets_redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.token.authorization_details import displayed, not_granted
 from airflow_oauth_provider.tokens.display_index import DisplayIndex, IndexEntry
 from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.records import Status
@@ -96,6 +97,8 @@ class _Described:
             scope=settings.request.scope,
             granted=granted.scopes,
             scopes_stated=granted.scopes_stated,
+            details=displayed(granted.details) or None,
+            missing_details=not_granted(settings.request.rich_requests, granted.details),
             authorized_at=granted.authorized_at,
             expires_at=granted.expires_at,
             used_at=last_use.at if last_use and self.edited else None,

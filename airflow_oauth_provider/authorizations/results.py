@@ -24,6 +24,7 @@ class CheckResult:
     :param expires_at: of the token (seconds since the epoch); *lifetime* in seconds.
     :param granted: its scopes; *missing* those asked for and not granted; *scopes_stated* whether the
         server named its scopes, else they are as asked.
+    :param details: as of :class:`Authorization`, like *missing_details*.
     :param probe: what calling ``probe_path`` came to; ``None`` without one.
     :param certificate_expires_at: of the client's certificate, if there is one.
     :param unusual: in what the connection deviates from the standards, by its fields.
@@ -41,6 +42,8 @@ class CheckResult:
     granted: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     scopes_stated: bool = True
+    details: tuple[str, ...] | None = None
+    missing_details: tuple[str, ...] = ()
     probe: str | None = None
     certificate_expires_at: float | None = None
     warnings: tuple[str, ...] = field(default=())
@@ -53,11 +56,16 @@ class CheckResult:
         return self.error is None
 
     @property
+    def not_granted(self) -> tuple[str, ...]:
+        """Whatever was asked for and not granted: scopes, and types of rich requests."""
+        return (*self.missing, *self.missing_details)
+
+    @property
     def message(self) -> str:
         """One line for people: until when, or why not, cut, and what to do; :meth:`report` has all."""
         if self.error is not None:
             return f"{clamp(reason(self.error), LONGEST_REASON)}. {remedy(self.error)}"
-        less = f" Asked for, but not granted: {' '.join(self.missing)}." if self.missing else ""
+        less = f" Asked for, but not granted: {' '.join(self.not_granted)}." if self.not_granted else ""
         bound = f", bound to a key ({self.sender_constraint})" if self.sender_constraint else ""
         return (
             f"Authorized until {utc(self.expires_at)}{bound}.{less}{f' {self.probe}' if self.probe else ''}"
@@ -92,6 +100,8 @@ class CheckResult:
             "scopes": list(self.granted),
             "missing_scopes": list(self.missing),
             "scopes_stated": self.scopes_stated,
+            "details": None if self.details is None else list(self.details),
+            "missing_details": list(self.missing_details),
             "probe": self.probe,
             "certificate_expires_at": iso(self.certificate_expires_at),
             "warnings": list(self.warnings),

@@ -91,6 +91,8 @@ def displayable(text: str | None) -> str | None:
 def _text(entry: Field, value: Any) -> str:
     if entry.secret:
         return "set"
+    if entry.kind is Kind.JSON:
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if entry.kind is Kind.PAIRS:
         return _pairs_text(value)
     if isinstance(value, list):

@@ -45,6 +45,8 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+from airflow_oauth_provider.protocol.private_token import details_of
+from airflow_oauth_provider.protocol.token.authorization_details import displayed
 
 Command = Callable[[Any], bool]
 INTERRUPTED = 130
@@ -213,7 +215,8 @@ def _facts(result: CheckResult) -> dict[str, Any]:
         "Tokens bound by": result.sender_constraint,
         "Authorized until": utc(result.expires_at),
         "Granted scopes": result.granted,
-        "Not granted": result.missing,
+        "Granted details": result.details,
+        "Not granted": result.not_granted,
         "Probe": result.probe,
     }
 
@@ -261,6 +264,7 @@ def token(args: Any) -> bool:
         "expires_at": iso(held.expires_at),
         "issued_at": iso(held.issued_at),
         "scopes": sorted(held.scopes),
+        "details": displayed(details_of(held)) or None,
         "access_token": held.value if args.reveal else "***",
     }
     if args.json:

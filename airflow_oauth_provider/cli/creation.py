@@ -138,6 +138,9 @@ def _stored(entry: Field, values: list[str]) -> Any:
         return [item for value in values for item in _parsed(entry, value) or ()]
     if entry.kind is Kind.PATHS:
         return [f"{name}={path}" for value in values for name, path in _parsed(entry, value) or ()]
+    if entry.kind is Kind.JSON:
+        _parsed(entry, values[0])
+        return values[0].strip() or None
     if entry.kind not in _PAIRS:
         return _parsed(entry, values[0])
     pairs = [pair for value in values for pair in _read(parse_claims, value, entry).items()]

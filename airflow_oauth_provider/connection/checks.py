@@ -92,6 +92,7 @@ def bad_request(request: s.RequestSettings, token_url: Url) -> Problems:
             yield "resource", "must be absolute URIs without fragment (RFC 8707 §2)"
     taken = {"audience"} if request.audience else set()
     taken |= {"resource"} if request.resources else set()
+    taken |= {"authorization_details"} if request.rich_requests else set()
     for field, pairs in (("post_params", request.post_params), ("secret_params", request.secret_params)):
         for name, _ in pairs:
             if name.lower() in RESERVED_PARAMETERS:

@@ -24,6 +24,7 @@ class Kind(Enum):
     SECRET_PAIRS = "secret name=value lines"
     PATHS = "name=JSON path lines"
     LIST = "list, one a line"
+    JSON = "JSON"
 
 
 @dataclass(frozen=True)

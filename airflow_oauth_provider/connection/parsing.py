@@ -218,6 +218,17 @@ def parse_extra(extra: Any) -> dict[str, Any]:
     return value
 
 
+def _json(entry: Field, value: Any) -> Any:
+    """Accept JSON as text, as the form has it, or as it stands in the extra."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_value(value)
+    except JsonError as error:
+        reason = f"must be JSON, but {error}"
+    raise FieldError(reason)
+
+
 _PARSERS: dict[Kind, Callable[[Field, Any], Any]] = {
     Kind.STRING: _line,
     Kind.WORDS: _words,
@@ -232,6 +243,7 @@ _PARSERS: dict[Kind, Callable[[Field, Any], Any]] = {
     Kind.SECRET_PAIRS: _text_pairs,
     Kind.PATHS: _paths,
     Kind.LIST: _list,
+    Kind.JSON: _json,
 }
 
 

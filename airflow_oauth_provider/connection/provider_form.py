@@ -20,6 +20,7 @@ _FORMATS = {
     Kind.SECRET_TEXT: "multiline",
     Kind.SECRET_PAIRS: "multiline",
     Kind.TEXT: "multiline",
+    Kind.JSON: "multiline",
 }
 
 

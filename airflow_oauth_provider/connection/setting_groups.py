@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 
 from airflow_oauth_provider.connection import checks, unusual_servers
-from airflow_oauth_provider.connection.extra import Extra
+from airflow_oauth_provider.connection.extra import MASKED, Extra
 from airflow_oauth_provider.connection.hosts import require_host
 from airflow_oauth_provider.connection.parsing import FieldError, parse_claims
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol import settings as s
 from airflow_oauth_provider.protocol.call.instance import PLACEHOLDER as INSTANCE
 from airflow_oauth_provider.protocol.client.methods import Method
+from airflow_oauth_provider.protocol.token.authorization_details import DetailsError, canonical
 from airflow_oauth_provider.protocol.urls import Url, UrlError, host_allowed, parse_url, with_scheme
 
 
@@ -22,6 +23,7 @@ def request_settings(extra: Extra, token_url: Url) -> s.RequestSettings:
         include_scope=extra.value("include_scope"),
         audience=extra.value("audience"),
         resources=extra.value("resource") or (),
+        rich_requests=_rich_requests(extra),
         query_params=extra.value("query_params") or (),
         post_params=extra.value("post_params") or (),
         secret_params=extra.secret_pairs("secret_params"),
@@ -34,6 +36,19 @@ def request_settings(extra: Extra, token_url: Url) -> s.RequestSettings:
     for field, message in checks.bad_request(request, token_url):
         extra.fail(field, message)
     return request
+
+
+def _rich_requests(extra: Extra) -> str | None:
+    value = extra.value("rich_requests")
+    if value is None:
+        return None
+    try:
+        text = canonical(value)
+    except DetailsError as error:
+        extra.fail("rich_requests", str(error))
+    if json.dumps(MASKED) in text:
+        extra.fail("rich_requests", f"holds the placeholder {MASKED}: enter what stood there again")
+    return text
 
 
 def assertion_settings(extra: Extra) -> s.AssertionSettings:

@@ -16,8 +16,10 @@ from airflow_oauth_provider.protocol.access_token import scopes_text
 from airflow_oauth_provider.protocol.call.endpoints import destination, resolve_endpoint
 from airflow_oauth_provider.protocol.call.instance import api_of
 from airflow_oauth_provider.protocol.dpop.proof import DPOP
-from airflow_oauth_provider.protocol.settings import ApiSettings
+from airflow_oauth_provider.protocol.private_token import details_of
+from airflow_oauth_provider.protocol.settings import ApiSettings, RequestSettings
 from airflow_oauth_provider.protocol.texts import cut
+from airflow_oauth_provider.protocol.token.authorization_details import not_granted
 from airflow_oauth_provider.protocol.urls import UrlError, host_allowed
 from airflow_oauth_provider.tokens import AccessToken
 
@@ -34,7 +36,7 @@ def tested(client: OAuth2Client, new_session: NewSession) -> tuple[bool, str]:
     try:
         token = client.authorize()
         probed = probe(client, token, new_session, listed_only=True)
-        worked, message = True, f"{describe(token, client.settings.request.scope)} {probed or ''}"
+        worked, message = True, f"{describe(token, client.settings.request)} {probed or ''}"
     except OAuthError as error:
         # Airflow tests under a random connection id, which would only puzzle.
         worked, message = False, str(error.for_connection(""))
@@ -86,16 +88,18 @@ def _api_of(client: OAuth2Client, token: AccessToken) -> ApiSettings:
     raise refused.for_connection(client.conn_id)
 
 
-def describe(token: AccessToken, requested: tuple[str, ...] = ()) -> str:
+def describe(token: AccessToken, requested: RequestSettings | None = None) -> str:
     """Say what was granted and until when, for people.
 
-    :param requested: the scopes that were asked for.
+    :param requested: what was asked for.
     """
     from datetime import UTC, datetime
 
     until = datetime.fromtimestamp(token.expires_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     scopes = f"scopes: {scopes_text(token)}" if token.scopes else "no scopes named"
     kind = f"{token.token_type}; " if token.token_type == DPOP else ""
-    missing = " ".join(scope for scope in requested if scope not in token.scopes)
-    less = f" Asked for, but not granted: {missing}." if missing else ""
+    requested = requested or RequestSettings()
+    missing = [scope for scope in requested.scope if scope not in token.scopes]
+    missing += not_granted(requested.rich_requests, details_of(token))
+    less = f" Asked for, but not granted: {' '.join(missing)}." if missing else ""
     return f"Authorized until {until} ({token.lifetime:.0f} s; {kind}{scopes}).{less}"

@@ -150,8 +150,8 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
         from airflow_oauth_provider.authorizations.times import certificate_warning
 
         warnings = list(result.warnings)
-        if result.missing:
-            warnings.append(f"asked for, but not granted: {' '.join(result.missing)}")
+        if result.not_granted:
+            warnings.append(f"asked for, but not granted: {' '.join(result.not_granted)}")
         certificate = certificate_warning(result.certificate_expires_at, self.expires_within_days)
         if certificate:
             warnings.append(certificate)

@@ -37,3 +37,8 @@ def accompanied(token: AccessToken, **companions: Any) -> AccessToken:
     if all(companion is None for companion in companions.values()):
         return token
     return PrivateToken(**{entry.name: getattr(token, entry.name) for entry in fields(token)}, **companions)
+
+
+def details_of(token: AccessToken) -> str | None:
+    """Return what was granted with a token, as JSON text; ``None`` where the server does not say."""
+    return token.details if isinstance(token, PrivateToken) else None

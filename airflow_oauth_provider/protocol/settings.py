@@ -31,6 +31,7 @@ class RequestSettings:
 
     :param scope: wanted scope tokens, in the configured order.
     :param include_scope: false leaves ``scope`` out of the request.
+    :param rich_requests: what to be granted (RFC 9396), as JSON text in one spelling.
     :param basic_encoding: ``rfc6749`` (§2.3.1, form-encoded) or ``raw``.
     :param body_format: ``form`` (RFC 6749 §4.4.2) or ``json``.
     :param grant_name: ``grant_type``, by which some servers call the grant otherwise.
@@ -40,6 +41,7 @@ class RequestSettings:
     include_scope: bool = True
     audience: str | None = None
     resources: tuple[str, ...] = field(default=(), metadata=UNORDERED)
+    rich_requests: str | None = field(default=None, repr=False)
     query_params: Pairs = ()
     post_params: Pairs = ()
     secret_params: SecretPairs = field(default=(), repr=False)

@@ -30,6 +30,7 @@ from typing import Any
 
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.private_token import details_of
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import token_key
@@ -243,6 +244,7 @@ def _after(status: Status, token: AccessToken | None, error: OAuthError | None, 
             expires_at=token.expires_at,
             scopes=tuple(sorted(token.scopes)),
             scopes_stated=token.scopes_stated,
+            details=details_of(token),
         )
     if error is None:
         return status

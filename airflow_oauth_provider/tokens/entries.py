@@ -14,7 +14,7 @@ from dataclasses import replace
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.access_token import AccessToken, TokenState
 from airflow_oauth_provider.protocol.dpop.bound_token import with_key
-from airflow_oauth_provider.protocol.private_token import accompanied
+from airflow_oauth_provider.protocol.private_token import accompanied, details_of
 from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer
 from airflow_oauth_provider.protocol.token.introspection import INTROSPECTION
 from airflow_oauth_provider.protocol.token.metadata import KEPT, KnownMetadata
@@ -86,6 +86,7 @@ class Entries(SealedEntries):
                 expires_at=token.expires_at,
                 scopes=tuple(sorted(token.scopes)),
                 scopes_stated=token.scopes_stated,
+                details=details_of(token),
                 early_at=before.early_at,
             )
         )

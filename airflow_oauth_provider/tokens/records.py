@@ -22,6 +22,7 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.protocol.error_record import from_dict, to_dict
 from airflow_oauth_provider.protocol.texts import clean_uri
+from airflow_oauth_provider.protocol.token.authorization_details import details_in
 from airflow_oauth_provider.protocol.token.retry import MAX_COOL_DOWN
 from airflow_oauth_provider.tokens.record_values import (
     RecordError,
@@ -61,6 +62,7 @@ class Status:
     :param authorized_at: when the last token was granted, *expires_at* when it ends.
     :param scopes: what was granted with it.
     :param scopes_stated: as of :class:`AccessToken`.
+    :param details: as of :class:`PrivateToken`.
     :param refused_at: when an acquisition failed last.
     :param error: how.
     :param refused_until: until when nobody asks again; *refused_at* when anybody may.
@@ -75,6 +77,7 @@ class Status:
     expires_at: float | None = None
     scopes: tuple[str, ...] = ()
     scopes_stated: bool = True
+    details: str | None = None
     refused_at: float | None = None
     error: OAuthError | None = field(default=None, compare=False)
     refused_until: float = 0.0
@@ -117,6 +120,7 @@ class Status:
             expires_at=None if expires_at is None else end(expires_at, authorized_at or 0),
             scopes=texts(content["scopes"]),
             scopes_stated=flag(content.get("scopes_stated", True)),
+            details=_details(content.get("details")),
             refused_at=refused_at,
             error=_shared_error(content["error"]),
             refused_until=number(content["refused_until"], 0, (refused_at or 0) + MAX_COOL_DOWN),
@@ -130,6 +134,14 @@ class Status:
 
 def _past_or_never(value: Any, now: float) -> float | None:
     return None if value is None else past(value, now)
+
+
+def _details(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not details_in(value):
+        raise RecordError("they are no authorization details")
+    return value
 
 
 def _shared_error(record: Any) -> OAuthError | None:

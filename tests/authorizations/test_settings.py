@@ -124,3 +124,8 @@ def test_a_deviation_from_the_standards_is_named(extra: Any, texts: tuple[str, .
     text = extra if isinstance(extra, str) else json.dumps(extra)
     connection = Connection(conn_id="x", conn_type="x", extra=text, host="https://idp.example/token")
     assert unusual_settings(connection) == texts
+
+
+@pytest.mark.parametrize("given", [[{"type": "für"}], '[{"type": "für"}]'], ids=["array", "text"])
+def test_json_is_shown_as_json(given: Any) -> None:
+    assert displayed({"rich_requests": given})["Rich authorization requests"] == '[{"type": "für"}]'

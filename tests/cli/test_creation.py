@@ -67,6 +67,24 @@ class TestCreate:
         assert ended.code == 0, ended.err
         assert json.loads(stored(cli, "orders")["extra"])[key] == value
 
+    def test_rich_requests_are_stored_as_the_form_stores_them(
+        self, cli: CommandLine, service: Service
+    ) -> None:
+        service.token = lambda _: token_json(authorization_details=[{"type": "orders", "actions": ["read"]}])
+        asked = '[{"type": "orders", "actions": ["read"]}, {"type": "payment"}]'
+        ended = create(cli, service, "orders", "--set", f"rich_requests={asked}")
+        assert ended.code == 0, ended.err
+        assert json.loads(stored(cli, "orders")["extra"])["rich_requests"] == asked
+        assert 'Granted details   {"actions": ["read"], "type": "orders"}' in ended.out
+        assert "Not granted       payment" in ended.out
+        assert cli("oauth2", "token", "orders", "--json").json["details"] == [
+            '{"actions": ["read"], "type": "orders"}'
+        ]
+        (row,) = cli("oauth2", "list", "--json").json
+        assert row["missing_details"] == ["payment"]
+        broken = create(cli, service, "broken", "--set", "rich_requests={}")
+        assert 'field "rich_requests"' in broken.err
+
     def test_secret_values_as_json(self, cli: CommandLine, service: Service) -> None:
         more = ("--set-env", "secret_params=ONE", "--set-env", "secret_params=TWO")
         url = f"{service.server.url}/token"

@@ -70,3 +70,49 @@ def test_an_error_names_connection_and_field(content: dict[str, Any], field: str
     with pytest.raises(ConfigurationError) as refused:
         setting_groups.request_settings(extra(**content), TOKEN_URL)
     assert (refused.value.conn_id, refused.value.field) == ("my_api", field)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [{"type": "orders", "actions": ["read"]}],
+        '[{"actions": ["read"], "type": "orders"}]',
+        ' [ {"type":"orders",\n "actions":["read"]} ] ',
+    ],
+    ids=["array", "text", "lines"],
+)
+def test_rich_requests_mean_the_same_in_every_spelling(given: Any) -> None:
+    request = setting_groups.request_settings(extra(rich_requests=given), TOKEN_URL)
+    assert request.rich_requests == '[{"actions":["read"],"type":"orders"}]'
+
+
+@pytest.mark.fault("C56")
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("{", "must be JSON, but it is not valid"),
+        ('[{"type": "a", "type": "b"}]', "same name twice"),
+        ("[NaN]", "NaN"),
+        ('{"type": "orders"}', "JSON array of objects"),
+        ({"type": "orders"}, "JSON array of objects"),
+        ("orders", "must be JSON"),
+        (7, "JSON array of objects"),
+        (True, "JSON array of objects"),
+        ('["orders"]', "JSON array of objects"),
+        ('[{"actions": ["read"]}]', "JSON array of objects"),
+        ('[{"type": 7}]', "JSON array of objects"),
+        ([{"type": "orders", "account": "***"}], "placeholder"),
+        ('[{"type": "\\ud800"}]', "half a character"),
+    ],
+)
+def test_rich_requests_that_are_none(given: Any, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        setting_groups.request_settings(extra(rich_requests=given), TOKEN_URL)
+    assert (caught.value.field, caught.value.conn_id) == ("rich_requests", "my_api")
+
+
+def test_rich_requests_are_not_set_twice() -> None:
+    given = extra(rich_requests=[{"type": "x"}], post_params=["authorization_details=[]"])
+    with pytest.raises(ConfigurationError) as caught:
+        setting_groups.request_settings(given, TOKEN_URL)
+    assert caught.value.field == "post_params"

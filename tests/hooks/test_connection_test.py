@@ -10,6 +10,7 @@ from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.hooks import connection_test
 from airflow_oauth_provider.hooks.connection_test import MAX_TEST_MESSAGE, describe, probe
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.protocol.settings import RequestSettings
 from airflow_oauth_provider.tokens import AccessToken
 from tests.support.servers.scripted import Json, Text, token_json
 from tests.support.service import Service
@@ -38,7 +39,10 @@ def hook_of(service: Service, **extra: Any) -> OAuth2Hook:
     ],
 )
 def test_what_was_granted(scopes: tuple[str, ...], requested: tuple[str, ...], text: str) -> None:
-    assert describe(token(*scopes), requested) == f"Authorized until 2023-11-14 23:13:20 UTC {text}"
+    assert (
+        describe(token(*scopes), RequestSettings(scope=requested))
+        == f"Authorized until 2023-11-14 23:13:20 UTC {text}"
+    )
 
 
 class TestProbe:

@@ -132,6 +132,20 @@ def test_what_is_set_for_an_unusual_server_is_said(
     assert ("For an unusual server: <code>body_format = json</code>." in page) is bool(given)
 
 
+@pytest.mark.fault("T30")
+def test_details_are_shown_as_they_were_granted(service: Service, store: Any, admin: Visitor) -> None:
+    granted = [{"type": "orders", "actions": ["read"], "note": "<b>\u202ebold"}]
+    service.token = lambda _: token_json("tok-1", authorization_details=granted)
+    asked = [{"type": "orders", "actions": ["read", "write"]}]
+    store(service.connection(conn_id="orders", rich_requests=json.dumps(asked)))
+    assert admin.post("/authorize/orders").json()["ok"] is True
+    page = admin.get("/connections/orders").text
+    assert "Granted details" in page
+    assert "&#34;note&#34;: &#34;&lt;b&gt; bold&#34;" in page
+    for shown in (page, admin.get("/").text):
+        assert re.search(r"Not granted</span>\s+orders", shown)
+
+
 def test_no_secret_and_no_token_is_on_any_page(service: Service, store: Any, admin: Visitor) -> None:
     hidden = {"secret_params": "pin=zz-pin-zz", "secret_headers": "X-Key=zz-key-zz"}
     store(service.connection(conn_id="orders", password="zz-password-zz", **hidden))

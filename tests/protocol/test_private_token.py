@@ -10,7 +10,7 @@ import pytest
 
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.dpop.proof_key import load_proof_key, new_proof_key
-from airflow_oauth_provider.protocol.private_token import PrivateToken, accompanied
+from airflow_oauth_provider.protocol.private_token import PrivateToken, accompanied, details_of
 
 TOKEN = AccessToken("the-token", "DPoP", 1000.0, 0.0, frozenset({"read"}), scopes_stated=False)
 
@@ -38,3 +38,11 @@ def test_they_are_not_shown() -> None:
     assert copy.deepcopy(token) is token
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(token)
+
+
+def test_what_was_granted_is_asked_of_any_token() -> None:
+    plain = AccessToken("value-of-the-token", "Bearer", 3600.0, 0.0)
+    assert details_of(plain) is None
+    granted = accompanied(plain, details='[{"type": "account 12345"}]')
+    assert details_of(granted) == '[{"type": "account 12345"}]'
+    assert "12345" not in f"{granted} {granted!r}"

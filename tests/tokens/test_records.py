@@ -24,6 +24,7 @@ REFUSED = Status(
     expires_at=NOW + 3500,
     scopes=("read",),
     scopes_stated=False,
+    details='[{"type": "orders"}]',
     refused_at=NOW - 5,
     error=InvalidClientError("no", status=401, error="invalid_client", conn_id="mine"),
     refused_until=NOW + 55,
@@ -119,3 +120,13 @@ def test_texts_are_cleaned_again() -> None:
     assert len(read.error.message) <= 8192
     assert (read.error.error, read.error.uri) == ("e ", None)
     assert read.scopes == ("a b",)
+
+
+@pytest.mark.parametrize("foreign", ["x", "[]", '[{"type": 7}]', 7, ["x"], {"type": "x"}])
+def test_details_of_a_store_that_are_none_make_the_record_unknown(foreign: object) -> None:
+    content = json.loads(REFUSED.dump())
+    assert Status.load(json.dumps(content | {"details": foreign}).encode()) is None
+    del content["details"]
+    without = Status.load(json.dumps(content).encode())
+    assert without is not None, "of an older version of this package"
+    assert without.details is None

@@ -24,6 +24,14 @@ TOKEN_REQUEST_FIELDS: tuple[Field, ...] = (
         Kind.LIST,
     ),
     Field(
+        "rich_requests",
+        _TOKEN,
+        "Rich authorization requests",
+        "JSON array of objects, each with a type (RFC 9396), sent as authorization_details. Example: "
+        '[{"type": "account_information", "actions": ["list_accounts"]}]',
+        Kind.JSON,
+    ),
+    Field(
         "query_params",
         _TOKEN,
         "Query parameters",

@@ -28,6 +28,8 @@ _ADVICE = {
     "unauthorized_client": "the client is not allowed to use the client credentials grant",
     "invalid_scope": "the scope is unknown, malformed or not allowed for this client",
     "invalid_target": "the audience or resource is unknown or not allowed for this client",
+    "invalid_authorization_details": "rich_requests has a type or a member that the server does not know, or "
+    "does not allow this client (RFC 9396 §5)",
     "unsupported_grant_type": "the server does not offer the client credentials grant at this URL",
     "invalid_request": "the server misses a parameter or finds one malformed",
     "invalid_grant": "the server does not accept this grant",

@@ -71,6 +71,7 @@ def build_token_request(
         form.append(("scope", " ".join(request.scope)))
     form.append(("audience", request.audience or ""))
     form += [("resource", resource) for resource in request.resources]
+    form.append(("authorization_details", request.rich_requests or ""))
     form += request.post_params
     form += [(name, value.reveal()) for name, value in request.secret_params]
     body = _BODIES[request.body_format](form, proof)

@@ -18,6 +18,7 @@ from airflow_oauth_provider.protocol.private_token import accompanied
 from airflow_oauth_provider.protocol.redaction import NOTHING, REDACTED, Redactor, secrets_redactor
 from airflow_oauth_provider.protocol.settings import DEFAULT_EXPIRES_IN, ClientSettings, ResponseSettings
 from airflow_oauth_provider.protocol.texts import MAX_SCOPES, cut
+from airflow_oauth_provider.protocol.token.authorization_details import read_details
 from airflow_oauth_provider.protocol.token.endpoint import TOKEN, is_blank
 from airflow_oauth_provider.protocol.token.errors import endpoint_error
 from airflow_oauth_provider.protocol.token.lifetime import read_lifetime
@@ -65,6 +66,7 @@ def read_token_response(
     server_time = http_date(response.header("date") or "")
     now = requested_at if server_time is None else server_time
     lifetime = read_lifetime(settings.response, data, now=now)
+    details = read_details(settings, data, value)
     token = AccessToken(
         value,
         token_type,
@@ -74,18 +76,17 @@ def read_token_response(
         scopes_stated=scopes is not None,
     )
     require_scopes(settings, token)
-    token = _with_instance(settings, data, token)
+    token = accompanied(token, details=details.text, instance_url=_instance_url(settings, data))
     remarks = tuple(_remarks(settings, token, lifetime_stated=lifetime is not None))
-    return Granted(token, remarks, tuple(_warnings(settings, response, token)))
+    return Granted(token, remarks, (*_warnings(settings, response, token), *details.warnings))
 
 
-def _with_instance(settings: ClientSettings, data: dict[str, Any], token: AccessToken) -> AccessToken:
-    """Return a token with the address of its API, where the response names it."""
+def _instance_url(settings: ClientSettings, data: dict[str, Any]) -> str | None:
+    """Return the address of the token's API, where the response is to name it."""
     if not settings.response.names_instance:
-        return token
+        return None
     try:
-        named = str(instance_origin(settings.api, data.get("instance_url")))
-        return accompanied(token, instance_url=named)
+        return str(instance_origin(settings.api, data.get("instance_url")))
     except UrlError as error:
         reason = f"instance_url {error}"
     raise _malformed(reason).with_advice("list the origin in allowed_origins, if it is meant")

@@ -63,6 +63,7 @@ STORED: dict[str, Any] = {
     "base_url": "https://api.example/v1",
     "include_scope": False,
     "resource": ["https://api.example/orders", "https://api.example/stock"],
+    "rich_requests": '[{"type": "orders", "actions": ["read"]}]',
     "query_params": ["tenant=emea", "empty="],
     "post_params": ["realm=production", "formula=a=b+c"],
     "secret_params": "account_password=first secret\npin=second secret",
