@@ -8,6 +8,7 @@ from pathlib import Path
 from airflow_oauth_provider.cli.definition import get_oauth2_cli_commands
 from airflow_oauth_provider.connection.field_kinds import Field, Kind
 from airflow_oauth_provider.connection.fields import FIELDS, STANDARD_FIELDS
+from airflow_oauth_provider.connection.presets import presets
 from airflow_oauth_provider.deployment.options import OPTIONS
 
 ROOT = Path(__file__).parents[1]
@@ -65,10 +66,31 @@ def command_table() -> Iterator[str]:
                 yield f"| | `{name}` | {argument.kwargs['help']} |"
 
 
+def preset_table() -> Iterator[str]:
+    yield "| preset | API | access token URL | fills in | you give | from |"
+    yield "|---|---|---|---|---|---|"
+    for preset in presets().values():
+        gives = [f"`--tenant`: {preset.tenant}"] if preset.tenant else []
+        gives += [] if preset.host else ["`--token-url` or `--discovery`"]
+        gives += [f"`{key}`: {hint}" for key, hint in preset.asks.items()]
+        fills = "<br>".join(f"`{key}` = `{_preset_value(value)}`" for key, value in preset.extra.items())
+        host = f"`{preset.host}`" if preset.host else ""
+        notes = f" {preset.notes}" if preset.notes else ""
+        yield (
+            f"| `{preset.name}` | **{preset.title}.**{notes} | {host} | {fills} | {'<br>'.join(gives)} "
+            f"| [page]({preset.link}), read {preset.read} |"
+        )
+
+
+def _preset_value(value: object) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "fields": field_table,
     "options": option_table,
     "commands": command_table,
+    "presets": preset_table,
 }
 
 

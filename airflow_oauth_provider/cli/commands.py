@@ -40,8 +40,11 @@ from airflow_oauth_provider.cli.output import (
     print_messages,
     print_table,
 )
+from airflow_oauth_provider.cli.preset_rows import preset_facts, preset_row
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.connection.presets import preset_named
+from airflow_oauth_provider.connection.presets import presets as known_presets
 from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
@@ -206,6 +209,18 @@ def create(args: Any) -> bool:
         )
     print_messages(resolved.warnings)
     return result.ok
+
+
+@_command
+def presets(args: Any) -> bool:
+    """List the presets, or say what one fills in."""
+    if args.preset is None:
+        rows = [preset_row(preset) for preset in known_presets().values()]
+        print_json(rows) if args.json else print_table(rows)
+        return True
+    facts = preset_facts(preset_named(args.preset))
+    print_json(facts) if args.json else print_facts(facts)
+    return True
 
 
 def _facts(result: CheckResult) -> dict[str, Any]:

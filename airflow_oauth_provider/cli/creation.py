@@ -15,8 +15,10 @@ from airflow_oauth_provider.cli.key_file import add_key
 from airflow_oauth_provider.connection.field_kinds import Field, Kind
 from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, FIELDS_BY_KEY
 from airflow_oauth_provider.connection.parsing import FieldError, parse, parse_claims
+from airflow_oauth_provider.connection.presets import Preset, filled_in, placed, preset_named
 from airflow_oauth_provider.connection.provider_form import default_extra
 from airflow_oauth_provider.connection.resolving import MAX_NAME
+from airflow_oauth_provider.connection.tenant import PLACEHOLDER, has_placeholder
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.client.algorithms import one_of
 from airflow_oauth_provider.protocol.client.methods import DEFAULT_METHOD, METHODS, Needs
@@ -39,9 +41,11 @@ def connection_from(args: Any) -> ConnectionValues:
     """
     conn_id = _name(args.conn_id)
     try:
+        preset = preset_named(args.preset) if args.preset else None
         given = _fields(args.set, args.set_env)
+        given = filled_in(preset, given) if preset else given
         add_key(args, given, _variable)
-        host = _host(args, given)
+        host = _host(args, given, preset)
         method = METHODS[given.get("auth_method", DEFAULT_METHOD)]
         by_key = method.needs.secret_field == "private_key"
         if args.key_file and method.needs is Needs.SECRET and not (args.secret_stdin or args.secret_env):
@@ -72,13 +76,23 @@ def _require_no_key(given: dict[str, Any]) -> None:
         )
 
 
-def _host(args: Any, given: dict[str, Any]) -> str:
-    """Return the access token URL or, for discovery, the issuer."""
-    if (args.token_url is None) == (args.discovery is None):
-        raise ConfigurationError("or --discovery ISSUER: give one of the two", field="--token-url")
+def _host(args: Any, given: dict[str, Any], preset: Preset | None) -> str:
+    """Return the access token URL or, for discovery, the issuer; the tenant's name stands in its host."""
+    known = preset.host if preset else None
+    if known and (args.token_url or args.discovery):
+        raise ConfigurationError(f"knows the access token URL: {known}; leave yours out", field="--preset")
+    if not known and (args.token_url is None) == (args.discovery is None):
+        hint = f" ({preset.notes})" if preset and preset.notes else ""
+        raise ConfigurationError(f"or --discovery ISSUER: give one of the two{hint}", field="--token-url")
     if args.discovery is not None:
         given["discovery"] = True
-    return str(args.discovery or args.token_url)
+    address = str(known or args.discovery or args.token_url)
+    host = placed(address, args.tenant)
+    if has_placeholder((host, *map(str, given.values()))):
+        given["tenant"] = args.tenant or given.get("tenant")
+    elif args.tenant is not None and host == address:
+        raise ConfigurationError(f"has no place: nothing has {PLACEHOLDER}", field="--tenant")
+    return host
 
 
 def _name(name: str) -> str:

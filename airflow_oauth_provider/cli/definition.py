@@ -39,6 +39,17 @@ _DISCOVERY = Arg(
     help="Issuer, instead of the access token URL: its metadata names the token endpoint (RFC 8414)",
     metavar="ISSUER",
 )
+_PRESET = Arg(
+    ("--preset",),
+    help="Fill in what is known of an API; `airflow oauth2 presets` lists them. What you give counts more",
+    metavar="PRESET",
+)
+_TENANT = Arg(
+    ("--tenant",),
+    help="Name of the tenant, put for {tenant} in the access token URL and other fields",
+    metavar="TENANT",
+)
+_PRESET_NAME = Arg(("preset",), help="Name of a preset; without, all are listed", metavar="NAME", nargs="?")
 _CLIENT_ID = Arg(("--client-id",), help="Client ID", required=True, metavar="ID")
 _SECRET_STDIN = Arg(
     ("--secret-stdin",),
@@ -80,7 +91,7 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
     return [
         GroupCommand(
             name="oauth2",
-            help="OAuth 2.0 connections: check, create, list, show tokens, forget, discover",
+            help="OAuth 2.0 connections: check, create, presets, list, show tokens, forget, discover",
             subcommands=(
                 ActionCommand(
                     name="check",
@@ -100,6 +111,8 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
                         _NAME,
                         _TOKEN_URL,
                         _DISCOVERY,
+                        _PRESET,
+                        _TENANT,
                         _CLIENT_ID,
                         _SECRET_STDIN,
                         _SECRET_ENV,
@@ -115,6 +128,12 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
                         "Save a connection, then authorize it. Secrets come from standard input or the "
                         "environment: others can see arguments."
                     ),
+                ),
+                ActionCommand(
+                    name="presets",
+                    help="List the APIs of which something is known, or say what is known of one",
+                    func=_command("presets"),
+                    args=(_PRESET_NAME, _JSON, ARG_VERBOSE),
                 ),
                 ActionCommand(
                     name="list",

@@ -1,0 +1,113 @@
+"""What is known of some APIs, so that a person need not look it up: presets for ``create``.
+
+The facts stand in ``presets.toml``, each with the vendor's page that says so. What a preset makes is an
+ordinary connection.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from airflow_oauth_provider.connection.tenant import (
+    PLACEHOLDER,
+    has_placeholder,
+    is_tenant,
+    is_well_placed,
+    stands_in_host,
+    with_tenant,
+)
+from airflow_oauth_provider.exceptions import ConfigurationError
+
+_FACTS = Path(__file__).with_name("presets.toml")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One API.
+
+    :param link: the vendor's page, *read* the day on which it was read.
+    :param host: access token URL, or issuer; ``None`` where each customer has their own.
+    :param tenant: what the tenant's name is there; ``None`` where there is none.
+    :param extra: fields of the connection's extra.
+    :param asks: fields that a person has to fill in, and with what.
+    :param notes: what else to know.
+    """
+
+    name: str
+    title: str
+    link: str
+    read: str
+    extra: Mapping[str, Any]
+    host: str | None = None
+    tenant: str | None = None
+    asks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    notes: str = ""
+
+    @property
+    def command(self) -> str:
+        """The command that creates a connection to this API."""
+        parts = [f"airflow oauth2 create NAME --preset {self.name}"]
+        parts += ["--tenant TENANT"] if self.tenant else []
+        parts += [] if self.host else ["--token-url URL"]
+        parts += ["--client-id ID", "--secret-stdin"]
+        parts += [f"--set {key}=…" for key in self.asks]
+        return " ".join(parts)
+
+
+@cache
+def presets() -> Mapping[str, Preset]:
+    """Return all presets by their names."""
+    facts = tomllib.loads(_FACTS.read_text(encoding="utf-8"))
+    return MappingProxyType({name: Preset(name, **content) for name, content in facts.items()})
+
+
+def preset_named(name: str) -> Preset:
+    """Return a preset.
+
+    :raises ConfigurationError: when there is none of that name; it offers similar ones.
+    """
+    known = presets()
+    if name not in known:
+        similar = ", ".join(get_close_matches(name, known)) or ", ".join(known)
+        raise ConfigurationError(f"there is none of this name: did you mean {similar}?", field="--preset")
+    return known[name]
+
+
+def placed(host: str, tenant: str | None) -> str:
+    """Return an access token URL or issuer with the tenant's name in its host.
+
+    There it is written for good: Airflow's Test route compares hosts, and knows no placeholder.
+
+    :raises ConfigurationError: when there is no name, or it is none.
+    """
+    if tenant is not None and not is_tenant(tenant):
+        raise ConfigurationError("must be 1 to 63 letters, digits and hyphens", field="--tenant")
+    if not has_placeholder(host):
+        return host
+    if tenant is None:
+        raise ConfigurationError(f"is needed: the access token URL has {PLACEHOLDER}", field="--tenant")
+    if not is_well_placed(host):
+        raise ConfigurationError(
+            f"must be one whole label of the host, with two fixed ones behind it: {PLACEHOLDER}.idp.example",
+            field="--tenant",
+        )
+    return str(with_tenant(host, tenant)) if stands_in_host(host) else host
+
+
+def filled_in(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a preset's connection.
+
+    :param given: what a person has filled in; it counts more than what the preset says.
+    :raises ConfigurationError: naming a field that is missing.
+    """
+    missing = [f"--set {key}={hint}" for key, hint in preset.asks.items() if not given.get(key)]
+    if missing:
+        raise ConfigurationError(f"{preset.name} also needs {' and '.join(missing)}", field="--preset")
+    return {**preset.extra, **given}

@@ -1,0 +1,59 @@
+"""``airflow oauth2 presets``, and ``create`` with one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_oauth_provider.cli.preset_rows import preset_facts, preset_row
+from airflow_oauth_provider.connection.presets import preset_named, presets
+from tests.cli.arrangement import MARKS, SECRET, stored
+from tests.cli.commands import CommandLine
+from tests.support.servers.scripted import Json, ScriptedServer
+from tests.support.service import Service
+
+
+def test_a_row_says_what_is_needed() -> None:
+    assert preset_row(preset_named("zendesk")) == {
+        "preset": "zendesk",
+        "api": "Zendesk Support",
+        "needs": "--tenant, --set scope",
+    }
+    assert preset_row(preset_named("keycloak"))["needs"] == "--token-url or --discovery"
+    assert preset_row(preset_named("crowdstrike"))["needs"] == "nothing more"
+
+
+@pytest.mark.parametrize("name", presets())
+def test_facts_name_command_fields_and_source(name: str) -> None:
+    preset, facts = preset_named(name), preset_facts(preset_named(name))
+    assert facts["Command"].startswith(f"airflow oauth2 create NAME --preset {name} ")
+    assert facts["From"].startswith(preset.link)
+    assert preset.extra.items() <= facts.items()
+
+
+class TestCommands:
+    """The commands themselves."""
+
+    pytestmark = MARKS
+
+    def test_all_and_one(self, cli: CommandLine) -> None:
+        assert [row["preset"] for row in cli("oauth2", "presets", "--json").json] == list(presets())
+        ended = cli("oauth2", "presets", "zendesk")
+        assert ended.code == 0, ended.err
+        assert "https://{tenant}.zendesk.com/oauth/tokens" in ended.out
+        missing = cli("oauth2", "presets", "zendesc")
+        assert (missing.code, "did you mean zendesk" in missing.err) == (1, True)
+
+    def test_create_with_one(self, cli: CommandLine, service: Service) -> None:
+        with ScriptedServer() as airflow:
+            airflow.script(Json({"access_token": "tok-1"}, 201))
+            arguments = ["create", "other_airflow", "--preset", "airflow-keycloak"]
+            arguments += ["--token-url", f"{airflow.url}/auth/token", "--client-id", "dags", "--secret-stdin"]
+            arguments += ["--set", f"base_url={airflow.url}/api/v2"]
+            ended = cli("oauth2", *arguments, stdin=f"{SECRET}\n")
+            assert ended.code == 0, ended.err
+            (request,) = airflow.requests
+        assert json.loads(request.body)["grant_type"] == "client_credentials"
+        extra = json.loads(stored(cli, "other_airflow")["extra"])
+        assert (extra["body_format"], extra["tolerate"]) == ("json", ["created", "untyped"])
