@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
-from requests import PreparedRequest, Response
+from requests import PreparedRequest, Response, Session
 from requests.sessions import SessionRedirectMixin
 from requests.utils import requote_uri
 
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.body import can_replay, rewind
 from airflow_oauth_provider.calls.call_flow import CallFlow
+from airflow_oauth_provider.calls.connection_adapter import ConnectionAdapter
+from airflow_oauth_provider.calls.network import network_options
 from airflow_oauth_provider.calls.response import drain, head_of
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.identifier import DEFAULT_CONN_ID
@@ -31,6 +34,8 @@ class OAuth2Auth(BearerAuth):
     refused token is renewed once and the request replayed once; a redirect that would carry the
     request where it must not go is an error.
 
+    A client certificate is a matter of the session, which :meth:`mount` lets present it.
+
     :param oauth2_conn_id: Airflow connection id.
     :param base_url: of the API; needed when the connection names none.
     :param connection: the connection itself, where the caller has it already.
@@ -47,6 +52,29 @@ class OAuth2Auth(BearerAuth):
         other = cls.__new__(cls)
         BearerAuth.__init__(other, auth.client, auth.base_url)
         return other
+
+    def mount(self, session: Session) -> Session:
+        """Let a session carry the token, and reach the API as the connection says.
+
+        Where the token may go, the session presents the connection's client certificate, and trusts the
+        connection's authorities; towards other hosts it stays as it is. It reads the connection.
+
+        :param session: of ``requests``, or of a library on top of it.
+        :return: the same.
+        :raises ConfigurationError: when the connection is wrong, or nothing names the API.
+        """
+        origins = self.destination.origins
+        if not origins:
+            raise ConfigurationError(
+                "is missing: without it nothing says for which addresses the session is meant",
+                field="base_url",
+                conn_id=self.client.conn_id,
+            )
+        adapter = ConnectionAdapter(self.client, partial(network_options, self, {}, None))
+        for origin in origins:
+            session.mount(f"{origin}/", adapter)
+        session.auth = self
+        return session
 
     def __call__(self, request: Any = None, *_: Any) -> Any:
         """Add the token, and watch the responses.

@@ -31,6 +31,7 @@ from airflow_oauth_provider.transport.call_failure import call_failed, error_of_
 
 if TYPE_CHECKING:
     from airflow_oauth_provider.calls.async_session import OAuth2AsyncSession
+    from airflow_oauth_provider.calls.opened_session import OpenedSession
     from airflow_oauth_provider.tokens import AccessToken
 
 _CONTENT_TYPE = ("Content-Type",)
@@ -56,6 +57,7 @@ class AsyncCall:
         "_jar",
         "_limit",
         "_looked_into",
+        "_opened",
         "_read",
         "_request",
         "_session",
@@ -70,6 +72,7 @@ class AsyncCall:
         self._earlier: list[Response] | None = None
         self._flow: CallFlow | None = None
         self._jar: aiohttp.CookieJar | None = None
+        self._opened: OpenedSession | None = None
         self._looked_into: aiohttp.ClientResponse | None = None
         self._content: bytes | None = None  # of that response
 
@@ -88,8 +91,8 @@ class AsyncCall:
         while True:  # in one frame, since each costs a call whenever it goes on
             timer, failure = None, None
             try:
-                opened = session.aiohttp_session or await session.opened()
-                timer = session.head_timers.begin(request.timeouts.read)
+                opened = self._opened = session.usable or await session.opened()
+                timer = opened.head_timers.begin(request.timeouts.read)
                 response = await self._request_on(opened, token, timer)
             except Exception as error:  # the caller's own code runs meanwhile, too
                 failure = self._failure(error)
@@ -130,13 +133,13 @@ class AsyncCall:
         return token
 
     def _request_on(
-        self, opened: aiohttp.ClientSession, token: AccessToken, timer: HeadTimer
+        self, opened: OpenedSession, token: AccessToken, timer: HeadTimer
     ) -> Awaitable[aiohttp.ClientResponse]:
         """Begin the request of the current call."""
         session, call, request, again = self._session, self._call, self._request, self._flow is not None
-        proxy = session.proxy_for(call.url)
+        proxy = opened.proxy_for(call.url)
         first = None if again else request.headers_with(token, session.auth)
-        return (opened if call.trusted else session.without_cookies()).request(
+        return (opened.session if call.trusted else opened.elsewhere()).request(
             call.method,
             URL(call.url, encoded=True) if again else request.address,
             headers=self._headers_again(token) if first is None else first,
@@ -242,6 +245,7 @@ class AsyncCall:
         """Return what is raised for an error that came up while the current call was made."""
         failure = error_of_ours(error)
         if failure is None:
-            network = classify_async(error, self._session.known_proxy(self._call.url))
+            proxy = None if self._opened is None else self._opened.known_proxy(self._call.url)
+            network = classify_async(error, proxy)
             failure = call_failed(self._call.url, network) if network else unexpected(error, "the call")
         return failure.for_connection(self._session.auth.client.conn_id)

@@ -8,8 +8,9 @@ Rules:
 
 * States: closed (no aiohttp session, no connector), open, and closed again; a call opens a closed session.
   Only :meth:`OAuth2AsyncSession._opened` opens, and only :meth:`OAuth2AsyncSession.close` closes.
-* An open session keeps the settings that it was opened with, as ``outdated`` says; the owner of the session
-  makes another one then.
+* An open session has the settings that it was opened with, as ``outdated`` says. The next call opens it anew
+  with those of its own token, which may be bound to another client certificate; calls under way go on with
+  what they have, which is closed with the session.
 * The connector belongs to the event loop (:mod:`airflow_oauth_provider.transport.connectors`): a session
   enters it when it opens, and leaves it when it closes.
 * A request is built before anything is asked of anybody. Its token is looked up last, and travels beside it.
@@ -29,18 +30,9 @@ from requests.structures import CaseInsensitiveDict
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.async_call import AsyncCall
 from airflow_oauth_provider.calls.async_request import RequestBuilder
+from airflow_oauth_provider.calls.opened_session import OpenedSession
 from airflow_oauth_provider.calls.pending_response import PendingResponse
-from airflow_oauth_provider.protocol.settings import ClientSettings
-from airflow_oauth_provider.protocol.urls import acceptable, parse_url
-from airflow_oauth_provider.transport.async_responses import HeadTimers, TimedResponse
-from airflow_oauth_provider.transport.call_failure import call_failed
-from airflow_oauth_provider.transport.connectors import SharedConnector, shared_connector
-from airflow_oauth_provider.transport.faults import ADDRESS_REFUSED
 from airflow_oauth_provider.transport.network_options import NetworkOptions
-from airflow_oauth_provider.transport.proxies import Proxy, proxy_for
-
-MAX_HEADER = 64 * 1024
-"""Bytes of the longest header of a response, as ``http.client`` has it."""
 
 
 class OAuth2AsyncSession:
@@ -71,16 +63,12 @@ class OAuth2AsyncSession:
         auth.require_no_other(CaseInsensitiveDict(headers or {}))
         self.keep_cookies = keep_cookies
         self._chosen_proxies = proxies
-        self._proxies: dict[str, Proxy | None] = {}
         self.builder = RequestBuilder(auth, headers)
         self.before_opening: Callable[[], Awaitable[Any]] | None = None
         """Awaited before the session is opened."""
         self._options = options
-        self._connector: SharedConnector | None = None
-        self._elsewhere: SharedConnector | None = None
-        self.aiohttp_session: aiohttp.ClientSession | None = None
-        self._stranger: aiohttp.ClientSession | None = None
-        self._opened_with: ClientSettings | None = None
+        self.current: OpenedSession | None = None
+        self._earlier: list[OpenedSession] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -91,17 +79,20 @@ class OAuth2AsyncSession:
     @property
     def outdated(self) -> bool:
         """Whether the connection has been edited since it was opened."""
-        return self.aiohttp_session is not None and self._opened_with is not self.auth.client.settings
+        return self.current is not None and self.current.settings is not self.auth.client.settings
+
+    @property
+    def usable(self) -> OpenedSession | None:
+        """What is open, if it is of the settings in force."""
+        current = self.current
+        return current if current is not None and current.settings is self.auth.client.settings else None
 
     async def close(self) -> None:
         """Close it; a later call opens it anew."""
-        sessions = self.aiohttp_session, self._stranger
-        connectors = self._connector, self._elsewhere
-        self.aiohttp_session = self._stranger = self._connector = self._elsewhere = None
-        for session in filter(None, sessions):
-            await session.close()
-        for connector in filter(None, connectors):
-            await connector.leave()
+        everything = [*self._earlier, *filter(None, [self.current])]
+        self.current, self._earlier = None, []
+        for opened in everything:
+            await opened.close()
 
     def request(self, method: str, endpoint: str | None = None, **arguments: Any) -> PendingResponse:
         """Make a call; await the result, or use it with ``async with``.
@@ -154,76 +145,18 @@ class OAuth2AsyncSession:
         """
         return AsyncCall(self, read=True, limit=limit).make(method, endpoint, arguments)
 
-    async def opened(self) -> aiohttp.ClientSession:
-        """Return the session of aiohttp's; open it where it is closed."""
+    async def opened(self) -> OpenedSession:
+        """Return what is open; open it where it is closed, or outdated."""
         if self.before_opening is not None:
             await self.before_opening()
-        if self.aiohttp_session is None:
-            self._opened_with = self.auth.client.settings
-            self._connector = shared_connector(self._options())
-            self._proxies = {}
-            jar = aiohttp.CookieJar(unsafe=True) if self.keep_cookies else aiohttp.DummyCookieJar()
-            self.aiohttp_session = self._new_session(jar, self._connector)
-        return self.aiohttp_session
+        usable = self.usable
+        if usable is None:
+            settings, options, before = self.auth.client.settings, self._options(), self.current
+            jar = before.jar if before is not None else self._new_jar()
+            usable = self.current = OpenedSession(settings, options, jar, self._chosen_proxies)
+            if before is not None:
+                self._earlier.append(before)
+        return usable
 
-    @property
-    def head_timers(self) -> HeadTimers:
-        """The timers of an open session."""
-        if self._connector is None:
-            raise AssertionError("a session is opened before it is used")
-        return self._connector.head_timers
-
-    def without_cookies(self) -> aiohttp.ClientSession:
-        """Return one that neither sends nor keeps cookies, nor presents a client certificate; a session
-        that is open has it.
-        """  # noqa: D205  (one sentence)
-        if self._stranger is None:
-            if self._connector is None:
-                raise AssertionError("a session is opened before it is used")
-            self._elsewhere = shared_connector(self._connector.options.elsewhere)
-            self._stranger = self._new_session(aiohttp.DummyCookieJar(), self._elsewhere)
-        if self._connector is not None and self._elsewhere is not None:
-            self._elsewhere.resolver.proxies |= self._connector.resolver.proxies
-        return self._stranger
-
-    def proxy_for(self, url: str) -> Proxy | None:
-        """Return the proxy for *url*; looked up, and addresses looked at, once per origin.
-
-        :raises ConfigurationError: for an address that a token must not reach.
-        """
-        origin = url[: url.find("/", 8)]
-        if origin not in self._proxies:
-            self._proxies[origin] = self._looked_up_proxy(url)
-        return self._proxies[origin]
-
-    def known_proxy(self, url: str) -> Proxy | None:
-        """Return the proxy for *url*, if it has been looked up."""
-        return self._proxies.get(url[: url.find("/", 8)])
-
-    def _looked_up_proxy(self, url: str) -> Proxy | None:
-        if self._connector is None:
-            raise AssertionError("a session is opened before it is used")
-        proxy = proxy_for(url, self.auth.client.settings.network, self._chosen_proxies)
-        if proxy is not None:
-            self._connector.add_proxy(proxy)
-            return proxy
-        origin = parse_url(url.partition("#")[0]).origin
-        any_address = self._connector.options.any_address(origin.host, origin.port)
-        if not acceptable(origin.host, origin.host, any_address=any_address):  # the resolver sees names only
-            raise call_failed(url, ADDRESS_REFUSED)
-        return None
-
-    def _new_session(
-        self, jar: aiohttp.abc.AbstractCookieJar, connector: SharedConnector
-    ) -> aiohttp.ClientSession:
-        session = aiohttp.ClientSession(
-            max_line_size=MAX_HEADER,
-            max_field_size=MAX_HEADER,
-            connector=connector.connector,
-            connector_owner=False,
-            cookie_jar=jar,
-            response_class=TimedResponse,
-        )
-        # A call is sent once (aiohttp would repeat idempotent ones; it offers no public switch).
-        session._retry_connection = False  # noqa: SLF001
-        return session
+    def _new_jar(self) -> aiohttp.abc.AbstractCookieJar:
+        return aiohttp.CookieJar(unsafe=True) if self.keep_cookies else aiohttp.DummyCookieJar()

@@ -30,6 +30,7 @@ from airflow_oauth_provider.calls.arguments import (
 )
 from airflow_oauth_provider.calls.body import GuardedBody, can_replay, is_stream, rewind
 from airflow_oauth_provider.calls.call_flow import CallFlow
+from airflow_oauth_provider.calls.connection_adapter import ConnectionAdapter
 from airflow_oauth_provider.calls.response import DRAIN_TIME, drain, head_of, nonces_of, note_credential
 from airflow_oauth_provider.exceptions import OAuthError, unexpected
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
@@ -53,11 +54,9 @@ class OAuth2Session(requests.Session):
 
     :param auth: whose token is used.
     :param adapter: under all calls.
-    :param elsewhere: under those that a redirect leads to hosts where the token must not go; ``None`` for
-        the same.
     """
 
-    def __init__(self, auth: BearerAuth, adapter: BaseAdapter, elsewhere: BaseAdapter | None = None) -> None:
+    def __init__(self, auth: BearerAuth, adapter: BaseAdapter) -> None:
         super().__init__()
         self.auth: BearerAuth = auth
         # Nothing of the environment reaches a call by itself: netrc would replace the token, and
@@ -66,7 +65,6 @@ class OAuth2Session(requests.Session):
         self.max_redirects = MAX_REDIRECTS
         self.mount("https://", adapter)
         self.mount("http://", adapter)
-        self._elsewhere = elsewhere or adapter
         self.settings = auth.client.settings
         self.headers.update(dict(self.settings.api.headers))
         self._proxies: dict[str, Proxy | None] = {}
@@ -121,11 +119,6 @@ class OAuth2Session(requests.Session):
         except OAuthError as error:
             failure = error.for_connection(self.auth.client.conn_id)
         raise failure
-
-    def close(self) -> None:
-        """Close it; a later call opens it anew."""
-        super().close()
-        self._elsewhere.close()
 
     def get_redirect_target(self, resp: Response) -> str | None:
         """Return nothing: the flow of the call follows redirects, and ``requests`` would read them whole."""
@@ -227,7 +220,9 @@ class OAuth2Session(requests.Session):
             return super().send(request, **{**kwargs, "allow_redirects": False, "proxies": proxies})
         # Past the session, so that it neither sends nor keeps cookies here.
         started = time.perf_counter()
-        response = self._elsewhere.send(request, timeout=kwargs["timeout"], stream=True, proxies=proxies)
+        adapter = self.get_adapter(call.url)
+        send = adapter.send_elsewhere if isinstance(adapter, ConnectionAdapter) else adapter.send
+        response = send(request, timeout=kwargs["timeout"], stream=True, proxies=proxies)
         response.elapsed = timedelta(seconds=time.perf_counter() - started)
         return response
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
@@ -13,6 +14,7 @@ from airflow_oauth_provider.auth import OAuth2Auth
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.arguments import call_arguments, require_method
 from airflow_oauth_provider.calls.call_log import log_call
+from airflow_oauth_provider.calls.connection_adapter import ConnectionAdapter
 from airflow_oauth_provider.calls.network import own_network, own_proxies
 from airflow_oauth_provider.calls.refusals import refusal_of
 from airflow_oauth_provider.calls.session import OAuth2Session
@@ -27,7 +29,6 @@ from airflow_oauth_provider.protocol.call.endpoints import resolve_endpoint
 from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.token.introspection import Introspection
 from airflow_oauth_provider.tokens import AccessToken
-from airflow_oauth_provider.transport.adapter import OAuth2Adapter
 from airflow_oauth_provider.transport.stopping import Stop
 
 if TYPE_CHECKING:
@@ -324,6 +325,5 @@ class OAuth2Hook(AsyncCalls, HttpHook):
         """
         if self.adapter is not None:
             return OAuth2Session(self._auth, self.adapter)
-        options = self._network(own or {})
-        elsewhere = None if options.context_elsewhere is None else OAuth2Adapter.of(options.elsewhere)
-        return OAuth2Session(self._auth, OAuth2Adapter.of(options), elsewhere)
+        adapter = ConnectionAdapter(self._client, partial(self._network, own or {}))
+        return OAuth2Session(self._auth, adapter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ssl
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 
 from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.protocol.client import keys
+from airflow_oauth_provider.transport import client_certificate, tls
 from tests.support.bound_tokens import CLIENTS, SERVERS, bound_service, certified
 from tests.support.servers.certificates import (
     Issued,
@@ -265,3 +268,53 @@ def test_a_proxy_behind_tls_is_not_shown_it(
         assert side.run(hook, "/items").status_code == 200
         assert proxy.certificates == [None, None]
     assert all(request.certificate for request in bound.server.requests)
+
+
+class TestRenewal:
+    """A certificate that is renewed while tasks run."""
+
+    def test_the_next_token_is_of_the_new_one(
+        self, side: Side, bound: Service, client: Issued, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        renewed = issue_client(CLIENTS)
+        monkeypatch.setenv("AIRFLOW_CONN_MY_API", bound.environment(**certified(client)))
+        hook = OAuth2Hook("my_api", method="GET")
+        side.run(hook, "/items")
+        monkeypatch.setenv("AIRFLOW_CONN_MY_API", bound.environment(**certified(renewed)))
+        bound.dead.add("tok-1")
+        assert side.run(hook, "/items").json()["authorization"] == "Bearer tok-2"
+        assert side.run(hook, "/items").json()["authorization"] == "Bearer tok-2"
+        certificates = [request.certificate for request in bound.token_requests]
+        assert certificates[0] != certificates[1]
+        assert bound.calls[-1].certificate == certificates[1]
+
+    def test_two_certificates_of_one_client_share_no_token(
+        self, side: Side, bound: Service, client: Issued
+    ) -> None:
+        assert side.run(hook_of(bound, client), "/items").status_code == 200
+        assert side.run(hook_of(bound, issue_client(CLIENTS)), "/items").status_code == 200
+        assert len(bound.token_requests) == 2
+
+
+def test_keys_are_parsed_and_contexts_made_once(
+    side: Side, bound: Service, client: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For token requests and calls of many hooks: one to present the certificate, one for other hosts."""
+    counts: Counter[str] = Counter()
+    for module, name in ((tls, "_new_context"), (keys, "_pem_key"), (client_certificate, "_why_not")):
+        original = getattr(module, name)
+
+        def counted(*args: Any, _original: Any = original, _name: str = name, **more: Any) -> Any:
+            counts[_name] += 1
+            return _original(*args, **more)
+
+        monkeypatch.setattr(module, name, counted)
+    fresh = issue_client(CLIENTS)
+    for number in range(3):
+        hook = hook_of(bound, fresh, scope=f"read s{number}")
+        for _ in range(2):
+            side.token(hook)
+            side.run(hook, "/items")
+    assert len(bound.token_requests) == 3
+    assert counts["_pem_key"] == counts["_why_not"] == 1
+    assert counts["_new_context"] <= 2

@@ -146,6 +146,8 @@ async def hooks() -> None:
 def authentication() -> None:
     session = requests.Session()
     session.auth = OAuth2Auth("orders_api")
+    OAuth2Auth("orders_api").mount(requests.Session()).get("https://api.example/orders", timeout=5)
+    OAuth2Auth("orders_api").mount("https://api.example")  # type: ignore[arg-type]
     get_token = bearer_token_callable("orders_api")
     header: str = "Bearer " + get_token()
     OAuth2Auth(oauth2_connid="orders_api")  # type: ignore[call-arg]

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import ssl
+import threading
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 import urllib3
 
+from airflow_oauth_provider.protocol.client import keys
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
-from airflow_oauth_provider.protocol.settings import NetworkSettings
+from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.settings import NetworkSettings, PresentedCertificate
 from airflow_oauth_provider.protocol.token.request import TokenRequest
-from airflow_oauth_provider.transport import authorization_server
+from airflow_oauth_provider.transport import authorization_server, client_certificate, tls
 from airflow_oauth_provider.transport.tls import tls_context
-from tests.support.servers.certificates import Issued, authority, issue, server_context
+from tests.support.servers.certificates import Issued, authority, issue, issue_client, server_context
 from tests.support.servers.scripted import ScriptedServer
 from tests.support.stopwatch import Stopwatch
 
@@ -143,6 +152,61 @@ def test_a_session_that_does_not_verify_does_not_loosen_ours(tmp_path: Path) -> 
 def test_switched_off_where_airflow_cfg_allows_it(tmp_path: Path) -> None:
     with pytest.warns(urllib3.exceptions.InsecureRequestWarning), tls_server(tmp_path) as server:
         assert isinstance(send(server.url, ca=None, verify=False), HttpResponse)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Counts new contexts and parsed keys."""
+    counts: Counter[str] = Counter()
+    for module, name in ((tls, "_new_context"), (keys, "_pem_key"), (client_certificate, "_why_not")):
+        original = getattr(module, name)
+
+        def counted(*args: Any, _original: Any = original, _name: str = name, **kwargs: Any) -> Any:
+            counts[_name] += 1
+            return _original(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, counted)
+    return counts
+
+
+def certified_network() -> NetworkSettings:
+    client = issue_client(CA)
+    presented = PresentedCertificate(client.certificate, Secret(client.key))
+    return NetworkSettings(ca_certificates=CA.certificate, certificate=presented)
+
+
+@pytest.mark.fault("C47")
+def test_threads_that_want_one_context_at_once_make_one(made: Counter[str]) -> None:
+    network, together = certified_network(), threading.Barrier(16)
+
+    def want(_: int) -> ssl.SSLContext:
+        together.wait()
+        return tls_context(replace(network))
+
+    with ThreadPoolExecutor(16) as pool:
+        contexts = set(pool.map(want, range(16)))
+    assert len(contexts) == 1
+    assert made == {"_new_context": 1, "_why_not": 1, "_pem_key": 1}
+
+
+def test_a_context_for_other_hosts_is_that_of_clients_without_a_certificate() -> None:
+    network = certified_network()
+    assert tls_context(network.elsewhere) is tls_context(replace(network, certificate=None))
+    assert tls_context(network.elsewhere) is not tls_context(network)
+    plain = network.elsewhere
+    assert plain.elsewhere is plain
+
+
+def test_a_child_of_a_fork_makes_contexts() -> None:
+    """The lock of its parent may have been held by a thread that it does not have."""
+    with tls._making:
+        child = os.fork()
+        if not child:
+            signal.alarm(5)
+            tls_context(certified_network())
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_contexts_are_made_once() -> None:
