@@ -57,13 +57,14 @@ class OAuth2Auth(BearerAuth):
         """Let a session carry the token, and reach the API as the connection says.
 
         Where the token may go, the session presents the connection's client certificate, and trusts the
-        connection's authorities; towards other hosts it stays as it is. It reads the connection.
+        connection's authorities; towards other hosts it stays as it is. The connection is read, and a token
+        is acquired where tokens name their API.
 
         :param session: of ``requests``, or of a library on top of it.
         :return: the same.
         :raises ConfigurationError: when the connection is wrong, or nothing names the API.
         """
-        origins = self.destination.origins
+        origins = self.current_destination().origins
         if not origins:
             raise ConfigurationError(
                 "is missing: without it nothing says for which addresses the session is meant",
