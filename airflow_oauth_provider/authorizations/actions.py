@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_oauth_provider.authorizations.description import certificate_expires_at
+from airflow_oauth_provider.authorizations.discovered import discovered_hosts_warning
 from airflow_oauth_provider.authorizations.results import CheckResult
 from airflow_oauth_provider.authorizations.settings import unusual_settings
 from airflow_oauth_provider.authorizations.unforeseen import unforeseen
@@ -120,7 +121,13 @@ class ConnectionCheck:
             result = replace(result, error=error)
         except Exception as error:  # nobody's check may end with what one connection brings up
             result = replace(result, error=unforeseen(error, result.conn_id, "checked"))
-        return replace(result, seconds=time.monotonic() - began)
+        return replace(self._with_hosts(result), seconds=time.monotonic() - began)
+
+    def _with_hosts(self, result: CheckResult) -> CheckResult:
+        """Warn of hosts that the issuer's metadata names, which are known by now."""
+        client = self.client
+        warning = discovered_hosts_warning(client.settings, client.sharing)
+        return replace(result, warnings=(*result.warnings, warning)) if warning else result
 
     def _granted(self, token: AccessToken) -> CheckResult:
         requested, details = self.client.settings.request, details_of(token)

@@ -10,6 +10,7 @@ from airflow_oauth_provider.authorizations.authorization import (
     AuthorizationStatus,
     Refusal,
 )
+from airflow_oauth_provider.authorizations.discovered import discovered_hosts_warning
 from airflow_oauth_provider.authorizations.remedies import reason, remedy
 from airflow_oauth_provider.authorizations.settings import displayable, unusual_settings
 from airflow_oauth_provider.authorizations.unforeseen import unforeseen
@@ -62,7 +63,7 @@ class _Described:
     def __init__(
         self, values: ConnectionValues, team: str | None, resolved: Resolved, sharing: Sharing
     ) -> None:
-        self.values, self.team = values, team
+        self.values, self.team, self.sharing = values, team, sharing
         self.resolved, self.settings = resolved, resolved.settings
         self.entry = _newest_entry(sharing, values.conn_id, team, self.settings)
         self.last_use = self.entry.last_use if self.entry else None
@@ -109,9 +110,13 @@ class _Described:
             hits=last_use.hits if last_use else None,
             counted_since=last_use.since if last_use else None,
             verified=verified,
-            warnings=self.resolved.warnings if verified else (*self.resolved.warnings, UNVERIFIED),
+            warnings=self._warnings(verified=verified),
             unusual=unusual_settings(self.values),
         )
+
+    def _warnings(self, *, verified: bool) -> tuple[str, ...]:
+        hosts = discovered_hosts_warning(self.settings, self.sharing)
+        return (*self.resolved.warnings, *([hosts] if hosts else []), *([] if verified else [UNVERIFIED]))
 
     def _displayable(self, text: str | None) -> str | None:
         """Return a text that an editor has entered; one may have put a secret there, too."""

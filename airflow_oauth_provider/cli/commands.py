@@ -207,7 +207,7 @@ def create(args: Any) -> bool:
             "The connection stays saved as it is: correct it in the user interface, or correct the server, "
             f"and try again with: airflow oauth2 check {values.conn_id}"
         )
-    print_messages(resolved.warnings)
+    print_messages(dict.fromkeys((*resolved.warnings, *result.warnings)))
     return result.ok
 
 

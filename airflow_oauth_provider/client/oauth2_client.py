@@ -31,6 +31,7 @@ from airflow_oauth_provider.tokens.async_single_flight import AsyncSingleFlight,
 from airflow_oauth_provider.tokens.cached_token import EMPTY, Slot
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.search_cost import SearchCost
+from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.transport.stopping import Stop
 
 TEST_WAIT = 10.0
@@ -83,6 +84,11 @@ class OAuth2Client:
     def warnings(self) -> tuple[str, ...]:
         """What deserves a warning about the connection as last read."""
         return self._reader.warnings
+
+    @property
+    def sharing(self) -> Sharing:
+        """How its tokens are shared, as last read."""
+        return self._reader.sharing
 
     def held_token(self) -> AccessToken | None:
         """Return the token in memory, while it is not even worth renewing.
