@@ -42,7 +42,11 @@ class Echo:
         return (self.secret, self.pin, self.gate, self.token, *self.more)
 
     def spelled(self, *more: str) -> str:
-        values = (self.secret, self.pin, self.gate, self.token, *more)
+        return self.spelled_secrets(self.token, *more)
+
+    def spelled_secrets(self, *more: str) -> str:
+        """What the server of a token request knows: it cannot tell a token of others from its texts."""
+        values = (self.secret, self.pin, self.gate, *more)
         return "\n".join(self.spell(spell(value)) for spell in SPELLINGS.values() for value in values)
 
     def granted(self, request: RecordedRequest) -> ScriptedResponse:
@@ -55,8 +59,10 @@ class Echo:
 
     def refused(self, request: RecordedRequest) -> ScriptedResponse:
         """Refuse, and repeat the request besides."""
-        more = self.more if "token=" in request.body.decode("latin-1") else ()
-        said = f"{self.spelled(*more)}\n{request.target}\n{request.headers}\n{request.body.decode('latin-1')}"
+        body = request.body.decode("latin-1")
+        about = request.target.startswith("/about")
+        values = self.spelled(*self._presented(request)) if about else self.spelled_secrets()
+        said = f"{values}\n{request.target}\n{request.headers}\n{body}"
         error = {"error": "invalid_client", "error_description": said, "error_uri": f"https://x/{self.pin}"}
         return Json(error, 401)
 
@@ -82,9 +88,12 @@ class Echo:
         if "refused" in request.target:
             return self.refused(request)
         echo = {"active": True, "token": request.body.decode("latin-1"), "scope": f"read {self.token}"}
-        presented = [token for token in request.form["token"] if token in self.more]
+        presented = self._presented(request)
         said = {"sub": self.secret, "aud": [self.spelled(*presented)], self.pin: {"x": [self.spelled()]}}
         return Json({**echo, **said})
+
+    def _presented(self, request: RecordedRequest) -> list[str]:
+        return [token for token in request.form["token"] if token in self.more]
 
     def serve(self, service: Service) -> Service:
         service.token, service.api = self.granted, self.repeated
