@@ -19,7 +19,7 @@ from airflow_oauth_provider.deployment.policy import forget_policy
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
-from airflow_oauth_provider.protocol.dpop.bound_token import BoundToken
+from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
 from tests.protocol.client.test_methods import EC_KEY, pem
 from tests.support.confidential import assert_nothing_confidential
@@ -46,6 +46,16 @@ class Bound(Echo):
         )
 
 
+class Detailed(Echo):
+    """Grants other details than were asked for (RFC 9396)."""
+
+    def granted(self, request: RecordedRequest) -> ScriptedResponse:
+        if b"refused" in request.body:
+            return self.refused(request)
+        details = [{"type": "payment", self.pin: [self.spelled()]}, {"type": self.secret, "to": self.gate}]
+        return token_json(self.token, scope="read", authorization_details=details)
+
+
 VARIANTS: dict[str, tuple[Echo, dict[str, Any]]] = {
     "client_secret_jwt": (Echo(), {"auth_method": "client_secret_jwt"}),
     "private_key_jwt": (
@@ -56,6 +66,7 @@ VARIANTS: dict[str, tuple[Echo, dict[str, Any]]] = {
     "own header": (Echo(), {"header_name": "X-Api-Token", "header_scheme": "none"}),
     "DPoP": (Bound(), {"dpop": True}),
     "DPoP with a key": (Bound(more=KEY_LINES), {"dpop": True, "private_key": KEY}),
+    "details": (Detailed(), {"rich_requests": '[{"type": "payment"}]'}),
     "external": (Echo(), {"password": None, "external_credential": "vault"}),
 }
 
@@ -132,7 +143,7 @@ def test_calls(service: Service, outputs: list[Any], variant: Any, side: Side) -
     side.run(hook, "ok")
     token = side.token(hook)
     outputs += [token, str(token), hook, hook.get_conn().auth, vars(hook)]
-    if isinstance(token, BoundToken):
+    if isinstance(token, PrivateToken):
         assert token.own_key is None or not disclosed(repr(token), [token.own_key.reveal()])
         with pytest.raises(TypeError, match="pickled"):
             pickle.dumps(token)
