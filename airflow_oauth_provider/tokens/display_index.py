@@ -35,7 +35,7 @@ from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import token_key
 from airflow_oauth_provider.tokens.record_values import past, text, whole
-from airflow_oauth_provider.tokens.records import Status
+from airflow_oauth_provider.tokens.records import Status, concerns_others
 from airflow_oauth_provider.tokens.sealing import Sealer, looks_sealed, sealer
 from airflow_oauth_provider.tokens.sharing import Sharing
 
@@ -246,7 +246,7 @@ def _after(status: Status, token: AccessToken | None, error: OAuthError | None, 
             scopes_stated=token.scopes_stated,
             details=details_of(token),
         )
-    if error is None:
+    if error is None or not concerns_others(error):
         return status
     return replace(
         status,

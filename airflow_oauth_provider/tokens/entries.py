@@ -22,7 +22,7 @@ from airflow_oauth_provider.protocol.token.revocation import REVOCATION
 from airflow_oauth_provider.protocol.urls import Origin
 from airflow_oauth_provider.tokens.cached_token import token_digest
 from airflow_oauth_provider.tokens.held_token import HeldToken
-from airflow_oauth_provider.tokens.records import Status
+from airflow_oauth_provider.tokens.records import Status, concerns_others
 from airflow_oauth_provider.tokens.refusal_rules import (
     REMEMBERED,
     final_code,
@@ -108,8 +108,12 @@ class Entries(SealedEntries):
     def refused(self, error: OAuthError, *, budget: float) -> None:
         """Share the error of an acquisition that gave up.
 
+        What is wrong on this machine only (a file that is not there) is nothing to others.
+
         :param budget: seconds it had at most.
         """
+        if not concerns_others(error):
+            return
         now, before = time.time(), self.status()
         code = final_code(error)
         by_assertion = self._assertion_file is not None

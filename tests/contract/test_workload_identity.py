@@ -267,6 +267,8 @@ class TestFiles:
         cluster.mounted.exchange()
         with pytest.raises(ConfigurationError, match="does not exist"):
             side.token(cluster.hook())
+        described = describe(ConnectionValues.of(cluster.connection()), read_policy())
+        assert described.status is AuthorizationStatus.NOT_YET
         cluster.rotate()
         assert side.token(cluster.hook()).value == "tok-1", "nothing stands against it"
 

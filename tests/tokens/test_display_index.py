@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.exceptions import TransportError
+from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
@@ -114,6 +114,11 @@ class TestCounts:
             assert (counted.requests, counted.refusals) == (requests * times, without * times)
 
     @pytest.mark.fault("F43")
+    def test_what_is_wrong_on_this_machine_only_is_no_outcome(self, sharing: Sharing) -> None:
+        error = ConfigurationError("the file does not exist", field="assertion_file")
+        DisplayIndex(sharing, "orders", None).record(settings(), error=error, requests=1)
+        assert last_use(sharing).status == Status()
+
     def test_hits_alone_are_recorded(self, sharing: Sharing) -> None:
         display = DisplayIndex(sharing, "orders")
         for _ in range(3):

@@ -271,6 +271,14 @@ class TestRefusals:
         entries(sharing).granted(token())
         assert entries(sharing).standing() is None
 
+    def test_what_is_wrong_on_this_machine_only_changes_nothing(self, sharing: Sharing) -> None:
+        here = entries(sharing)
+        here.refused(ConfigurationError("the file does not exist", field="assertion_file"), budget=60)
+        assert here.status() == Status()
+        here.refused(InvalidClientError("no", status=401), budget=60)
+        here.refused(ConfigurationError("the file does not exist", field="assertion_file"), budget=60)
+        assert here.standing() is not None, "what is known stays"
+
     def test_a_missing_scope_is_remembered(self, sharing: Sharing) -> None:
         entries(sharing).refused(InsufficientScopeError("less was granted", scope="b"), budget=60)
         standing = entries(sharing).standing()
