@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, OAuthError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from benchmarks.fleet import Task, run
+from tests.support.bound_tokens import CLIENTS, SERVERS, bound_service
 from tests.support.confidential import assert_nothing_confidential
 from tests.support.mounted import Mounted
+from tests.support.servers.certificates import Issued, issue_client
 from tests.support.servers.scripted import (
     Answer,
     Delay,
@@ -79,6 +82,7 @@ def vault(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 class TestRotation:
+    @pytest.mark.fault("P28")
     def test_it_is_read_again_for_each_acquisition(self, vault: Vault, side: Side) -> None:
         hook = vault.hook()
         assert side.token(hook).value == "tok-1"
@@ -102,6 +106,7 @@ class TestRotation:
         assert side.call(hook, "get_token", force=True).value == "tok-3"
         assert vault.sent == [OLD, OLD, NEW]
 
+    @pytest.mark.fault("P49")
     def test_a_wrong_one_is_one_request(self, vault: Vault, side: Side) -> None:
         vault.mounted.exchange(erp=NEW)
         hook = vault.hook()
@@ -253,6 +258,36 @@ class TestWhatIsSaid:
         with pytest.raises(OAuthError) as caught:
             side.run(vault.hook(), "/x")
         assert_nothing_confidential(caught.value, [OLD])
+
+
+@pytest.mark.fault("P29")
+def test_a_certificate_that_is_renewed_while_tasks_run(
+    side: Side, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Certificate and key of one file; tokens are bound to the certificate (RFC 8705 §3)."""
+    first, second = issue_client(CLIENTS), issue_client(CLIENTS)
+    mounted = Mounted(tmp_path / "tls", pem=first.key + first.certificate)
+    authority = tmp_path / "authority.pem"
+    authority.write_text(SERVERS.certificate)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+    with bound_service(tmp_path) as service:
+        host = service.server.url.removeprefix("https://")
+        entry = {"file": str(mounted.path("pem")), "hosts": [host], "client_ids": ["my-client"]}
+        credentials = json.dumps({"erp": {**entry, "api_hosts": [host]}})
+        monkeypatch.setenv("AIRFLOW__OAUTH2__CREDENTIALS", credentials)
+        given = {"auth_method": "tls_client_auth", "password": None, "external_credential": "erp"}
+        hook = OAuth2Hook(connection=service.connection(**given), method="GET")
+        assert side.run(hook, "/x").json()["authorization"] == "Bearer tok-1"
+        mounted.exchange(pem=second.key + second.certificate)
+        assert side.run(hook, "/x").json()["authorization"] == "Bearer tok-1", "each with its own"
+        assert side.call(hook, "get_token", force=True).value == "tok-2"
+        assert side.run(hook, "/x").json()["authorization"] == "Bearer tok-2"
+        shown = [request.certificate for request in service.server.requests]
+    assert shown == [der(first), der(first), der(first), der(second), der(second)]
+
+
+def der(issued: Issued) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(issued.certificate)
 
 
 @pytest.mark.slow

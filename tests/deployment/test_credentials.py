@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import configparser
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from airflow_oauth_provider.deployment.credentials import (
     in_both,
     parse_credentials,
 )
-from airflow_oauth_provider.deployment.policy import Policy
+from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from tests.support.mounted import Mounted
 
 ENTRY: dict[str, Any] = {
@@ -177,3 +179,20 @@ class TestNarrowing:
         policy = Policy(**{option: ("other.test",)})  # type: ignore[arg-type]
         with pytest.raises(CredentialsError, match=r"^lists no host in"):
             policy.narrowed_to(parse())
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "external-credentials.md"
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_what_the_docs_show_is_read(number: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As ``airflow.cfg`` is: a value of several lines, indented."""
+    shown = re.findall(r"```ini\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    assert len(shown) == 3
+    parser = configparser.ConfigParser()
+    parser.read_string(shown[number])
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    for option, value in parser["oauth2"].items():
+        monkeypatch.setenv(f"AIRFLOW__OAUTH2__{option.upper()}", value)
+    policy = read_policy()
+    assert policy.credentials or policy.assertion_folders

@@ -130,3 +130,27 @@ def test_it_is_read_anew_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None
     assert read_policy() is before
     monkeypatch.setattr(time, "monotonic", lambda: now + policy.GOOD_FOR + 1)
     assert read_policy() is not before
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("credentials", '{"erp": {"env": "ERP_SECRET-of-somebody"}}'),
+        ("credentials", "{"),
+        ("assertion_folders", "/"),
+        ("assertion_folders", "run/tokens"),
+        ("assertion_folders", "/run/tokens/../secrets"),
+    ],
+)
+def test_where_credentials_lie_is_checked(option: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read(monkeypatch, **{option: value})
+    assert caught.value.field == option
+    assert value not in str(caught.value)
+
+
+def test_folders_of_assertions(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, assertion_folders=" /run/a , /run/b/,").assertion_folders == (
+        "/run/a",
+        "/run/b/",
+    )
