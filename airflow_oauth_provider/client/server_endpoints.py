@@ -8,6 +8,7 @@ from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.client.methods import method_of
 from airflow_oauth_provider.protocol.moments import Budget
+from airflow_oauth_provider.protocol.profile import CLIENT_RULES, PROFILES
 from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer
 from airflow_oauth_provider.protocol.token.endpoint import Endpoint
 from airflow_oauth_provider.protocol.token.server import ServerLookup
@@ -41,6 +42,12 @@ def given_url(settings: ClientSettings, policy: Policy, address: str, endpoint: 
     """
     if not isinstance(address, str) or not address.strip():
         raise _missing(endpoint)
+    profile = PROFILES[settings.profile]
+    if profile.strict:
+        raise ConfigurationError(
+            f"cannot be given: endpoints come from the issuer's metadata only ({profile.rule(CLIENT_RULES)})",
+            field=endpoint.setting,
+        )
     try:
         url = parse_url(with_scheme(address.strip()))
     except UrlError as error:

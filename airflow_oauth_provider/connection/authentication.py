@@ -16,12 +16,14 @@ from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from airflow_oauth_provider.connection.profile import chosen_algorithm
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol.client.algorithms import one_of
 from airflow_oauth_provider.protocol.client.certificates import certificate_of
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
 from airflow_oauth_provider.protocol.client.methods import RESERVED_CLAIMS, Method, Needs, method_of
 from airflow_oauth_provider.protocol.dpop.proof_key import load_proof_key
+from airflow_oauth_provider.protocol.profile import PROFILES
 from airflow_oauth_provider.protocol.settings import (
     AssertionSettings,
     ClientSettings,
@@ -164,9 +166,7 @@ def with_algorithm(settings: ClientSettings, *, thorough: bool = True) -> Client
     algorithms = method.algorithms
     if method.needs is Needs.KEY and method.signs and options.private_key is not None:
         key = load_signing_key(options.private_key, options.private_key_passphrase, thorough=thorough)
-        algorithms = key.algorithms
-        if options.algorithm is not None:
-            key.require(options.algorithm)
+        algorithms = (chosen_algorithm(key, options.algorithm, PROFILES[settings.profile]),)
     if not algorithms:
         return settings
     algorithm = options.algorithm or algorithms[0]
@@ -189,8 +189,6 @@ def with_proof_key(settings: ClientSettings, *, thorough: bool = True) -> Client
     if proof.private_key is None:
         return settings
     key = load_signing_key(proof.private_key, proof.passphrase, thorough=thorough)
-    if proof.algorithm is not None:
-        key.require(proof.algorithm)
-    algorithm = proof.algorithm or key.algorithms[0]
+    algorithm = chosen_algorithm(key, proof.algorithm, PROFILES[settings.profile])
     loaded = load_proof_key(proof.private_key, proof.passphrase, algorithm, thorough=thorough)
     return replace(settings, proof=replace(proof, algorithm=algorithm, thumbprint=loaded.thumbprint))

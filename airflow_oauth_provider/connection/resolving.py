@@ -20,6 +20,7 @@ from airflow_oauth_provider.connection.parsing import (
     FieldError,
     require_characters,
 )
+from airflow_oauth_provider.connection.profile import bad_profile
 from airflow_oauth_provider.connection.tenant import PLACEHOLDER, stands_in_host
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
@@ -128,6 +129,7 @@ class _Resolver:
             network=setting_groups.network_settings(self.extra, self.policy, token_url),
             assertion_file=assertion_file(self.extra, self.policy, server, METHODS[method]),
             custom=setting_groups.custom_provider(self.extra, self.policy, METHODS[method]),
+            profile=self.extra.value("profile"),
             category=self.extra.value("category") or self.policy.default_category,
             team=getattr(self.connection, "team_name", None),
         )
@@ -136,6 +138,8 @@ class _Resolver:
         for field, message in authentication.bad_authentication(settings, self.policy):
             self.extra.fail(field_of(field, settings), message)
         for field, message in unusual_servers.bad_combinations(settings):
+            self.extra.fail(field, message)
+        for field, message in bad_profile(settings):
             self.extra.fail(field, message)
         certificate = settings.assertion.certificate
         settings = authentication.without_unused(settings)

@@ -281,6 +281,7 @@ class ClientSettings:
     :param server: the authorization server. A token request asks it for an address; all others only for
         its origin.
     :param auth_method: name of the client authentication method.
+    :param profile: name of the rules that these settings obey.
     :param external: where secret or key come from, if not from the connection.
     :param team: Airflow team that owns the connection, where Airflow says so.
     """
@@ -299,6 +300,7 @@ class ClientSettings:
     network: NetworkSettings = NetworkSettings()
     custom: CustomProvider | None = field(default=None, metadata=CREDENTIAL)
     assertion_file: AssertionFile | None = field(default=None, metadata=CREDENTIAL)
+    profile: str = field(default="standard", metadata=NO_KEY)
     external: ExternalSource | None = field(default=None, metadata=NO_KEY)
     category: str | None = field(default=None, metadata=NO_KEY)
     team: str | None = field(default=None, metadata=CREDENTIAL)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from airflow_oauth_provider.connection.field_kinds import Field, Kind
+from airflow_oauth_provider.protocol.profile import DEFAULT_PROFILE, PROFILES
 
 _TOKEN = "Token request"
 _RETRY = "Retry"
@@ -73,6 +76,15 @@ TOKEN_REQUEST_FIELDS: tuple[Field, ...] = (
         "The access token URL above is the issuer: its metadata names the token endpoint (RFC 8414).",
         Kind.BOOLEAN,
         False,
+    ),
+    Field(
+        "profile",
+        _TOKEN,
+        "Profile",
+        "The rules that this connection obeys; what does not fit them is refused.",
+        Kind.ENUM,
+        DEFAULT_PROFILE,
+        MappingProxyType({profile.name: profile.label for profile in PROFILES.values()}),
     ),
     Field(
         "max_retry_attempts",

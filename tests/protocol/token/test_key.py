@@ -42,6 +42,7 @@ NOT_IN_THE_KEY = {
     "external",
     "api.listed_in",
     "category",
+    "profile",
 }
 OF_THE_CLIENT = {
     "server.url",

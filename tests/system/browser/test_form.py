@@ -70,6 +70,7 @@ STORED: dict[str, Any] = {
     "request_headers": ["X-Tenant=emea"],
     "secret_headers": "X-Gateway-Key=third secret",
     "discovery": True,
+    "profile": "fapi2",
     "max_retry_attempts": 0,
     "max_wait": 90,
     "private_key": PRIVATE_KEY,

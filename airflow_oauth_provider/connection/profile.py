@@ -1,0 +1,67 @@
+"""A connection against its profile; each refusal names the rule and the field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from airflow_oauth_provider.protocol.client.algorithms import one_of
+from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, SigningKey
+from airflow_oauth_provider.protocol.client.methods import METHODS, Needs, method_of
+from airflow_oauth_provider.protocol.profile import (
+    ALGORITHM_RULES,
+    CLIENT_RULES,
+    PROFILES,
+    TLS_RULES,
+    Profile,
+)
+from airflow_oauth_provider.protocol.settings import ApiSettings, ClientSettings, TokenEndpoint
+
+Problems = Iterator[tuple[str, str]]
+
+_ASYMMETRIC = frozenset({Needs.KEY, Needs.CERTIFICATE})
+
+
+def bad_profile(settings: ClientSettings) -> Problems:
+    """Check what a profile leaves, except for algorithms: those depend on the key."""
+    profile = PROFILES[settings.profile]
+    if not profile.strict:
+        return
+    method, rule = method_of(settings), profile.rule(CLIENT_RULES)
+    if method.needs not in _ASYMMETRIC:
+        others = tuple(other.name for other in METHODS.values() if other.needs in _ASYMMETRIC)
+        yield "auth_method", f"must be {one_of(others)}: no secret is shared ({rule})"
+    if method.needs is not Needs.CERTIFICATE and not settings.proof.enabled:
+        yield "dpop", f"must be on, or a client certificate prove the identity: tokens are bound ({rule})"
+    if isinstance(settings.server, TokenEndpoint):
+        yield "discovery", f"must be on: endpoints come from the issuer's metadata only ({rule})"
+    elif method.signs and settings.assertion.audience not in {None, settings.server.audience}:
+        yield "jwt_audience", f"must be empty: an assertion is meant for the issuer alone ({rule})"
+    if settings.api.header_name != ApiSettings.header_name:
+        yield "header_name", f"must be empty: the token stands in Authorization ({rule})"
+    yield from _bad_tls(settings, profile.rule(TLS_RULES))
+
+
+def _bad_tls(settings: ClientSettings, rule: str) -> Problems:
+    if settings.server.origin.scheme != "https":
+        yield "host", f"must be https, on this machine, too ({rule})"
+    if not settings.network.verify_tls:
+        yield "verify_tls", f"must be on ({rule})"
+
+
+def chosen_algorithm(key: SigningKey, requested: str | None, profile: Profile) -> str:
+    """Return what a key signs with.
+
+    :param requested: by the connection; ``None`` for the first that key and profile allow.
+    :raises KeyMaterialError: naming the field at fault, the key and the algorithm.
+    """
+    if requested is not None:
+        key.require(requested)
+    allowed = key.algorithms if profile.algorithms is None else profile.algorithms
+    for algorithm in key.algorithms if requested is None else (requested,):
+        if algorithm in allowed:
+            return algorithm
+    rule = profile.rule(ALGORITHM_RULES)
+    if requested is not None:
+        reason = f"{requested} is not allowed: it must be {one_of(allowed)} ({rule})"
+        raise KeyMaterialError(reason, "jwt_algorithm")
+    raise KeyMaterialError(f"is {key.kind}, which signs with none of {', '.join(allowed)} ({rule})")
