@@ -11,11 +11,20 @@ from airflow_oauth_provider.tokens.manager import shared
 from tests.conftest import require_server
 from tests.support.servers import strict_servers
 from tests.support.servers.apache_server import Apache
+from tests.support.servers.authlib_server import AuthlibServer
 from tests.support.servers.certificates import issue
 from tests.support.servers.django_server import DjangoServer
 from tests.support.servers.missing import ServerMissingError
 from tests.support.servers.strict_servers import StrictServers
-from tests.system.interop.deployments import FAPI, OIDC, Deployment, django_deployment, strict_deployment
+from tests.system.interop.deployments import (
+    AUTHLIB,
+    FAPI,
+    OIDC,
+    Deployment,
+    authlib_deployment,
+    django_deployment,
+    strict_deployment,
+)
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +59,11 @@ def django(_started: ExitStack) -> DjangoServer:
 
 
 @pytest.fixture(scope="session")
+def authlib(_started: ExitStack) -> AuthlibServer:
+    return _started.enter_context(AuthlibServer())
+
+
+@pytest.fixture(scope="session")
 def _deployments() -> dict[str, Deployment]:
     return {}
 
@@ -63,6 +77,8 @@ def deployment(request: pytest.FixtureRequest, _deployments: dict[str, Deploymen
             servers: StrictServers = request.getfixturevalue("strict")
             chosen = servers.standard if name == OIDC else servers.fapi
             _deployments[name] = strict_deployment(name, chosen)
+        elif name == AUTHLIB:
+            _deployments[name] = authlib_deployment(request.getfixturevalue("authlib"))
         else:
             _deployments[name] = django_deployment(request.getfixturevalue("django"))
     shared.clear()

@@ -10,15 +10,17 @@ from typing import Any, Protocol
 from airflow.sdk import Connection
 
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from tests.support.servers import django_server, strict_servers
+from tests.support.servers import authlib_server, django_server, strict_servers
+from tests.support.servers.authlib_server import AuthlibServer
 from tests.support.servers.django_server import DjangoServer
 from tests.support.servers.strict_servers import ALGORITHMS, FAPI_ALGORITHMS, StrictClient, StrictServer
 
-OIDC, FAPI, DJANGO = "oidc-provider", "oidc-provider, FAPI 2.0", "django-oauth-toolkit"
-SERVERS = (OIDC, FAPI, DJANGO)
+OIDC, FAPI = "oidc-provider", "oidc-provider, FAPI 2.0"
+DJANGO, AUTHLIB = "django-oauth-toolkit", "Authlib"
+SERVERS = (OIDC, FAPI, DJANGO, AUTHLIB)
 #: The algorithm of a server's ``private_key_jwt`` where the table is not about algorithms.
-USUAL_ALGORITHM = {OIDC: "RS256", FAPI: "PS256"}
-REGISTERED_ALGORITHMS = {OIDC: ALGORITHMS, FAPI: FAPI_ALGORITHMS, DJANGO: ()}
+USUAL_ALGORITHM = {OIDC: "RS256", FAPI: "PS256", AUTHLIB: "RS256"}
+REGISTERED_ALGORITHMS = {OIDC: ALGORITHMS, FAPI: FAPI_ALGORITHMS, DJANGO: (), AUTHLIB: ("RS256",)}
 
 
 class Recording(Protocol):
@@ -152,4 +154,24 @@ def django_deployment(server: DjangoServer) -> Deployment:
             method: Registration(django_server.CLIENT_ID, server.secret, {"auth_method": method})
             for method in ("client_secret_basic", "client_secret_post")
         },
+    )
+
+
+def authlib_deployment(server: AuthlibServer) -> Deployment:
+    """Describe the server on Authlib."""
+    registrations = {}
+    for method, client in server.clients.items():
+        extra = {"auth_method": method, "private_key": client.private_key}
+        name = USUAL_ALGORITHM[AUTHLIB] if method == "private_key_jwt" else method
+        given = {key: value for key, value in extra.items() if value is not None}
+        registrations[name] = Registration(client.client_id, client.secret, given)
+    return Deployment(
+        AUTHLIB,
+        server,
+        server.issuer,
+        f"{server.issuer}/token",
+        f"{server.issuer}/token",
+        "https://api.example/orders",
+        authlib_server.CERTIFICATE_AUTHORITY.certificate,
+        registrations,
     )

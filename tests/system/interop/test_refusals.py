@@ -9,7 +9,7 @@ import pytest
 from airflow_oauth_provider.exceptions import InvalidClientError, TokenEndpointError
 from tests.support.servers.client_certificates import client_certificate
 from tests.support.sides import Side
-from tests.system.interop.deployments import DJANGO, FAPI, OIDC, Deployment
+from tests.system.interop.deployments import AUTHLIB, DJANGO, FAPI, OIDC, Deployment
 
 pytestmark = pytest.mark.slow
 
@@ -72,6 +72,18 @@ def test_a_challenge_is_no_invitation_to_try_another_method(deployment: Deployme
     assert caught.value.status == 401
     path = "/token/" if deployment.name == DJANGO else "/token"
     assert len(deployment.server.requests(path)) == 1
+
+
+@pytest.mark.fault("H08")
+@pytest.mark.parametrize("deployment", [AUTHLIB], indirect=True)
+def test_it_may_come_with_400(deployment: Deployment) -> None:
+    for _ in range(3):
+        with pytest.raises(InvalidClientError) as caught:
+            deployment.hook(
+                "client_secret_jwt", password="a-secret-of-nobody, long enough for HS256"
+            ).get_token()
+        assert caught.value.status == 400
+    assert len(deployment.server.requests()) == 1
 
 
 @pytest.mark.parametrize("deployment", [FAPI], indirect=True)
