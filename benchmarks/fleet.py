@@ -340,7 +340,7 @@ def main() -> None:
         Connection(
             conn_id="x",
             conn_type="oauth2_client_credentials",
-            host="a.example",
+            host="127.0.0.1",
             login="a",
             password="b" * 8,
         ),

@@ -28,6 +28,8 @@ from tests.support.servers.certificates import authority, issue
 LIFETIME = 240
 SCOPES = ("read", "write")
 METHODS = ("client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt")
+#: A client for which a platform vouches, with one assertion again and again.
+WORKLOAD = "workload"
 CERTIFICATE_AUTHORITY = authority("Authlib CA")
 
 
@@ -93,7 +95,7 @@ class Assertion(JWTBearerClientAssertion):  # type: ignore[misc]
         return [f"{self._issuer}/token", self._issuer]
 
     def validate_jti(self, claims: dict[str, Any], jti: str) -> bool:
-        is_new = jti not in self._seen
+        is_new = jti not in self._seen or claims["sub"] == WORKLOAD
         self._seen.add(jti)
         return is_new
 
@@ -118,6 +120,7 @@ class AuthlibServer:
             )
             for method in METHODS
         }
+        self.clients[WORKLOAD] = AuthlibClient(WORKLOAD, "private_key_jwt", private_key=_new_key())
         self._by_id = {client.client_id: client for client in self.clients.values()}
         self._tokens: dict[str, AuthlibToken] = {}
         self._recorded: list[dict[str, Any]] = []

@@ -26,6 +26,8 @@ RESOURCE = "https://api.example/orders"
 CERTIFICATE_AUTHORITY = authority("Strict CA")
 SECRET_METHODS = ("client_secret_basic", "client_secret_post", "client_secret_jwt")
 TLS_METHODS = ("tls_client_auth", "self_signed_tls_client_auth")
+#: A client for which a platform vouches, with one assertion again and again.
+WORKLOAD = "workload"
 #: Ends the names of clients that show a certificate and bind their tokens to a key (DPoP) instead: this
 #: server binds to one of them.
 UNBOUND = "-unbound"
@@ -135,6 +137,7 @@ def _standard_server() -> StrictServer:
         _register(server, method, StrictClient(f"{method}-client", method, secrets.token_urlsafe(48)))
     for algorithm in ALGORITHMS:
         _register_key(server, algorithm)
+    _register_key(server, "RS256", client_id=WORKLOAD)
     _register_certificates(server)
     # Clients that it refuses for what they are registered as.
     odd: dict[str, dict[str, Any]] = {
@@ -155,6 +158,7 @@ def _fapi_server() -> StrictServer:
     server = StrictServer({}, [])
     for algorithm in FAPI_ALGORITHMS:
         _register_key(server, algorithm, dpop_bound_access_tokens=True)
+    _register_key(server, "ES256", client_id=WORKLOAD, dpop_bound_access_tokens=True)
     _register_certificates(server)
     return server
 
@@ -176,7 +180,7 @@ def _register(server: StrictServer, name: str, client: StrictClient, **more: Any
     )
 
 
-def _register_key(server: StrictServer, algorithm: str, **more: Any) -> None:
+def _register_key(server: StrictServer, algorithm: str, *, client_id: str | None = None, **more: Any) -> None:
     key = _new_key(algorithm)
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -187,11 +191,11 @@ def _register_key(server: StrictServer, algorithm: str, **more: Any) -> None:
     jwk |= {"use": "sig", "alg": algorithm, "kid": f"{algorithm}-1"}
     jwk.pop("key_ops", None)
     client = StrictClient(
-        f"{algorithm.lower()}-client", "private_key_jwt", private_key=pem, algorithm=algorithm
+        client_id or f"{algorithm.lower()}-client", "private_key_jwt", private_key=pem, algorithm=algorithm
     )
     _register(
         server,
-        algorithm,
+        client_id or algorithm,
         client,
         jwks={"keys": [jwk]},
         token_endpoint_auth_signing_alg=algorithm,

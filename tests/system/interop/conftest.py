@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -20,6 +21,7 @@ from tests.system.interop.deployments import (
     AUTHLIB,
     FAPI,
     OIDC,
+    WORKLOADS,
     Deployment,
     authlib_deployment,
     django_deployment,
@@ -31,6 +33,7 @@ from tests.system.interop.deployments import (
 def _started() -> Iterator[ExitStack]:
     with ExitStack() as stack:
         yield stack
+    shutil.rmtree(WORKLOADS, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +72,9 @@ def _deployments() -> dict[str, Deployment]:
 
 
 @pytest.fixture
-def deployment(request: pytest.FixtureRequest, _deployments: dict[str, Deployment]) -> Iterator[Deployment]:
+def deployment(
+    request: pytest.FixtureRequest, _deployments: dict[str, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Deployment]:
     """The server that the parameter names, started when first needed, with nothing remembered."""
     name: str = request.param
     if name not in _deployments:
@@ -81,7 +86,18 @@ def deployment(request: pytest.FixtureRequest, _deployments: dict[str, Deploymen
             _deployments[name] = authlib_deployment(request.getfixturevalue("authlib"))
         else:
             _deployments[name] = django_deployment(request.getfixturevalue("django"))
+    chosen_deployment = _deployments[name]
+    _allow_workloads(chosen_deployment, monkeypatch)
     shared.clear()
-    _deployments[name].server.reset()
-    yield _deployments[name]
+    chosen_deployment.server.reset()
+    yield chosen_deployment
     shared.clear()
+
+
+def _allow_workloads(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ``airflow.cfg`` allow what an assertion file needs, and the machine trust the server."""
+    authority = WORKLOADS / f"{deployment.name}.pem"
+    authority.write_text(deployment.authority)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    monkeypatch.setenv("AIRFLOW__OAUTH2__ASSERTION_FOLDERS", str(WORKLOADS))
+    monkeypatch.setenv("AIRFLOW__OAUTH2__ALLOWED_TOKEN_HOSTS", "127.0.0.1")

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 from airflow.sdk import Connection
 
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from tests.support.plain_client import assertion
 from tests.support.servers import authlib_server, django_server, strict_servers
 from tests.support.servers.authlib_server import AuthlibServer
 from tests.support.servers.django_server import DjangoServer
-from tests.support.servers.strict_servers import ALGORITHMS, FAPI_ALGORITHMS, StrictClient, StrictServer
+from tests.support.servers.strict_servers import (
+    ALGORITHMS,
+    FAPI_ALGORITHMS,
+    WORKLOAD,
+    StrictClient,
+    StrictServer,
+)
 
 OIDC, FAPI = "oidc-provider", "oidc-provider, FAPI 2.0"
 DJANGO, AUTHLIB = "django-oauth-toolkit", "Authlib"
 SERVERS = (OIDC, FAPI, DJANGO, AUTHLIB)
+WORKLOAD_IDENTITY = "workload_identity"
+#: Where platforms keep their assertions.
+WORKLOADS = Path(tempfile.mkdtemp(prefix="workloads-"))
 #: The algorithm of a server's ``private_key_jwt`` where the table is not about algorithms.
 USUAL_ALGORITHM = {OIDC: "RS256", FAPI: "PS256", AUTHLIB: "RS256"}
 REGISTERED_ALGORITHMS = {OIDC: ALGORITHMS, FAPI: FAPI_ALGORITHMS, DJANGO: (), AUTHLIB: ("RS256",)}
@@ -54,6 +66,7 @@ class Deployment:
     :param resource: for which it issues tokens.
     :param authority: PEM of the authority that has certified it.
     :param registrations: by the name of the client.
+    :param vouched_by: key (PEM) and algorithm of the platform that vouches for the workload.
     """
 
     name: str
@@ -64,6 +77,7 @@ class Deployment:
     resource: str
     authority: str
     registrations: dict[str, Registration]
+    vouched_by: tuple[str, str] = ("", "")
 
     @cached_property
     def metadata(self) -> dict[str, Any]:
@@ -72,7 +86,20 @@ class Deployment:
 
     def client_of(self, method: str) -> str:
         """Return the name of the client that the tables of methods use."""
+        if method == WORKLOAD_IDENTITY:
+            return WORKLOAD
         return USUAL_ALGORITHM[self.name] if method == "private_key_jwt" else method
+
+    def vouch(self, *, key: str | None = None) -> str:
+        """Write an assertion about the workload, as a platform does; return its file.
+
+        :param key: of somebody whom the server does not know.
+        """
+        known, algorithm = self.vouched_by
+        form = assertion(WORKLOAD, self.issuer, key or known, algorithm)
+        file = WORKLOADS / ("stranger" if key else self.name)
+        file.write_text(form["client_assertion"])
+        return str(file)
 
     def hook(self, client: str, *, discovery: bool = False, **changes: Any) -> OAuth2Hook:
         """Return a hook of a new connection; the parameters are those of :meth:`connection`."""
@@ -93,6 +120,8 @@ class Deployment:
         password = changes.pop("password", registration.password)
         if self.name == FAPI and client in FAPI_ALGORITHMS and not discovery:
             changes = {"jwt_audience": self.issuer, **changes}  # FAPI 2.0 takes no token URL
+        if client == WORKLOAD:
+            changes = {"assertion_file": self.vouch(), "ca_certificates": None, **changes}
         extra = {
             "scope": "read",
             "base_url": "https://api.example",
@@ -125,10 +154,14 @@ def strict_deployment(name: str, server: StrictServer) -> Deployment:
         strict_servers.RESOURCE,
         strict_servers.CERTIFICATE_AUTHORITY.certificate,
         {client: _strict_registration(name, registered) for client, registered in server.clients.items()},
+        (server.clients[WORKLOAD].private_key or "", server.clients[WORKLOAD].algorithm or ""),
     )
 
 
 def _strict_registration(server: str, client: StrictClient) -> Registration:
+    if client.client_id == WORKLOAD:
+        extra = {"auth_method": WORKLOAD_IDENTITY, **({"dpop": True} if server == FAPI else {})}
+        return Registration(WORKLOAD, extra=extra)
     given = {
         "private_key": client.private_key,
         "certificate": client.certificate,
@@ -159,8 +192,9 @@ def django_deployment(server: DjangoServer) -> Deployment:
 
 def authlib_deployment(server: AuthlibServer) -> Deployment:
     """Describe the server on Authlib."""
-    registrations = {}
-    for method, client in server.clients.items():
+    registrations = {WORKLOAD: Registration(WORKLOAD, extra={"auth_method": WORKLOAD_IDENTITY})}
+    for method in authlib_server.METHODS:
+        client = server.clients[method]
         extra = {"auth_method": method, "private_key": client.private_key}
         name = USUAL_ALGORITHM[AUTHLIB] if method == "private_key_jwt" else method
         given = {key: value for key, value in extra.items() if value is not None}
@@ -174,4 +208,5 @@ def authlib_deployment(server: AuthlibServer) -> Deployment:
         "https://api.example/orders",
         authlib_server.CERTIFICATE_AUTHORITY.certificate,
         registrations,
+        (server.clients[WORKLOAD].private_key or "", "RS256"),
     )

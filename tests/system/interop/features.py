@@ -18,10 +18,12 @@ from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.tokens import AccessToken
 from tests.support.servers.client_certificates import client_certificate, thumbprint
 from tests.support.servers.strict_servers import CERTIFICATE_AUTHORITY, LIFETIME, UNBOUND
-from tests.system.interop.deployments import FAPI, OIDC, Deployment
+from tests.system.interop.deployments import FAPI, OIDC, WORKLOAD_IDENTITY, Deployment
 from tests.system.interop.tables import NOT_OF_THIS_METHOD, NOT_OFFERED
 
 WORKS = "yes"
+#: What the metadata call a method that they have no name for.
+METADATA_NAMES = {WORKLOAD_IDENTITY: "private_key_jwt"}
 DETAILS = [{"type": "orders", "actions": ["read", "delete"]}]
 
 
@@ -71,7 +73,9 @@ class Feature:
         """Return what the cell says."""
         known = trial.deployment.metadata
         methods = known.get(self.methods, known["token_endpoint_auth_methods_supported"])
-        if trial.method not in methods or any(not known.get(member) for member in self.metadata):
+        if METADATA_NAMES.get(trial.method, trial.method) not in methods or any(
+            not known.get(member) for member in self.metadata
+        ):
             return NOT_OFFERED
         if self.needs_certificate and "certificate" not in trial.deployment.registrations[trial.client].extra:
             return NOT_OF_THIS_METHOD
@@ -200,9 +204,10 @@ def _revocation(trial: Trial) -> str:
 
 def _refusal(trial: Trial) -> str:
     """Another secret, key or certificate: one request for all who ask, and a typed error."""
+    changes = _wrong_credential(trial)
     for _ in range(3):
         with pytest.raises(InvalidClientError) as caught:
-            trial.hook(**_wrong_credential(trial)).get_token()
+            trial.hook(**changes).get_token()
     assert caught.value.error == "invalid_client"
     (refused,) = trial.requests()
     return f"{refused['status']}, once"
@@ -213,6 +218,10 @@ _wrong: dict[str, dict[str, Any]] = {}
 
 def _wrong_credential(trial: Trial) -> dict[str, Any]:
     """Return changes to a connection: of the same kind, and of nobody whom the server knows."""
+    if trial.method == WORKLOAD_IDENTITY:
+        _, algorithm = trial.deployment.vouched_by
+        key = _stranger_key(algorithm)
+        return {"assertion_file": trial.deployment.vouch(key=key)}
     if trial.method not in _wrong:
         self_signed = trial.method.startswith("self_signed")
         issued = client_certificate("stranger.example", None if self_signed else CERTIFICATE_AUTHORITY)
@@ -223,6 +232,11 @@ def _wrong_credential(trial: Trial) -> dict[str, Any]:
         else:
             _wrong[trial.method] = {"password": "a-secret-of-nobody, and long enough for HS256"}
     return _wrong[trial.method]
+
+
+def _stranger_key(algorithm: str) -> str:
+    """Return a key of a kind: certificates of an authority are on P-256, others with RSA."""
+    return client_certificate("a.example", CERTIFICATE_AUTHORITY if algorithm == "ES256" else None).key
 
 
 #: What the fields of a connection to a server presuppose.
