@@ -10,6 +10,7 @@ import asyncio
 import json
 import multiprocessing
 import os
+import ssl
 import statistics
 import sys
 import time
@@ -23,20 +24,53 @@ WRONG = b"wrong"
 """A client whose scope contains this is refused."""
 
 
+@dataclass(frozen=True)
+class Tls:
+    """Files (PEM) of a server that wants a client certificate.
+
+    :param server: its certificate and key.
+    :param client: likewise.
+    :param authority: that has issued both.
+    """
+
+    server: str
+    client: str
+    authority: str
+
+    def of_server(self) -> ssl.SSLContext:
+        """Return the server's context."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(self.server)
+        context.load_verify_locations(self.authority)
+        return context
+
+    def of_client(self) -> ssl.SSLContext:
+        """Return a client's context, as a user of aiohttp makes it."""
+        context = ssl.create_default_context(cafile=self.authority)
+        context.load_cert_chain(self.client)
+        return context
+
+
 @dataclass
 class Server:
-    """Where the server is; ``counts()`` asks it for its own count."""
+    """Where the server is; ``counts()`` asks it for its own count.
+
+    :param tls: of a server that wants a client certificate; ``None`` for plain http.
+    """
 
     port: int
+    tls: Tls | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def counts(self) -> dict[str, int]:
         from urllib.request import urlopen
 
-        with urlopen(f"{self.url}/counts") as response:
+        context = self.tls.of_client() if self.tls else None
+        with urlopen(f"{self.url}/counts", context=context) as response:
             counts: dict[str, int] = json.load(response)
         return counts
 
@@ -57,7 +91,7 @@ class Server:
         }
 
 
-async def _serve(ready: Any, latency: float) -> None:
+async def _serve(ready: Any, latency: float, tls: Tls | None) -> None:
     counts = {
         "token": 0,
         "api": 0,
@@ -82,7 +116,8 @@ async def _serve(ready: Any, latency: float) -> None:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, backlog=1024)
+    context = tls.of_server() if tls else None
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, backlog=1024, ssl=context)
     ready.send(server.sockets[0].getsockname()[1])
     async with server:
         await server.serve_forever()
@@ -139,22 +174,23 @@ def _json(content: Any, status: bytes = b"200 OK") -> bytes:
     return head % (status, len(body)) + body
 
 
-def _run_server(ready: Any, latency: float) -> None:
-    asyncio.run(_serve(ready, latency))
+def _run_server(ready: Any, latency: float, tls: Tls | None) -> None:
+    asyncio.run(_serve(ready, latency, tls))
 
 
 @contextmanager
-def server(*, latency: float = 0.0) -> Iterator[Server]:
+def server(*, latency: float = 0.0, tls: Tls | None = None) -> Iterator[Server]:
     """Run a token endpoint and an API on loopback.
 
     :param latency: seconds the token endpoint takes.
+    :param tls: of one that wants a client certificate.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_run_server, args=(sender, latency), daemon=True)
+    process = context.Process(target=_run_server, args=(sender, latency, tls), daemon=True)
     process.start()
     try:
-        yield Server(receiver.recv())
+        yield Server(receiver.recv(), tls)
     finally:
         process.terminate()
         process.join()
