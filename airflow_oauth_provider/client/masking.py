@@ -66,6 +66,14 @@ def mask_settings(settings: ClientSettings) -> None:
             _mask(value)
 
 
+def mask_credential(settings: ClientSettings) -> None:
+    """Register the secret or key, once: what Airflow does itself for one that lies in the connection."""
+    if settings.credential is not None and _is_new("credential:" + token_key(settings)):
+        value = settings.credential.reveal()
+        for mask in _pieces(value) if len(value) > _LONG else (value,):
+            _mask(mask)
+
+
 def mask_token(token: AccessToken) -> None:
     """Register a token, and the key that was made for it, once, as far as there is room."""
     for mask in _token_masks(token, lives_on=_lives_on()) if _is_new(_token_name(token)) else ():

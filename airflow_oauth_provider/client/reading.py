@@ -13,12 +13,13 @@ import time
 from typing import Any, NamedTuple
 
 from airflow_oauth_provider.client import masking
+from airflow_oauth_provider.connection.external import names_external
 from airflow_oauth_provider.connection.identifier import connection_not_found
 from airflow_oauth_provider.connection.resolving import Resolved, resolve
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.settings import ClientSettings
-from airflow_oauth_provider.tokens.async_single_flight import AsyncSingleFlight
+from airflow_oauth_provider.tokens.async_single_flight import AsyncSingleFlight, in_thread
 from airflow_oauth_provider.tokens.sharing import ALONE
 
 log = logging.getLogger(__name__)
@@ -72,8 +73,8 @@ class ConnectionReader:
         """
         with masking.airflow_channel:
             reading = self._resolve(self.connection or get_connection(self.conn_id), read_policy())
-            if self._masks and reading is not self._last:
-                masking.mask_settings(reading.resolved.settings)
+            if reading is not self._last:
+                self._mask(reading.resolved.settings)
         return self._keep(reading)
 
     async def aread(self) -> ClientSettings:
@@ -84,10 +85,20 @@ class ConnectionReader:
         return await self._single_flight.do("settings", self._aread)
 
     async def _aread(self) -> ClientSettings:
-        reading = self._resolve(self.connection or await aget_connection(self.conn_id), read_policy())
+        connection, policy = self.connection or await aget_connection(self.conn_id), read_policy()
+        if names_external(connection):  # whose file may lie on a disk that does not respond
+            reading = await in_thread(lambda: self._resolve(connection, policy))
+        else:
+            reading = self._resolve(connection, policy)
         if reading is not self._last:
             await masking.amask_settings(reading.resolved.settings)
         return self._keep(reading)
+
+    def _mask(self, settings: ClientSettings) -> None:
+        if self._masks:
+            masking.mask_settings(settings)
+        elif settings.external is not None:  # which Airflow has not read itself
+            masking.mask_credential(settings)
 
     def _resolve(self, connection: Any, policy: Policy) -> _Reading:
         """Resolve what was read; what is as it was last time is resolved and checked already."""

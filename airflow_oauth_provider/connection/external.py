@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -29,6 +30,7 @@ from airflow_oauth_provider.protocol.settings import ClientSettings
 
 FIELD = "external_credential"
 _IN_ITS_PLACE = ("password", "private_key", "private_key_passphrase")
+_NAMED = re.compile(rf'"{FIELD}"\s*:\s*"')
 _OTHER_SECRETS = ("secret_params", "secret_headers")
 _ON_THE_WAY = ("proxy_url", "ca_certificates")
 
@@ -101,6 +103,11 @@ def external_credential(extra: Extra, connection: Any, policy: Policy) -> Extern
         return External(entry, policy.narrowed_to(entry))
     except CredentialsError as error:
         extra.fail(FIELD, f'names "{entry.name}", which {error}')
+
+
+def names_external(connection: Any) -> bool:
+    """Whether a connection may take something from outside, as far as its text shows."""
+    return _NAMED.search(str(connection.extra or "")) is not None
 
 
 def field_of(field: str, settings: ClientSettings) -> str:

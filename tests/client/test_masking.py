@@ -54,6 +54,17 @@ def test_every_form_in_which_a_secret_travels(masked: list[str]) -> None:
     )
 
 
+@pytest.mark.parametrize("secret", [AWKWARD, pem(EC_KEY)], ids=["secret", "key"])
+def test_a_credential_alone_is_one_mask_or_a_few(masked: list[str], secret: str) -> None:
+    given = settings(client_secret=Secret(secret), request={"secret_params": (("pin", Secret("12345678")),)})
+    for _ in range(2):
+        masking.mask_credential(given)
+    assert masked
+    assert all(mask in secret for mask in masked)
+    assert len(masked) <= 3
+    assert "12345678" not in masked
+
+
 def test_each_line_of_a_key(masked: list[str]) -> None:
     text = pem(EC_KEY)
     masking.mask_settings(

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
+from airflow_oauth_provider.connection.external import names_external
 from airflow_oauth_provider.connection.resolving import Resolved, resolve
 from airflow_oauth_provider.deployment.credentials import parse_credentials
 from airflow_oauth_provider.deployment.policy import Policy
@@ -178,6 +179,21 @@ class TestTheRow:
     def test_without_a_name_nothing_changes(self, empty: str | None) -> None:
         settings = resolve(connection(external_credential=empty), policy()).settings
         assert settings.external is None
+
+
+@pytest.mark.parametrize(
+    ("extra", "named"),
+    [
+        ({"external_credential": "erp"}, True),
+        ({"external_credential": None}, False),
+        ({"external_credential": ""}, True),
+        ({"scope": "external_credential"}, False),
+        ("", False),
+    ],
+    ids=str,
+)
+def test_whether_a_text_names_one(extra: Any, named: bool) -> None:
+    assert names_external(connection(extra=extra)) is named
 
 
 class TestSecrets:

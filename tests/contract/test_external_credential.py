@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import ssl
+import threading
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +21,11 @@ from airflow_oauth_provider.authorizations.actions import ConnectionCheck
 from airflow_oauth_provider.authorizations.description import describe
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 from airflow_oauth_provider.client import masking
+from airflow_oauth_provider.deployment import credentials
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, OAuthError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.transport.confined_files import read_confined
 from benchmarks.fleet import Task, run
 from tests.support.bound_tokens import CLIENTS, SERVERS, bound_service
 from tests.support.confidential import assert_nothing_confidential
@@ -133,6 +138,26 @@ class TestRotation:
         assert side.call(hook, "get_token", force=True).value == "tok-2"
 
 
+def test_a_disk_that_does_not_respond_holds_up_no_other_coroutine(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    responds = threading.Event()
+
+    def late(path: str, folder: str, *, limit: int) -> bytes:
+        assert responds.wait(10), "the loop stood still meanwhile"
+        return read_confined(path, folder, limit=limit)
+
+    monkeypatch.setattr(credentials, "read_confined", late)
+
+    async def both() -> str:
+        waiting = asyncio.ensure_future(vault.hook().aget_token())
+        await asyncio.sleep(0.05)
+        responds.set()
+        return (await waiting).value
+
+    assert asyncio.run(both()) == "tok-1"
+
+
 class TestWhereTheTokenMayGo:
     @pytest.fixture
     def elsewhere(self, scripted: ScriptedServer) -> ScriptedServer:
@@ -240,6 +265,14 @@ class TestWhatIsSaid:
         vault.accepts = NEW
         side.call(hook, "get_token", force=True)
         assert {OLD, NEW} <= set(masked)
+
+    def test_a_check_of_many_registers_it_alone(self, vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Airflow registers by itself what lies in a connection, and knows nothing of a file."""
+        masked: list[str] = []
+        monkeypatch.setattr(masking, "_mask", masked.append)
+        monkeypatch.setattr(masking, "_known", OrderedDict())
+        ConnectionCheck.of(ConnectionValues.of(vault.connection()), masks=False).check()
+        assert masked == [OLD]
 
     def test_a_server_that_repeats_it(
         self, vault: Vault, side: Side, caplog: pytest.LogCaptureFixture
