@@ -79,6 +79,7 @@ class DpopService(Service):
     serving: Nonces = field(default_factory=lambda: Nonces("api"))
     hand_out_nonces: bool = False
     bind: bool = True
+    token_name: str = "bound-tok"
     members: dict[str, Any] = field(default_factory=dict)
     on_issue: Callable[[], object] = lambda: None
     bound: dict[str, str] = field(default_factory=dict)
@@ -124,7 +125,7 @@ class DpopService(Service):
         if self.token is not None:
             return self.token(request)
         thumbprint = self._proof(request, self.issuing, token=None) if self.bind else ""
-        value = f"bound-tok-{next(self._issued)}"
+        value = f"{self.token_name}-{next(self._issued)}"
         self.bound[value] = thumbprint
         self.on_issue()
         granted = {"access_token": value, "token_type": self.token_type, "expires_in": 3600}
