@@ -143,7 +143,8 @@ async def _response(head: bytes, counts: dict[str, int], latency: float) -> byte
         if WRONG in head:
             return _json({"error": "invalid_client"}, b"401 Unauthorized")
         number = counts["granted"] = counts["granted"] + 1
-        return _json({"access_token": f"token-{number:06}", "token_type": "Bearer", "expires_in": LIFETIME})
+        kind = "DPoP" if b"\r\ndpop: " in head.lower() else "Bearer"
+        return _json({"access_token": f"token-{number:06}", "token_type": kind, "expires_in": LIFETIME})
     if target == b"/revoke":
         counts["revoked"] = counts["granted"]
         return _json(counts)

@@ -11,7 +11,7 @@ from requests.auth import AuthBase
 from airflow_oauth_provider.calls.proofs import CallProofs
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.protocol.call.credentials import OUR_HEADERS, TokenHeader, headers_for
+from airflow_oauth_provider.protocol.call.credentials import OUR_HEADERS, TokenHeader, headers_for, proof_for
 from airflow_oauth_provider.protocol.call.dead_token import MAX_BODY, DeadTokenSign
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination, destination, require_allowed
@@ -78,6 +78,10 @@ class BearerAuth(AuthBase):
         """Return the headers that put a token on a call."""
         api = self.client.settings.api
         return headers_for(token, call, self.proofs.sign, name=api.header_name, scheme=api.header_scheme)
+
+    def proof_for(self, token: AccessToken, call: SendCall) -> dict[str, str]:
+        """Return the header that each further call with a token needs anew."""
+        return proof_for(token, call, self.proofs.sign)
 
     def carries_token(self, headers: Mapping[str, Any]) -> bool:
         """Whether we have put a token on a request with these headers."""

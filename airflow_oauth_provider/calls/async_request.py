@@ -92,8 +92,10 @@ class AsyncRequest:
         signed_for, headers = self._signed
         if signed_for is not token:
             headers = CIMultiDict({**self.headers, **auth.headers_for(token, self.call)})
-            if token.token_type != DPOP:  # each proof is good for one request
-                self._signed = token, headers
+            self._signed = token, headers
+        elif token.token_type == DPOP:  # each proof is good for one request
+            headers = headers.copy()
+            headers.update(auth.proof_for(token, self.call))
         return headers
 
     def encode_body(self, data: Any, json: Any, files: Any) -> None:

@@ -10,9 +10,10 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.call.challenges import parse_challenges
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
-from airflow_oauth_provider.protocol.dpop.proof import PROOF_HEADER, new_proof
+from airflow_oauth_provider.protocol.dpop.proof import new_proof
 from airflow_oauth_provider.protocol.dpop.server_hints import INVALID_PROOF, Role, Server
 from airflow_oauth_provider.protocol.private_token import PrivateToken
+from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import credential_key
 from airflow_oauth_provider.protocol.token.retry import http_date
 from airflow_oauth_provider.tokens.proof_hints import hints
@@ -26,13 +27,14 @@ class CallProofs:
 
     def __init__(self, client: OAuth2Client) -> None:
         self._client = client
+        self._last: tuple[ClientSettings, str, Server] | None = None
 
-    def sign(self, token: AccessToken, call: SendCall) -> dict[str, str]:
-        """Return the header that proves possession of *token* for one call."""
+    def sign(self, token: AccessToken, call: SendCall) -> str:
+        """Return the proof of possession of *token* for one call."""
         if not isinstance(token, PrivateToken) or token.proof_key is None:
             raise TypeError("a token of type DPoP travels with its key")
         hint = hints.of(self._server(call.url))
-        proof = new_proof(
+        return new_proof(
             token.proof_key,
             call.method,
             call.url,
@@ -41,7 +43,6 @@ class CallProofs:
             nonce=hint.nonce,
             token=token.value,
         )
-        return {PROOF_HEADER: proof}
 
     def keep_nonce(self, url: str, nonces: Sequence[str]) -> None:
         """Keep the nonce that came with a response, for the next call.
@@ -68,4 +69,10 @@ class CallProofs:
         return head._replace(proof_can_improve=improves or (used_before and INVALID_PROOF in errors))
 
     def _server(self, url: str) -> Server:
-        return credential_key(self._client.settings), Role.API, url[: url.find("/", 8)]
+        """Return who is called; most calls go where the one before went."""
+        settings, origin, last = self._client.settings, url[: url.find("/", 8)], self._last
+        if last is not None and last[0] is settings and last[1] == origin:
+            return last[2]
+        server = credential_key(settings), Role.API, origin
+        self._last = settings, origin, server
+        return server

@@ -35,7 +35,7 @@ def bound_token() -> AccessToken:
 
 
 def claims(proofs: CallProofs, token: AccessToken, call: SendCall = CALL) -> dict[str, Any]:
-    value = proofs.sign(token, call)["DPoP"]
+    value = proofs.sign(token, call)
     return dict(jwt.decode(value, options={"verify_signature": False}))
 
 

@@ -6,7 +6,7 @@ one method and one URL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.call.effects import SendCall
@@ -15,8 +15,8 @@ from airflow_oauth_provider.protocol.dpop.proof import DPOP, PROOF_HEADER
 TOKEN_HEADER = "Authorization"
 OUR_HEADERS = (TOKEN_HEADER, PROOF_HEADER)
 """Headers of a call that nobody else may set."""
-Signer = Callable[[AccessToken, SendCall], Mapping[str, str]]
-"""Returns the headers that prove possession of a token for one call."""
+Signer = Callable[[AccessToken, SendCall], str]
+"""Returns the proof of possession of a token for one call."""
 
 
 class TokenHeader(str):
@@ -49,5 +49,9 @@ def headers_for(
         return {name: TokenHeader(f"{scheme} {token.value}" if scheme else token.value)}
     if signer is None:
         raise ValueError("a token that is bound to a key needs a proof with each call")
-    proof = {name: TokenHeader(value) for name, value in signer(token, call).items()}
-    return {TOKEN_HEADER: TokenHeader(f"{DPOP} {token.value}"), **proof}
+    return {TOKEN_HEADER: TokenHeader(f"{DPOP} {token.value}"), **proof_for(token, call, signer)}
+
+
+def proof_for(token: AccessToken, call: SendCall, signer: Signer) -> dict[str, str]:
+    """Return the header that changes with each call, where its others have been made for *token* before."""
+    return {PROOF_HEADER: TokenHeader(signer(token, call))}

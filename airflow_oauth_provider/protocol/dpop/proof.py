@@ -34,18 +34,21 @@ def new_proof(
     :param nonce: that the server has last given; ``None`` where it has given none.
     :param token: that the request carries; ``None`` for a token request.
     """
-    claims: dict[str, object] = {
-        "jti": entropy(_JTI_BYTES).hex(),
-        "htm": method,
-        "htu": target_of(url),
-        "iat": int(now),
-    }
-    if token is not None:
-        claims["ath"] = _hash_of(token)
+    fixed = _fixed_claims(method, url.partition("#")[0].partition("?")[0], token)
+    changing = f'"jti":"{entropy(_JTI_BYTES).hex()}","iat":{int(now)}'
     if nonce is not None:
-        claims["nonce"] = nonce
-    signed = f"{key.header}.{encoded(json.dumps(claims, separators=(',', ':')).encode())}"
+        changing += f',"nonce":{json.dumps(nonce)}'
+    signed = f"{key.header}.{encoded(f'{{{fixed},{changing}}}'.encode())}"
     return f"{signed}.{encoded(key.sign(signed.encode()))}"
+
+
+@lru_cache(maxsize=256)
+def _fixed_claims(method: str, url: str, token: str | None) -> str:
+    """Return the claims that are the same each time, as they stand in the JSON."""
+    claims = {"htm": method, "htu": target_of(url)}
+    if token is not None:
+        claims["ath"] = encoded(hashlib.sha256(token.encode()).digest())
+    return json.dumps(claims, separators=(",", ":"))[1:-1]
 
 
 def target_of(url: str) -> str:
@@ -55,14 +58,4 @@ def target_of(url: str) -> str:
 
     :raises UrlError: when it is no address that anything is sent to.
     """
-    return _normalised(url.partition("#")[0].partition("?")[0])
-
-
-@lru_cache(maxsize=256)
-def _normalised(url: str) -> str:
-    return str(parse_url(url))
-
-
-@lru_cache(maxsize=64)
-def _hash_of(token: str) -> str:
-    return encoded(hashlib.sha256(token.encode()).digest())
+    return str(parse_url(url.partition("#")[0].partition("?")[0]))

@@ -27,9 +27,9 @@ def test_a_proof_is_made_for_the_very_call() -> None:
     call = SendCall("POST", "https://api.example/x")
     signed = []
 
-    def signer(token: AccessToken, sent: SendCall) -> dict[str, str]:
+    def signer(token: AccessToken, sent: SendCall) -> str:
         signed.append((token, sent))
-        return {"DPoP": "the-proof-itself"}
+        return "the-proof-itself"
 
     bound = replace(TOKEN, token_type="DPoP")
     headers = headers_for(bound, call, signer)
@@ -40,7 +40,7 @@ def test_a_proof_is_made_for_the_very_call() -> None:
 
 
 def test_a_token_that_any_holder_may_use_needs_no_proof() -> None:
-    def signer(token: AccessToken, sent: SendCall) -> dict[str, str]:
+    def signer(token: AccessToken, sent: SendCall) -> str:
         raise AssertionError(sent)
 
     assert headers_for(TOKEN, SendCall("GET", "https://api.example/x"), signer).keys() == {"Authorization"}
