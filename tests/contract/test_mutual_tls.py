@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
+from airflow_oauth_provider.exceptions import ConfigurationError, TokenEndpointError, TransportError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.protocol.client import keys
 from airflow_oauth_provider.transport import client_certificate, tls
+from tests.conftest import require_server
 from tests.support.bound_tokens import CLIENTS, SERVERS, bound_service, certified
 from tests.support.servers.certificates import (
     Issued,
@@ -25,6 +26,8 @@ from tests.support.servers.certificates import (
     issue_client,
     server_context,
 )
+from tests.support.servers.missing import ServerMissingError
+from tests.support.servers.nginx_mutual_tls import NginxMutualTls
 from tests.support.servers.scripted import Json, Redirect, ScriptedServer
 from tests.support.servers.tls_proxy import TlsProxy
 from tests.support.service import Service, echo
@@ -318,3 +321,34 @@ def test_keys_are_parsed_and_contexts_made_once(
     assert len(bound.token_requests) == 3
     assert counts["_pem_key"] == counts["_why_not"] == 1
     assert counts["_new_context"] <= 2
+
+
+class TestNginx:
+    """A real one ends mutual TLS in front of authorization server and API."""
+
+    @pytest.fixture
+    def front(self, service: Service) -> Iterator[NginxMutualTls]:
+        try:
+            with NginxMutualTls(service.server.url, issue(SERVERS), CLIENTS.certificate) as running:
+                yield running
+        except ServerMissingError as missing:
+            require_server(str(missing))
+
+    def test_it_hands_the_subject_on(
+        self, side: Side, service: Service, client: Issued, front: NginxMutualTls
+    ) -> None:
+        changes = {"host": f"{front.url}/token", "base_url": f"{front.url}/api"}
+        assert side.run(hook_of(service, client, **changes), "/items").status_code == 200
+        for request in service.server.requests:
+            assert request.header("X-Client-Verified") == "SUCCESS"
+            assert request.header("X-Client-Subject") == "CN=my-client"
+
+    def test_a_client_without_one_is_told_by_status(
+        self, side: Side, service: Service, front: NginxMutualTls
+    ) -> None:
+        """It shakes hands, and answers 400 with a page: one request, and nothing reaches the server."""
+        given = service.connection(host=f"{front.url}/token", ca_certificates=SERVERS.certificate)
+        with pytest.raises(TokenEndpointError) as caught:
+            side.run(OAuth2Hook(method="GET", connection=given), "/items")
+        assert (caught.value.status, caught.value.error, caught.value.retryable) == (400, None, False)
+        assert service.server.requests == []

@@ -50,6 +50,10 @@ class Nginx:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def configure(self, folder: Path) -> str:
+        """Return the configuration; files that it names may be written to *folder*."""
+        return _CONFIGURATION.format(folder=folder, port=self.port, upstream=self._upstream)
+
     def __enter__(self) -> Self:
         program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
         if program is None:
@@ -58,9 +62,7 @@ class Nginx:
         # Its worker runs as another user.
         Path(self._folder.name).chmod(0o755)
         configuration = Path(self._folder.name) / "nginx.conf"
-        configuration.write_text(
-            _CONFIGURATION.format(folder=self._folder.name, port=self.port, upstream=self._upstream)
-        )
+        configuration.write_text(self.configure(Path(self._folder.name)))
         self._process = subprocess.Popen(
             [program, "-p", self._folder.name, "-c", str(configuration), "-e", "stderr"],
             stdout=subprocess.DEVNULL,
