@@ -7,7 +7,7 @@ so that a call has the same bytes on both sides.
 Rules:
 
 * States: closed (no aiohttp session, no connector), open, and closed again; a call opens a closed session.
-  Only :meth:`OAuth2AsyncSession._opened` opens, and only :meth:`OAuth2AsyncSession.close` closes.
+  Only :meth:`OAuth2AsyncSession.opened` opens, and only :meth:`OAuth2AsyncSession.close` closes.
 * An open session has the settings that it was opened with, as ``outdated`` says. The next call opens it anew
   with those of its own token, which may be bound to another client certificate; calls under way go on with
   what they have, which is closed with the session.

@@ -45,7 +45,7 @@ Result = TypeVar("Result")
 
 _FIRST_POLL, _LAST_POLL = 0.02, 0.25
 _LAST_PART = 0.5
-"""Share of a budget that is left for asking beside somebody who does not get an answer."""
+"""Share of a budget that is left for asking beside a caller that gets no response."""
 _MOST_ACCEPTED = 1024
 
 

@@ -3,7 +3,7 @@
 Rules:
 
 * A key has one slot, and a slot at most one flight. Only the thread that begins a flight and the flight
-  itself change ``slot.flight``, and both hold ``slot.lock``; nobody waits for anything while holding it.
+  itself change ``slot.flight``, and both hold ``slot.lock``; no thread waits for anything while holding it.
 * ``acquire`` returns a token that may be used now, or raises within the caller's own budget. Whose flight it
   joined makes no difference to how long it waits.
 * ``force`` means a token that was asked for after the call began; remembered refusals hold all the same.

