@@ -37,11 +37,11 @@ _ADVICE = {
     "invalid_dpop_proof": _NO_DPOP,
 }
 _ADVICE_BY_STATUS = {
-    400: f"the server does not say why: {_CHECK_CLIENT}, and the parameters of the request",
     401: _CHECK_CLIENT,
     403: f"{_CHECK_CLIENT}; else a gateway or policy in front of the server refuses this client",
     429: "the server limits the rate of requests",
 }
+_SILENT = f"the server does not say why: {_CHECK_CLIENT}, and the parameters of the request"
 _NOT_THERE = frozenset({404, 405, 410, 415})
 _REFUSED_CLIENT = frozenset({"invalid_client", "unauthorized_client"})
 _PERHAPS_THE_CLIENT = frozenset({400, 401, 403})
@@ -108,6 +108,7 @@ def _advice(settings: ClientSettings, endpoint: Endpoint, code: str | None, stat
         or (_WITH_DPOP.get(code or "") if settings.proof.enabled else None)
         or _ADVICE.get(code or "")
         or (f"check {endpoint.address}" if status in _NOT_THERE else _ADVICE_BY_STATUS.get(status))
+        or (_SILENT if status == 400 and code is None else None)
     )
     concerns_client = code in _REFUSED_CLIENT if code else status in _PERHAPS_THE_CLIENT
     particular = method_of(settings).advice(settings) if concerns_client else ()

@@ -34,6 +34,8 @@ INTROSPECTION = Endpoint(
         {
             "unauthorized_client": "the client is not allowed to ask about tokens",
             "access_denied": "the client is not allowed to ask about tokens",
+            "unsupported_token_type": "the server tells the state of other tokens; if this one is a JWT, "
+            "the API reads it without asking",
             403: "the server lets some clients only ask about tokens: have its administrator allow this one",
         }
     ),

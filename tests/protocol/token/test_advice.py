@@ -83,6 +83,15 @@ def test_advice(code: str | None, status: int, advice: str) -> None:
     assert str(error).lower().count(advice.lower()) == 1
 
 
+@pytest.mark.fault("H15")
+@pytest.mark.parametrize("status", [400, 422, 500])
+def test_a_code_of_a_server_s_own_is_what_it_says(status: int) -> None:
+    """A real one says ``invalid_client_metadata``: there is no telling what to do, and it did say why."""
+    error = refusal("invalid_client_metadata", status)
+    assert error.advice is None
+    assert "invalid_client_metadata" in str(error)
+
+
 @pytest.mark.fault("F71")
 @pytest.mark.parametrize("audience", [None, "https://idp.example"])
 def test_a_refused_assertion_may_have_the_wrong_audience(audience: str | None) -> None:

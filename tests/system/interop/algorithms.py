@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from tests.support.servers.strict_servers import ALGORITHMS
-from tests.system.interop.deployments import FAPI, SERVERS, Deployment
+from tests.system.interop.deployments import SERVERS, Deployment
 from tests.system.interop.features import WORKS
 from tests.system.interop.tables import NOT_OFFERED, Table
 
 ALGORITHMS_TABLE = Table(
     "algorithms",
     ("authorization server",),
-    tuple((server,) for server in SERVERS if server != FAPI or "dpop" in FIELDS_BY_KEY),
+    tuple((server,) for server in SERVERS),
     ALGORITHMS,
 )
 

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from airflow_oauth_provider.protocol.client.methods import METHODS
 from tests.support.plain_client import session
+from tests.support.servers.strict_servers import TLS_METHODS
 from tests.support.sides import Side
 from tests.system.interop.deployments import DJANGO, OIDC, Deployment
 from tests.system.interop.features import WORKS
@@ -18,9 +17,7 @@ from tests.system.interop.tables import NOT_OFFERED, Table
 EXPRESS, APACHE = "express-oauth2-jwt-bearer", "mod_oauth2"
 BEARER, PROOF, BOUND = "Bearer", "DPoP", "bound to certificate"
 ISSUER_OF = {EXPRESS: OIDC, APACHE: OIDC, DJANGO: DJANGO}
-#: What a kind of token needs of this package.
-_NEEDS = {BEARER: (), PROOF: ("dpop",), BOUND: ("certificate",)}
-KINDS = tuple(kind for kind, fields in _NEEDS.items() if all(field in FIELDS_BY_KEY for field in fields))
+KINDS = (BEARER, PROOF, BOUND)
 #: In the metadata of a protected resource (RFC 9728 §2).
 _METADATA = {PROOF: "dpop_signing_alg_values_supported", BOUND: "tls_client_certificate_bound_access_tokens"}
 
@@ -72,7 +69,7 @@ def hooks(deployment: Deployment, api: Api, kind: str) -> list[OAuth2Hook]:
         changes["dpop"] = True
     clients: tuple[str, ...] = ("client_secret_basic",)
     if kind == BOUND:
-        clients = tuple(name for name in METHODS if "tls_client_auth" in name)
+        clients = TLS_METHODS
     return [deployment.hook(client, **changes) for client in clients]
 
 

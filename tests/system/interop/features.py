@@ -5,6 +5,7 @@ A feature returns what the cell says. Whatever is not as it should be fails by a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +13,13 @@ from typing import Any
 import jwt
 import pytest
 
-from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
+from airflow_oauth_provider.deployment.policy import forget_policy
 from airflow_oauth_provider.exceptions import InvalidClientError, TokenEndpointError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.tokens import AccessToken
 from tests.support.servers.client_certificates import client_certificate, thumbprint
-from tests.support.servers.strict_servers import CERTIFICATE_AUTHORITY, LIFETIME, UNBOUND
-from tests.system.interop.deployments import FAPI, OIDC, WORKLOAD_IDENTITY, Deployment
+from tests.support.servers.strict_servers import CERTIFICATE_AUTHORITY, LIFETIME, TLS_METHODS, UNBOUND
+from tests.system.interop.deployments import WORKLOAD_IDENTITY, WORKLOADS, Deployment
 from tests.system.interop.tables import NOT_OF_THIS_METHOD, NOT_OFFERED
 
 WORKS = "yes"
@@ -59,14 +60,12 @@ class Feature:
     :param metadata: members of the server's metadata without which it is not offered.
     :param methods: member of the metadata that lists the methods for it.
     :param run: returns what the cell says.
-    :param fields: of the connection, which it uses.
     """
 
     name: str
     run: Callable[[Trial], str]
     metadata: tuple[str, ...] = ()
     methods: str = "token_endpoint_auth_methods_supported"
-    fields: tuple[str, ...] = ()
     needs_certificate: bool = False
 
     def outcome(self, trial: Trial) -> str:
@@ -202,6 +201,38 @@ def _revocation(trial: Trial) -> str:
     return WORKS
 
 
+def _fapi(trial: Trial) -> str:
+    """The profile ``fapi2``, with the client that it leaves: a certificate, or PS256 with a bound token."""
+    if trial.method not in {"private_key_jwt", *TLS_METHODS}:
+        return NOT_OF_THIS_METHOD
+    certified = _shows_a_certificate(trial)
+    hook = trial.deployment.hook(
+        trial.client if certified else "PS256", discovery=True, profile="fapi2", dpop=not certified
+    )
+    assert hook.get_token().token_type == ("Bearer" if certified else "DPoP")
+    return WORKS
+
+
+def _outside(trial: Trial) -> str:
+    """The secret or key lies in a file that ``airflow.cfg`` names, and not in the connection."""
+    registration = trial.deployment.registrations[trial.client]
+    if trial.method == WORKLOAD_IDENTITY:
+        return NOT_OF_THIS_METHOD
+    key, certificate = registration.extra.get("private_key"), registration.extra.get("certificate", "")
+    file = WORKLOADS / "credential"
+    file.write_text(registration.password or f"{key}{certificate}")
+    entry = {"file": str(file), "hosts": ["127.0.0.1"], "client_ids": [registration.login]}
+    credentials = {"outside": {**entry, "api_hosts": ["api.example"]}}
+    emptied: Any = dict.fromkeys(("password", "private_key", "certificate", "ca_certificates"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW__OAUTH2__CREDENTIALS", json.dumps(credentials))
+        forget_policy()
+        hook = trial.deployment.hook(trial.client, external_credential="outside", **emptied)
+        assert hook.get_token().scopes == {"read"}
+    forget_policy()
+    return WORKS
+
+
 def _refusal(trial: Trial) -> str:
     """Another secret, key or certificate: one request for all who ask, and a typed error."""
     changes = _wrong_credential(trial)
@@ -239,21 +270,17 @@ def _stranger_key(algorithm: str) -> str:
     return client_certificate("a.example", CERTIFICATE_AUTHORITY if algorithm == "ES256" else None).key
 
 
-#: What the fields of a connection to a server presuppose.
-_FIELDS_OF = {FAPI: ("dpop",), OIDC: ()}
-
 _ALL = (
     Feature("token", _token),
     Feature("by discovery", _discovery),
     Feature("unknown scope", _unknown_scope),
     Feature("resource", _resource),
-    Feature("rich requests", _details, ("authorization_details_types_supported",), fields=("rich_requests",)),
-    Feature("DPoP", _proofs, ("dpop_signing_alg_values_supported",), fields=("dpop",)),
+    Feature("rich requests", _details, ("authorization_details_types_supported",)),
+    Feature("DPoP", _proofs, ("dpop_signing_alg_values_supported",)),
     Feature(
         "bound to certificate",
         _bound,
         ("tls_client_certificate_bound_access_tokens",),
-        fields=("certificate",),
         needs_certificate=True,
     ),
     Feature(
@@ -265,8 +292,8 @@ _ALL = (
     Feature(
         "revocation", _revocation, ("revocation_endpoint",), "revocation_endpoint_auth_methods_supported"
     ),
+    Feature("profile fapi2", _fapi, ("dpop_signing_alg_values_supported",)),
+    Feature("external credential", _outside),
     Feature("wrong credential", _refusal),
 )
-FEATURES = {
-    feature.name: feature for feature in _ALL if all(field in FIELDS_BY_KEY for field in feature.fields)
-}
+FEATURES = {feature.name: feature for feature in _ALL}

@@ -61,6 +61,7 @@ def test_it_costs_one_request_and_says_which(
         assert (caught.value.error, caught.value.status, caught.value.retryable) == (error, status, False)
     path = "/token/" if deployment.name == DJANGO else "/token"
     assert len(deployment.server.requests(path)) == 1
+    assert "does not say why" not in str(caught.value)
 
 
 @pytest.mark.fault("H07")
@@ -113,6 +114,16 @@ def test_a_bare_refusal_to_introspect(deployment: Deployment, side: Side) -> Non
     with pytest.raises(TokenEndpointError) as caught:
         side.call(hook, "introspect", "of-nobody")
     assert (caught.value.error, caught.value.status, caught.value.retryable) == (None, 403, False)
+
+
+@pytest.mark.parametrize("deployment", [OIDC], indirect=True)
+def test_a_token_that_is_not_introspected(deployment: Deployment, side: Side) -> None:
+    """oidc-provider tells the state of opaque tokens only."""
+    hook = deployment.hook("client_secret_basic", resource=[deployment.resource], discovery=True)
+    with pytest.raises(TokenEndpointError) as caught:
+        side.call(hook, "introspect")
+    assert (caught.value.error, caught.value.status) == ("unsupported_token_type", 400)
+    assert "if this one is a JWT, the API reads it" in str(caught.value)
 
 
 @pytest.mark.fault("H12")

@@ -6,8 +6,10 @@ import os
 
 import pytest
 
+from airflow_oauth_provider.protocol.client.methods import METHODS
 from tests.system.interop.all_tables import TABLES
 from tests.system.interop.pages import shown
+from tests.system.interop.servers_table import METHODS_TABLE
 from tests.system.interop.tables import FAILED, PAGE, WRITING, Cell, Table
 
 MADE = Table("made", ("server", "method"), (("one", "basic"), ("one", "post")), ("token", "DPoP"))
@@ -41,3 +43,9 @@ def test_what_is_written_is_what_is_read() -> None:
 
 def test_a_page_without_the_table_has_no_cells() -> None:
     assert MADE.outcomes("nothing here") == {}
+
+
+def test_every_method_of_the_package_has_a_row() -> None:
+    """All but ``custom``, which makes no request of its own."""
+    rows = {method for _, method in METHODS_TABLE.rows}
+    assert rows == {name for name, method in METHODS.items() if method.function is not None}
