@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_oauth_provider.exceptions import ResourceError
+from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.tasks.deferrable_sensor import GRACE, DeferrableSensor
 from airflow_oauth_provider.tasks.polling import Polling, Progress
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
@@ -30,6 +31,8 @@ class Waiting(DeferrableSensor):
 
     :param outcome: of each poll: raised or returned.
     """
+
+    hook = OAuth2Hook("my_api")  # which nobody has used: it knows no secret yet
 
     def __init__(self, *, outcome: Any = False, **options: Any) -> None:
         super().__init__(task_id="wait", **{"poke_interval": 0.01, "timeout": 30, **options})

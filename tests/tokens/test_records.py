@@ -73,7 +73,7 @@ def test_an_end_that_nobody_would_believe_is_cut_when_written() -> None:
     ("name", "value"),
     [
         ("authorized_at", "yesterday"),
-        ("authorized_at", NOW + 1000),
+        ("authorized_at", NOW + 86_400),
         ("expires_at", NOW + 80 * 366 * 86_400),
         ("scopes", "read"),
         ("refused_until", NOW + 10**6),

@@ -116,7 +116,7 @@ class TestWhatItReads:
     "proved, challenge, says, advises",
     [
         pytest.param(False, "DPoP", "asks for a proof", "switch the connection's dpop on", id="without"),
-        pytest.param(True, 'DPoP error="use_dpop_nonce"', "a nonce", "ask whoever", id="nonce"),
+        pytest.param(True, 'DPoP error="use_dpop_nonce"', "a nonce", "ask the operator", id="nonce"),
         pytest.param(True, 'DPoP error="invalid_dpop_proof"', "does not accept", "clock", id="proof"),
         pytest.param(True, 'DPoP error="invalid_token"', "a new token did not help", None, id="token"),
         pytest.param(True, "Bearer", "it wants Bearer, not a DPoP token", None, id="bearer-only"),
