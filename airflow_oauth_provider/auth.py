@@ -19,6 +19,7 @@ from airflow_oauth_provider.calls.network import network_options
 from airflow_oauth_provider.calls.response import drain, head_of
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.identifier import DEFAULT_CONN_ID
+from airflow_oauth_provider.connection.token_parameters import Texts, chosen_parameters
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.call.credentials import TOKEN_HEADER
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
@@ -39,12 +40,24 @@ class OAuth2Auth(BearerAuth):
     :param oauth2_conn_id: Airflow connection id.
     :param base_url: of the API; needed when the connection names none.
     :param connection: the connection itself, where the caller has it already.
+    :param scope: asked for instead of the connection's, space-delimited or a list; *audience*, *resource* and
+        *tenant* (one of the connection's ``tenants``) likewise. Such calls have tokens of their own, and
+        leave the connection's status as it is.
     """
 
     def __init__(
-        self, oauth2_conn_id: str = DEFAULT_CONN_ID, *, base_url: str | None = None, connection: Any = None
+        self,
+        oauth2_conn_id: str = DEFAULT_CONN_ID,
+        *,
+        base_url: str | None = None,
+        connection: Any = None,
+        scope: Texts | None = None,
+        audience: str | None = None,
+        resource: Texts | None = None,
+        tenant: str | None = None,
     ) -> None:
-        super().__init__(OAuth2Client(oauth2_conn_id, connection), base_url)
+        parameters = chosen_parameters(oauth2_conn_id, scope, audience, resource, tenant)
+        super().__init__(OAuth2Client(oauth2_conn_id, connection, parameters=parameters), base_url)
 
     @classmethod
     def of(cls, auth: BearerAuth) -> Self:
@@ -217,12 +230,21 @@ def _redirected(response: Response) -> SendCall | None:
     return SendCall(again.method or "GET", target)
 
 
-def bearer_token_callable(oauth2_conn_id: str = DEFAULT_CONN_ID) -> Callable[[], str]:
+def bearer_token_callable(
+    oauth2_conn_id: str = DEFAULT_CONN_ID,
+    *,
+    scope: Texts | None = None,
+    audience: str | None = None,
+    resource: Texts | None = None,
+    tenant: str | None = None,
+) -> Callable[[], str]:
     """Return a function that returns a valid token, for libraries that ask for one.
 
     :param oauth2_conn_id: Airflow connection id; read at the first call, not now.
+    :param scope: as of :class:`OAuth2Auth`, like *audience*, *resource* and *tenant*.
     """
-    client = OAuth2Client(oauth2_conn_id)
+    parameters = chosen_parameters(oauth2_conn_id, scope, audience, resource, tenant)
+    client = OAuth2Client(oauth2_conn_id, parameters=parameters)
 
     def bearer_token() -> str:
         token = client.get_token()

@@ -15,11 +15,13 @@ from time import time as wall_time
 from typing import Any
 
 from airflow_oauth_provider.client import masking
+from airflow_oauth_provider.client.derived_tokens import DerivedTokens
 from airflow_oauth_provider.client.first_token import FirstToken
 from airflow_oauth_provider.client.handed_out import HandedOutTokens, own_error
 from airflow_oauth_provider.client.reading import ConnectionReader
 from airflow_oauth_provider.client.report import Report, report_memory_hits
 from airflow_oauth_provider.client.token_flow import Acquire, Read, Refusal, TokenFlow, token_flow
+from airflow_oauth_provider.connection.token_parameters import NONE_CHOSEN, TokenParameters
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.flows import adrive, drive
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
@@ -53,15 +55,24 @@ class OAuth2Client:
         not read again then.
     :param masks: register every form of the secrets with Airflow's masker. Without, only what Airflow
         registers itself: for checks of many connections, since the masker gets slower with each.
+    :param parameters: what is asked for instead of what the connection says. Its status is untouched then.
 
     ``cost`` says what the last search for a token cost.
     """
 
-    def __init__(self, conn_id: str, connection: Any = None, *, masks: bool = True) -> None:
+    def __init__(
+        self,
+        conn_id: str,
+        connection: Any = None,
+        *,
+        masks: bool = True,
+        parameters: TokenParameters = NONE_CHOSEN,
+    ) -> None:
         self.conn_id = conn_id
         self.cost = SearchCost()
         self.stop = Stop()
-        self._reader = ConnectionReader(conn_id, connection, masks=masks)
+        self._reader = ConnectionReader(conn_id, connection, masks=masks, parameters=parameters)
+        self._derived = DerivedTokens(self._reader)
         self._slot: Slot = EMPTY
         self._read_is_used = False  # by an acquisition: the next one reads the connection anew
         self._acquiring: AsyncSingleFlight[AccessToken | None] = AsyncSingleFlight()
@@ -192,6 +203,7 @@ class OAuth2Client:
                 replace(settings, retry=limits), self._reader.sharing, cost=report.cost
             )
         masking.mask_token(report.token)
+        self._derived.forget()
         return report.token
 
     def check(self) -> AccessToken:
@@ -207,6 +219,7 @@ class OAuth2Client:
     def forget(self) -> None:
         """Forget the token, and what is remembered of it."""
         shared.forget(self.settings, self._reader.sharing)
+        self._derived.forget()
 
     @property
     def redactor(self) -> Redactor:
@@ -216,10 +229,10 @@ class OAuth2Client:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave settings and tokens behind: the other process reads the connection itself."""
-        return {"conn_id": self.conn_id}
+        return {"conn_id": self.conn_id, "parameters": self._reader.parameters}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["conn_id"])  # type: ignore[misc]
+        self.__init__(state["conn_id"], parameters=state["parameters"])  # type: ignore[misc]
 
     def _flow(self, *, force: bool = False, refusal: Refusal | None = None) -> TokenFlow:
         settings, read_anew = self._reader.settings, self._read_is_used or not self._reader.is_recent
@@ -261,12 +274,14 @@ class OAuth2Client:
         report = self._report(acquire.settings)
         with self._reported(report):
             report.token = drive(self._acquiring_flow(acquire, report), carry_out)
+        self._derived.remember(acquire.settings, report.cost)
         return report.token
 
     async def _aacquire(self, acquire: Acquire) -> AccessToken | None:
         report = self._report(acquire.settings)
         with self._reported(report, in_loop=True):
             report.token = await adrive(self._acquiring_flow(acquire, report, in_loop=True), acarry_out)
+        await self._derived.aremember(acquire.settings, report.cost)
         return report.token
 
     def _acquiring_flow(self, acquire: Acquire, report: Report, *, in_loop: bool = False) -> Any:
@@ -281,7 +296,14 @@ class OAuth2Client:
 
     def _report(self, settings: ClientSettings, *, saved: bool = True) -> Report:
         team = getattr(self._reader.connection, "team", None)
-        return Report(self.conn_id, settings, self._reader.sharing, team=team, saved=saved)
+        return Report(
+            self.conn_id,
+            settings,
+            self._reader.sharing,
+            team=team,
+            saved=saved,
+            recorded=not self._derived.chosen,
+        )
 
     @contextmanager
     def _reported(self, report: Report, *, in_loop: bool = False) -> Iterator[None]:
@@ -317,7 +339,7 @@ class OAuth2Client:
         self._hits += hits
         self._hits_to_report = self._hits_left = min(max(self._hits, 1), MOST_UNREPORTED)
         if hits and self._reader.settings is not None:
-            report_memory_hits(self.conn_id, self._reader.settings, hits)
+            report_memory_hits(self.conn_id, self._reader.settings, hits, recorded=not self._derived.chosen)
 
 
 def _required(token: AccessToken | None) -> AccessToken:

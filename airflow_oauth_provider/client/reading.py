@@ -10,12 +10,14 @@ import copy
 import hashlib
 import logging
 import time
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.connection.external import names_external
 from airflow_oauth_provider.connection.identifier import connection_not_found
 from airflow_oauth_provider.connection.resolving import Resolved, resolve
+from airflow_oauth_provider.connection.token_parameters import NONE_CHOSEN, TokenParameters
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.settings import ClientSettings
@@ -33,11 +35,13 @@ class _Reading(NamedTuple):
     """What was read, and what it resolved to.
 
     :param digest: of the connection's fields.
+    :param own: the settings of the connection itself, whichever tenant this use has chosen.
     """
 
     digest: bytes
     policy: Policy
     resolved: Resolved
+    own: ClientSettings
 
 
 class ConnectionReader:
@@ -46,10 +50,22 @@ class ConnectionReader:
     :param connection: the connection itself, where the caller has it already; it is not read again then.
     :param masks: register every form of the secrets with Airflow's masker.
 
-    ``settings`` stays the same object while the connection does, so that all that depends on it stays too.
+    :param parameters: of this use of the connection.
+
+    ``own_settings`` are the connection's, without *parameters*. ``settings`` stays the same object while the
+    connection does, so that all that depends on it stays too.
     """
 
-    def __init__(self, conn_id: str, connection: Any = None, *, masks: bool = True) -> None:
+    def __init__(
+        self,
+        conn_id: str,
+        connection: Any = None,
+        *,
+        masks: bool = True,
+        parameters: TokenParameters = NONE_CHOSEN,
+    ) -> None:
+        self.parameters = parameters
+        self.own_settings: ClientSettings | None = None
         self.conn_id = conn_id
         self.connection = connection
         self.settings: ClientSettings | None = None
@@ -112,11 +128,18 @@ class ConnectionReader:
         ):
             return last
         try:
-            return _Reading(digest, policy, resolve(connection, policy))
+            resolved = resolve(connection, policy, tenant=self.parameters.tenant)
+            return _Reading(digest, policy, resolved, self._own(connection, policy, resolved))
         except ConfigurationError as caught:
             error = copy.copy(caught)
         del connection  # its repr, which tools show with a traceback, has the password
         raise error
+
+    def _own(self, connection: Any, policy: Policy, resolved: Resolved) -> ClientSettings:
+        if self.parameters.tenant is not None:
+            with suppress(ConfigurationError):  # it may have no tenant of its own
+                return resolve(connection, policy).settings
+        return resolved.settings
 
     def _keep(self, reading: _Reading) -> ClientSettings:
         self._last = reading
@@ -128,8 +151,10 @@ class ConnectionReader:
                 log.warning('Connection "%s": %s', self.conn_id, warning)
         self._read_at = time.monotonic()
         self.sharing = reading.policy.sharing
-        if self.settings is None or self.settings != resolved.settings:
-            self.settings = resolved.settings
+        settings = self.parameters.applied(resolved.settings)
+        self.own_settings = reading.own
+        if self.settings is None or self.settings != settings:
+            self.settings = settings
         return self.settings
 
 

@@ -52,6 +52,7 @@ class Report:
 
     :param team: that owns the connection, where that is known.
     :param saved: the connection exists under this id, so that displays may speak of it.
+    :param recorded: the search was for the connection's own token, so that displays speak of it.
 
     Set ``token`` or ``error``, have ``cost`` filled in, and call :meth:`end`.
     """
@@ -64,6 +65,7 @@ class Report:
         *,
         team: str | None = None,
         saved: bool = True,
+        recorded: bool = True,
     ) -> None:
         self.cost = SearchCost()
         self.token: AccessToken | None = None
@@ -73,6 +75,7 @@ class Report:
         self._sharing = sharing
         self._team = team
         self._saved = saved
+        self._recorded = recorded
         self._began = time.monotonic()
 
     def end(self) -> None:
@@ -97,7 +100,7 @@ class Report:
         seconds = time.monotonic() - self._began
         if self.cost.requests:
             log.info("%s", self._line(seconds))
-        if self.token is not None and not self.cost.requests and self._saved:
+        if self.token is not None and not self.cost.requests and self._saved and self._recorded:
             _count_hits(self._conn_id, 1)
         with suppress(Exception):  # whatever a metrics backend raises
             self._emit(seconds)
@@ -138,7 +141,7 @@ class Report:
         return (Source.MEMORY if self.cost.kept else self.cost.source).value
 
     def _worth_recording(self) -> bool:
-        if not self._saved:
+        if not self._saved or not self._recorded:
             return False
         fingerprint = display_fingerprint(self._settings)
         known = _recorded.get(self._conn_id) == fingerprint
@@ -186,9 +189,13 @@ def _forget_oldest(known: OrderedDict[str, Any]) -> None:
             known.popitem(last=False)
 
 
-def report_memory_hits(conn_id: str, settings: ClientSettings, hits: int) -> None:
-    """Count tokens that came straight from memory, for metrics and the index."""
-    _count_hits(conn_id, hits)
+def report_memory_hits(conn_id: str, settings: ClientSettings, hits: int, *, recorded: bool = True) -> None:
+    """Count tokens that came straight from memory, for metrics and the index.
+
+    :param recorded: as of :class:`Report`.
+    """
+    if recorded:
+        _count_hits(conn_id, hits)
     with suppress(Exception):  # whatever a metrics backend raises
         from airflow.providers.common.compat.sdk import Stats
 

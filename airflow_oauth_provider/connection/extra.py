@@ -9,6 +9,7 @@ import re
 from typing import Any, NoReturn
 
 from airflow_oauth_provider.connection import checks
+from airflow_oauth_provider.connection.checks import printable
 from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.connection.parsing import FieldError, parse, parse_extra
 from airflow_oauth_provider.connection.tenant import (
@@ -43,6 +44,7 @@ class Extra:
         self.conn_id = conn_id
         self.warnings: list[str] = []
         self.has_put_tenant = False
+        self._chosen_tenant: str | None = None
         try:
             self.content = parse_extra(text)
         except FieldError as error:
@@ -65,11 +67,23 @@ class Extra:
         value = parse(entry, entry.default) if parsed is None else parsed
         return self.with_tenant(key, value) if key in FIELDS_WITH_TENANT else value
 
+    def choose_tenant(self, name: str | None) -> None:
+        """Put another tenant than the connection's into its fields.
+
+        :raises ConfigurationError: for one that the connection does not list.
+        """
+        listed = self.value("tenants") or ()
+        if not all(map(is_tenant, listed)):
+            self.fail("tenants", "must list names of 1 to 63 letters, digits and hyphens, one a line")
+        if name is not None and name not in listed and name != self.value("tenant"):
+            self.fail("tenant", f"{printable(name)} is not one of the connection's tenants")
+        self._chosen_tenant = name
+
     def with_tenant(self, field: str, value: Any) -> Any:
         """Return the value of a field with the tenant's name in place of its placeholder."""
         if not has_placeholder(value):
             return value
-        name = self.value("tenant")
+        name = self.value("tenant") if self._chosen_tenant is None else self._chosen_tenant
         if name is None:
             self.fail(field, f"has {PLACEHOLDER}, and the field tenant is empty: enter the tenant's name")
         if not is_tenant(name):

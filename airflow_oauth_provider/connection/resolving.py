@@ -63,17 +63,18 @@ class Resolved:
         return self.external is None or self.external.is_current()
 
 
-def resolve(connection: Any, policy: Policy, *, thorough: bool = True) -> Resolved:
+def resolve(connection: Any, policy: Policy, *, thorough: bool = True, tenant: str | None = None) -> Resolved:
     """Check a connection and turn it into settings.
 
     :param connection: an Airflow connection, of the Task SDK or of the database model.
     :param thorough: false leaves out the one check that takes long, where settings are only shown.
+    :param tenant: instead of the connection's; it must stand in ``tenants``.
     :raises ConfigurationError: naming connection and field.
     """
     conn_id = str(connection.conn_id)
     try:
         require_type(connection)
-        return _Resolver(connection, policy).resolve(thorough=thorough)
+        return _Resolver(connection, policy, tenant).resolve(thorough=thorough)
     except ConfigurationError as caught:
         error = caught
     except Exception as caught:  # one odd connection must not take down a list of all
@@ -99,11 +100,12 @@ def require_type(connection: Any) -> None:
 
 
 class _Resolver:
-    def __init__(self, connection: Any, policy: Policy) -> None:
+    def __init__(self, connection: Any, policy: Policy, tenant: str | None) -> None:
         self.connection = connection
         self.conn_id = str(connection.conn_id)
         self.policy = policy
         self.extra = Extra(self.conn_id, connection.extra)
+        self.extra.choose_tenant(tenant)
 
     def resolve(self, *, thorough: bool) -> Resolved:
         self._check_names()

@@ -22,6 +22,7 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.client.token_services import TokenServices, presented
 from airflow_oauth_provider.connection import fields, form
 from airflow_oauth_provider.connection.identifier import DEFAULT_CONN_ID, one_conn_id, require_no_auth_type
+from airflow_oauth_provider.connection.token_parameters import Texts, chosen_parameters
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.hooks import connection_test
 from airflow_oauth_provider.hooks.async_calls import AsyncCalls
@@ -49,6 +50,9 @@ class OAuth2Hook(AsyncCalls, HttpHook):
     :param http_conn_id: another name for *oauth2_conn_id*.
     :param auth_type: not accepted: the connection decides. Only ``None`` is.
     :param adapter: the ``requests`` adapter for API calls; ``None`` for our own.
+    :param scope: asked for instead of the connection's, space-delimited or a list; *audience*, *resource* and
+        *tenant* (one of the connection's ``tenants``) likewise. Such calls have tokens of their own, and
+        leave the connection's status as it is.
     """
 
     conn_name_attr = "oauth2_conn_id"
@@ -70,6 +74,10 @@ class OAuth2Hook(AsyncCalls, HttpHook):
         tcp_keep_alive_count: int = 20,
         tcp_keep_alive_interval: int = 30,
         adapter: HTTPAdapter | None = None,
+        scope: Texts | None = None,
+        audience: str | None = None,
+        resource: Texts | None = None,
+        tenant: str | None = None,
     ) -> None:
         conn_id = one_conn_id(oauth2_conn_id, http_conn_id, getattr(connection, "conn_id", None))
         require_no_auth_type(auth_type, conn_id)
@@ -83,7 +91,8 @@ class OAuth2Hook(AsyncCalls, HttpHook):
         self.oauth2_conn_id = conn_id
         times = tcp_keep_alive_idle, tcp_keep_alive_interval, tcp_keep_alive_count
         self._tcp_keep_alive = times if tcp_keep_alive else None
-        self._client = OAuth2Client(conn_id, connection)
+        parameters = chosen_parameters(conn_id, scope, audience, resource, tenant)
+        self._client = OAuth2Client(conn_id, connection, parameters=parameters)
         self._auth = BearerAuth(self._client, base_url)
         self._session: OAuth2Session | None = None
         self._open_sessions = WeakKeyDictionary()

@@ -55,6 +55,7 @@ class TokenManager:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._derived_lock = threading.Lock()
         self._slots: OrderedDict[str, Slot] = OrderedDict()
 
     def slot(self, settings: ClientSettings) -> Slot:
@@ -199,9 +200,21 @@ class TokenManager:
             self._slots.pop(token_key(settings), None)
         Entries(settings, sharing).forget()
 
+    def remember_derived(self, own: ClientSettings, settings: ClientSettings, sharing: Sharing) -> None:
+        """Remember that a token was asked for with other parameters than the connection's own."""
+        with self._derived_lock:
+            Entries(own, sharing).remember_derived(token_key(settings))
+
+    def forget_derived(self, own: ClientSettings, sharing: Sharing) -> None:
+        """Forget the tokens that were asked for with other parameters, here and in the store."""
+        for key in Entries(own, sharing).forget_derived():
+            with self._lock:
+                self._slots.pop(key, None)
+
     def reset_after_fork(self) -> None:
         """Leave behind what belongs to the parent's threads; tokens stay good."""
         self._lock = threading.Lock()
+        self._derived_lock = threading.Lock()
         for slot in self._slots.values():
             slot.lock = threading.Lock()
             slot.flight = None

@@ -88,9 +88,9 @@ def test_a_connection_is_resolved_once_while_it_stays_the_same(
 ) -> None:
     resolved: list[Any] = []
 
-    def resolve(connection: Any, policy: Any) -> Any:
+    def resolve(connection: Any, policy: Any, **options: Any) -> Any:
         resolved.append(connection)
-        return resolving.resolve(connection, policy)
+        return resolving.resolve(connection, policy, **options)
 
     monkeypatch.setattr(reading, "resolve", resolve)
     monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(password="the-first-secret"))

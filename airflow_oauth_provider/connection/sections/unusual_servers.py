@@ -18,6 +18,13 @@ UNUSUAL_FIELDS: tuple[Field, ...] = (
         "allowed_token_hosts. Example: acme",
     ),
     Field(
+        "tenants",
+        _UNUSUAL,
+        "Further tenants",
+        "Tenants that a single call may name instead (tenant=… of hook and OAuth2Auth), one a line.",
+        Kind.LIST,
+    ),
+    Field(
         "body_format",
         _UNUSUAL,
         "Body format",
