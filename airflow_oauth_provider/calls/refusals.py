@@ -8,11 +8,12 @@ from typing import Any
 from requests import Response
 from urllib3.exceptions import HTTPError
 
-from airflow_oauth_provider.calls.response import challenges_of, credential_of
+from airflow_oauth_provider.calls.response import challenges_of, credential_of, nonces_of
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.call.excerpts import READ, body_excerpt, url_excerpt
 from airflow_oauth_provider.protocol.call.refusal import RefusedCall, resource_error
+from airflow_oauth_provider.protocol.dpop.server_hints import name_nonce
 from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.token.retry import retry_after
 from airflow_oauth_provider.tokens.clocks import this_moment
@@ -43,6 +44,7 @@ def refusal_of(response: Response, client: OAuth2Client, *confidential: str) -> 
         None if credential is None else credential.new,
         refusal_remembered=credential is not None and credential.refusal_remembered,
         proved=client.settings.proof.enabled,
+        names_nonce=name_nonce(nonces_of(response)),
         renews=response.status_code in client.settings.api.refresh_on_status,
     )
     return resource_error(call, redactor).for_connection(client.conn_id)

@@ -116,13 +116,15 @@ def test_an_api_that_asks_for_a_nonce_and_names_none(
         side.run(hook_of(service), "orders")
     assert len(service.calls) == 1
     assert caught.value.challenge == "DPoP"
+    assert not caught.value.retryable
 
 
 def test_an_api_that_asks_for_nonces_for_ever(service: DpopService, side: Side) -> None:
     challenge = ("WWW-Authenticate", 'DPoP error="use_dpop_nonce"')
     service.api = lambda _: Json({}, 401, [challenge, ("DPoP-Nonce", f"n-{len(service.calls)}")])
-    with pytest.raises(ResourceError):
+    with pytest.raises(ResourceError) as caught:
         side.run(hook_of(service), "orders")
+    assert caught.value.retryable, "calls beside this one may have used the nonces"
     assert len(service.calls) == 2
     assert len(service.token_requests) == 1, "a new token would not help"
 

@@ -47,6 +47,7 @@ class RefusedCall:
     :param refusal_remembered: the token was not renewed, since this API has just refused a new one.
     :param renews: whether this status renews the token.
     :param proved: the call carried a proof of possession of its token (RFC 9449).
+    :param names_nonce: the response names the nonce for the next proof.
     """
 
     status: int
@@ -60,6 +61,7 @@ class RefusedCall:
     refusal_remembered: bool = False
     renews: bool = False
     proved: bool = False
+    names_nonce: bool = False
 
 
 def passes(status: int) -> bool:
@@ -92,11 +94,17 @@ def resource_error(call: RefusedCall, redactor: Redactor = NOTHING) -> ResourceE
     explanation, advice = _explanation(call, challenges, schemes)
     return ResourceError(
         f"{text}; {explanation}" if explanation else text,
-        retryable=call.refusal_remembered or passes(call.status),
+        retryable=call.refusal_remembered or passes(call.status) or _nonce_has_changed(call, said),
         retry_after=call.retry_after,
         body=call.body,
         **attributes,  # type: ignore[arg-type]
     ).with_advice(advice)
+
+
+def _nonce_has_changed(call: RefusedCall, said: Challenge | None) -> bool:
+    """Whether the API wants a newer nonce than the one it has just named: calls beside this one used that."""
+    asks = said is not None and said.parameters.get("error") == USE_NONCE
+    return asks and call.proved and call.names_nonce
 
 
 def _head(call: RefusedCall, redactor: Redactor) -> str:

@@ -24,6 +24,11 @@ USE_NONCE, INVALID_PROOF = "use_dpop_nonce", "invalid_dpop_proof"
 """Error codes by which a server refuses a proof (RFC 9449 §8, §9 and §5)."""
 
 
+def name_nonce(nonces: Sequence[str]) -> bool:
+    """Whether ``DPoP-Nonce`` headers name a nonce; of several there is no telling which is meant."""
+    return len(nonces) == 1 and _NONCE.match(nonces[0]) is not None
+
+
 class Role(Enum):
     """What a server is to a client."""
 
@@ -63,10 +68,10 @@ class ServerHints:
     def learn_nonce(self, server: Server, nonces: Sequence[str]) -> bool:
         """Keep the nonce of a response.
 
-        :param nonces: its ``DPoP-Nonce`` headers; of several there is no telling which is meant.
+        :param nonces: its ``DPoP-Nonce`` headers.
         :return: whether there was one.
         """
-        if len(nonces) != 1 or not _NONCE.match(nonces[0]):
+        if not name_nonce(nonces):
             return False
         self._keep(server, self.of(server)._replace(nonce=nonces[0]))
         return True
