@@ -150,6 +150,22 @@ class TestRotation:
         assert side.token(hook).value == "tok-1"
         assert cluster.service.token_requests[0].form["client_id"] == [SPIFFE_ID]
 
+    def test_a_token_that_is_bound_to_a_key_of_its_own(self, cluster: Cluster, side: Side) -> None:
+        """DPoP: the server asks for a nonce first, and so gets the assertion twice."""
+
+        def ask(_: RecordedRequest) -> Answer:
+            cluster.service.token = bound
+            return Json({"error": "use_dpop_nonce"}, 400, [("DPoP-Nonce", "n-1")])
+
+        def bound(request: RecordedRequest) -> Answer:
+            assert cluster.platform.claims(request.form["client_assertion"][0])["sub"] == SUBJECT
+            assert request.header("DPoP")
+            return token_json("tok-bound", token_type="DPoP")
+
+        cluster.service.token = ask
+        assert side.token(cluster.hook(dpop=True)).value == "tok-bound"
+        assert len(cluster.sent) == 2
+
     def test_the_key_of_a_token_does_not_change_with_the_file(self, cluster: Cluster, side: Side) -> None:
         side.token(cluster.hook())
         cluster.rotate()
