@@ -10,7 +10,7 @@ from airflow_oauth_provider.authorizations.values import ConnectionValues
 from airflow_oauth_provider.client.masking import hides_value_of
 from airflow_oauth_provider.connection.field_kinds import Field, Kind
 from airflow_oauth_provider.connection.fields import FIELDS, FIELDS_BY_KEY, STANDARD_FIELDS
-from airflow_oauth_provider.connection.parsing import FieldError, parse_claims, parse_extra
+from airflow_oauth_provider.connection.parsing import FieldError, holds_private_key, parse_claims, parse_extra
 from airflow_oauth_provider.connection.sections.unusual_servers import UNUSUAL_FIELDS
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.call.instance import PLACEHOLDER as INSTANCE
@@ -49,9 +49,11 @@ def _secrets(values: ConnectionValues, extra: dict[str, Any]) -> Iterator[str]:
     """Yield the secrets of a connection, right or wrong as its settings may be."""
     if values.password:
         yield values.password
-    for entry in FIELDS:
-        if entry.secret:
-            yield from _texts(extra.get(entry.key))
+    secret = {entry.key for entry in FIELDS if entry.secret}
+    for key, value in extra.items():
+        # A key in a field that is not masked is refused, and stored all the same.
+        if key in secret or holds_private_key(value):
+            yield from _texts(value)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -26,6 +26,20 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
+_PRIVATE_KEY = "PRIVATE KEY-----"
+
+
+def holds_private_key(value: Any) -> bool:
+    """Whether a private key in PEM form stands somewhere in a value of the extra."""
+    pending = [value]
+    while pending:  # not by recursion: the value may be nested deeper than Python calls
+        item = pending.pop()
+        if isinstance(item, str) and _PRIVATE_KEY in item:
+            return True
+        pending += item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+    return False
+
+
 class FieldError(ValueError):
     """A value that its field does not accept."""
 

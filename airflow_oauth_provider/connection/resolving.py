@@ -18,6 +18,7 @@ from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, FIELDS_BY_
 from airflow_oauth_provider.connection.hosts import require_host
 from airflow_oauth_provider.connection.parsing import (
     FieldError,
+    holds_private_key,
     require_characters,
 )
 from airflow_oauth_provider.connection.profile import bad_profile
@@ -109,6 +110,7 @@ class _Resolver:
 
     def resolve(self, *, thorough: bool) -> Resolved:
         self._check_names()
+        self._check_private_keys()
         self._check_texts()
         external = external_credential(self.extra, self.connection, self.policy)
         if external is not None:
@@ -156,6 +158,17 @@ class _Resolver:
         if self.extra.value("tenant") and not self.extra.has_put_tenant:
             self.extra.warnings.append(f"tenant is ignored: no field has {PLACEHOLDER}")
         return Resolved(settings, tuple(self.extra.warnings), external)
+
+    def _check_private_keys(self) -> None:
+        """Refuse a key where everybody sees it: pasted together with a certificate, as a rule."""
+        for key, value in self.extra.content.items():
+            entry = FIELDS_BY_KEY.get(key)
+            if (entry is None or not entry.secret) and holds_private_key(value):
+                self.extra.fail(
+                    checks.printable(str(key)),
+                    "holds a private key, and this field is not masked: put the key into private_key; since "
+                    "it may have been seen here, better a new one",
+                )
 
     def _check_names(self) -> None:
         for key in self.extra.content:

@@ -10,6 +10,7 @@ from airflow.sdk import Connection
 
 from airflow_oauth_provider.authorizations import describe
 from airflow_oauth_provider.authorizations.settings import display_settings, displayable, unusual_settings
+from tests.support.servers.certificates import issue_client
 from tests.support.service import Service
 
 
@@ -17,6 +18,17 @@ def displayed(extra: Any, **standard: Any) -> dict[str, str]:
     values = {"host": "https://idp.example/token", "login": "me", "password": "the-password", **standard}
     text = extra if isinstance(extra, str) else json.dumps(extra)
     return dict(display_settings(Connection(conn_id="x", conn_type="x", extra=text, **values)))
+
+
+@pytest.mark.fault("C47", "C51")
+@pytest.mark.parametrize("field", ["certificate", "ca_certificates", "jwt_claims"])
+def test_a_private_key_in_a_field_that_is_not_masked_is_not_shown(field: str) -> None:
+    """The connection is refused for it, and stored."""
+    client = issue_client()
+    text = client.certificate + client.key
+    rows = displayed({field: {"pasted": text} if field == "jwt_claims" else text})
+    shown = "\n".join(rows.values())
+    assert not [line for line in client.key.splitlines()[1:-1] if line in shown]
 
 
 def test_what_is_filled_in_and_of_secrets_only_that_they_are() -> None:

@@ -15,8 +15,10 @@ from airflow_oauth_provider.cli.key_file import MOST, read_key_file
 from airflow_oauth_provider.exceptions import ConfigurationError
 from tests.cli.arrangement import MARKS, SECRET, stored
 from tests.cli.commands import CommandLine
+from tests.support.bound_tokens import CLIENTS, SERVERS, bound_service
 from tests.support.keys import RSA, jwk, pem
 from tests.support.openssl import CERTIFICATE, PKCS12, needs_openssl, openssl
+from tests.support.servers.certificates import issue_client
 from tests.support.service import Service
 
 PASSPHRASE = "a passphrase, with blanks"
@@ -87,6 +89,22 @@ class TestCreate:
         printed = ended.out + ended.err
         assert PASSPHRASE not in printed
         assert json.loads(found["extra"])["private_key"][40:80] not in printed
+
+    @pytest.mark.parametrize("method", ["tls_client_auth", "self_signed_tls_client_auth"])
+    def test_a_client_certificate_with_its_key(self, cli: CommandLine, tmp_path: Path, method: str) -> None:
+        client = issue_client(CLIENTS)
+        (tmp_path / "client.pem").write_text(client.certificate + client.key)
+        more = ("--key-file", str(tmp_path / "client.pem"), "--set", f"auth_method={method}")
+        with bound_service(tmp_path) as bound:
+            ca = ("--set", f"ca_certificates={SERVERS.certificate}")
+            ended = create(cli, bound, *more, *ca)
+            assert ended.code == 0, ended.err
+            (request,) = bound.token_requests
+            assert request.certificate is not None
+        assert not [line for line in client.key.splitlines() if line in ended.out + ended.err]
+        (row,) = cli("oauth2", "list", "--json").json
+        assert row["certificate_expires_at"].startswith("20")
+        assert "certificate ends in 10 days" in cli("oauth2", "list").out
 
     def test_a_wrong_passphrase_is_neither_saved_nor_sent(
         self, cli: CommandLine, service: Service, tmp_path: Path

@@ -30,6 +30,7 @@ from airflow_oauth_provider.protocol.urls import UrlError
 from tests.connection.test_checks import KEY_METHOD, connection
 from tests.support.builders import settings
 from tests.support.keys import BY_ALGORITHM, KEYS, RSA, jwk, pem
+from tests.support.servers.certificates import issue_client
 
 KEY = {"private_key": Secret(pem(KEYS[KeyKind.P256]))}
 SIGNED: dict[str, Any] = {"auth_method": "client_secret_jwt", "client_secret": Secret("s" * 32)}
@@ -201,3 +202,9 @@ def test_no_key_is_parsed_twice(form: str, monkeypatch: pytest.MonkeyPatch) -> N
         assert certificate_expires_at(client) is None
         assert describe(given, Policy()).status is not None
     assert len(parsed) == 1
+
+
+def test_a_certificate_that_the_method_has_no_use_for_is_warned_about() -> None:
+    resolved = resolve(connection(certificate=issue_client().certificate), Policy())
+    assert "certificate is ignored: auth_method client_secret_basic uses none" in resolved.warnings
+    assert resolved.settings.network.certificate is None

@@ -91,6 +91,9 @@ ROWS = [
     ("secret-beside-certificate[C04]", {**MUTUAL_TLS, "password": SECRET}, "password"),
     ("certificate-of-another-key[C47]", {**MUTUAL_TLS, "private_key": EC_KEY}, "certificate"),
     ("certificate-no-PEM[C47]", {**MUTUAL_TLS, "certificate": SECRET}, "certificate"),
+    ("key-in-the-authorities[C51]", {"ca_certificates": CLIENT.certificate + EC_KEY}, "ca_certificates"),
+    ("key-in-a-parameter[C51]", {"post_params": {"key": EC_KEY}}, "post_params"),
+    ("key-in-a-list[C51]", {"resource": ["https://api.example", EC_KEY]}, "resource"),
     ("certificate-with-key[C47]", {**MUTUAL_TLS, "certificate": CLIENT.certificate + EC_KEY}, "certificate"),
     (
         "certificate-wrong-passphrase[C47]",

@@ -105,12 +105,6 @@ def _parsed(text: str) -> tuple[Certificate, ...]:
     """
     from cryptography import x509
 
-    if "PRIVATE KEY-----" in text:
-        raise KeyMaterialError(
-            "holds a private key, and this field is not masked: put the key into private_key; since it may "
-            "have been seen here, better a new one",
-            "certificate",
-        )
     if len(text) > MAX_LENGTH:
         raise KeyMaterialError(f"is longer than {MAX_LENGTH // 1024} KiB", "certificate")
     # Environment variables and one-line form fields often carry a PEM with literal \n in it.

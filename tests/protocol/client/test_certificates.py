@@ -89,9 +89,6 @@ def test_none() -> None:
         pytest.param(
             settings(base64.b64encode(bundle(ISSUED, b"x")).decode()), "certificate", "PKCS#12", id="PKCS#12"
         ),
-        pytest.param(
-            settings(ISSUED.key + ISSUED.certificate), "certificate", "not masked", id="key-beside-it"
-        ),
         pytest.param(settings("x" * 65_537), "certificate", "64 KiB", id="huge"),
         pytest.param(settings(OTHER.certificate), "certificate", "CN=another", id="of-another-key"),
         pytest.param(
