@@ -107,3 +107,25 @@ def test_a_custom_provider_would_keep_the_key() -> None:
 
 def test_a_text_of_false_is_false() -> None:
     assert settings_of(dpop="false").proof == ProofSettings()
+
+
+def test_a_workload_may_bring_a_key_for_proofs() -> None:
+    """Its identity comes from a file, and needs none."""
+    policy = Policy(token_hosts=("idp.example",), assertion_folders=("/run/tokens",))
+    connection = Connection(
+        conn_id="my_api",
+        conn_type="oauth2_client_credentials",
+        host="https://idp.example/token",
+        login="my-client",
+        extra=json.dumps(
+            {
+                "auth_method": "workload_identity",
+                "assertion_file": "/run/tokens/idp",
+                "dpop": True,
+                "private_key": KEY,
+            }
+        ),
+    )
+    settings = resolve(connection, policy).settings
+    assert settings.proof.private_key == Secret(KEY)
+    assert settings.credential is None

@@ -14,8 +14,8 @@ CREDENTIAL_FIELDS: tuple[Field, ...] = (
         "private_key",
         _JWT,
         "Private key",
-        "For private_key_jwt and mutual TLS: PEM, JWK, or Base64 of a PKCS#12 file (certificate with key). "
-        "RSA of at least 2048 bits, EC (P-256, P-384, P-521) or Ed25519.",
+        "For private_key_jwt, mutual TLS and DPoP: PEM, JWK, or Base64 of a PKCS#12 file (certificate with "
+        "key). RSA of at least 2048 bits, EC (P-256, P-384, P-521) or Ed25519.",
         Kind.SECRET_TEXT,
     ),
     Field(

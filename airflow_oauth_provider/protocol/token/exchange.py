@@ -19,7 +19,7 @@ from airflow_oauth_provider.exceptions import (
     TransportError,
 )
 from airflow_oauth_provider.protocol.client.methods import method_of
-from airflow_oauth_provider.protocol.dpop.server_hints import CLOCK_SKEW, USE_NONCE
+from airflow_oauth_provider.protocol.dpop.server_hints import CLOCK_SKEW, INVALID_PROOF, USE_NONCE
 from airflow_oauth_provider.protocol.dpop.token_proofs import TokenProofs
 from airflow_oauth_provider.protocol.effects import AskProvider, Effect, Flow, Outcome, Send, Sleep
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
@@ -213,12 +213,14 @@ class Exchange(Generic[Result]):
     def _clock_explains(self, refused: _Refused) -> bool:
         """Whether a refused assertion or proof may only have carried the wrong time (one extra attempt).
 
-        Not all servers say so: some answer any error, or 403 and nothing else.
+        Not all servers say so of an assertion: some answer any error, or 403 and nothing else.
         """
+        error = refused.error
+        if not isinstance(error, TokenEndpointError) or error.retryable:
+            return False
+        of_proof = self.message.proofs is not None and error.error in {INVALID_PROOF, USE_NONCE}
         return (
-            isinstance(refused.error, TokenEndpointError)
-            and not refused.error.retryable
-            and (method_of(self.settings).signs or self.message.proofs is not None)
+            (method_of(self.settings).signs or of_proof)
             and not self.resigned
             and abs(refused.skew) > CLOCK_SKEW
             and self.moment.monotonic < self.ends_at

@@ -177,3 +177,11 @@ def test_a_fault_of_the_network_is_tried_again_with_another_proof() -> None:
     made.finish()
     first, second = proofs(made)
     assert first["jti"] != second["jti"]
+
+
+@pytest.mark.fault("K08", "H07")
+def test_a_wrong_secret_is_one_request_whatever_the_clock_says() -> None:
+    wrong = answer({"error": "invalid_client"}, 401, date=formatdate(NOW + 900, usegmt=True))
+    made = run(wrong)
+    assert isinstance(refused(made), TokenEndpointError)
+    assert len(made.sent) == 1
