@@ -29,7 +29,7 @@ from airflow_oauth_provider.authorizations.stored import find_connections
 from airflow_oauth_provider.authorizations.times import certificate_warning, iso, utc
 from airflow_oauth_provider.cli import connections
 from airflow_oauth_provider.cli.creation import connection_from
-from airflow_oauth_provider.cli.discovery import creation_of, metadata_of
+from airflow_oauth_provider.cli.discovery import creation_of, found_at
 from airflow_oauth_provider.cli.output import (
     LONGEST_CELL,
     Progress,
@@ -318,12 +318,12 @@ def _read(conn_id: str) -> Any:
 
 @_command
 def discover(args: Any) -> bool:
-    """Read what an authorization server says of itself."""
-    metadata = metadata_of(args.issuer, read_policy())
+    """Read what an authorization server says of itself, or the one that an API names."""
+    found = found_at(args.issuer, read_policy())
     if args.json:
-        print_json(metadata.report())
+        print_json(found.report())
         return True
-    print_facts(metadata.report())
-    print_messages(metadata.remarks())
-    print_message(f"Create a connection with: {creation_of(metadata)}")
+    print_facts(found.report())
+    print_messages(found.metadata.remarks())
+    print_message(f"Create a connection with: {creation_of(found.metadata)}")
     return True

@@ -30,7 +30,11 @@ _ENDPOINT = Arg(
     metavar="URL",
 )
 _REVEAL = Arg(("--reveal",), help="Print the token itself", action="store_true")
-_ISSUER = Arg(("issuer",), help="Issuer, for example https://idp.example", metavar="ISSUER")
+_ISSUER = Arg(
+    ("issuer",),
+    help="Issuer, for example https://idp.example; or an API that names its own (RFC 9728)",
+    metavar="ISSUER_OR_API",
+)
 
 _NAME = Arg(("conn_id",), help="Connection id: at most 50 characters", metavar="NAME")
 _TOKEN_URL = Arg(("--token-url",), help="Access token URL", metavar="URL")

@@ -44,6 +44,25 @@ class TestDiscover:
         report = cli("oauth2", "discover", scripted.url, "--json").json
         assert report["token_endpoint"] == f"{scripted.url}/token"
 
+    def test_an_api_that_names_its_issuer(self, cli: CommandLine, scripted: ScriptedServer) -> None:
+        """RFC 9728: nothing of ours goes to the API, and the issuer is held to its own rules."""
+        api = f"{scripted.url}/v1"
+        about = f"{scripted.url}/.well-known/oauth-protected-resource/v1"
+        challenge = [("WWW-Authenticate", f'Bearer resource_metadata="{about}"')]
+        scripted.script(
+            Text(404),
+            Text(404),
+            Json({}, 401, challenge),
+            Json({"resource": api, "authorization_servers": [scripted.url]}),
+            self.document(scripted),
+        )
+        ended = cli("oauth2", "discover", api)
+        assert ended.code == 0, ended.err
+        assert f"{scripted.url}/token" in ended.out
+        assert api in ended.out
+        assert f"--discovery {scripted.url} " in ended.err
+        assert all(request.header("Authorization") is None for request in scripted.requests)
+
     @pytest.mark.parametrize(
         "response, says",
         [
