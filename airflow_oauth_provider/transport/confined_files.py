@@ -29,6 +29,8 @@ _REASONS = {
     errno.ENAMETOOLONG: "has a name that is too long",
 }
 _PATH_BYTES = 4096
+_EXCHANGED = 4
+"""Times that a folder may be exchanged while one of its files is opened."""
 
 
 class ConfinedFileError(Exception):
@@ -45,7 +47,7 @@ def read_confined(path: str, folder: str, *, limit: int) -> bytes:
     """
     reason = None
     try:
-        descriptor = os.open(path, _FLAGS)
+        descriptor = _opened(path)
     except OSError as error:
         reason = _reason(error)
     except ValueError:  # a NUL in the path
@@ -56,6 +58,20 @@ def read_confined(path: str, folder: str, *, limit: int) -> bytes:
         return _content(descriptor, folder, limit)
     finally:
         os.close(descriptor)
+
+
+def _opened(path: str) -> int:
+    """Open a file; while its folder is exchanged, a symlink may lead to one that was removed just then.
+
+    :raises OSError: when it cannot be opened.
+    """
+    for _ in range(_EXCHANGED):
+        try:
+            return os.open(path, _FLAGS)
+        except FileNotFoundError:
+            if not os.path.lexists(path):
+                break
+    return os.open(path, _FLAGS)
 
 
 def _content(descriptor: int, folder: str, limit: int) -> bytes:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import ssl
+import subprocess
+import sys
 import threading
-from collections import OrderedDict
+import time
+from collections import OrderedDict, deque
 from pathlib import Path
 from typing import Any
 
@@ -332,3 +336,47 @@ def test_a_cold_start_of_16_makes_one_request(vault: Vault, tmp_path: Path) -> N
     report = run(Task(connection, "file", str(tmp_path), 16, calls=3))
     assert (report.tokens, report.errors) == ({"the-token"}, set())
     assert len(vault.service.token_requests) == 1
+
+
+_TASK = """
+from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+
+hook = OAuth2Hook("my_api", method="GET")
+for _ in range(25):
+    hook.get_token(force=True)
+    hook.run("/x")
+"""
+
+
+@pytest.mark.slow
+def test_a_file_that_is_exchanged_all_the_time_while_tasks_run(vault: Vault) -> None:
+    """Each of them finds a whole secret each time; the server accepts the newest two, as most do."""
+    accepted = deque([OLD], maxlen=2)
+
+    def answer(request: RecordedRequest) -> Answer:
+        known = request.form["client_secret"][0] in accepted
+        return token_json(f"tok-{len(vault.sent)}") if known else Json({"error": "invalid_client"}, 401)
+
+    vault.service.token = answer
+    connection = vault.service.environment(
+        password=None, external_credential="erp", auth_method="client_secret_post"
+    )
+    tasks = [
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", _TASK],
+            env={**os.environ, "AIRFLOW_CONN_MY_API": connection},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    rotations = 0
+    while any(task.poll() is None for task in tasks):
+        rotations += 1
+        accepted.append(secret := f"the-secret-number-{rotations:06}")
+        vault.mounted.exchange(erp=secret)
+        time.sleep(0.05)  # the pace of the rotation, not a wait
+    printed = [task.communicate()[0] for task in tasks]
+    assert [task.returncode for task in tasks] == [0] * 4, printed
+    assert len(set(vault.sent)) > 10, "or nothing was rotated meanwhile"
