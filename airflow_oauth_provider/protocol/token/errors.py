@@ -39,9 +39,10 @@ _ADVICE = {
 _ADVICE_BY_STATUS = {
     401: _CHECK_CLIENT,
     403: f"{_CHECK_CLIENT}; else a gateway or policy in front of the server refuses this client",
-    429: "the server limits the rate of requests",
 }
 _SILENT = f"the server does not say why: {_CHECK_CLIENT}, and the parameters of the request"
+_BUSY = "wait; if it lasts, ask the server's administrator"
+_LIMITED = f"the server limits the rate of requests: {_BUSY}"
 _NOT_THERE = frozenset({404, 405, 410, 415})
 _REFUSED_CLIENT = frozenset({"invalid_client", "unauthorized_client"})
 _PERHAPS_THE_CLIENT = frozenset({400, 401, 403})
@@ -98,6 +99,8 @@ def endpoint_error(
         retryable=retryable,
         is_page=not data and response.body.lstrip()[:1] == b"<",
     )
+    if retryable:
+        return error.with_advice(_LIMITED if response.status == 429 else _BUSY)
     return error.with_advice(_advice(settings, endpoint, code, response.status))
 
 

@@ -84,12 +84,30 @@ def test_advice(code: str | None, status: int, advice: str) -> None:
 
 
 @pytest.mark.fault("H15")
-@pytest.mark.parametrize("status", [400, 422, 500])
+@pytest.mark.parametrize("status", [400, 422])
 def test_a_code_of_a_server_s_own_is_what_it_says(status: int) -> None:
     """A real one says ``invalid_client_metadata``: there is no telling what to do, and it did say why."""
     error = refusal("invalid_client_metadata", status)
     assert error.advice is None
     assert "invalid_client_metadata" in str(error)
+
+
+@pytest.mark.fault("F46", "F71")
+@pytest.mark.parametrize(
+    "code, status",
+    [
+        pytest.param("temporarily_unavailable", 400, id="a-code"),
+        pytest.param("slow_down", 400, id="slow_down"),
+        pytest.param(None, 503, id="a-status"),
+        pytest.param("invalid_client", 503, id="a-status-with-a-code"),
+        pytest.param(None, 429, id="429"),
+        pytest.param(None, 408, id="408"),
+    ],
+)
+def test_what_passes_by_itself_is_waited_for(code: str | None, status: int) -> None:
+    advice = refusal(code, status).advice or ""
+    assert advice.endswith("wait; if it lasts, ask the server's administrator")
+    assert "client id" not in advice, "the client may be fine"
 
 
 @pytest.mark.fault("F71")
