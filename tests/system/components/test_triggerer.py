@@ -59,7 +59,8 @@ class Airflow:
             "API__HOST": "127.0.0.1",
             "API__PORT": str(port),
             "API__WORKERS": "1",
-            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+            # Five components write to one file: each waits for the others as long as it takes.
+            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
             "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
             "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
             "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
@@ -77,13 +78,15 @@ class Airflow:
         self._started = 0
 
     def command(self, *arguments: str) -> None:
-        subprocess.run(
+        ended = subprocess.run(
             [sys.executable, "-m", "airflow", *arguments],
             env=self.environment,
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
+        assert ended.returncode == 0, ended.stdout[-3000:]
 
     def start(self, name: str, *arguments: str) -> None:
         self._started += 1
