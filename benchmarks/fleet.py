@@ -38,6 +38,7 @@ class Task:
     :param stop_leader: stop (SIGSTOP) the first process that asks, for ever.
     :param ahead: seconds by which their wall clocks are ahead.
     :param rounds: how often, each time as a client of another name.
+    :param store_seconds: that an operation of Redis may take; ``None`` for as long as the package gives it.
     :param endpoint: each process calls it with its token instead of only getting one, where it is named.
     :param library: ``ours``, ``authlib`` or ``requests_oauth2client``.
     """
@@ -52,6 +53,7 @@ class Task:
     stop_leader: bool = False
     ahead: float = 0.0
     rounds: int = 1
+    store_seconds: float | None = None
     endpoint: str | None = None
     library: str = "ours"
     seed: int = 0
@@ -131,6 +133,9 @@ def _ours(task: Task, leaders: int) -> Callable[[], str]:
     """Announce when the server is about to be asked."""
     from airflow.sdk import Connection
 
+    from airflow_oauth_provider.tokens.stores import redis_store
+
+    redis_store.OPERATION_TIMEOUT = task.store_seconds or redis_store.OPERATION_TIMEOUT
     from airflow_oauth_provider.client.oauth2_client import OAuth2Client
     from airflow_oauth_provider.tokens.single_flight import Flight
 
@@ -227,6 +232,9 @@ def _engine(task: Task) -> float:
         return 0.0
     from airflow.sdk import Connection
 
+    from airflow_oauth_provider.tokens.stores import redis_store
+
+    redis_store.OPERATION_TIMEOUT = task.store_seconds or redis_store.OPERATION_TIMEOUT
     from airflow_oauth_provider.connection.resolving import resolve
     from airflow_oauth_provider.deployment.policy import read_policy
     from airflow_oauth_provider.tokens.manager import TokenManager
@@ -335,7 +343,9 @@ def main() -> None:
 
     from airflow_oauth_provider.connection.resolving import resolve
     from airflow_oauth_provider.deployment.policy import read_policy
+    from airflow_oauth_provider.tokens.stores import redis_store
 
+    redis_store.OPERATION_TIMEOUT = task.store_seconds or redis_store.OPERATION_TIMEOUT
     resolve(
         Connection(
             conn_id="x",

@@ -39,7 +39,8 @@ def fleet(service: Service, store: str, home: Path, processes: int, **changes: A
         "password": changes.pop("password", "a-client-secret"),
         "extra": extra,
     }
-    return run(Task(connection, store, str(home), processes, **changes))
+    # Else a busy machine fails tests of leases: a store that is too slow is given up, and everybody asks.
+    return run(Task(connection, store, str(home), processes, **{"store_seconds": 10.0, **changes}))
 
 
 def slowest(report: Report) -> float:
@@ -175,7 +176,7 @@ def test_a_redis_that_stalls_costs_little(
     service: Service, redis_server: RedisServer, tmp_path: Path
 ) -> None:
     redis_server.freeze()
-    report = fleet(service, redis_server.url, tmp_path, 4)
+    report = fleet(service, redis_server.url, tmp_path, 4, store_seconds=None)
     assert report.errors == set()
     assert slowest(report) < 3
 
