@@ -226,14 +226,22 @@ class TestJwt:
 KEYS: dict[str, Any] = {
     "RSA": rsa.generate_private_key(65537, 2048),
     "P-256": ec.generate_private_key(ec.SECP256R1()),
+    "P-384": ec.generate_private_key(ec.SECP384R1()),
+    "P-521": ec.generate_private_key(ec.SECP521R1()),
     "Ed25519": ed25519.Ed25519PrivateKey.generate(),
 }
 OTHER_KEYS: dict[str, Any] = {
     "RSA": rsa.generate_private_key(65537, 2048),
     "P-256": ec.generate_private_key(ec.SECP256R1()),
+    "P-384": ec.generate_private_key(ec.SECP384R1()),
+    "P-521": ec.generate_private_key(ec.SECP521R1()),
     "Ed25519": ed25519.Ed25519PrivateKey.generate(),
 }
-_JWK: Any = {"RSA": RSAAlgorithm, "P-256": ECAlgorithm, "Ed25519": OKPAlgorithm}
+_JWK: Any = {
+    "RSA": RSAAlgorithm,
+    **dict.fromkeys(("P-256", "P-384", "P-521"), ECAlgorithm),
+    "Ed25519": OKPAlgorithm,
+}
 
 
 def pem(key: Any, form: str = "PKCS8", passphrase: bytes | None = None) -> str:
