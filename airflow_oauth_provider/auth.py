@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Self
@@ -26,6 +27,8 @@ from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.redirects import REDIRECTS
 from airflow_oauth_provider.protocol.dpop.proof import DPOP, PROOF_HEADER
 from airflow_oauth_provider.tokens import AccessToken
+
+log = logging.getLogger(__name__)
 
 
 class OAuth2Auth(BearerAuth):
@@ -146,12 +149,24 @@ class _ResponseWatch:
         call = flow.next_call(head, carried=carried, proof_used_before=used_before)
         if call is None:
             self._flow = None
+            self._warn_of_certificate(response)
             return response
         if response.status_code in REDIRECTS:
             self._prepare_redirect(response, call)
             return response  # it may be followed, which is up to requests
         self._token = flow.token
         return self._checked(self._replayed(response, call, kwargs), kwargs)
+
+    def _warn_of_certificate(self, response: Response) -> None:
+        """Say why an API may refuse a token that is bound to a certificate."""
+        client = self._auth.client
+        presented = isinstance(getattr(response, "connection", None), ConnectionAdapter)
+        if response.status_code == 401 and client.settings.network.certificate is not None and not presented:
+            log.warning(
+                'Connection "%s": the API refused the token, which may be bound to the client certificate. '
+                "This session did not present that: let OAuth2Auth.mount prepare the session",
+                client.conn_id,
+            )
 
     def _flow_of(self, request: PreparedRequest) -> CallFlow | None:
         """Return the flow under way, or that of a call which begins with *request*."""

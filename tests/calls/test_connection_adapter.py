@@ -85,3 +85,24 @@ def test_without_an_api_there_is_nothing_to_mount(bound: Service, client: Issued
     with pytest.raises(ConfigurationError) as caught:
         session_of(bound, client, base_url=None)
     assert (caught.value.field, caught.value.conn_id) == ("base_url", "my_api")
+
+
+def test_a_session_that_is_not_mounted_is_told_why_its_token_is_refused(
+    bound: Service, client: Issued, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "api"
+    folder.mkdir()
+    ca = tmp_path / "ca.pem"
+    ca.write_text(SERVERS.certificate)
+    context = server_context(issue(SERVERS), folder, ask_for_client_certificate=True)
+    context.load_verify_locations(cadata=CLIENTS.certificate)
+    with ScriptedServer(context) as api:
+        api.script(bound.api)
+        connection = bound.connection(**certified(client, base_url=api.url))
+        auth = OAuth2Auth("my_api", connection=connection)
+        assert requests.get(f"{api.url}/x", auth=auth, timeout=5, verify=str(ca)).status_code == 401
+        assert "OAuth2Auth.mount" in caplog.text
+        caplog.clear()
+        with auth.mount(requests.Session()) as session:
+            assert session.get(f"{api.url}/x", timeout=5).status_code == 200
+        assert "OAuth2Auth.mount" not in caplog.text

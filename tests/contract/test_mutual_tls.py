@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import ssl
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from airflow_oauth_provider.deployment.policy import forget_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, TokenEndpointError, TransportError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.protocol.client import keys
@@ -352,3 +354,28 @@ class TestNginx:
             side.run(OAuth2Hook(method="GET", connection=given), "/items")
         assert (caught.value.status, caught.value.error, caught.value.retryable) == (400, None, False)
         assert service.server.requests == []
+
+
+def test_certificate_and_key_outside_of_the_connection_are_rotated(
+    side: Side, bound: Service, client: Issued, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent replaces the file; nobody edits the connection."""
+    renewed = issue_client(CLIENTS)
+    file, ca = tmp_path / "client.pem", tmp_path / "ca.pem"
+    file.write_text(client.certificate + client.key)
+    ca.write_text(SERVERS.certificate)
+    hosts = [bound.server.url.partition("://")[2]]
+    entry = {"file": str(file), "hosts": hosts, "client_ids": ["my-client"], "api_hosts": hosts}
+    monkeypatch.setenv("AIRFLOW__OAUTH2__CREDENTIALS", json.dumps({"erp": entry}))
+    # Authorities of the connection's own are refused beside it: they could be used to read the secret.
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca))
+    forget_policy()
+    outside: dict[str, Any] = {"external_credential": "erp", "private_key": None, "certificate": None}
+    hook = hook_of(bound, client, **outside, ca_certificates=None)
+    assert side.run(hook, "/items").json()["authorization"] == "Bearer tok-1"
+    file.write_text(renewed.key + renewed.certificate)
+    bound.dead.add("tok-1")
+    assert side.run(hook, "/items").json()["authorization"] == "Bearer tok-2"
+    certificates = [request.certificate for request in bound.token_requests]
+    assert certificates[0] != certificates[1]
+    assert bound.calls[-1].certificate == certificates[1]
