@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from airflow_oauth_provider.connection.profile import chosen_algorithm
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol.client.algorithms import one_of
-from airflow_oauth_provider.protocol.client.certificates import certificate_of
+from airflow_oauth_provider.protocol.client.certificates import ClientCertificate, certificate_of
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
 from airflow_oauth_provider.protocol.client.methods import RESERVED_CLAIMS, Method, Needs, method_of
 from airflow_oauth_provider.protocol.dpop.proof_key import load_proof_key
@@ -132,6 +132,21 @@ def _used_of(options: AssertionSettings, method: Method) -> AssertionSettings:
     return AssertionSettings()
 
 
+def required_certificate(settings: ClientSettings, *, thorough: bool = False) -> ClientCertificate | None:
+    """Return the certificate that has to be valid, if there is one.
+
+    One that only lies with a signing key proves nothing: servers that do not look at it need not mind.
+
+    :param thorough: as of :func:`load_signing_key`.
+    :raises KeyMaterialError: naming the field at fault.
+    """
+    method, options = method_of(settings), settings.assertion
+    if method.function is None or options.private_key is None:
+        return None
+    own = certificate_of(options, thorough=thorough)
+    return own if method.needs is Needs.CERTIFICATE or options.certificate is not None else None
+
+
 def with_certificate(settings: ClientSettings, *, now: float, thorough: bool = True) -> ClientSettings:
     """Return the settings with the certificate that the method presents; checked, wherever it is used.
 
@@ -140,13 +155,10 @@ def with_certificate(settings: ClientSettings, *, now: float, thorough: bool = T
     :raises KeyMaterialError: naming the field at fault.
     """
     method, options = method_of(settings), settings.assertion
-    if method.function is None or options.private_key is None:
-        return settings
-    own = certificate_of(options, thorough=thorough)
-    # One that only lies with a signing key proves nothing: servers that do not look at it need not mind.
-    if own is not None and (method.needs is Needs.CERTIFICATE or options.certificate is not None):
+    own = required_certificate(settings, thorough=thorough)
+    if own is not None:
         own.require_valid(now)
-    if method.needs is not Needs.CERTIFICATE:
+    if method.needs is not Needs.CERTIFICATE or options.private_key is None:
         return settings
     if own is None:
         raise KeyMaterialError(

@@ -61,6 +61,9 @@ class Resolved:
 
     def is_current(self) -> bool:
         """Whether a connection that is as it was leads to the same settings again."""
+        certificate = authentication.required_certificate(self.settings)
+        if certificate is not None and time.time() > certificate.expires_at:
+            return False  # in a process that lives on
         return self.external is None or self.external.is_current()
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from airflow_oauth_provider.client import reading
 from airflow_oauth_provider.client.reading import ConnectionReader
 from airflow_oauth_provider.connection import resolving
 from airflow_oauth_provider.exceptions import ConfigurationError
+from tests.support.bound_tokens import certified
+from tests.support.servers.certificates import issue_client
 from tests.support.service import Service
 
 
@@ -111,3 +115,21 @@ def test_under_another_policy_it_is_resolved_anew(
     assert read(reader).api.listed_hosts == ()
     monkeypatch.setenv("AIRFLOW__OAUTH2__ALLOWED_API_HOSTS", "127.0.0.1")
     assert read(reader).api.listed_hosts == ("127.0.0.1",)
+
+
+@pytest.mark.fault("C48")
+@pytest.mark.parametrize("method", ["tls_client_auth", "private_key_jwt"])
+def test_a_certificate_that_ends_while_the_process_lives(
+    service: Service, read: Callable[[ConnectionReader], Any], monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    now = [time.time()]
+    monkeypatch.setattr(resolving, "time", SimpleNamespace(time=lambda: now[0]))
+    client = issue_client(days=(-1, 1))
+    reader = ConnectionReader("my_api", service.connection(**certified(client, auth_method=method)))
+    first = read(reader)
+    now[0] += 43_200
+    assert read(reader) is first
+    now[0] += 86_400
+    with pytest.raises(ConfigurationError, match="expired on") as caught:
+        read(reader)
+    assert (caught.value.conn_id, caught.value.field) == ("my_api", "certificate")
