@@ -40,7 +40,7 @@ class CallProofs:
             call.url,
             now=time.time() + hint.ahead,
             entropy=os.urandom,
-            nonce=hint.nonce,
+            nonce=call.nonce or hint.nonce,
             token=token.value,
         )
 

@@ -69,3 +69,10 @@ def test_a_refused_token_is_no_refused_proof(proofs: CallProofs) -> None:
 def test_a_token_without_its_key_gets_none(proofs: CallProofs) -> None:
     with pytest.raises(TypeError, match="travels with its key"):
         proofs.sign(AccessToken("tok", "DPoP", 1.0, 0.0), CALL)
+
+
+def test_the_nonce_of_a_calls_own_challenge_comes_first(proofs: CallProofs) -> None:
+    """A response that was long under way may bring an older one in between."""
+    proofs.learn(CALL, refusal("use_dpop_nonce", "new"))
+    proofs.keep_nonce(CALL.url, ("old",))
+    assert claims(proofs, bound_token(), CALL._replace(nonce="new"))["nonce"] == "new"

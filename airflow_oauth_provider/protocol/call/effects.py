@@ -14,12 +14,15 @@ class SendCall(NamedTuple):
     :param trusted: false for an origin that may see nothing of ours: no token, cookie or header
         of the connection's.
     :param with_body: false when a redirect has turned the call into a GET.
+    :param nonce: that the API has just named for the proof of this very call; ``None`` for whichever it has
+        named last to anybody.
     """
 
     method: str
     url: str
     trusted: bool = True
     with_body: bool = True
+    nonce: str | None = None
 
 
 @dataclass(frozen=True)

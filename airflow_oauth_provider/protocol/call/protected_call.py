@@ -69,6 +69,10 @@ def protected_call(
             return
         sent_again = yield from repeats.decide(current, head)
         if sent_again:
+            # Other calls may learn an older one meanwhile, from a response that was long under way.
+            current = current._replace(
+                nonce=head.nonces[0] if head.proof_can_improve and head.nonces else None
+            )
             continue
         if sent_again is False or not follow_redirects or head.status not in REDIRECTS or not head.location:
             return

@@ -23,7 +23,7 @@ _RETRYABLE = frozenset({408, 425, 429})
 _CHALLENGES = frozenset({400, 401})
 _REFUSED_PROOF = {
     USE_NONCE: (
-        "it asks for a nonce in the proof, and has named none, or none that it accepts (RFC 9449 §9)",
+        "it asks for a nonce in the proof, and names none (RFC 9449 §9)",
         "ask the operator of the API",
     ),
     INVALID_PROOF: (
@@ -155,6 +155,9 @@ def _of_the_proof(
     if not call.proved:
         why = "it asks for a proof of possession (DPoP, RFC 9449), and this connection's tokens have none"
         return why, "switch the connection's dpop on"
+    if _nonce_has_changed(call, challenge):
+        why = "it asks for another nonce than the one that it has just named (RFC 9449 §9)"
+        return why, "repeat the call: others may have changed the nonce meanwhile"
     return _REFUSED_PROOF.get(challenge.parameters.get("error", ""))
 
 

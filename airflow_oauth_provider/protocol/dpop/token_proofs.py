@@ -32,6 +32,7 @@ class TokenProofs:
         self._own_key = None if proof.private_key else new_proof_key(entropy)
         self._key = load_proof_key(self._own_key or proof.private_key, proof.passphrase, proof.algorithm)
         self._server: Server | None = None
+        self._nonce: str | None = None
 
     def put_on(self, request: TokenRequest, endpoint: Url, now: float) -> TokenRequest:
         """Return a request with a proof of its own.
@@ -40,7 +41,7 @@ class TokenProofs:
         :param now: seconds since the epoch, as the server is believed to count them.
         """
         self._server = credential_key(self._settings), Role.AUTHORIZATION_SERVER, str(endpoint.origin)
-        nonce = self._hints.of(self._server).nonce
+        nonce = self._nonce or self._hints.of(self._server).nonce
         value = new_proof(self._key, "POST", str(endpoint), now=now, entropy=self._entropy, nonce=nonce)
         confidential = [value] if self._own_key is None else [value, self._own_key.reveal()]
         return replace(
@@ -54,7 +55,10 @@ class TokenProofs:
         if self._server is None:
             raise AssertionError("a response comes after a request")
         nonces = [value for name, value in response.headers if name == NONCE_HEADER.lower()]
-        return self._hints.learn_nonce(self._server, nonces)
+        if not self._hints.learn_nonce(self._server, nonces):
+            return False
+        self._nonce = nonces[0]  # whatever others learn meanwhile
+        return True
 
     def bound(self, token: AccessToken) -> AccessToken:
         """Return a token that was granted with its key."""

@@ -246,3 +246,58 @@ class TestDeadTokenInTheBody:
     def test_a_foreign_origin_tells_nothing_of_the_token(self) -> None:
         away = SendCall("GET", "https://storage.example/y", trusted=False, with_body=False)
         assert run(to("https://storage.example/y"), DEAD_IN_BODY) == [CALL, away]
+
+
+class TestProofs:
+    """Of possession (RFC 9449 §9): the driver says whether another one could be accepted."""
+
+    REFUSED = ResponseHead(401, nonces=("n-1",), proof_can_improve=True)
+    AGAIN = REFUSED._replace(nonces=("n-2",))
+
+    def proven(self, *heads: ResponseHead, **options: Any) -> list[Any]:
+        given = {"refresh_on_status": frozenset({401}), "replayable": True, "proves": True, **options}
+        flow = protected_call("GET", CALL.url, WHERE, **given)
+        effects: list[Any] = [next(flow)]
+        pending = list(heads)
+        while pending:
+            result = pending.pop(0) if isinstance(effects[-1], SendCall) else True
+            try:
+                effects.append(flow.send(result))
+            except StopIteration:
+                break
+        return effects
+
+    def test_once_with_the_nonce_of_its_own_challenge(self) -> None:
+        assert self.proven(self.REFUSED, OK) == [CALL, CALL._replace(nonce="n-1")]
+        assert self.proven(self.REFUSED, self.AGAIN, OK) == [CALL, CALL._replace(nonce="n-1")]
+
+    def test_once_more_after_a_renewal(self) -> None:
+        dead = ResponseHead(401, nonces=("n-2",))
+        third = ResponseHead(401, nonces=("n-3",), proof_can_improve=True)
+        sent = self.proven(self.REFUSED, dead, third, self.AGAIN)
+        assert sent == [
+            CALL,
+            CALL._replace(nonce="n-1"),
+            RENEWAL,
+            CALL,
+            CALL._replace(nonce="n-3"),
+        ], "four sends at most"
+
+    def test_at_each_origin_of_a_redirect(self) -> None:
+        sent = self.proven(self.REFUSED, to(f"{OTHER}/y"), self.AGAIN, OK)
+        moved = SendCall("GET", f"{OTHER}/y")
+        assert sent == [CALL, CALL._replace(nonce="n-1"), moved, moved._replace(nonce="n-2")]
+
+    def test_a_status_that_renews_nothing_is_looked_at_too(self) -> None:
+        for status in (400, 401):
+            head = self.REFUSED._replace(status=status)
+            assert len(self.proven(head, OK, refresh_on_status=frozenset({419}))) == 2
+            assert len(self.proven(head, OK, refresh_on_status=frozenset({419}), proves=False)) == 1
+
+    def test_a_body_that_is_gone(self) -> None:
+        flow = protected_call(
+            "POST", CALL.url, WHERE, refresh_on_status=frozenset(), replayable=False, proves=True
+        )
+        next(flow)
+        with pytest.raises(ResourceError, match="another proof"):
+            flow.send(self.REFUSED)

@@ -136,3 +136,12 @@ def test_a_refusal_that_is_about_proofs(
         assert says.replace("401", str(status)) in str(error)
     assert (advises or "") in (error.advice or "")
     assert (error.advice is None) is (advises is None)
+
+
+def test_a_nonce_that_has_changed_may_be_another_calls_doing() -> None:
+    challenge = 'DPoP error="use_dpop_nonce"'
+    error = resource_error(RefusedCall(401, challenges=(challenge,), proved=True, names_nonce=True))
+    assert error.retryable
+    assert "another nonce" in str(error)
+    assert "repeat the call" in (error.advice or "")
+    assert not resource_error(RefusedCall(401, challenges=(challenge,), proved=True)).retryable
