@@ -12,11 +12,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
+from airflow_oauth_provider.connection.token_parameters import NONE_CHOSEN, TokenParameters
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 
 TOTAL_TIMEOUT = 600.0
 """Seconds for a whole call of a trigger, where it does not say: no server holds a triggerer up for ever."""
-_Key = tuple[str, str, str | None]
+_Key = tuple[str, str, str | None, TokenParameters]
 # Touched only from within its own loop, so it needs no lock. A triggerer serves one team, so within it
 # a connection id means one connection.
 _hooks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, _Shared]] = WeakKeyDictionary()
@@ -28,24 +29,27 @@ class _Shared:
     __slots__ = ("hook", "users")
 
     def __init__(self, key: _Key) -> None:
-        conn_id, method, base_url = key
-        self.hook = OAuth2Hook(conn_id, method, base_url=base_url)
+        conn_id, method, base_url, parameters = key
+        self.hook = OAuth2Hook(conn_id, method, base_url=base_url, **vars(parameters))
         self.hook.keeps_cookies = False  # those of one task are no other task's business
         self.hook.total_timeout = TOTAL_TIMEOUT
         self.users = 0
 
 
 @asynccontextmanager
-async def shared_hook(conn_id: str, method: str, base_url: str | None) -> AsyncIterator[OAuth2Hook]:
+async def shared_hook(
+    conn_id: str, method: str, base_url: str | None, parameters: TokenParameters = NONE_CHOSEN
+) -> AsyncIterator[OAuth2Hook]:
     """Use the running loop's hook for a connection; the last one to leave closes it.
 
     The connection is read again where that was done more than a second ago.
 
     :param base_url: of the API, as of :class:`OAuth2Hook`.
+    :param parameters: of the token; each set of them has a hook of its own.
     :raises ConfigurationError: when the connection is wrong; as :meth:`OAuth2Hook.get_token` does.
     """
     hooks = _hooks.setdefault(asyncio.get_running_loop(), {})
-    key = conn_id, method, base_url
+    key = conn_id, method, base_url, parameters
     shared = hooks.get(key)
     if shared is None:
         shared = hooks[key] = _Shared(key)

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.notifier import BaseNotifier
 
 from airflow_oauth_provider.connection.identifier import one_conn_id
 from airflow_oauth_provider.tasks.arguments import Arguments
+from airflow_oauth_provider.tasks.token_arguments import TOKEN_ARGUMENTS, Texts, TokenArguments
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 
 
-class OAuth2HttpNotifier(BaseNotifier):
+class OAuth2HttpNotifier(TokenArguments, BaseNotifier):
     """Call an API from ``on_failure_callback`` and its like, or from a deadline in the triggerer.
 
     :param oauth2_conn_id: Airflow connection id (templated).
@@ -27,6 +28,8 @@ class OAuth2HttpNotifier(BaseNotifier):
     :param headers: of the call (templated).
     :param extra_options: as of ``OAuth2Hook.run`` (templated).
     :param base_url: of the API, to call several with one connection (templated).
+    :param scope: asked for instead of the connection's, space-delimited or a list; *audience*, *resource*
+        and *tenant* likewise (all templated). See ``OAuth2Hook``.
     :param http_conn_id: another name for *oauth2_conn_id*.
     :param context: for a deadline in the triggerer, which Airflow gives it (3.1 and later).
     :raises ConfigurationError: when an argument cannot be meant; it names the argument.
@@ -40,6 +43,7 @@ class OAuth2HttpNotifier(BaseNotifier):
         "headers",
         "extra_options",
         "base_url",
+        *TOKEN_ARGUMENTS,
     )
 
     def __init__(  # noqa: PLR0913  (the HTTP notifier's parameters and ours)
@@ -53,6 +57,10 @@ class OAuth2HttpNotifier(BaseNotifier):
         headers: dict[str, str] | None = None,
         extra_options: dict[str, Any] | None = None,
         base_url: str | None = None,
+        scope: Texts | None = None,
+        audience: str | None = None,
+        resource: Texts | None = None,
+        tenant: str | None = None,
         http_conn_id: str | None = None,
         context: Context | None = None,
     ) -> None:
@@ -65,6 +73,7 @@ class OAuth2HttpNotifier(BaseNotifier):
         self.headers = headers
         self.extra_options = extra_options
         self.base_url = base_url
+        self.choose_token(scope, audience, resource, tenant)
         arguments = Arguments(self.oauth2_conn_id)
         arguments.method(method)
         arguments.body(method, data=data, json=json, request_kwargs=None)
@@ -97,7 +106,7 @@ class OAuth2HttpNotifier(BaseNotifier):
         """Return a hook for what the templates made of the arguments."""
         from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 
-        return OAuth2Hook(self.oauth2_conn_id, self.method, base_url=self.base_url)
+        return OAuth2Hook(self.oauth2_conn_id, self.method, base_url=self.base_url, **self.token_arguments)
 
     def _call(self) -> dict[str, Any]:
         """Return what the templates made of the call.

@@ -208,6 +208,7 @@ class DeferrableCall(CallingTask, HttpOperator):
             extra_options=self.extra_options,
             request_kwargs=self.request_kwargs,
             base_url=self.base_url,
+            **self.token_arguments,
             not_before=not_before,
             response_headers=self.response_headers,
             max_event_body=self.max_event_body,

@@ -13,6 +13,7 @@ from airflow_oauth_provider.operators.deferrable_call import DeferrableCall
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.tasks.arguments import Arguments, header_names
 from airflow_oauth_provider.tasks.attempts import with_retry_condition
+from airflow_oauth_provider.tasks.token_arguments import TOKEN_ARGUMENTS, Texts
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -37,6 +38,8 @@ class OAuth2HttpOperator(DeferrableCall):
     :param extra_options: as of ``OAuth2Hook.run``.
     :param request_kwargs: further arguments of ``requests.Request``, e.g. ``{"params": …}``.
     :param base_url: of the API, to call several with one connection (templated).
+    :param scope: asked for instead of the connection's, space-delimited or a list; *audience*, *resource*
+        and *tenant* likewise (all templated). See ``OAuth2Hook``.
     :param pagination_function: is given each response, and returns what differs in the call of the next
         page (``endpoint``, ``data``, ``headers``, ``extra_options``), or nothing after the last page.
     :param response_check: a callable that is given the response (with a *pagination_function* the list of
@@ -73,6 +76,7 @@ class OAuth2HttpOperator(DeferrableCall):
         "headers",
         "oauth2_conn_id",
         "base_url",
+        *TOKEN_ARGUMENTS,
     )
     template_fields_renderers = {"headers": "json", "data": "py", "json": "json"}  # noqa: RUF012  (as the base has it)
     retry_args: dict[str, Any] | None
@@ -90,6 +94,10 @@ class OAuth2HttpOperator(DeferrableCall):
         extra_options: dict[str, Any] | None = None,
         request_kwargs: dict[str, Any] | None = None,
         base_url: str | None = None,
+        scope: Texts | None = None,
+        audience: str | None = None,
+        resource: Texts | None = None,
+        tenant: str | None = None,
         pagination_function: Callable[..., Any] | None = None,
         response_check: Callable[..., Any] | ResponseCheck | Mapping[str, Any] | None = None,
         response_filter: Callable[..., Any] | None = None,
@@ -134,6 +142,7 @@ class OAuth2HttpOperator(DeferrableCall):
         self.oauth2_conn_id = conn_id
         self.json = json
         self.base_url = base_url
+        self.choose_token(scope, audience, resource, tenant)
         self.fail_fast = fail_fast
         self.warn_on_non_idempotent = warn_on_non_idempotent
         self.max_event_body = max_event_body

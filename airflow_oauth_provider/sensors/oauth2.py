@@ -13,6 +13,7 @@ from airflow_oauth_provider.protocol.call.http_methods import SAFE
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.sensors.polling_sensor import PollingSensor
 from airflow_oauth_provider.tasks.arguments import Arguments, header_names, http_statuses
+from airflow_oauth_provider.tasks.token_arguments import TOKEN_ARGUMENTS, Texts
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -51,6 +52,8 @@ class OAuth2HttpSensor(PollingSensor):
     :param extra_options: as of ``OAuth2Hook.run``; with ``{"check_response": False}`` every status goes
         to *response_check*.
     :param base_url: of the API, to poll several with one connection (templated).
+    :param scope: asked for instead of the connection's, space-delimited or a list; *audience*, *resource*
+        and *tenant* likewise (all templated). See ``OAuth2Hook``.
     :param poke_interval: between two polls: seconds, or a ``timedelta``.
     :param timeout: of all polls together, likewise; ``None`` for ``[sensors] default_timeout``.
     :param max_wait: of a pause that grows, at the most, likewise; ``None`` for any.
@@ -66,7 +69,14 @@ class OAuth2HttpSensor(PollingSensor):
     :raises ConfigurationError: when an argument cannot be meant; it names the argument.
     """
 
-    template_fields: Sequence[str] = ("endpoint", "request_params", "headers", "oauth2_conn_id", "base_url")
+    template_fields: Sequence[str] = (
+        "endpoint",
+        "request_params",
+        "headers",
+        "oauth2_conn_id",
+        "base_url",
+        *TOKEN_ARGUMENTS,
+    )
 
     def __init__(  # noqa: PLR0913  (HttpSensor's parameters and ours)
         self,
@@ -81,6 +91,10 @@ class OAuth2HttpSensor(PollingSensor):
         response_check: Callable[..., Any] | ResponseCheck | Mapping[str, Any] | None = None,
         extra_options: dict[str, Any] | None = None,
         base_url: str | None = None,
+        scope: Texts | None = None,
+        audience: str | None = None,
+        resource: Texts | None = None,
+        tenant: str | None = None,
         poke_interval: timedelta | float = 60,
         timeout: timedelta | float | None = None,
         max_wait: timedelta | float | None = None,
@@ -112,6 +126,7 @@ class OAuth2HttpSensor(PollingSensor):
         self.response_check: Any = ResponseCheck.of(response_check) or response_check
         self.extra_options = extra_options or {}
         self.base_url = base_url
+        self.choose_token(scope, audience, resource, tenant)
         self.tcp_keep_alive = tcp_keep_alive
         self.tcp_keep_alive_idle = tcp_keep_alive_idle
         self.tcp_keep_alive_count = tcp_keep_alive_count

@@ -163,6 +163,7 @@ class PollingSensor(DeferrableSensor):
             extra_options=self.extra_options,
             request_kwargs=self.request_kwargs,
             base_url=self.base_url,
+            **self.token_arguments,
             not_before=not_before,
             ends_at=started_at + self.timeout,
             poke_interval=self.poke_interval,

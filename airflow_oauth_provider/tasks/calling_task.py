@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_oauth_provider.exceptions import OAuthError, is_definite
 from airflow_oauth_provider.tasks.arguments import Arguments
 from airflow_oauth_provider.tasks.stoppable_task import StoppableTask
+from airflow_oauth_provider.tasks.token_arguments import TokenArguments
 
 if TYPE_CHECKING:
     from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class CallingTask(StoppableTask):
+class CallingTask(TokenArguments, StoppableTask):
     """A task that calls an API; stands before Airflow's own class among the bases."""
 
     oauth2_conn_id: str
@@ -47,6 +48,7 @@ class CallingTask(StoppableTask):
             self.oauth2_conn_id,
             self.method,
             base_url=self.base_url,
+            **self.token_arguments,
             tcp_keep_alive=self.tcp_keep_alive,
             tcp_keep_alive_idle=self.tcp_keep_alive_idle,
             tcp_keep_alive_count=self.tcp_keep_alive_count,

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import KW_ONLY, dataclass, fields
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from requests import Response
 
 from airflow_oauth_provider.calls.call_log import logged_by_caller
 from airflow_oauth_provider.tasks.arguments import Arguments
+from airflow_oauth_provider.tasks.token_arguments import Texts
+
+if TYPE_CHECKING:
+    from airflow_oauth_provider.connection.token_parameters import TokenParameters
 
 MAX_EVENT_BODY = 256 * 1024
 """Bytes of the largest body that passes through Airflow's metadata database unasked."""
@@ -24,7 +28,8 @@ class CallParameters(TypedDict, total=False):
     ``endpoint`` is relative to the base URL, or absolute within the allowed origins; ``method`` an HTTP
     method, by default GET; ``data`` the query parameters for GET, the body otherwise; ``headers`` those of
     the call; ``extra_options`` as of ``OAuth2Hook.run``; ``request_kwargs`` further arguments of
-    ``requests.Request``, e.g. ``{"json": …}``; ``base_url`` that of the API.
+    ``requests.Request``, e.g. ``{"json": …}``; ``base_url`` that of the API; ``scope``,
+    ``audience``, ``resource`` and ``tenant`` as of ``OAuth2Hook``.
     """
 
     endpoint: str | None
@@ -34,6 +39,10 @@ class CallParameters(TypedDict, total=False):
     extra_options: dict[str, Any] | None
     request_kwargs: dict[str, Any] | None
     base_url: str | None
+    scope: Texts | None
+    audience: str | None
+    resource: Texts | None
+    tenant: str | None
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,10 @@ class Call:
     extra_options: dict[str, Any] | None = None
     request_kwargs: dict[str, Any] | None = None
     base_url: str | None = None
+    scope: Texts | None = None
+    audience: str | None = None
+    resource: Texts | None = None
+    tenant: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "extra_options", _with_tuple(self.extra_options))
@@ -72,6 +85,12 @@ class Call:
         arguments.headers(self.headers)
         arguments.options(self.extra_options)
         arguments.body(self.method, data=self.data, json=None, request_kwargs=self.request_kwargs)
+        self._parameters()
+
+    def _parameters(self) -> TokenParameters:
+        from airflow_oauth_provider.connection.token_parameters import chosen_parameters
+
+        return chosen_parameters(self.oauth2_conn_id, self.scope, self.audience, self.resource, self.tenant)
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments."""
@@ -81,7 +100,7 @@ class Call:
         """Use a hook for it, the one of all triggers of the running loop that call this API."""
         from airflow_oauth_provider.hooks.shared_hook import shared_hook
 
-        return shared_hook(self.oauth2_conn_id, self.method, self.base_url)
+        return shared_hook(self.oauth2_conn_id, self.method, self.base_url, self._parameters())
 
     async def poll(self, hook: Any, *, limit: int | None = None) -> Response:
         """Make it as one of many: the caller logs what comes of it."""

@@ -21,7 +21,7 @@ UNUSUAL_FIELDS: tuple[Field, ...] = (
         "tenants",
         _UNUSUAL,
         "Further tenants",
-        "Tenants that a single call may name instead (tenant=… of hook and OAuth2Auth), one a line.",
+        "Tenants that a single call or task may name instead (tenant=…), one a line.",
         Kind.LIST,
     ),
     Field(
