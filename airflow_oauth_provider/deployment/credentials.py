@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from airflow_oauth_provider.transport.confined_files import ConfinedFileError, r
 
 MAX_CREDENTIAL = 64 * 1024
 """Bytes of a file or variable."""
+_WRITTEN_WITHIN = 0.05
+"""Seconds to wait for somebody who writes a file in place."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _KINDS = ("file", "env")
 _NEEDED = ("hosts", "client_ids", "api_hosts")
@@ -52,13 +55,19 @@ class Place:
 
         :raises UnreadableCredentialError: when there is nothing.
         """
-        if self.kind == "file":
-            subject, content = "file", self._file()
-        else:
-            subject, content = "environment variable", self._variable()
-        if not content.strip():
-            raise UnreadableCredentialError(f"its {subject} is empty")
-        return content
+        if self.kind == "env":
+            return self._not_empty(self._variable(), "environment variable")
+        content = self._file()
+        if not content.strip():  # somebody may be writing it just now
+            time.sleep(_WRITTEN_WITHIN)
+            content = self._file()
+        return self._not_empty(content, "file")
+
+    @staticmethod
+    def _not_empty(content: bytes, subject: str) -> bytes:
+        if content.strip():
+            return content
+        raise UnreadableCredentialError(f"its {subject} is empty")
 
     def _file(self) -> bytes:
         try:

@@ -96,7 +96,7 @@ class Driver:
                 effect.url, self._network, deadline_at=effect.deadline, stop=self._stop
             )
         if isinstance(effect, ReadAssertion):
-            assertion = read_assertion(effect.file)
+            assertion = read_assertion(effect.file, waits=True)
             if isinstance(assertion, Secret):
                 self._on_read(assertion)
             return assertion

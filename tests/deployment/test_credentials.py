@@ -113,6 +113,13 @@ class TestReading:
         mounted.exchange(erp="\n")
         assert _reason(place) == "its file is empty"
 
+    def test_a_file_that_is_written_in_place_at_this_moment(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "erp").write_text("")
+        monkeypatch.setattr("time.sleep", lambda _: (tmp_path / "erp").write_text("whole"))
+        assert parse(env=None, file=str(tmp_path / "erp")).place.read() == b"whole"
+
     def test_a_file_that_leads_elsewhere(self, tmp_path: Path) -> None:
         """Whoever may write into the folder could have any file of the machine sent."""
         (tmp_path / "other").write_text("of somebody else")

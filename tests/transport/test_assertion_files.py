@@ -60,6 +60,25 @@ def test_a_file_with_something_else(content: bytes, reason: str, tmp_path: Path)
     assert_nothing_confidential(error, ["the-password-of-somebody-else", str(tmp_path)])
 
 
+@pytest.mark.parametrize("moment", ["empty", "half"])
+def test_a_file_that_is_written_in_place_at_this_moment(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = platform.assertion()
+    half = whole[: whole.rindex(".")] if moment == "half" else ""
+    (tmp_path / "idp").write_text(half)
+    monkeypatch.setattr("time.sleep", lambda _: (tmp_path / "idp").write_text(whole))
+    file = AssertionFile(str(tmp_path / "idp"), "jwt-bearer", str(tmp_path))
+    assert isinstance(read_assertion(file), ConfigurationError), "displays do not wait"
+    assert read_assertion(file, waits=True) == Secret(whole)
+
+
+def test_a_file_that_is_not_there_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("time.sleep")
+    error = read_assertion(AssertionFile(str(tmp_path / "idp"), "jwt-bearer", str(tmp_path)), waits=True)
+    assert "does not exist" in str(error)
+
+
 def test_a_fifo(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "idp")
     error = read(tmp_path / "idp", tmp_path)
