@@ -69,10 +69,7 @@ def protected_call(
             return
         sent_again = yield from repeats.decide(current, head)
         if sent_again:
-            # Other calls may learn an older one meanwhile, from a response that was long under way.
-            current = current._replace(
-                nonce=head.nonces[0] if head.proof_can_improve and head.nonces else None
-            )
+            current = _with_nonce(current, head)
             continue
         if sent_again is False or not follow_redirects or head.status not in REDIRECTS or not head.location:
             return
@@ -121,6 +118,15 @@ class _Repeats:
         if call.with_body and not self._replayable:
             raise gone(head)
         return True
+
+
+def _with_nonce(call: SendCall, head: ResponseHead) -> SendCall:
+    """Return a call with the nonce that its own challenge names.
+
+    Other calls may learn an older one meanwhile, from a response that was long under way.
+    """
+    named = head.nonces[0] if head.proof_can_improve and len(head.nonces) == 1 else None
+    return call._replace(nonce=named)
 
 
 def advance(flow: ProtectedCall, result: EffectResult) -> Effect | None:

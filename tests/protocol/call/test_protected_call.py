@@ -294,6 +294,10 @@ class TestProofs:
             assert len(self.proven(head, OK, refresh_on_status=frozenset({419}))) == 2
             assert len(self.proven(head, OK, refresh_on_status=frozenset({419}), proves=False)) == 1
 
+    def test_of_two_nonces_neither_is_meant(self) -> None:
+        """Another clock may have improved the proof all the same."""
+        assert self.proven(self.REFUSED._replace(nonces=("a", "b")), OK) == [CALL, CALL]
+
     def test_a_body_that_is_gone(self) -> None:
         flow = protected_call(
             "POST", CALL.url, WHERE, refresh_on_status=frozenset(), replayable=False, proves=True
