@@ -44,10 +44,10 @@ def test_nonces_that_change_with_every_response(service: DpopService, body: Any)
     service.issuing.changes = service.serving.changes = True
     auth = auth_of(service)
     for _ in range(3):
-        answer = requests.post(f"{service.base_url}/x", data=body, auth=auth, timeout=5)
-        assert answer.status_code == 200
+        response = requests.post(f"{service.base_url}/x", data=body, auth=auth, timeout=5)
+        assert response.status_code == 200
     assert service.refused() == ["use_dpop_nonce"] * 2
-    assert len({answer.body for answer in service.calls}) == 1
+    assert len({call.body for call in service.calls}) == 1
 
 
 def test_at_most_four_sends(service: DpopService) -> None:
@@ -58,10 +58,10 @@ def test_at_most_four_sends(service: DpopService) -> None:
     service.serving.change()
     service.on_issue = service.serving.change
     before = len(service.calls)
-    answer = requests.get(f"{service.base_url}/x", auth=auth, timeout=5)
-    assert answer.json()["authorization"] == "DPoP bound-tok-2"
+    response = requests.get(f"{service.base_url}/x", auth=auth, timeout=5)
+    assert response.json()["authorization"] == "DPoP bound-tok-2"
     assert len(service.calls) - before == 4
-    assert [past.status_code for past in answer.history] == [401, 401, 401]
+    assert [past.status_code for past in response.history] == [401, 401, 401]
 
 
 @pytest.mark.parametrize(

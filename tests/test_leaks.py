@@ -308,8 +308,8 @@ def test_what_displays_and_checks_say(service: Service, outputs: list[Any]) -> N
         connection = service.connection(conn_id=conn_id, **settings_of(scope=scope))
         for result in (*check_all([Target.of(connection)]), authorize(connection)):
             outputs += [result, result.report(), result.message, result.headline]
-        shown = describe(connection)
-        outputs += [shown, shown.report(), shown.text, display_settings(connection)]
+        state = describe(connection)
+        outputs += [state, state.report(), state.text, display_settings(connection)]
 
 
 def test_a_secret_in_a_field_for_others(service: Service, outputs: list[Any]) -> None:
@@ -323,8 +323,8 @@ def test_a_secret_in_a_field_for_others(service: Service, outputs: list[Any]) ->
     }
     connection = service.connection(**settings_of(**repeated))
     connection.description = f"the secret is {SECRET}"
-    shown = describe(connection)
-    outputs += [shown, shown.report(), display_settings(connection)]
+    state = describe(connection)
+    outputs += [state, state.report(), display_settings(connection)]
 
 
 @pytest.mark.skipif(OAuth2RetryPolicy is None, reason="Airflow 3.3 and later")

@@ -133,8 +133,8 @@ def test_a_refused_token_request(
 
 def test_any_requests_code(outputs: list[Any], service: DpopService, keys: list[str]) -> None:
     auth = OAuth2Auth("my_api")
-    answer = requests.get(f"{service.base_url}/ok", auth=auth, timeout=5)
-    outputs += [auth, answer.request.headers, answer.request]
+    response = requests.get(f"{service.base_url}/ok", auth=auth, timeout=5)
+    outputs += [auth, response.request.headers, response.request]
     outputs.append(errors_of(bearer_token_callable("my_api"), service, keys))
 
 

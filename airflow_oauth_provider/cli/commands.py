@@ -319,11 +319,11 @@ def _read(conn_id: str) -> Any:
 @_command
 def discover(args: Any) -> bool:
     """Read what an authorization server says of itself, or the one that an API names."""
-    found = found_at(args.issuer, read_policy())
+    discovered = found_at(args.issuer, read_policy())
     if args.json:
-        print_json(found.report())
+        print_json(discovered.report())
         return True
-    print_facts(found.report())
-    print_messages(found.metadata.remarks())
-    print_message(f"Create a connection with: {creation_of(found.metadata)}")
+    print_facts(discovered.report())
+    print_messages(discovered.metadata.remarks())
+    print_message(f"Create a connection with: {creation_of(discovered.metadata)}")
     return True

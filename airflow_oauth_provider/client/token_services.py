@@ -113,8 +113,8 @@ class TokenServices:
         own = _is_own(settings, url, endpoint)
         result: Introspection = yield self._sending(settings, policy, url, message, own=own)
         # Asked about another's token, the server may tell of ours.
-        shown: Introspection = self._client.redactor.value(result)
-        return shown
+        redacted: Introspection = self._client.redactor.value(result)
+        return redacted
 
     def _revoking(self, token: AccessToken | None, endpoint: str | None) -> _Flow[bool]:
         settings, policy = yield _Read()

@@ -109,8 +109,8 @@ class PollingSensor(DeferrableSensor):
                 raise ValueError("it is another version's")
         result = self._perhaps_silently(lambda: self._reported(context, event))
         if result:
-            shown = url_excerpt(self.endpoint or "", self.hook.redactor)
-            self.log.info("%s answered as expected", shown)
+            address = url_excerpt(self.endpoint or "", self.hook.redactor)
+            self.log.info("%s answered as expected", address)
             return getattr(result, "xcom_value", None)
         return self._wait(began, not_before=self._next_poll_at(began))
 

@@ -39,8 +39,8 @@ def called(function: Callable[..., Any], *arguments: Any, redactor: Redactor, na
 
 def shown_traceback(error: BaseException, redactor: Redactor) -> str:
     """Return the traceback of an error for a log; only its places where it repeats too much."""
-    shown = redactor.text("".join(traceback.format_exception(error)).rstrip())
-    return f"{type(error).__name__} in {_places(error)}" if shown == WITHHELD else shown
+    redacted = redactor.text("".join(traceback.format_exception(error)).rstrip())
+    return f"{type(error).__name__} in {_places(error)}" if redacted == WITHHELD else redacted
 
 
 def _repeats(error: BaseException, redactor: Redactor) -> bool:

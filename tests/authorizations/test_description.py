@@ -314,21 +314,21 @@ class TestRevoked:
     """What was taken back authorizes nobody."""
 
     @pytest.mark.parametrize(
-        "answer", [Text(200), Json({"error": "server_error"}, 400)], ids=["done", "refused"]
+        "response", [Text(200), Json({"error": "server_error"}, 400)], ids=["done", "refused"]
     )
-    def test_not_yet(self, answer: Any, service: Service, another_process: Callable[[], None]) -> None:
+    def test_not_yet(self, response: Any, service: Service, another_process: Callable[[], None]) -> None:
         """Also where the server does not confirm it: nothing here uses the token any more."""
         connection = service.connection(max_retry_attempts=0)
         use(connection)
         plain = service._respond
-        service.server.script(lambda request: answer if request.target == "/revoke" else plain(request))
+        service.server.script(lambda request: response if request.target == "/revoke" else plain(request))
         with suppress(OAuthError):
             OAuth2Hook(connection=connection).revoke(endpoint=f"{service.server.url}/revoke")
         assert any(request.target == "/revoke" for request in service.server.requests)
         for _ in range(2):
-            found = describe(connection)
-            assert (found.status, found.text) == (AuthorizationStatus.NOT_YET, "Not yet")
-            assert (found.expires_at, found.authorized_at, found.granted) == (None, None, ())
+            state = describe(connection)
+            assert (state.status, state.text) == (AuthorizationStatus.NOT_YET, "Not yet")
+            assert (state.expires_at, state.authorized_at, state.granted) == (None, None, ())
             another_process()
         use(connection)
         assert describe(connection).status is AuthorizationStatus.AUTHORIZED

@@ -27,8 +27,8 @@ def test_a_private_key_in_a_field_that_is_not_masked_is_not_shown(field: str) ->
     client = issue_client()
     text = client.certificate + client.key
     rows = displayed({field: {"pasted": text} if field == "jwt_claims" else text})
-    shown = "\n".join(rows.values())
-    assert not [line for line in client.key.splitlines()[1:-1] if line in shown]
+    text = "\n".join(rows.values())
+    assert not [line for line in client.key.splitlines()[1:-1] if line in text]
 
 
 def test_what_is_filled_in_and_of_secrets_only_that_they_are() -> None:

@@ -90,19 +90,19 @@ def test_a_cookie_of_a_hop_goes_with_the_next_and_not_elsewhere(
 
 
 def test_a_200_is_noted_once_per_token_and_origin(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    noted: list[str] = []
+    accepted_at: list[str] = []
     accepted = BearerAuth.note_accepted
 
     def count(auth: BearerAuth, token: Any, url: str) -> None:
-        noted.append(url)
+        accepted_at.append(url)
         accepted(auth, token, url)
 
     monkeypatch.setattr(BearerAuth, "note_accepted", count)
     fetch(service)
-    assert noted == [f"{service.base_url}/x"]
+    assert accepted_at == [f"{service.base_url}/x"]
     service.api = lambda _: Json({}, 404)
     fetch(service)
-    assert len(noted) == 1, "a refusal accepts nothing"
+    assert len(accepted_at) == 1, "a refusal accepts nothing"
 
 
 class TestFailures:

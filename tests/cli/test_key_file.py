@@ -82,13 +82,13 @@ class TestCreate:
         read = jwt.decode(signed, public, ["RS256"], audience=f"{service.server.url}/token")
         assert read["sub"] == "my-client"
         assert "x5t#S256" in jwt.get_unverified_header(signed)
-        found = stored(cli, "keyed")
-        assert not found["password"]
-        data = base64.b64decode(json.loads(found["extra"])["private_key"])
+        connection = stored(cli, "keyed")
+        assert not connection["password"]
+        data = base64.b64decode(json.loads(connection["extra"])["private_key"])
         assert data == (tmp_path / "client.p12").read_bytes()
         printed = ended.out + ended.err
         assert PASSPHRASE not in printed
-        assert json.loads(found["extra"])["private_key"][40:80] not in printed
+        assert json.loads(connection["extra"])["private_key"][40:80] not in printed
 
     @pytest.mark.parametrize("method", ["tls_client_auth", "self_signed_tls_client_auth"])
     def test_a_client_certificate_with_its_key(self, cli: CommandLine, tmp_path: Path, method: str) -> None:

@@ -40,9 +40,9 @@ def test_the_last_net_for_an_error() -> None:
     given = settings(client_secret=Secret("read"))
     redactor = HandedOutTokens().redactor(given, AccessToken("a-token-that-nobody-sees", "Bearer", 2e9, 1e9))
     error = TransportError("cannot read a-token-that-nobody-sees", host="idp.example:443", retry_after=3.0)
-    shown = own_error(error, "my_api", redactor)
-    assert str(shown) == 'Connection "my_api": cannot read ***', (
+    copied = own_error(error, "my_api", redactor)
+    assert str(copied) == 'Connection "my_api": cannot read ***', (
         "a short secret may be a word in a text of ours"
     )
-    assert (type(shown), shown.host, shown.retry_after) == (TransportError, "idp.example:443", 3.0)
+    assert (type(copied), copied.host, copied.retry_after) == (TransportError, "idp.example:443", 3.0)
     assert error.conn_id is None

@@ -72,9 +72,9 @@ def test_a_secret_from_outside_is_as_one_of_the_connection() -> None:
 
 
 def test_nothing_shows_it() -> None:
-    found = resolved()
-    assert SECRET not in repr(found)
-    assert "ERP_SECRET" not in repr(found)
+    settings_read = resolved()
+    assert SECRET not in repr(settings_read)
+    assert "ERP_SECRET" not in repr(settings_read)
 
 
 def test_a_rotated_secret_is_another_client(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,10 +209,10 @@ class TestSecrets:
     )
     def test_the_line_end_of_a_file_is_none_of_it(self, content: str, secret: str, tmp_path: Path) -> None:
         (tmp_path / "erp").write_text(content, newline="")
-        found = settings_of(policy({"file": str(tmp_path / "erp")}))
-        assert found.client_secret is not None
-        assert found.client_secret.reveal() == secret
-        assert found.external == ExternalSource("erp", "file")
+        settings_read = settings_of(policy({"file": str(tmp_path / "erp")}))
+        assert settings_read.client_secret is not None
+        assert settings_read.client_secret.reveal() == secret
+        assert settings_read.external == ExternalSource("erp", "file")
 
     @pytest.mark.parametrize(
         ("content", "reason"),
@@ -282,10 +282,10 @@ class TestKeys:
         self, given: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "key").write_text(LOCKED)
-        found = resolved(given, **KEY)
-        assert found.is_current()
+        settings_read = resolved(given, **KEY)
+        assert settings_read.is_current()
         monkeypatch.setenv("ERP_PASSPHRASE", "another")
-        assert not found.is_current()
+        assert not settings_read.is_current()
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)

@@ -41,8 +41,8 @@ def hook_of(service: DpopService, **changes: Any) -> OAuth2Hook:
 def test_a_call_proves_possession_of_its_token(service: DpopService, side: Side) -> None:
     hook = hook_of(service)
     for _ in range(2):
-        answer = side.run(hook, "orders?page=2")
-        assert answer.json()["authorization"] == "DPoP bound-tok-1"
+        response = side.run(hook, "orders?page=2")
+        assert response.json()["authorization"] == "DPoP bound-tok-1"
     assert side.token(hook).token_type == "DPoP"
     assert service.refused() == []
     first, *calls = service.proofs
@@ -253,8 +253,8 @@ def test_a_refusal_repeats_neither_token_nor_proof_nor_key(
 def test_what_the_api_sends_back_is_redacted(service: DpopService, side: Side) -> None:
     service.api = lambda request: Json({"proof": request.header("DPoP"), "key": "x"})
     hook = hook_of(service)
-    answer = side.run(hook, "orders")
-    assert hook.redactor.value(answer.json()) == {"proof": "***", "key": "x"}
+    response = side.run(hook, "orders")
+    assert hook.redactor.value(response.json()) == {"proof": "***", "key": "x"}
 
 
 def test_a_token_is_introspected_and_revoked_like_any_other(service: DpopService, side: Side) -> None:

@@ -36,11 +36,11 @@ from tests.support.confidential import assert_nothing_confidential
 from tests.support.mounted import Mounted
 from tests.support.servers.certificates import Issued, issue_client
 from tests.support.servers.scripted import (
-    Answer,
     Delay,
     Json,
     RecordedRequest,
     Redirect,
+    ScriptedResponse,
     ScriptedServer,
     token_json,
 )
@@ -59,7 +59,7 @@ class Vault:
         self.mounted = Mounted(folder, erp=OLD)
         self.accepts = OLD
         self.monkeypatch = monkeypatch
-        service.token = self._answer
+        service.token = self._respond
         self.allow()
 
     def allow(self, **changes: Any) -> None:
@@ -79,7 +79,7 @@ class Vault:
     def sent(self) -> list[str]:
         return [request.form["client_secret"][0] for request in self.service.token_requests]
 
-    def _answer(self, request: RecordedRequest) -> Answer:
+    def _respond(self, request: RecordedRequest) -> ScriptedResponse:
         if request.form["client_secret"] != [self.accepts]:
             return Json({"error": "invalid_client"}, 401)
         return token_json(f"tok-{len(self.service.token_requests)}")
@@ -105,10 +105,10 @@ class TestRotation:
         hook = vault.hook()
         side.token(hook)
 
-        def rotate(request: RecordedRequest) -> Answer:
+        def rotate(request: RecordedRequest) -> ScriptedResponse:
             vault.mounted.exchange(erp=NEW)
             vault.accepts = NEW
-            vault.service.token = vault._answer
+            vault.service.token = vault._respond
             return Json({"error": "invalid_client"}, 401)
 
         vault.service.token = rotate
@@ -319,8 +319,8 @@ def test_a_certificate_that_is_renewed_while_tasks_run(
         assert side.run(hook, "/x").json()["authorization"] == "Bearer tok-1", "each with its own"
         assert side.call(hook, "get_token", force=True).value == "tok-2"
         assert side.run(hook, "/x").json()["authorization"] == "Bearer tok-2"
-        shown = [request.certificate for request in service.server.requests]
-    assert shown == [der(first), der(first), der(first), der(second), der(second)]
+        certificates = [request.certificate for request in service.server.requests]
+    assert certificates == [der(first), der(first), der(first), der(second), der(second)]
 
 
 def der(issued: Issued) -> bytes:
@@ -353,11 +353,11 @@ def test_a_file_that_is_exchanged_all_the_time_while_tasks_run(vault: Vault) -> 
     """Each of them finds a whole secret each time; the server accepts the newest two, as most do."""
     accepted = deque([OLD], maxlen=2)
 
-    def answer(request: RecordedRequest) -> Answer:
+    def respond(request: RecordedRequest) -> ScriptedResponse:
         known = request.form["client_secret"][0] in accepted
         return token_json(f"tok-{len(vault.sent)}") if known else Json({"error": "invalid_client"}, 401)
 
-    vault.service.token = answer
+    vault.service.token = respond
     connection = vault.service.environment(
         password=None, external_credential="erp", auth_method="client_secret_post"
     )

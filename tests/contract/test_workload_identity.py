@@ -28,7 +28,7 @@ from benchmarks.fleet import Task, run
 from tests.support.assertions import SUBJECT, Platform, signature
 from tests.support.confidential import assert_nothing_confidential
 from tests.support.mounted import Mounted
-from tests.support.servers.scripted import Answer, Delay, Json, RecordedRequest, Text, token_json
+from tests.support.servers.scripted import Delay, Json, RecordedRequest, ScriptedResponse, Text, token_json
 from tests.support.service import Service
 from tests.support.sides import Side
 from tests.support.spellings import disclosed
@@ -54,7 +54,7 @@ class Cluster:
         self.mounted = Mounted(folder / "tokens", idp=self.platform.assertion())
         self.once = False
         self.seen: set[str] = set()
-        service.token = self.answer
+        service.token = self.respond
         monkeypatch.setenv("AIRFLOW__OAUTH2__ALLOWED_TOKEN_HOSTS", "127.0.0.1")
         monkeypatch.setenv("AIRFLOW__OAUTH2__ASSERTION_FOLDERS", str(folder))
 
@@ -85,7 +85,7 @@ class Cluster:
     def sent(self) -> list[str]:
         return [request.form["client_assertion"][0] for request in self.service.token_requests]
 
-    def answer(self, request: RecordedRequest) -> Answer:
+    def respond(self, request: RecordedRequest) -> ScriptedResponse:
         try:
             claims = self.platform.claims(request.form["client_assertion"][0])
         except jwt.PyJWTError as error:
@@ -135,9 +135,9 @@ class TestRotation:
         assert cluster.service.token_requests[0].form["client_assertion_type"] == [BEARER]
 
     def test_between_two_attempts(self, cluster: Cluster, side: Side) -> None:
-        def busy(request: RecordedRequest) -> Answer:
+        def busy(request: RecordedRequest) -> ScriptedResponse:
             cluster.rotate()
-            cluster.service.token = cluster.answer
+            cluster.service.token = cluster.respond
             return Json({}, 503, [("Retry-After", "0")])
 
         cluster.service.token = busy
@@ -153,11 +153,11 @@ class TestRotation:
     def test_a_token_that_is_bound_to_a_key_of_its_own(self, cluster: Cluster, side: Side) -> None:
         """DPoP: the server asks for a nonce first, and so gets the assertion twice."""
 
-        def ask(_: RecordedRequest) -> Answer:
+        def ask(_: RecordedRequest) -> ScriptedResponse:
             cluster.service.token = bound
             return Json({"error": "use_dpop_nonce"}, 400, [("DPoP-Nonce", "n-1")])
 
-        def bound(request: RecordedRequest) -> Answer:
+        def bound(request: RecordedRequest) -> ScriptedResponse:
             assert cluster.platform.claims(request.form["client_assertion"][0])["sub"] == SUBJECT
             assert request.header("DPoP")
             return token_json("tok-bound", token_type="DPoP")
@@ -239,7 +239,7 @@ class TestRefused:
         hook = cluster.hook()
         with pytest.raises(InvalidClientError):
             hook.get_token()
-        cluster.service.token = cluster.answer
+        cluster.service.token = cluster.respond
         assert hook.test_connection()[0]
         assert hook.get_token().value == "tok-2"
 
@@ -316,9 +316,9 @@ class TestWhatIsSaid:
 @pytest.mark.fault("P02")
 @pytest.mark.usefixtures("shared_store")
 def test_a_cold_start_of_16_makes_one_request(cluster: Cluster, warmed_up: None, tmp_path: Path) -> None:
-    answer = cluster.answer
+    respond = cluster.respond
     cluster.once = True
-    cluster.service.token = lambda request: Delay(0.25, answer(request))
+    cluster.service.token = lambda request: Delay(0.25, respond(request))
     connection = json.loads(cluster.service.environment(**cluster.extra()))
     connection.pop("port")
     report = run(Task(connection, "file", str(tmp_path / "home"), 16, calls=3))

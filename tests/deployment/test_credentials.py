@@ -194,10 +194,10 @@ DOCS = Path(__file__).parents[2] / "docs" / "external-credentials.md"
 @pytest.mark.parametrize("number", range(3))
 def test_what_the_docs_show_is_read(number: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As ``airflow.cfg`` is: a value of several lines, indented."""
-    shown = re.findall(r"```ini\n(.*?)```", DOCS.read_text(), re.DOTALL)
-    assert len(shown) == 3
+    examples = re.findall(r"```ini\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    assert len(examples) == 3
     parser = configparser.ConfigParser()
-    parser.read_string(shown[number])
+    parser.read_string(examples[number])
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     for option, value in parser["oauth2"].items():
         monkeypatch.setenv(f"AIRFLOW__OAUTH2__{option.upper()}", value)

@@ -96,8 +96,8 @@ class TestItsEnd:
 
     @pytest.mark.parametrize("changes", [_in_its_field, _with_the_key, _for_jwts])
     def test_displays_say_when_it_ends(self, service: Service, client: Issued, changes: Any) -> None:
-        shown = describe(service.connection(**changes(client)))
-        assert shown.certificate_expires_at is not None
+        state = describe(service.connection(**changes(client)))
+        assert state.certificate_expires_at is not None
 
     def test_a_scheduled_check_warns_in_time(self, bound: Service) -> None:
         def warnings(days: int) -> str:
@@ -117,9 +117,9 @@ class TestItsEnd:
     @pytest.mark.fault("C48")
     def test_one_that_has_ended_is_wrong_and_says_when(self, service: Service) -> None:
         ended = issue_client(CLIENTS, days=(-9, -1))
-        shown = describe(service.connection(**certified(ended)))
-        assert shown.status.name == "WRONG"
-        assert "expired on 20" in (shown.reason or "")
+        state = describe(service.connection(**certified(ended)))
+        assert state.status.name == "WRONG"
+        assert "expired on 20" in (state.reason or "")
 
 
 class TestLeaks:

@@ -142,8 +142,8 @@ def test_details_are_shown_as_they_were_granted(service: Service, store: Any, ad
     page = admin.get("/connections/orders").text
     assert "Granted details" in page
     assert "&#34;note&#34;: &#34;&lt;b&gt; bold&#34;" in page
-    for shown in (page, admin.get("/").text):
-        assert re.search(r"Not granted</span>\s+orders", shown)
+    for text in (page, admin.get("/").text):
+        assert re.search(r"Not granted</span>\s+orders", text)
 
 
 def test_no_secret_and_no_token_is_on_any_page(service: Service, store: Any, admin: Visitor) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_oauth_provider.tokens.manager import shared
 from tests.support.servers.certificates import Issued, authority, demanding_context, issue
-from tests.support.servers.scripted import Answer, Json, RecordedRequest, ScriptedServer, token_json
+from tests.support.servers.scripted import Json, RecordedRequest, ScriptedResponse, ScriptedServer, token_json
 from tests.support.service import Service, echo
 
 SERVERS = authority("Servers")
@@ -32,7 +32,7 @@ class BoundTokens:
         self._numbers = itertools.count(1)
         self._bound: dict[str, str] = {}
 
-    def token(self, request: RecordedRequest) -> Answer:
+    def token(self, request: RecordedRequest) -> ScriptedResponse:
         form = request.form
         if form.get("client_id") != ["my-client"] or "client_secret" in form or "client_assertion" in form:
             return Json({"error": "invalid_client"}, 401)
@@ -40,7 +40,7 @@ class BoundTokens:
         self._bound[value] = thumbprint(request)
         return token_json(value)
 
-    def api(self, request: RecordedRequest) -> Answer:
+    def api(self, request: RecordedRequest) -> ScriptedResponse:
         token = (request.header("Authorization") or "").removeprefix("Bearer ")
         if self._bound.get(token) != thumbprint(request):
             return Json({}, 401, [("WWW-Authenticate", 'Bearer error="invalid_token"')])

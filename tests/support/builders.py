@@ -123,6 +123,3 @@ class Run:
             except StopIteration as end:
                 granted: Granted = end.value
                 return granted
-
-
-answer, token_answer = http_response, token_response

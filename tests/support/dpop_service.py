@@ -108,18 +108,18 @@ class DpopService(Service):
             at_token = request.target.startswith("/token")
             nonces = self.issuing if at_token else self.serving
             try:
-                answer = self._issue(request) if at_token else self._serve_call(request)
+                response = self._issue(request) if at_token else self._serve_call(request)
             except RefusedProofError as refusal:
                 self.refusals.append(str(refusal))
-                answer = _refusal(str(refusal), at_token=at_token)
+                response = _refusal(str(refusal), at_token=at_token)
             if nonces.changes:
                 nonces.change()
             extra = [("Date", formatdate(time() + self.ahead, usegmt=True))]
             if nonces.required or nonces.changes or self.hand_out_nonces:
                 extra += nonces.header()
-            if hasattr(answer, "headers"):
-                return type(answer)(**{**vars(answer), "headers": [*answer.headers, *extra]})
-            return answer
+            if hasattr(response, "headers"):
+                return type(response)(**{**vars(response), "headers": [*response.headers, *extra]})
+            return response
 
     def _issue(self, request: RecordedRequest) -> ScriptedResponse:
         if self.token is not None:

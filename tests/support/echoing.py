@@ -119,8 +119,8 @@ class Echo:
         """Find nothing of it in what was put out."""
         text = "\n".join(output if isinstance(output, str) else repr(output) for output in outputs)
         assert text
-        found = disclosed(text, self.values)
-        assert not found, (found, [value for value in outputs if disclosed(repr(value), self.values)])
+        places = disclosed(text, self.values)
+        assert not places, (places, [value for value in outputs if disclosed(repr(value), self.values)])
 
 
 def _as_scope(value: str) -> str:

@@ -49,12 +49,12 @@ def test_its_commands_make_what_a_connection_takes(tmp_path: Path, kind: str) ->
         shell(tmp_path, FOR_AN_AUTHORITY)
         sign(tmp_path)
         method, subject = "tls_client_auth", "CN=nightly-import,O=Example"
-    told = shell(tmp_path, REGISTERED)
+    output = shell(tmp_path, REGISTERED)
     shell(tmp_path, CREATED.splitlines()[0])
     settings = resolve(connection(tmp_path, method), Policy()).settings
     own = certificate_of(settings.assertion)
     assert own is not None
-    assert told == [f"subject={own.subject}", own.thumbprint], "as the server registers it, and we name it"
+    assert output == [f"subject={own.subject}", own.thumbprint], "as the server registers it, and we name it"
     assert own.subject == subject
     assert tls_context(settings.network)
 

@@ -112,14 +112,14 @@ def test_what_cannot_be_looked_through_is_left_behind() -> None:
 
 def test_a_traceback_for_a_log() -> None:
     whole = raised(raising(ValueError(f"no page in {SECRET}"), KeyError(SECRET)), redactor=NOTHING)
-    shown = shown_traceback(whole, REDACTOR)
-    assert "no page in ***" in shown
-    assert "in function" in shown
+    printed = shown_traceback(whole, REDACTOR)
+    assert "no page in ***" in printed
+    assert "in function" in printed
     assert SECRET in shown_traceback(whole, NOTHING)
     part = raised(raising(ValueError(f"no page in {SECRET[:14]}")), redactor=NOTHING)
-    shown = shown_traceback(part, REDACTOR)
-    assert SECRET[:12] not in shown
-    assert "function (test_foreign_errors.py" in shown
+    printed = shown_traceback(part, REDACTOR)
+    assert SECRET[:12] not in printed
+    assert "function (test_foreign_errors.py" in printed
 
 
 def test_nothing_is_logged_of_others(caplog: pytest.LogCaptureFixture) -> None:

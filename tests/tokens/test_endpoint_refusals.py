@@ -241,10 +241,10 @@ class TestTogether:
 
     def test_once_the_client_is_known_nobody_waits(self, sharing: Sharing) -> None:
         ask(endpoint(sharing), Server())
-        together = threading.Barrier(20)
+        barrier = threading.Barrier(20)
 
         def wait() -> str:
-            together.wait(20)  # all of them are here at the same time
+            barrier.wait(20)  # all of them are here at the same time
             return "the answer"
 
         assert self.run(sharing, wait) == ["the answer"] * 20

@@ -177,10 +177,10 @@ def certified_network() -> NetworkSettings:
 
 @pytest.mark.fault("C47")
 def test_threads_that_want_one_context_at_once_make_one(made: Counter[str]) -> None:
-    network, together = certified_network(), threading.Barrier(16)
+    network, barrier = certified_network(), threading.Barrier(16)
 
     def want(_: int) -> ssl.SSLContext:
-        together.wait()
+        barrier.wait()
         return tls_context(replace(network))
 
     with ThreadPoolExecutor(16) as pool:

@@ -52,9 +52,9 @@ def algorithms_of(kind: KeyKind) -> tuple[str, ...]:
 
 def labels() -> dict[str, str]:
     """Return each algorithm with what the form says of it."""
-    notes = {"PS": "RSA-PSS", "Ed25519": "EdDSA by its name of RFC 9864"}
+    remarks = {"PS": "RSA-PSS", "Ed25519": "EdDSA by its name of RFC 9864"}
     return {
-        name: f"{name} ({notes.get(name) or notes.get(name[:2]) or kind.value})"
+        name: f"{name} ({remarks.get(name) or remarks.get(name[:2]) or kind.value})"
         for name, kind in ALGORITHMS.items()
     }
 

@@ -56,10 +56,10 @@ def test_a_token_of_the_other_type_is_none() -> None:
 def test_it_shows_nothing() -> None:
     token = with_key(DPOP, ON, OWN)
     assert isinstance(token, PrivateToken)
-    shown = f"{token!r} {token} {token:>10}"
-    assert "the-token" not in shown
-    assert OWN.reveal() not in shown
-    assert "proof_key" not in shown
+    texts = f"{token!r} {token} {token:>10}"
+    assert "the-token" not in texts
+    assert OWN.reveal() not in texts
+    assert "proof_key" not in texts
     assert copy.deepcopy(token) is token
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(token)

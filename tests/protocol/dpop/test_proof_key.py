@@ -48,13 +48,13 @@ def test_the_header_shows_the_public_key_and_nothing_else(
     key: Any, algorithm: str, members: set[str]
 ) -> None:
     loaded = load_proof_key(Secret(pem(key)))
-    shown = header(loaded.header)
-    assert shown.keys() == {"typ", "alg", "jwk"}
-    assert (shown["typ"], shown["alg"]) == ("dpop+jwt", algorithm)
-    assert shown["jwk"].keys() == members
-    public = jwt.PyJWK(shown["jwk"], algorithm=algorithm).key
+    decoded = header(loaded.header)
+    assert decoded.keys() == {"typ", "alg", "jwk"}
+    assert (decoded["typ"], decoded["alg"]) == ("dpop+jwt", algorithm)
+    assert decoded["jwk"].keys() == members
+    public = jwt.PyJWK(decoded["jwk"], algorithm=algorithm).key
     assert public.public_numbers() == key.public_key().public_numbers() if algorithm != "EdDSA" else True
-    assert loaded.thumbprint == thumbprint_of(shown["jwk"])
+    assert loaded.thumbprint == thumbprint_of(decoded["jwk"])
     assert "sign" not in repr(loaded)
 
 
@@ -79,8 +79,8 @@ def test_a_new_key_is_a_p_256_key_of_the_entropy_given() -> None:
     assert (members["kty"], members["crv"]) == ("EC", "P-256")
     assert [len(members[name]) for name in ("d", "x", "y")] == [43, 43, 43]
     assert len({new_proof_key(os.urandom).reveal() for _ in range(20)}) == 20
-    shown = header(load_proof_key(material).header)
-    assert shown["jwk"] == {name: members[name] for name in ("crv", "kty", "x", "y")}
+    decoded = header(load_proof_key(material).header)
+    assert decoded["jwk"] == {name: members[name] for name in ("crv", "kty", "x", "y")}
 
 
 @pytest.mark.parametrize("byte", [b"\0", b"\xff"])

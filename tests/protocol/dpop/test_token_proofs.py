@@ -14,9 +14,9 @@ from airflow_oauth_provider.protocol.dpop.proof_key import new_proof_key
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.protocol.settings import ClientSettings, ProofSettings
-from tests.support.builders import NOW, Run, answer, settings, token_answer
+from tests.support.builders import NOW, Run, http_response, settings, token_response
 
-GRANTED = token_answer(token_type="DPoP")
+GRANTED = token_response(token_type="DPoP")
 
 
 def with_dpop(**changes: Any) -> ClientSettings:
@@ -24,7 +24,7 @@ def with_dpop(**changes: Any) -> ClientSettings:
 
 
 def use_nonce(*nonces: str, status: int = 400) -> HttpResponse:
-    refusal = answer({"error": "use_dpop_nonce"}, status)
+    refusal = http_response({"error": "use_dpop_nonce"}, status)
     headers = tuple(("dpop-nonce", nonce) for nonce in nonces)
     return HttpResponse(refusal.status, (*refusal.headers, *headers), refusal.body)
 
@@ -45,7 +45,7 @@ def refused(made: Run) -> OAuthError:
 
 
 def test_each_request_has_a_proof_of_its_own_by_one_key() -> None:
-    made = run(answer(status=503), GRANTED)
+    made = run(http_response(status=503), GRANTED)
     token = made.finish().token
     assert isinstance(token, PrivateToken)
     assert token.token_type == "DPoP"
@@ -100,7 +100,7 @@ def test_no_nonce_or_two_is_a_refusal_for_good(nonces: tuple[str, ...]) -> None:
 @pytest.mark.fault("H12")
 def test_a_nonce_that_has_lapsed_during_a_pause() -> None:
     """Asked for again, but not twice in a row."""
-    made = run(use_nonce("n-1"), answer(status=503), use_nonce("n-2"), GRANTED)
+    made = run(use_nonce("n-1"), http_response(status=503), use_nonce("n-2"), GRANTED)
     made.finish()
     assert [proof.get("nonce") for proof in proofs(made)] == [None, "n-1", "n-1", "n-2"]
 
@@ -121,7 +121,7 @@ def test_without_dpop_no_nonce_helps() -> None:
 
 @pytest.mark.fault("K08")
 def test_a_proof_is_made_anew_with_the_servers_time() -> None:
-    late = answer({"error": "invalid_dpop_proof"}, 400, date=formatdate(NOW + 900, usegmt=True))
+    late = http_response({"error": "invalid_dpop_proof"}, 400, date=formatdate(NOW + 900, usegmt=True))
     made = run(late, GRANTED)
     made.finish()
     first, second = proofs(made)
@@ -130,7 +130,7 @@ def test_a_proof_is_made_anew_with_the_servers_time() -> None:
 
 @pytest.mark.fault("H11")
 def test_a_proof_that_is_refused_otherwise_is_refused_for_good() -> None:
-    made = run(answer({"error": "invalid_dpop_proof"}, 400))
+    made = run(http_response({"error": "invalid_dpop_proof"}, 400))
     error = refused(made)
     assert len(made.sent) == 1
     assert "clock" in (error.advice or "")
@@ -138,7 +138,7 @@ def test_a_proof_that_is_refused_otherwise_is_refused_for_good() -> None:
 
 @pytest.mark.parametrize("token_type", ["Bearer", "bearer", "BearerToken", "mac", "N_A"])
 def test_a_token_that_is_not_bound_is_never_used(token_type: str) -> None:
-    error = refused(run(token_answer(token_type=token_type)))
+    error = refused(run(token_response(token_type=token_type)))
     assert isinstance(error, TokenResponseError)
     assert not error.retryable
     assert "RFC 9449" in str(error)
@@ -146,7 +146,7 @@ def test_a_token_that_is_not_bound_is_never_used(token_type: str) -> None:
 
 @pytest.mark.parametrize("token_type", ["DPoP", "dpop", "DPOP"])
 def test_its_type_is_compared_without_regard_to_case(token_type: str) -> None:
-    assert run(token_answer(token_type=token_type)).finish().token.token_type == "DPoP"
+    assert run(token_response(token_type=token_type)).finish().token.token_type == "DPoP"
 
 
 def test_a_bound_token_that_nobody_asked_for_is_never_used() -> None:
@@ -167,7 +167,9 @@ def test_a_proof_that_is_sent_back_is_not_shown() -> None:
     proof = dict(send.request.headers)["DPoP"]
     assert proof not in repr(send)
     with pytest.raises(TokenEndpointError) as caught:
-        flow.send(Outcome(began, answer({"error": "x", "error_description": f"bad proof {proof}"}, 400)))
+        flow.send(
+            Outcome(began, http_response({"error": "x", "error_description": f"bad proof {proof}"}, 400))
+        )
     assert proof.rpartition(".")[2] not in str(caught.value)
     assert "***" in str(caught.value)
 
@@ -181,7 +183,7 @@ def test_a_fault_of_the_network_is_tried_again_with_another_proof() -> None:
 
 @pytest.mark.fault("K08", "H07")
 def test_a_wrong_secret_is_one_request_whatever_the_clock_says() -> None:
-    wrong = answer({"error": "invalid_client"}, 401, date=formatdate(NOW + 900, usegmt=True))
+    wrong = http_response({"error": "invalid_client"}, 401, date=formatdate(NOW + 900, usegmt=True))
     made = run(wrong)
     assert isinstance(refused(made), TokenEndpointError)
     assert len(made.sent) == 1

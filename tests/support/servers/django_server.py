@@ -59,11 +59,11 @@ class DjangoServer:
 
         :param path: the end of the path of those requests.
         """
-        recorded: list[dict[str, Any]] = self._tell("GET")["requests"]
+        recorded: list[dict[str, Any]] = self._ask("GET")["requests"]
         return [request for request in recorded if request["path"].endswith(path)]
 
     def reset(self) -> None:
-        self._tell("DELETE")
+        self._ask("DELETE")
 
     def metadata(self) -> dict[str, Any]:
         document: dict[str, Any] = (
@@ -73,12 +73,12 @@ class DjangoServer:
         )
         return document
 
-    def _tell(self, method: str) -> dict[str, Any]:
+    def _ask(self, method: str) -> dict[str, Any]:
         url = f"{self.url}/_test/requests"
-        told: dict[str, Any] = (
+        reply: dict[str, Any] = (
             session(CERTIFICATE_AUTHORITY.certificate).request(method, url, timeout=60).json()
         )
-        return told
+        return reply
 
 
 def _install() -> None:

@@ -159,7 +159,6 @@ class Delay:
         return self.response.play(connection, stopped)
 
 
-Answer = ScriptedResponse
 Script = ScriptedResponse | Callable[[RecordedRequest], ScriptedResponse]
 
 

@@ -97,8 +97,8 @@ def _discovery(trial: Trial) -> str:
     """The metadata lead to the endpoint; with a client certificate, to its alias (RFC 8705 §5)."""
     hook = trial.hook(discovery=True)
     hook.get_token()
-    found = trial.deployment.metadata
-    endpoints = found.get("mtls_endpoint_aliases", {}) if _shows_a_certificate(trial) else found
+    metadata = trial.deployment.metadata
+    endpoints = metadata.get("mtls_endpoint_aliases", {}) if _shows_a_certificate(trial) else metadata
     asked = trial.requests()[-1]
     assert endpoints["token_endpoint"].endswith(asked["headers"]["host"] + asked["path"])
     fetched = len(trial.requests("oauth-authorization-server") + trial.requests("openid-configuration"))
@@ -141,16 +141,16 @@ def _unknown_scope(trial: Trial) -> str:
 
 def _resource(trial: Trial) -> str:
     """A resource indicator (RFC 8707) ends in the token's audience; no metadata tells who ignores it."""
-    wanted = trial.deployment.resource
-    hook = trial.hook(resource=[wanted], discovery=True)
+    resource = trial.deployment.resource
+    hook = trial.hook(resource=[resource], discovery=True)
     token = hook.get_token()
     if "jwks_uri" in trial.deployment.metadata:
-        assert trial.claims(token)["aud"] == wanted
+        assert trial.claims(token)["aud"] == resource
     else:
         audiences = hook.introspect(token).get("aud")
         if audiences is None:
             return "ignored"
-        assert audiences == [wanted]
+        assert audiences == [resource]
     return WORKS
 
 
@@ -185,9 +185,9 @@ def _bound(trial: Trial) -> str:
 
 def _introspection(trial: Trial) -> str:
     hook = trial.hook(discovery=True)
-    told = hook.introspect(hook.get_token())
+    result = hook.introspect(hook.get_token())
     login = trial.deployment.registrations[trial.client].login
-    assert (told["active"], told["client_id"], told["scope"]) == (True, login, "read")
+    assert (result["active"], result["client_id"], result["scope"]) == (True, login, "read")
     assert hook.introspect("of-nobody") == {"active": False}
     return WORKS
 

@@ -18,7 +18,7 @@ def parameters(table: Table) -> list[Any]:
 
 
 @cache
-def shown() -> dict[Cell, str]:
+def cells_shown() -> dict[Cell, str]:
     """Return what the page says of each cell."""
     text = PAGE.read_text()
     return {cell: outcome for table in TABLES for cell, outcome in table.outcomes(text).items()}
@@ -28,4 +28,4 @@ def hold(cell: Cell, outcome: str, request: pytest.FixtureRequest) -> None:
     """Note what a cell says, for the tables that are printed, and compare it with the page."""
     request.node.user_properties.append((PROPERTY, (cell.table, cell.row, cell.column, outcome)))
     if WRITING not in os.environ:
-        assert shown().get(cell) == outcome, "docs/interoperability.md says so; run: make interop-page"
+        assert cells_shown().get(cell) == outcome, "docs/interoperability.md says so; run: make interop-page"

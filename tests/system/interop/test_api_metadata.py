@@ -38,8 +38,8 @@ def test_it_suggests_the_issuer(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("deployment", [OIDC], indirect=True)
 def test_an_issuer_is_found_as_such(deployment: Deployment) -> None:
-    found = found_at(deployment.issuer, Policy())
-    assert (found.metadata.issuer, found.suggested_by) == (deployment.issuer, None)
+    discovered = found_at(deployment.issuer, Policy())
+    assert (discovered.metadata.issuer, discovered.suggested_by) == (deployment.issuer, None)
 
 
 @pytest.mark.parametrize("deployment", [OIDC], indirect=True)

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_oauth_provider.protocol.client.methods import METHODS
 from tests.system.interop.all_tables import TABLES
-from tests.system.interop.pages import shown
+from tests.system.interop.pages import cells_shown
 from tests.system.interop.servers_table import METHODS_TABLE
 from tests.system.interop.tables import FAILED, PAGE, WRITING, Cell, Table
 
@@ -30,8 +30,8 @@ def test_the_page_has_each_cell_and_no_other(table: Table) -> None:
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_the_page_shows_tables_as_they_are_printed(table: Table) -> None:
     text = PAGE.read_text()
-    assert table.written_into(text, shown()) == text
-    assert FAILED not in shown().values()
+    assert table.written_into(text, cells_shown()) == text
+    assert FAILED not in cells_shown().values()
 
 
 def test_what_is_written_is_what_is_read() -> None:
