@@ -56,6 +56,7 @@ _HEAD = 64
 _KNOWN = 4096
 _known: OrderedDict[str, None] = OrderedDict()
 _counts: Counter[str] = Counter()
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _PRIVATE_KEY = re.compile("PRIVATE KEY-----(.*?)-----END", re.DOTALL)
 
 
@@ -134,9 +135,12 @@ def secret_forms(settings: ClientSettings) -> Iterable[str]:
 
 
 def _secrets(settings: ClientSettings) -> Iterable[str]:
-    """Yield each secret, and of a proxy's address the password for itself, too."""
-    yield from (secret.reveal() for secret in settings.secrets())
-    yield from confidential_values(settings)
+    """Yield each secret, and of a proxy's address the password for itself, too.
+
+    A certificate beside a key is nobody's secret.
+    """
+    for value in (*(secret.reveal() for secret in settings.secrets()), *confidential_values(settings)):
+        yield _CERTIFICATE.sub("", value).strip() if _CERTIFICATE.search(value) else value
 
 
 def _forms(value: str) -> Iterable[str]:
@@ -177,9 +181,13 @@ def _pieces(text: str) -> Iterable[str]:
 
 
 def _masks_for(settings: ClientSettings, *, lives_on: bool) -> list[str]:
-    """Return what is registered of the settings, as far as there is room."""
+    """Return what is registered of the settings, as far as there is room.
+
+    In a task the short ones come first: the masker compiles all that it knows anew for each, so that the long
+    ones, a key as a whole in each of its spellings, would make every line of the key cost five times as much.
+    """
     if not lives_on:
-        return list(dict.fromkeys(secret_forms(settings)))
+        return sorted(dict.fromkeys(secret_forms(settings)), key=len)
     return [form for form in dict.fromkeys(_short_forms(settings)) if _room("forms", MAX_FORMS)]
 
 

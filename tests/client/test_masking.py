@@ -25,6 +25,7 @@ from airflow_oauth_provider.protocol.settings import ClientSettings, NetworkSett
 from airflow_oauth_provider.tokens import AccessToken
 from tests.protocol.client.test_methods import EC_KEY, pem
 from tests.support.builders import NOW, settings
+from tests.support.servers.client_certificates import client_certificate
 from tests.support.servers.scripted import token_json
 from tests.support.service import Service
 
@@ -73,6 +74,25 @@ def test_each_line_of_a_key(masked: list[str]) -> None:
     lines = [line for line in text.splitlines() if not line.startswith("-----")]
     assert set(lines) <= set(masked)
     assert "-----BEGIN PRIVATE KEY-----" not in masked, "that would hide every key's first line"
+
+
+@pytest.mark.parametrize("first", ["key", "certificate"])
+def test_a_certificate_beside_a_key_is_nobody_s_secret(masked: list[str], first: str) -> None:
+    """Its lines would make the masker slower with each line of the log."""
+    issued = client_certificate("client.example")
+    parts = (issued.key, issued.certificate) if first == "key" else (issued.certificate, issued.key)
+    masking.mask_settings(settings(client_secret=None, assertion={"private_key": Secret("".join(parts))}))
+    assert issued.key.strip() in masked
+    assert {line for line in issued.key.splitlines() if "-----" not in line} <= set(masked)
+    assert not {line for line in issued.certificate.splitlines() if "-----" not in line} & set(masked)
+
+
+def test_short_masks_come_first(masked: list[str]) -> None:
+    """The masker compiles all that it knows for each: a long one that comes early is compiled most often."""
+    key = client_certificate("client.example").key
+    masking.mask_settings(settings(client_secret=None, assertion={"private_key": Secret(key)}))
+    assert [len(mask) for mask in masked] == sorted(len(mask) for mask in masked)
+    assert sum(len(mask) > 1000 for mask in masked) >= 3
 
 
 def test_once_only(masked: list[str]) -> None:
