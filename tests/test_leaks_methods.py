@@ -7,9 +7,11 @@ import logging
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 
 from airflow_oauth_provider.authorizations import Target, authorize, check_all, describe, display_settings
@@ -34,6 +36,17 @@ pytestmark = [pytest.mark.airflow, pytest.mark.fault("F04", "F20", "F27", "F29")
 
 KEY = pem(EC_KEY)
 KEY_LINES = tuple(line for line in KEY.splitlines() if line and "-----" not in line)
+
+
+ASSERTION = jwt.encode({"sub": "system:serviceaccount:etl:nightly"}, "k" * 64, "HS256")
+"""Of the platform, in a file."""
+
+
+class OfAFile(Echo):
+    """An API knows nothing of an assertion: it goes to the authorization server, and changes each hour."""
+
+    def spelled_by_api(self) -> str:
+        return replace(Echo(), secret=self.pin, pin=self.pin, gate=self.gate, token=self.token).spelled()
 
 
 class Bound(Echo):
@@ -67,6 +80,10 @@ VARIANTS: dict[str, tuple[Echo, dict[str, Any]]] = {
     "DPoP": (Bound(), {"dpop": True}),
     "DPoP with a key": (Bound(more=KEY_LINES), {"dpop": True, "private_key": KEY}),
     "details": (Detailed(), {"rich_requests": '[{"type": "payment"}]'}),
+    "workload identity": (
+        OfAFile(secret=ASSERTION.rpartition(".")[2], more=(ASSERTION,)),
+        {"auth_method": "workload_identity", "password": None, "assertion_file": "{folder}/assertion"},
+    ),
     "external": (Echo(), {"password": None, "external_credential": "vault"}),
 }
 
@@ -90,6 +107,11 @@ def outputs(
     secret, home = tmp_path / "vault" / "secret", tmp_path / "home"
     secret.parent.mkdir()
     secret.write_text(SECRET + "\n")
+    (secret.parent / "assertion").write_text(ASSERTION)
+    changes = {
+        name: value.format(folder=secret.parent) if name == "assertion_file" else value
+        for name, value in changes.items()
+    }
     entry = {
         "file": str(secret),
         "hosts": ["127.0.0.1"],
@@ -98,6 +120,7 @@ def outputs(
     }
     options = {
         "CREDENTIALS": json.dumps({"vault": entry}),
+        "ASSERTION_FOLDERS": str(secret.parent),
         "TOKEN_STORE": "file",
         "ALLOWED_API_HOSTS": "127.0.0.1",
         "ALLOWED_TOKEN_HOSTS": "127.0.0.1",

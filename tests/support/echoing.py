@@ -49,6 +49,9 @@ class Echo:
         values = (self.secret, self.pin, self.gate, *more)
         return "\n".join(self.spell(spell(value)) for spell in SPELLINGS.values() for value in values)
 
+    def spelled_by_api(self) -> str:
+        return self.spelled()
+
     def granted(self, request: RecordedRequest) -> ScriptedResponse:
         """Grant a token, and repeat secrets and token where a server's texts stand."""
         if b"refused" in request.body:
@@ -70,7 +73,7 @@ class Echo:
         """Repeat it in body, headers and the reason phrase."""
         content = {
             "state": "done",
-            "echo": [self.spelled(), {self.token: 1}],
+            "echo": [self.spelled_by_api(), {self.token: 1}],
             "headers": dict(request.headers),
         }
         body = json.dumps(content).encode()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from airflow_oauth_provider.protocol.redaction import secrets_redactor
+from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.strict_json import JsonError, parse_value
 from airflow_oauth_provider.protocol.texts import cut, plain
@@ -55,11 +55,14 @@ def _has_type(item: Any) -> bool:
     return isinstance(item, dict) and isinstance(item.get("type"), str) and bool(item["type"].strip())
 
 
-def read_details(settings: ClientSettings, data: dict[str, Any], token: str) -> GrantedDetails:
+def read_details(
+    settings: ClientSettings, data: dict[str, Any], token: str, *, redactor: Redactor
+) -> GrantedDetails:
     """Read what was granted from a token response, and hold it against what was asked for.
 
     :param data: members of the response.
     :param token: that came with it: details that repeat it, or a secret, are not kept.
+    :param redactor: of the secrets.
     """
     requested, value = settings.request.rich_requests, data.get(MEMBER)
     if value is None:
@@ -70,7 +73,7 @@ def read_details(settings: ClientSettings, data: dict[str, Any], token: str) -> 
     except DetailsError as error:
         reason = f"{MEMBER} of the response {error}"
     else:
-        if not secrets_redactor(settings).with_values(token).finds_in(text):
+        if not redactor.with_values(token).finds_in(text):
             return GrantedDetails(text, _differences(requested, text))
         reason = f"{MEMBER} of the response repeats a secret or the token"
     return GrantedDetails(None, (f"{reason}: it is not kept",))

@@ -61,12 +61,13 @@ def read_token_response(
         raise endpoint_error(settings, response, data, redactor=redactor)
     data = _renamed(settings.response, data)
     token_type = _read_type(settings, data)
-    value = _read_value(settings, data)
-    scopes = _read_scope(settings, data, value)
+    value = _read_value(settings, data, redactor)
+    known = _what_is_known(settings, redactor)
+    scopes = _read_scope(known, data, value)
     server_time = http_date(response.header("date") or "")
     now = requested_at if server_time is None else server_time
     lifetime = read_lifetime(settings.response, data, now=now)
-    details = read_details(settings, data, value)
+    details = read_details(settings, data, value, redactor=known)
     token = AccessToken(
         value,
         token_type,
@@ -159,7 +160,7 @@ def _read_type(settings: ClientSettings, data: dict[str, Any]) -> str:
     return DPOP
 
 
-def _read_value(settings: ClientSettings, data: dict[str, Any]) -> str:
+def _read_value(settings: ClientSettings, data: dict[str, Any], redactor: Redactor) -> str:
     value = data.get("access_token")
     if not isinstance(value, str) or not value:
         raise _malformed("access_token is missing, empty or no string")
@@ -167,13 +168,21 @@ def _read_value(settings: ClientSettings, data: dict[str, Any]) -> str:
         raise _malformed("access_token has characters that cannot stand in a header")
     if len(value) > MAX_TOKEN:
         raise _malformed(f"access_token is longer than {MAX_TOKEN // 1024} KiB")
-    known = {settings.client_id, *(secret.reveal() for secret in settings.secrets())}
+    known = {settings.client_id, *(secret.reveal() for secret in settings.secrets()), *redactor.values}
     if value in known:
         raise _malformed("access_token repeats the client's own id or secret")
     return value
 
 
-def _read_scope(settings: ClientSettings, data: dict[str, Any], token: str) -> frozenset[str] | None:
+def _what_is_known(settings: ClientSettings, redactor: Redactor) -> Redactor:
+    """Return the redactor of what a token may not bring along.
+
+    Of what a request proves by, only the assertion of a file is good for more than this one request.
+    """
+    return secrets_redactor(settings) if settings.assertion_file is None else redactor
+
+
+def _read_scope(redactor: Redactor, data: dict[str, Any], token: str) -> frozenset[str] | None:
     """Return the granted scopes; ``None`` where the server does not name them.
 
     They are shown in many places: one that repeats a secret, or the token, becomes ``***``.
@@ -186,7 +195,6 @@ def _read_scope(settings: ClientSettings, data: dict[str, Any], token: str) -> f
     if not isinstance(scope, str) or (scope.strip(" ") and not _SCOPE.match(scope.strip(" "))):
         raise _malformed("scope is neither a space-delimited string nor a list of strings")
     scopes = frozenset(scope.split(" ")) - {""}
-    redactor = secrets_redactor(settings)
     if not redactor.finds_in(scope) and not _repeats(scope, token):
         return scopes
     harmful = {name for name in scopes if redactor.finds_in(name) or _repeats(name, token)}
