@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import ssl
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -379,3 +382,38 @@ def test_certificate_and_key_outside_of_the_connection_are_rotated(
     certificates = [request.certificate for request in bound.token_requests]
     assert certificates[0] != certificates[1]
     assert bound.calls[-1].certificate == certificates[1]
+
+
+@dataclass(frozen=True)
+class AskingLate:
+    """Ask for the certificate after the request, as servers do that want one for some paths only."""
+
+    asked: list[bytes | None]
+
+    def play(self, connection: Any, stopped: threading.Event) -> bool:
+        connection.verify_client_post_handshake()
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")  # the question goes out with it
+        connection.settimeout(0.05)
+        while connection.getpeercert(binary_form=True) is None and not stopped.is_set():
+            with suppress(TimeoutError):
+                connection.read(1)
+        self.asked.append(connection.getpeercert(binary_form=True))
+        connection.settimeout(None)
+        return Json({"late": True}).play(connection, stopped)
+
+
+def test_a_server_that_asks_after_the_handshake(
+    side: Side, service: Service, client: Issued, tmp_path: Path
+) -> None:
+    """RFC 8446 §4.6.2."""
+    context = demanding_context(issue(SERVERS), tmp_path, CLIENTS.certificate)
+    context.post_handshake_auth = True
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    late = AskingLate([])
+    with ScriptedServer(context) as api:
+        api.script(late)
+        hook = hook_of(service, client, host=f"{service.server.url}/token", base_url=api.url)
+        assert side.run(hook, "/items").json() == {"late": True}
+    assert api.requests[0].certificate is None, "of the handshake"
+    assert len(late.asked) == 1
+    assert late.asked[0] is not None

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from benchmarks.fleet import ROOT, Report, Task, run
+from tests.support.bound_tokens import CLIENTS, bound_service, certified
+from tests.support.servers.certificates import issue_client
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.scripted import Delay, Json, token_json
 from tests.support.service import Service
@@ -58,6 +60,18 @@ def test_a_cold_start_of_40_makes_one_request(service: Service, store: str, tmp_
     again = fleet(service, store, tmp_path, 8)
     assert again.tokens == {"the-token"}
     assert len(service.token_requests) == 1, "later processes find it"
+
+
+def test_a_cold_start_with_a_client_certificate_makes_one_request(store: str, tmp_path: Path) -> None:
+    """Each process makes a TLS context of its own; the token is bound to what they all present."""
+    client = issue_client(CLIENTS)
+    with bound_service(tmp_path) as bound:
+        grant = bound.token
+        bound.token = lambda request: Delay(0.25, grant(request)) if grant else Json({})
+        extra = {name: value for name, value in certified(client).items() if name != "password"}
+        report = fleet(bound, store, tmp_path, 16, password=None, extra=extra)
+        assert (report.tokens, report.errors) == ({"tok-1"}, set())
+        assert [request.certificate is not None for request in bound.token_requests] == [True]
 
 
 @pytest.mark.fault("L20")
