@@ -39,7 +39,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
     assert "License-Expression: Apache-2.0" in metadata
     sources = {
         str(file.relative_to(ROOT))
-        for kind in ("py", "html", "css", "js")
+        for kind in ("py", "html", "css", "js", "toml")
         for file in (ROOT / "airflow_oauth_provider").rglob(f"*.{kind}")
     }
     assert sources <= set(names)
