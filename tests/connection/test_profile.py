@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.client.server_endpoints import given_url
+from airflow_oauth_provider.connection.profile import bad_profile
 from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.client.algorithms import KeyKind
+from airflow_oauth_provider.protocol.client.methods import METHODS, Method, Needs
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.introspection import INTROSPECTION
 from airflow_oauth_provider.protocol.token.key import token_key
 from tests.connection.test_checks import connection
+from tests.support.builders import settings
 from tests.support.keys import BY_ALGORITHM, KEYS, RSA, pem
 from tests.support.servers.client_certificates import client_certificate
 
@@ -53,10 +56,10 @@ def settings_of(given: dict[str, Any], **changes: Any) -> ClientSettings:
     ],
 )
 def test_what_it_allows(given: dict[str, Any], changes: dict[str, Any]) -> None:
-    settings = settings_of(given, **changes)
-    assert settings.profile == "fapi2"
-    standard = settings_of(given, **changes, profile="standard", jwt_algorithm=settings.assertion.algorithm)
-    assert token_key(settings) == token_key(standard), "it shapes no token"
+    client = settings_of(given, **changes)
+    assert client.profile == "fapi2"
+    standard = settings_of(given, **changes, profile="standard", jwt_algorithm=client.assertion.algorithm)
+    assert token_key(client) == token_key(standard), "it shapes no token"
 
 
 @pytest.mark.parametrize(
@@ -125,7 +128,15 @@ def test_a_custom_provider_is_none_of_its_methods() -> None:
 
 
 def test_an_address_of_the_callers_own_is_refused() -> None:
-    settings = settings_of(BY_KEY)
+    client = settings_of(BY_KEY)
     with pytest.raises(ConfigurationError, match=r"metadata only .*§5\.3\.3\.1") as caught:
-        given_url(settings, Policy(), f"{ISSUER}/introspect", INTROSPECTION)
+        given_url(client, Policy(), f"{ISSUER}/introspect", INTROSPECTION)
     assert caught.value.field == INTROSPECTION.setting
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)
+def test_it_asks_each_method_what_it_proves_the_identity_with(method: Method) -> None:
+    client = settings(auth_method=method.name, profile="fapi2", client_secret=None)
+    refused = "auth_method" in {field for field, _ in bad_profile(client)}
+    assert refused is (method.needs not in {Needs.KEY, Needs.CERTIFICATE})
+    assert not list(bad_profile(settings(auth_method=method.name)))

@@ -23,12 +23,17 @@ def sign(claims: Mapping[str, Any], key: Any, algorithm: str, header: Mapping[st
     return _signer().encode(payload, key, algorithm, dict(header))
 
 
+def implementation(algorithm: str) -> Any:
+    """Return what PyJWT signs and writes keys with."""
+    return _signer().get_algorithm_by_name(algorithm)
+
+
 def is_key(secret: bytes) -> bool:
     """Whether a secret is a key or certificate, which must not become that of an HMAC (RFC 8725 §2.1)."""
     from jwt.exceptions import InvalidKeyError
 
     try:
-        _signer().get_algorithm_by_name("HS256").prepare_key(secret)
+        implementation("HS256").prepare_key(secret)
     except InvalidKeyError:
         return True
     return False

@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from airflow_oauth_provider.protocol.client.keys import load_signing_key
+from airflow_oauth_provider.protocol.client.signing import implementation
 from airflow_oauth_provider.protocol.secret import Secret
 
 PROOF_TYPE = "dpop+jwt"
@@ -55,11 +56,9 @@ def load_proof_key(
     :param algorithm: one that the key is good for; ``None`` for the default of its kind.
     :raises KeyMaterialError: when it is no such key, or too weak a one.
     """
-    from jwt import PyJWS
-
     parsed = load_signing_key(material, passphrase, thorough=thorough)
     name = algorithm or parsed.algorithms[0]
-    signer: Any = PyJWS().get_algorithm_by_name(name)
+    signer = implementation(name)
     jwk = _public_members(signer.to_jwk(parsed.key.public_key(), as_dict=True))
     header = {"typ": PROOF_TYPE, "alg": name, "jwk": jwk}
     if jwk["kty"] == "EC":

@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from airflow_oauth_provider.protocol.client.algorithms import KeyKind, algorithms_of
-from airflow_oauth_provider.protocol.client.signing import is_key, sign
+from airflow_oauth_provider.protocol.client.signing import implementation, is_key, sign
 from tests.support.keys import BY_ALGORITHM, KEYS, RSA, pem
 
 SECRET = b"0123456789abcdef" * 4
@@ -51,3 +51,8 @@ def test_a_key_is_no_secret(secret: bytes, *, expected: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert is_key(secret) is expected
+
+
+@pytest.mark.parametrize("algorithm", [*BY_ALGORITHM, *algorithms_of(KeyKind.SECRET)])
+def test_there_is_an_implementation_of_each(algorithm: str) -> None:
+    assert implementation(algorithm).sign is not None

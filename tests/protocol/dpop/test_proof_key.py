@@ -10,11 +10,13 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import get_default_algorithms
 
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError
 from airflow_oauth_provider.protocol.dpop.proof_key import encoded, load_proof_key, new_proof_key
 from airflow_oauth_provider.protocol.secret import Secret
 from tests.support.dpop_service import thumbprint_of
+from tests.support.keys import BY_ALGORITHM
 
 # RFC 7638 §3.1
 RSA_JWK = {
@@ -63,6 +65,17 @@ def test_an_rsa_key_signs_with_what_is_chosen() -> None:
     chosen = load_proof_key(material, None, "PS256")
     assert header(chosen.header)["alg"] == "PS256"
     assert chosen.thumbprint == load_proof_key(material).thumbprint
+
+
+@pytest.mark.parametrize("algorithm", BY_ALGORITHM)
+def test_a_key_signs_proofs_with_whatever_it_is_good_for(algorithm: str) -> None:
+    """Also under the name that RFC 9864 gives to EdDSA."""
+    key = BY_ALGORITHM[algorithm]
+    loaded = load_proof_key(Secret(pem(key)), None, algorithm)
+    assert header(loaded.header)["alg"] == algorithm
+    data = loaded.header.encode() + b".e30"
+    verifier: Any = get_default_algorithms()["EdDSA" if algorithm == "Ed25519" else algorithm]
+    assert verifier.verify(data, key.public_key(), loaded.sign(data))
 
 
 def test_the_thumbprint_of_rfc_7638() -> None:
