@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.exceptions import TransportError
+from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
 from airflow_oauth_provider.protocol.access_token import AccessToken
-from airflow_oauth_provider.protocol.effects import AskProvider, Fetch, Flow, Remember, Send, Sleep
+from airflow_oauth_provider.protocol.credential_sources import AssertionFile
+from airflow_oauth_provider.protocol.effects import (
+    AskProvider,
+    Fetch,
+    Flow,
+    ReadAssertion,
+    Remember,
+    Send,
+    Sleep,
+)
 from airflow_oauth_provider.protocol.http import HttpResponse
+from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.metadata import KnownMetadata, Metadata
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.protocol.token.response import Granted
 from airflow_oauth_provider.transport.driver import Driver
 from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
+from tests.support.assertions import Platform
 from tests.support.servers.scripted import Json, ScriptedServer
 
 NETWORK = NetworkSettings()
@@ -94,3 +106,17 @@ def test_flows_compose() -> None:
         return [(yield from once(Sleep(0, TransportError("busy")))), "and on"]
 
     assert Driver(NETWORK).run(outer())[1] == "and on"
+
+
+def test_an_assertion_is_read_and_noted(tmp_path: Path) -> None:
+    """What cannot be read comes back as a value, and nothing is noted of it."""
+    assertion = Platform().assertion()
+    noted: list[Secret] = []
+    (tmp_path / "idp").write_text(assertion)
+    driver = Driver(NETWORK, on_read=noted.append)
+    files = [AssertionFile(str(tmp_path / name), "jwt-bearer", str(tmp_path)) for name in ("idp", "absent")]
+    read, missing = (driver.run(once(ReadAssertion(file))).result for file in files)
+    assert read == Secret(assertion)
+    assert isinstance(missing, ConfigurationError)
+    assert noted == [Secret(assertion)]
+    assert driver.requests == 0
