@@ -79,8 +79,8 @@ class BearerAuth(AuthBase):
         api = self.client.settings.api
         return headers_for(token, call, self.proofs.sign, name=api.header_name, scheme=api.header_scheme)
 
-    def proof_for(self, token: AccessToken, call: SendCall) -> dict[str, str]:
-        """Return the header that each further call with a token needs anew."""
+    def proof_for(self, token: AccessToken, call: SendCall) -> str:
+        """Return the proof that each further call with a token needs anew."""
         return proof_for(token, call, self.proofs.sign)
 
     def carries_token(self, headers: Mapping[str, Any]) -> bool:

@@ -25,6 +25,7 @@ from airflow_oauth_provider.exceptions import OAuthError, unexpected
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.redirects import hop_headers
 from airflow_oauth_provider.protocol.dpop.proof import DPOP
+from airflow_oauth_provider.protocol.dpop.server_hints import NONCE_HEADER
 from airflow_oauth_provider.transport.async_faults import classify_async
 from airflow_oauth_provider.transport.async_responses import HeadTimer, read_body
 from airflow_oauth_provider.transport.call_failure import call_failed, error_of_ours
@@ -169,7 +170,7 @@ class AsyncCall:
 
     def _note_accepted(self, token: AccessToken, response: aiohttp.ClientResponse) -> None:
         request = self._request
-        if token.token_type == DPOP:
+        if token.token_type == DPOP and NONCE_HEADER in response.headers:
             self._session.auth.proofs.keep_nonce(request.call.url, async_nonces_of(response))
         if request.accepted_with is not token:
             request.accepted_with = token

@@ -27,7 +27,7 @@ from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.call.dead_token import DeadTokenSign
 from airflow_oauth_provider.protocol.call.effects import SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination, resolve_endpoint
-from airflow_oauth_provider.protocol.dpop.proof import DPOP
+from airflow_oauth_provider.protocol.dpop.proof import DPOP, PROOF_HEADER
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.transport.async_responses import HeadTimer
 
@@ -95,7 +95,7 @@ class AsyncRequest:
             self._signed = token, headers
         elif token.token_type == DPOP:  # each proof is good for one request
             headers = headers.copy()
-            headers.update(auth.proof_for(token, self.call))
+            headers[PROOF_HEADER] = auth.proof_for(token, self.call)
         return headers
 
     def encode_body(self, data: Any, json: Any, files: Any) -> None:

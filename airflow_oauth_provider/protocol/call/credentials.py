@@ -49,9 +49,9 @@ def headers_for(
         return {name: TokenHeader(f"{scheme} {token.value}" if scheme else token.value)}
     if signer is None:
         raise ValueError("a token that is bound to a key needs a proof with each call")
-    return {TOKEN_HEADER: TokenHeader(f"{DPOP} {token.value}"), **proof_for(token, call, signer)}
+    return {TOKEN_HEADER: TokenHeader(f"{DPOP} {token.value}"), PROOF_HEADER: proof_for(token, call, signer)}
 
 
-def proof_for(token: AccessToken, call: SendCall, signer: Signer) -> dict[str, str]:
-    """Return the header that changes with each call, where its others have been made for *token* before."""
-    return {PROOF_HEADER: TokenHeader(signer(token, call))}
+def proof_for(token: AccessToken, call: SendCall, signer: Signer) -> str:
+    """Return what changes with each call, where its other headers have been made for *token* before."""
+    return TokenHeader(signer(token, call))
