@@ -12,6 +12,7 @@ from typing import Self
 from tests.support.ports import free_port
 from tests.support.servers.certificates import Issued
 from tests.support.servers.missing import ServerMissingError
+from tests.support.servers.program import ending_with_us
 from tests.support.waiting import until
 
 MODULES = Path("/usr/lib/apache2/modules")
@@ -107,7 +108,7 @@ class Apache:
             _CONFIGURATION.format(modules=modules, folder=folder, port=self._port, jwks_uri=self._jwks_uri)
         )
         self._process = subprocess.Popen(
-            [program, "-D", "FOREGROUND", "-f", str(configuration)],
+            ending_with_us([program, "-D", "FOREGROUND", "-f", str(configuration)]),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

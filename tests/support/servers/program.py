@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
+
+
+def ending_with_us(command: Sequence[str]) -> list[str]:
+    """Return a command whose process ends when ours does, even by SIGKILL, where the machine can do that."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", *command] if setpriv else list(command)
 
 
 class Program:
@@ -24,7 +31,7 @@ class Program:
     def __enter__(self) -> Self:
         # Warnings of a development set-up go nowhere; what fails shows in the responses.
         self._process = subprocess.Popen(
-            self._command,
+            ending_with_us(self._command),
             cwd=self._folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
