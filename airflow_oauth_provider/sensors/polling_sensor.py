@@ -5,6 +5,7 @@ Python of the DAG's (a callable check) runs on the worker, to which the triggere
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, PokeReturnValue
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
 
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.call.excerpts import url_excerpt
@@ -203,10 +204,11 @@ class PollingSensor(DeferrableSensor):
 
     def _without_secrets(self, result: Any) -> Any:
         """Keep an API that echoes its request from putting the token into XCom."""
-        value = getattr(result, "xcom_value", None)
-        if value is None:
+        if getattr(result, "xcom_value", None) is None:
             return result
-        return PokeReturnValue(is_done=bool(result), xcom_value=self.hook.redactor.value(value))
+        redacted = copy.copy(result)  # Airflow's PokeReturnValue
+        redacted.xcom_value = self.hook.redactor.value(result.xcom_value)
+        return redacted
 
     def _warn_once(self, context: Context) -> None:
         """Leave out the warning of a missing path where a process before this one has given it."""

@@ -189,7 +189,7 @@ def test_both_modes_make_the_same_call(service: Service, deferrable: bool) -> No
 
 def test_what_is_templated() -> None:
     fields = {"endpoint", "request_params", "headers", "oauth2_conn_id", "base_url"}
-    assert set(OAuth2HttpSensor.template_fields) == fields
+    assert set(OAuth2HttpSensor.template_fields) == fields | {"scope", "audience", "resource", "tenant"}
 
 
 def test_one_header_may_be_given_as_text(service: Service, deferrable: bool) -> None:
