@@ -78,7 +78,7 @@ def preset_table() -> Iterator[str]:
         notes = f" {preset.notes}" if preset.notes else ""
         yield (
             f"| `{preset.name}` | **{preset.title}.**{notes} | {host} | {fills} | {'<br>'.join(gives)} "
-            f"| [page]({preset.link}), read {preset.read} |"
+            f"| [page]({preset.link}), {preset.checked} |"
         )
 
 

@@ -26,6 +26,6 @@ def preset_facts(preset: Preset) -> dict[str, Any]:
         **{f"--set {key}": hint for key, hint in preset.asks.items()},
         **preset.extra,
         "Notes": preset.notes or None,
-        "From": f"{preset.link} (read {preset.read})",
+        "From": f"{preset.link} ({preset.checked})",
     }
     return {name: value for name, value in facts.items() if value is not None}

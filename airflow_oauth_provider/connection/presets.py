@@ -32,7 +32,9 @@ _FACTS = Path(__file__).with_name("presets.toml")
 class Preset:
     """One API.
 
-    :param link: the vendor's page, *read* the day on which it was read.
+    :param link: the vendor's page.
+    :param read: the day on which all facts were checked against the vendor's own words; ``None`` where one of
+        them could not be.
     :param host: access token URL, or issuer; ``None`` where each customer has their own.
     :param tenant: what the tenant's name is there; ``None`` where there is none.
     :param extra: fields of the connection's extra.
@@ -43,12 +45,17 @@ class Preset:
     name: str
     title: str
     link: str
-    read: str
     extra: Mapping[str, Any]
+    read: str | None = None
     host: str | None = None
     tenant: str | None = None
     asks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     notes: str = ""
+
+    @property
+    def checked(self) -> str:
+        """Whether the facts are the vendor's own words."""
+        return f"read {self.read}" if self.read else "not all checked against the vendor's page"
 
     @property
     def command(self) -> str:

@@ -28,7 +28,7 @@ def test_a_row_says_what_is_needed() -> None:
 def test_facts_name_command_fields_and_source(name: str) -> None:
     preset, facts = preset_named(name), preset_facts(preset_named(name))
     assert facts["Command"].startswith(f"airflow oauth2 create NAME --preset {name} ")
-    assert facts["From"].startswith(preset.link)
+    assert facts["From"] == f"{preset.link} ({preset.checked})"
     assert preset.extra.items() <= facts.items()
 
 
@@ -42,6 +42,10 @@ class TestCommands:
         ended = cli("oauth2", "presets", "zendesk")
         assert ended.code == 0, ended.err
         assert "https://{tenant}.zendesk.com/oauth/tokens" in ended.out
+        assert "(read 20" in ended.out
+        unread = cli("oauth2", "presets", "booking")
+        assert unread.code == 0, unread.err
+        assert "not all checked against the vendor" in " ".join(unread.out.split())
         missing = cli("oauth2", "presets", "zendesc")
         assert (missing.code, "did you mean zendesk" in missing.err) == (1, True)
 

@@ -196,9 +196,9 @@ ROWS = {
     "smart-backend": Row(
         "https://fhir.example/oauth2/token",
         by_assertion,
-        CC | {"scope": "system/Patient.read", "alg": "RS384"},
-        given={"scope": "system/Patient.read"},
-        response=BEARER | {"token_type": "bearer", "scope": "system/Patient.read"},
+        CC | {"scope": "system/Patient.rs", "alg": "RS384"},
+        given={"scope": "system/Patient.rs"},
+        response=BEARER | {"token_type": "bearer", "scope": "system/Patient.rs"},
         key=True,
     ),
     "airflow-keycloak": Row(
