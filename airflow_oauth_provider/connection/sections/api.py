@@ -48,7 +48,7 @@ API_FIELDS: tuple[Field, ...] = (
         "dead_when",
         _API,
         "Dead token in the response",
-        "By what JSON in a response, whatever its status, the API tells that the token has ended: one line. "
+        "By what JSON in a response, whatever its status, the API says that the token has ended: one line. "
         "Example: $.errors[*].code in 601, 602",
     ),
 )

@@ -47,7 +47,7 @@ CREDENTIAL_FIELDS: tuple[Field, ...] = (
         "key_id",
         _JWT,
         "Key ID",
-        "The kid header of the JWT, where the server tells keys apart by it. Example: 2026-key-1",
+        "The kid header of the JWT, where the server finds the key by it. Example: 2026-key-1",
     ),
     Field(
         "jwt_lifetime",
