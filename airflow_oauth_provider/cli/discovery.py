@@ -23,7 +23,7 @@ MAX_WAIT = 20.0
 
 
 @dataclass(frozen=True)
-class Found:
+class Discovered:
     """What an address led to.
 
     :param suggested_by: the API that names the issuer; ``None`` where the address is the issuer itself.
@@ -38,14 +38,14 @@ class Found:
         return {**self.metadata.report(), **api}
 
 
-def found_at(address: str, policy: Policy) -> Found:
+def found_at(address: str, policy: Policy) -> Discovered:
     """Fetch the metadata of an issuer, or of the issuer that an API names (RFC 9728).
 
     :param address: with or without ``https://``.
     :raises OAuthError: when it leads to none that can be used.
     """
     try:
-        return Found(metadata_of(address, policy))
+        return Discovered(metadata_of(address, policy))
     except ConfigurationError as error:
         no_issuer = error
     listed_only = bool(policy.token_hosts or policy.api_hosts)
@@ -61,7 +61,7 @@ def _parsed(address: str) -> Url | None:
     return None
 
 
-def _suggested(api: str, policy: Policy, no_issuer: ConfigurationError) -> Found:
+def _suggested(api: str, policy: Policy, no_issuer: ConfigurationError) -> Discovered:
     """Return what the first usable issuer that an API names says of itself."""
     listed = bool(policy.api_hosts)
     flow = authorization_servers_of(api, policy.api_hosts, deadline=time.monotonic() + MAX_WAIT)
@@ -74,7 +74,7 @@ def _suggested(api: str, policy: Policy, no_issuer: ConfigurationError) -> Found
         problem = no_issuer
         for issuer in issuers:
             try:
-                return Found(metadata_of(issuer, policy), api)
+                return Discovered(metadata_of(issuer, policy), api)
             except OAuthError as error:
                 problem = error
     raise problem

@@ -43,7 +43,7 @@ DERIVED = "derived"
 """Purposes of entries."""
 MAX_DERIVED = 64
 """Tokens of other parameters that one connection remembers."""
-_TRIES = 5
+_ATTEMPTS = 5
 _KEY = re.compile(r"[0-9a-f]{64}\Z")
 _USABLE = frozenset({TokenState.FRESH, TokenState.ADVISORY})
 
@@ -223,7 +223,7 @@ class Entries(SealedEntries):
 
         Written again where another process has written meanwhile.
         """
-        for _ in range(_TRIES):
+        for _ in range(_ATTEMPTS):
             keys = self._derived_keys()
             if key in keys:
                 return
