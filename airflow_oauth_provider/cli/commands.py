@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from functools import wraps
 from typing import Any
@@ -12,7 +12,7 @@ from airflow.utils.cli import action_cli, suppress_logs_and_warning
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
 from airflow_oauth_provider.authorizations import (
-    Authorization,
+    AuthorizationStatus,
     CheckResult,
     Target,
     authorize,
@@ -24,23 +24,30 @@ from airflow_oauth_provider.authorizations import (
 )
 from airflow_oauth_provider.authorizations import forget as forget_authorization
 from airflow_oauth_provider.authorizations import revoke as revoke_token
-from airflow_oauth_provider.authorizations.clamping import clamp
 from airflow_oauth_provider.authorizations.stored import find_connections
-from airflow_oauth_provider.authorizations.times import certificate_warning, iso, utc
+from airflow_oauth_provider.authorizations.times import iso
 from airflow_oauth_provider.cli import connections
 from airflow_oauth_provider.cli.creation import connection_from
 from airflow_oauth_provider.cli.discovery import creation_of, found_at
 from airflow_oauth_provider.cli.output import (
-    LONGEST_CELL,
+    DOCUMENTS,
     Progress,
     only_results,
+    print_document,
     print_facts,
-    print_json,
     print_message,
     print_messages,
     print_table,
 )
 from airflow_oauth_provider.cli.preset_rows import preset_facts, preset_row
+from airflow_oauth_provider.cli.rows import (
+    authorized_facts,
+    checked_row,
+    listed_row,
+    unusual_lines,
+    warning_lines,
+)
+from airflow_oauth_provider.cli.selection import Selection, status_after, targets_of, totals
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.presets import preset_named
@@ -73,9 +80,10 @@ def _command(command: Command) -> Callable[[Any], None]:
 
     @wraps(command)
     def outermost(args: Any) -> None:
+        args.output = "json" if args.json else getattr(args, "output", "table")
         try:
             # Around all of Airflow's own, which with --verbose logs what it does.
-            with only_results() if args.json else nullcontext():
+            with only_results() if args.output in DOCUMENTS else nullcontext():
                 wrapped(args)
         except KeyboardInterrupt:
             print_message("Interrupted.")
@@ -85,8 +93,8 @@ def _command(command: Command) -> Callable[[Any], None]:
 
 
 def _fail(error: OAuthError, args: Any) -> None:
-    if args.json:
-        print_json({"conn_id": error.conn_id, "ok": False, "error": error_report(error)})
+    if args.output in DOCUMENTS:
+        print_document({"conn_id": error.conn_id, "ok": False, "error": error_report(error)}, args.output)
     else:
         print_message(str(error))
 
@@ -94,28 +102,38 @@ def _fail(error: OAuthError, args: Any) -> None:
 @_command
 def check(args: Any) -> bool:
     """Get a new token for each connection, and print the outcome."""
-    targets = _targets(args)
+    selection, targets = Selection.of(args), targets_of(args)
     if not targets:
         print_message(
             "There are no connections of this type in the metadata database. Those of the environment and of "
             "secrets backends cannot be listed: name them."
         )
-    general = deployment_warnings(read_policy())
+    policy = read_policy()
+    general = deployment_warnings(policy)
     results = _checked(targets)
-    if args.json:
-        reports = [result.report() for result in results]
-        print_json([report | {"warnings": [*report["warnings"], *general]} for report in reports])
+    by_name = {target.conn_id: target for target in targets}
+    statuses = [status_after(result, by_name[result.conn_id], policy) for result in results]
+    selected = [row for row in zip(results, statuses, strict=True) if selection.takes(row[1])]
+    if args.output in DOCUMENTS:
+        print_document([_check_report(*row, general) for row in selected], args.output)
     else:
-        print_table([_checked_row(result) for result in results])
-        print_messages(
-            f'Connection "{result.conn_id}": {text}' for result in results for text in result.warnings
-        )
-        print_messages(_unusual(results))
+        print_table([checked_row(result) for result, _ in selected], args.output)
+        print_messages(warning_lines(result for result, _ in selected))
+        print_messages(unusual_lines(result for result, _ in selected))
     print_messages(general)
+    if len(targets) > 1:
+        print_message(f"{totals(statuses)}.")
     if len(results) < len(targets):
         print_message(f"{len(results)} of {len(targets)} were checked.")
         raise KeyboardInterrupt
     return all(result.ok for result in results)
+
+
+def _check_report(
+    result: CheckResult, status: AuthorizationStatus, general: tuple[str, ...]
+) -> dict[str, Any]:
+    report = result.report()
+    return report | {"status": status.value, "warnings": [*report["warnings"], *general]}
 
 
 def _checked(targets: list[Target]) -> list[CheckResult]:
@@ -132,61 +150,6 @@ def _checked(targets: list[Target]) -> list[CheckResult]:
     return [done[target.conn_id] for target in targets if target.conn_id in done]
 
 
-def _targets(args: Any) -> list[Target]:
-    """Find what is to be checked.
-
-    :raises ConfigurationError: when nothing is asked for, or none has the category.
-    """
-    if args.conn_ids and args.all:
-        raise ConfigurationError("cannot be given together with connection ids", field="--all")
-    if args.conn_ids:
-        targets = [connections.named(conn_id) for conn_id in dict.fromkeys(args.conn_ids)]
-    elif args.all or args.category:
-        targets = [Target.of(stored) for stored in find_connections()]
-    else:
-        raise ConfigurationError("name connections, or give --all or --category", field="CONN_ID")
-    if args.category:
-        policy = read_policy()
-        # Nobody knows the category of what cannot be read: it fails whatever category is asked for.
-        targets = [
-            target
-            for target in targets
-            if target.error or describe(target.connection, policy).category == args.category
-        ]
-        if not targets:
-            raise ConfigurationError("no connection has it", field="--category")
-    return targets
-
-
-def _unusual(results: Iterable[CheckResult]) -> Iterator[str]:
-    return (
-        f'Connection "{result.conn_id}" is set for an unusual server: {"; ".join(result.unusual)}'
-        for result in results
-        if result.unusual
-    )
-
-
-def _warnings(rows: Iterable[CheckResult | Authorization]) -> Iterator[str]:
-    return (f'Connection "{row.conn_id}": {text}' for row in rows for text in row.warnings)
-
-
-def _checked_row(result: CheckResult) -> dict[str, Any]:
-    return {
-        "name": result.conn_id,
-        "category": result.category,
-        "result": "ok" if result.ok else "failed",
-        "message": _and_certificate(result.message, result.certificate_expires_at),
-    }
-
-
-def _and_certificate(text: str, expires_at: float | None) -> str:
-    warning = certificate_warning(expires_at)
-    if not warning:
-        return text
-    # Before the cell is cut: the end of a certificate is not to be lost behind a long refusal.
-    return f"{clamp(text.rstrip('.'), LONGEST_CELL - len(warning) - 2)}; {warning}"
-
-
 @_command
 def create(args: Any) -> bool:
     """Save a connection, then authorize it; a refused one stays saved."""
@@ -194,13 +157,13 @@ def create(args: Any) -> bool:
     resolved = resolve(values, read_policy())
     masking.mask_settings(resolved.settings)
     connections.save(values)
-    if not args.json:
+    if args.output not in DOCUMENTS:
         print_message(f'Connection "{values.conn_id}" is saved. Authorizing it …')
     result = authorize(values)
-    if args.json:
-        print_json(result.report() | {"saved": True})
+    if args.output in DOCUMENTS:
+        print_document(result.report() | {"saved": True}, args.output)
     elif result.ok:
-        print_facts(_facts(result))
+        print_facts(authorized_facts(result))
     else:
         print_message(f"{result.error}")
         print_message(
@@ -216,56 +179,37 @@ def presets(args: Any) -> bool:
     """List the presets, or say what one fills in."""
     if args.preset is None:
         rows = [preset_row(preset) for preset in known_presets().values()]
-        print_json(rows) if args.json else print_table(rows)
-        return True
-    facts = preset_facts(preset_named(args.preset))
-    print_json(facts) if args.json else print_facts(facts)
+        _print_rows(rows, rows, args.output)
+    else:
+        _print_facts(preset_facts(preset_named(args.preset)), args.output)
     return True
 
 
-def _facts(result: CheckResult) -> dict[str, Any]:
-    return {
-        "Connection": result.conn_id,
-        "Credential": result.credential_source,
-        "Tokens bound by": result.sender_constraint,
-        "Authorized until": utc(result.expires_at),
-        "Granted scopes": result.granted,
-        "Granted details": result.details,
-        "Not granted": result.not_granted,
-        "Probe": result.probe,
-    }
+def _print_rows(reports: Sequence[Any], rows: Sequence[dict[str, Any]], output: str) -> None:
+    if output in DOCUMENTS:
+        print_document(reports, output)
+    else:
+        print_table(rows, output)
+
+
+def _print_facts(facts: dict[str, Any], output: str) -> None:
+    if output in DOCUMENTS:
+        print_document(facts, output)
+    else:
+        print_facts(facts)
 
 
 @_command
 def list_(args: Any) -> bool:
     """List connections with their status; asks no server."""
-    policy = read_policy()
+    selection, policy = Selection.of(args), read_policy()
     rows = [describe(stored, policy) for stored in find_connections()]
-    if args.category:
-        rows = [row for row in rows if row.category == args.category]
-    if args.json:
-        print_json([row.report() for row in rows])
-        return True
-    print_table([_row(row) for row in rows])
-    print_messages(_warnings(rows))
-    print_messages((*deployment_warnings(policy), *filter(None, [store_note(policy)])))
+    rows = [row for row in rows if args.category in {None, row.category} and selection.takes(row.status)]
+    _print_rows([row.report() for row in rows], [listed_row(row) for row in rows], args.output)
+    if args.output not in DOCUMENTS:
+        print_messages(warning_lines(rows))
+        print_messages((*deployment_warnings(policy), *filter(None, [store_note(policy)])))
     return True
-
-
-def _row(authorization: Authorization) -> dict[str, Any]:
-    return {
-        "name": authorization.conn_id,
-        "category": authorization.category,
-        "token host": authorization.token_host,
-        "method": ", ".join(filter(None, _method(authorization))),
-        "scope": " ".join(authorization.scope),
-        "status": _and_certificate(authorization.text, authorization.certificate_expires_at),
-        "last authorized": utc(authorization.authorized_at),
-    }
-
-
-def _method(authorization: Authorization) -> tuple[str | None, ...]:
-    return authorization.auth_method, authorization.sender_constraint, authorization.credential_source
 
 
 @_command
@@ -282,12 +226,10 @@ def token(args: Any) -> bool:
         "details": displayed(details_of(held)) or None,
         "access_token": held.value if args.reveal else "***",
     }
-    if args.json:
-        print_json(facts)
-    elif args.reveal:
+    if args.reveal and args.output not in DOCUMENTS:
         print(held.value)  # noqa: T201  (alone, for the use in scripts)
     else:
-        print_facts(facts)
+        _print_facts(facts, args.output)
     return True
 
 
@@ -299,9 +241,9 @@ def forget(args: Any) -> bool:
     connection = _read(args.conn_id)
     revoked = revoke_token(connection, args.endpoint) if args.revoke else None
     forget_authorization(connection)
-    if args.json:
+    if args.output in DOCUMENTS:
         facts = {} if revoked is None else {"revoked": revoked}
-        print_json({"conn_id": args.conn_id, "ok": True, **facts})
+        print_document({"conn_id": args.conn_id, "ok": True, **facts}, args.output)
     else:
         ending = {None: "", True: "; the token is revoked", False: "; there was no token to revoke"}[revoked]
         print_message(f'Connection "{args.conn_id}": its token and last outcome are forgotten{ending}.')
@@ -320,10 +262,9 @@ def _read(conn_id: str) -> Any:
 def discover(args: Any) -> bool:
     """Read what an authorization server says of itself, or the one that an API names."""
     discovered = found_at(args.issuer, read_policy())
-    if args.json:
-        print_json(discovered.report())
+    _print_facts(discovered.report(), args.output)
+    if args.output in DOCUMENTS:
         return True
-    print_facts(discovered.report())
     print_messages(discovered.metadata.remarks())
     print_message(f"Create a connection with: {creation_of(discovered.metadata)}")
     return True

@@ -7,6 +7,7 @@ commands themselves are loaded when they run.
 from __future__ import annotations
 
 from airflow.cli.cli_config import (
+    ARG_OUTPUT,
     ARG_VERBOSE,
     ActionCommand,
     Arg,
@@ -16,6 +17,17 @@ from airflow.cli.cli_config import (
 )
 
 _JSON = Arg(("--json",), help="Print JSON", action="store_true")
+_FAILED = Arg(
+    ("--failed",),
+    help="Only those that are refused, disabled or wrong",
+    action="store_true",
+)
+_STATUS = Arg(
+    ("--status",),
+    help="Only those with this status: authorized, refused, edited, disabled, not_yet or wrong_configuration",
+    metavar="STATUS",
+)
+_SHOWN = (_FAILED, _STATUS, ARG_OUTPUT, _JSON)
 _CATEGORY = Arg(("--category",), help="Only connections of this category", metavar="CATEGORY")
 _CONN_ID = Arg(("conn_id",), help="Connection id", metavar="CONN_ID")
 _CONN_IDS = Arg(("conn_ids",), help="Connection ids", metavar="CONN_ID", nargs="*")
@@ -101,10 +113,12 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
                     name="check",
                     help="Get a new token for each connection; exit code 1 if any fails",
                     func=_command("check"),
-                    args=(_CONN_IDS, _ALL, _CATEGORY, _JSON, ARG_VERBOSE),
+                    args=(_CONN_IDS, _ALL, _CATEGORY, *_SHOWN, ARG_VERBOSE),
                     description=(
                         "Get a new token for each connection, and call its probe path. A remembered refusal "
-                        "holds, as for tasks; `airflow oauth2 forget CONN_ID` makes the next check ask."
+                        "holds, as for tasks; `airflow oauth2 forget CONN_ID` makes the next check ask. "
+                        "--failed and --status choose what is shown: all are checked and counted, and decide "
+                        "the exit code."
                     ),
                 ),
                 ActionCommand(
@@ -137,13 +151,13 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
                     name="presets",
                     help="List the APIs of which something is known, or say what is known of one",
                     func=_command("presets"),
-                    args=(_PRESET_NAME, _JSON, ARG_VERBOSE),
+                    args=(_PRESET_NAME, ARG_OUTPUT, _JSON, ARG_VERBOSE),
                 ),
                 ActionCommand(
                     name="list",
                     help="List connections with their status, without asking any server",
                     func=_command("list_"),
-                    args=(_CATEGORY, _JSON, ARG_VERBOSE),
+                    args=(_CATEGORY, *_SHOWN, ARG_VERBOSE),
                 ),
                 ActionCommand(
                     name="token",

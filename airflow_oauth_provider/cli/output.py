@@ -15,15 +15,25 @@ from airflow_oauth_provider.authorizations.clamping import clamp
 from airflow_oauth_provider.protocol.texts import plain
 
 _STDOUT, _STDERR = 1, 2
+DOCUMENTS = frozenset({"json", "yaml"})
+"""Values of --output that print one document and nothing else."""
 LONGEST_CELL = 360
-"""Characters of a cell of a table; --json has all."""
+"""Characters of a cell of a table; documents have all."""
 EVERY = 10.0
 """Seconds between two lines of progress where nobody watches a terminal."""
 
 
-def print_json(data: Any) -> None:
-    """Print one JSON document."""
-    print(json.dumps(data, indent=2), file=_results, flush=True)
+def print_document(data: Any, output: str) -> None:
+    """Print one document, in JSON or YAML; both hold the same.
+
+    Airflow's own printer would make texts of numbers, times and truth values.
+    """
+    text = json.dumps(data, indent=2)
+    if output == "yaml":
+        from airflow.utils.yaml import dump
+
+        text = dump(json.loads(text), sort_keys=False).rstrip()
+    print(text, file=_results, flush=True)
 
 
 _results: TextIO | None = None
@@ -31,7 +41,7 @@ _results: TextIO | None = None
 
 @contextmanager
 def only_results() -> Iterator[None]:
-    """While it lasts, standard output is for :func:`print_json` alone; all else goes to standard error."""
+    """Give standard output to :func:`print_document` alone; all else goes to standard error."""
     global _results  # noqa: PLW0603  (as sys.stdout is)
     _results = _taken() if sys.stdout is sys.__stdout__ else sys.stdout
     with redirect_stdout(sys.stderr):
@@ -51,8 +61,8 @@ def _taken() -> TextIO:
     return open(taken, "w", closefd=False, encoding=sys.stdout.encoding)
 
 
-def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows with Airflow's own table.
+def print_table(rows: Sequence[Mapping[str, Any]], output: str = "table") -> None:
+    """Print rows with Airflow's own table, or its plain one.
 
     Cells hold what servers and editors wrote: control characters would steer the terminal, and
     neither brackets nor colons are meant as markup.
@@ -61,7 +71,7 @@ def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
 
     console = AirflowConsole(markup=False, emoji=False, highlight=False)
     cells = [{name: clamp(plain(value), LONGEST_CELL) for name, value in row.items()} for row in rows]
-    console.print_as(cells, output="table")
+    console.print_as(cells, output=output)
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:

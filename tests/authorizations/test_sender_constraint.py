@@ -9,7 +9,7 @@ import pytest
 
 from airflow_oauth_provider.authorizations.actions import ConnectionCheck
 from airflow_oauth_provider.authorizations.description import describe
-from airflow_oauth_provider.cli.commands import _facts, _row
+from airflow_oauth_provider.cli.rows import authorized_facts, listed_row
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from tests.support.dpop_service import DpopService, running_dpop_service
 from tests.support.servers.scripted import Json
@@ -32,8 +32,8 @@ def test_list_and_check(service: DpopService, dpop: bool, constraint: Any) -> No
     for report in (checked.report(), described.report()):
         assert report["sender_constraint"] == constraint
     assert ("bound to a key (DPoP)" in checked.message) is dpop
-    assert _facts(checked)["Tokens bound by"] == constraint
-    assert ("DPoP" in _row(described)["method"]) is dpop
+    assert authorized_facts(checked)["Tokens bound by"] == constraint
+    assert ("DPoP" in listed_row(described)["method"]) is dpop
 
 
 def test_the_test_button_calls_the_probe_with_a_proof(

@@ -1,0 +1,74 @@
+"""Rows and lines in which commands show results and authorizations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from airflow_oauth_provider.authorizations import Authorization, CheckResult
+from airflow_oauth_provider.authorizations.clamping import clamp
+from airflow_oauth_provider.authorizations.times import certificate_warning, utc
+from airflow_oauth_provider.cli.output import LONGEST_CELL
+
+
+def unusual_lines(results: Iterable[CheckResult]) -> Iterator[str]:
+    """Yield in what connections deviate from the standards."""
+    return (
+        f'Connection "{result.conn_id}" is set for an unusual server: {"; ".join(result.unusual)}'
+        for result in results
+        if result.unusual
+    )
+
+
+def warning_lines(rows: Iterable[CheckResult | Authorization]) -> Iterator[str]:
+    """Yield the warnings, each with its connection."""
+    return (f'Connection "{row.conn_id}": {text}' for row in rows for text in row.warnings)
+
+
+def checked_row(result: CheckResult) -> dict[str, Any]:
+    """Return a check as a row of the table."""
+    return {
+        "name": result.conn_id,
+        "category": result.category,
+        "result": "ok" if result.ok else "failed",
+        "message": _and_certificate(result.message, result.certificate_expires_at),
+    }
+
+
+def _and_certificate(text: str, expires_at: float | None) -> str:
+    warning = certificate_warning(expires_at)
+    if not warning:
+        return text
+    # Before the cell is cut: the end of a certificate is not to be lost behind a long refusal.
+    return f"{clamp(text.rstrip('.'), LONGEST_CELL - len(warning) - 2)}; {warning}"
+
+
+def authorized_facts(result: CheckResult) -> dict[str, Any]:
+    """Return what there is to say of a new token."""
+    return {
+        "Connection": result.conn_id,
+        "Credential": result.credential_source,
+        "Tokens bound by": result.sender_constraint,
+        "Authorized until": utc(result.expires_at),
+        "Granted scopes": result.granted,
+        "Granted details": result.details,
+        "Not granted": result.not_granted,
+        "Probe": result.probe,
+    }
+
+
+def listed_row(authorization: Authorization) -> dict[str, Any]:
+    """Return a connection as a row of the list."""
+    return {
+        "name": authorization.conn_id,
+        "category": authorization.category,
+        "token host": authorization.token_host,
+        "method": ", ".join(filter(None, _method(authorization))),
+        "scope": " ".join(authorization.scope),
+        "status": _and_certificate(authorization.text, authorization.certificate_expires_at),
+        "last authorized": utc(authorization.authorized_at),
+    }
+
+
+def _method(authorization: Authorization) -> tuple[str | None, ...]:
+    return authorization.auth_method, authorization.sender_constraint, authorization.credential_source
