@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from airflow_oauth_provider.connection.external import require_direct_way
 from airflow_oauth_provider.connection.extra import Extra
+from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol.client.methods import Method, Needs
 from airflow_oauth_provider.protocol.credential_sources import AssertionFile
@@ -18,6 +19,7 @@ from airflow_oauth_provider.protocol.settings import Issuer, TokenEndpoint
 from airflow_oauth_provider.protocol.urls import host_allowed
 
 FIELD = "assertion_file"
+_KIND = "assertion_kind"
 
 
 def assertion_file(
@@ -29,8 +31,11 @@ def assertion_file(
     """
     text = extra.value(FIELD)
     if method.needs is not Needs.FILE:
-        if text is not None:
-            extra.warnings.append(f"{FIELD} is ignored: auth_method is {method.name}")
+        kind = extra.value(_KIND)
+        given = {FIELD: text is not None, _KIND: kind != FIELDS_BY_KEY[_KIND].default}
+        extra.warnings += [
+            f"{field} is ignored: auth_method is {method.name}" for field, is_set in given.items() if is_set
+        ]
         return None
     if text is None:
         extra.fail(FIELD, f"is missing: {method.name} needs it")
@@ -46,4 +51,4 @@ def assertion_file(
             f"may go to listed hosts only: list {server.origin.authority} in [oauth2] allowed_token_hosts",
         )
     require_direct_way(extra, f"must be empty beside {FIELD}")
-    return AssertionFile(str(path), extra.value("assertion_kind"), folder)
+    return AssertionFile(str(path), extra.value(_KIND), folder)

@@ -35,6 +35,16 @@ from airflow_oauth_provider.protocol.urls import Origin, UrlError, canonical_hos
 Problems = Iterator[tuple[str, str]]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(?![0-9]+(?:[/?]|\Z))", re.IGNORECASE)
+# Those that no other check refuses beside a method without a use for them.
+_ASSERTION_FIELDS = {
+    "jwt_algorithm": "algorithm",
+    "key_id": "key_id",
+    "jwt_lifetime": "lifetime",
+    "jwt_audience": "audience",
+    "jwt_claims": "claims",
+    "private_key_passphrase": "private_key_passphrase",
+    "certificate": "certificate",
+}
 _WITH_HOST = frozenset({"http", "https"})
 
 
@@ -130,6 +140,21 @@ def _used_of(options: AssertionSettings, method: Method) -> AssertionSettings:
             certificate=options.certificate,
         )
     return AssertionSettings()
+
+
+def ignored_fields(given: ClientSettings, used: ClientSettings) -> Iterator[str]:
+    """Yield the fields that are set though the method has no use for them.
+
+    :param used: *given* without what the method does not use.
+    """
+    proof = given.proof
+    for field, name in _ASSERTION_FIELDS.items():
+        value = getattr(given.assertion, name)
+        signs_proofs = value is not None and value in (proof.algorithm, proof.passphrase)
+        if value != getattr(used.assertion, name) and not signs_proofs:
+            yield field
+    if given.request.basic_encoding != used.request.basic_encoding:
+        yield "basic_encoding"
 
 
 def required_certificate(settings: ClientSettings, *, thorough: bool = False) -> ClientCertificate | None:

@@ -79,6 +79,21 @@ class Extra:
             self.fail("tenant", f"{printable(name)} is not one of the connection's tenants")
         self._chosen_tenant = name
 
+    def check_tenant_is_used(self) -> None:
+        """Warn of a tenant that no field has a place for.
+
+        :raises ConfigurationError: when a use has chosen it: it would call another tenant than it means.
+        """
+        if self.has_put_tenant:
+            return
+        if self._chosen_tenant is not None:
+            self.fail("tenant", f"is chosen for this use, but no field of the connection has {PLACEHOLDER}")
+        self.warnings += [
+            f"{key} is ignored: no field has {PLACEHOLDER}"
+            for key in ("tenant", "tenants")
+            if self.value(key)
+        ]
+
     def with_tenant(self, field: str, value: Any) -> Any:
         """Return the value of a field with the tenant's name in place of its placeholder."""
         if not has_placeholder(value):

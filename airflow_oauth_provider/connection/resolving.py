@@ -148,18 +148,19 @@ class _Resolver:
             self.extra.fail(field, message)
         for field, message in bad_profile(settings):
             self.extra.fail(field, message)
-        certificate = settings.assertion.certificate
-        settings = authentication.without_unused(settings)
-        if certificate and settings.assertion.certificate is None:
-            self.extra.warnings.append(f"certificate is ignored: auth_method {method} uses none")
+        self.extra.warnings += unusual_servers.ignored(settings)
+        given, settings = settings, authentication.without_unused(settings)
+        self.extra.warnings += [
+            f"{field} is ignored: auth_method {method} uses none"
+            for field in authentication.ignored_fields(given, settings)
+        ]
         try:
             settings = authentication.with_algorithm(settings, thorough=thorough)
             settings = authentication.with_proof_key(settings, thorough=thorough)
             settings = authentication.with_certificate(settings, now=time.time(), thorough=thorough)
         except KeyMaterialError as error:
             self.extra.fail(field_of(error.field, settings), str(error))
-        if self.extra.value("tenant") and not self.extra.has_put_tenant:
-            self.extra.warnings.append(f"tenant is ignored: no field has {PLACEHOLDER}")
+        self.extra.check_tenant_is_used()
         return Resolved(settings, tuple(self.extra.warnings), external)
 
     def _check_private_keys(self) -> None:

@@ -115,6 +115,15 @@ def _host_pattern(extra: Extra, text: str) -> str:
     return f"*.{pattern[1].lower()}"
 
 
+def ignored(settings: ClientSettings) -> Iterator[str]:
+    """Yield a warning of each setting that has no effect beside the others."""
+    response = settings.response
+    if settings.proof.enabled and "untyped" in response.tolerates:
+        yield "tolerate untyped is ignored: with dpop the response has to say that the token is bound"
+    if not response.names_instance and any(name == "instance_url" for name, _ in response.members):
+        yield f"answer_fields names instance_url, which is ignored: base_url has no {INSTANCE}"
+
+
 def bad_combinations(settings: ClientSettings) -> Iterator[tuple[str, str]]:
     """Check what cannot go together."""
     named = settings.response.names_instance

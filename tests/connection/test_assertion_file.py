@@ -108,3 +108,6 @@ def test_other_methods_ignore_it() -> None:
     resolved = resolve(connection(assertion_file="/run/tokens/idp"), POLICY)
     assert resolved.settings.assertion_file is None
     assert "assertion_file is ignored" in resolved.warnings[0]
+    warnings = resolve(connection(assertion_kind="jwt-spiffe"), POLICY).warnings
+    assert warnings == ("assertion_kind is ignored: auth_method is client_secret_basic",)
+    assert resolve(connection(assertion_kind="jwt-bearer"), POLICY).warnings == ()

@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from airflow_oauth_provider.authorizations.description import certificate_expires_at, describe
@@ -208,3 +208,39 @@ def test_a_certificate_that_the_method_has_no_use_for_is_warned_about() -> None:
     resolved = resolve(connection(certificate=issue_client().certificate), Policy())
     assert "certificate is ignored: auth_method client_secret_basic uses none" in resolved.warnings
     assert resolved.settings.network.certificate is None
+
+
+UNUSED = {
+    "jwt_algorithm": "HS512",
+    "key_id": "2026-1",
+    "jwt_lifetime": 240,
+    "jwt_claims": ["tenant=emea"],
+    "private_key_passphrase": "of-no-key",
+}
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+@pytest.mark.parametrize("field", UNUSED)
+def test_what_the_method_has_no_use_for_is_warned_about(field: str, method: str) -> None:
+    resolved = resolve(connection(auth_method=method, **{field: UNUSED[field]}), Policy())
+    assert resolved.warnings == (f"{field} is ignored: auth_method {method} uses none",)
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post", "client_secret_jwt"])
+def test_an_encoding_of_basic_is_for_basic(method: str) -> None:
+    given = connection(auth_method=method, basic_encoding="raw", password="s" * 32)
+    ignored = f"basic_encoding is ignored: auth_method {method} uses none"
+    assert (ignored in resolve(given, Policy()).warnings) is (method != "client_secret_basic")
+
+
+def test_what_signs_proofs_is_not_ignored() -> None:
+    key = ec.generate_private_key(ec.SECP384R1())
+    locked = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"its-passphrase"),
+    ).decode()
+    given = {"private_key": locked, "private_key_passphrase": "its-passphrase", "jwt_algorithm": "ES384"}
+    assert resolve(connection(dpop=True, **given), Policy()).warnings == ()
+    without = resolve(connection(dpop=True, jwt_algorithm="ES384"), Policy())
+    assert without.warnings == ("jwt_algorithm is ignored: auth_method client_secret_basic uses none",)

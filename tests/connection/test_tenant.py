@@ -166,3 +166,15 @@ def test_in_a_token_host_it_needs_an_allow_list() -> None:
 def test_a_tenant_that_no_field_has_deserves_a_warning() -> None:
     assert resolved(Policy(), tenant="acme").warnings == ("tenant is ignored: no field has {tenant}",)
     assert resolved(Policy(), tenant="acme", scope="{tenant}").warnings == ()
+
+
+def test_tenants_that_no_field_has_deserve_a_warning() -> None:
+    assert resolved(Policy(), tenants=["acme"]).warnings == ("tenants is ignored: no field has {tenant}",)
+
+
+def test_a_use_whose_tenant_no_field_has_is_refused() -> None:
+    """It would call whichever tenant the connection is for, and believe that it is the one it has chosen."""
+    given = connection(tenants=["acme", "emea"], scope="read")
+    with pytest.raises(ConfigurationError, match=r"no field of the connection has \{tenant\}") as refused:
+        resolve(given, Policy(), tenant="emea")
+    assert refused.value.field == "tenant"

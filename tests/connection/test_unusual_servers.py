@@ -153,3 +153,17 @@ def test_an_instance_with_its_path_and_patterns() -> None:
     assert [str(origin) for origin in settings.api.origins] == ["https://login.salesforce.com"]
     assert settings.response.names_instance
     assert not resolved().response.names_instance
+
+
+@pytest.mark.parametrize(
+    ("content", "warning"),
+    [
+        pytest.param({"dpop": True, "tolerate": ["untyped"]}, "tolerate untyped is ignored", id="untyped"),
+        pytest.param(
+            {"answer_fields": ["instance_url=$.rest_url"]}, "answer_fields names instance_url", id="instance"
+        ),
+    ],
+)
+def test_what_has_no_effect_beside_the_others_is_warned_about(content: Any, warning: str) -> None:
+    (given,) = resolve(connection(**content), Policy()).warnings
+    assert warning in given

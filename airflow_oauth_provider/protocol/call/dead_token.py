@@ -6,6 +6,7 @@ Some APIs say so in the body of a 200. A body that is too large, no JSON, or not
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from typing import Any, NamedTuple
 
 from airflow_oauth_provider.protocol.json_path import PathError, Step, parse_query, values_at
@@ -37,10 +38,13 @@ class DeadTokenSign(NamedTuple):
 
         :param body: ``None`` for one that was not kept.
         """
-        if body is None or len(body) > MAX_BODY or body.lstrip()[:1] not in {b"{", b"["}:
+        if body is None or len(body) > MAX_BODY:
+            return False
+        body = body.removeprefix(BOM_UTF8)
+        if body.lstrip()[:1] not in {b"{", b"["}:
             return False
         try:
-            document = parse_value(body.decode("utf-8-sig"))
+            document = parse_value(body.decode())
         except (JsonError, UnicodeDecodeError):
             return False
         return any(text in self.values for value in values_at(document, self.path) for text in _texts(value))

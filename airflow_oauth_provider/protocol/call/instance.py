@@ -2,7 +2,8 @@
 
 The address is what a server says, so it only chooses among the hosts that the connection or the deployment
 has approved, for each token anew. An approval with a ``*.`` approves the one origin that a token names, and
-no other host of that domain: a "next page" on another customer's host is as foreign as any.
+no other host of that domain: a "next page" on another customer's host is as foreign as any. It approves the
+port that it names, and 443 where it names none, as every other entry of ``allowed_origins`` does.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from airflow_oauth_provider.protocol.urls import (
     host_allowed,
     is_forbidden_address,
     parse_url,
+    split_pattern,
 )
 
 PLACEHOLDER = "{instance_url}"
 MAX_LENGTH = 500
-_TO_COME = Origin("https", "instance.invalid", 443)
+_HTTPS = 443
+_TO_COME = Origin("https", "instance.invalid", _HTTPS)
 
 
 def instance_origin(api: ApiSettings, text: object) -> Origin:
@@ -63,4 +66,9 @@ def api_of(settings: ClientSettings, token: AccessToken | None) -> ApiSettings:
 
 
 def _matches(origin: Origin, patterns: tuple[str, ...]) -> bool:
-    return origin.scheme == "https" and host_allowed(origin, patterns)
+    if origin.scheme != "https":
+        return False
+    return any(
+        host_allowed(origin, (pattern,)) and (origin.port == _HTTPS or split_pattern(pattern)[1] is not None)
+        for pattern in patterns
+    )

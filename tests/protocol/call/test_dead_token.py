@@ -90,3 +90,12 @@ def test_what_is_not_strict_json_tells_nothing(body: bytes | None) -> None:
 def test_booleans_have_words() -> None:
     assert parse_sign("$.ok in false").shows_in(b'{"ok": false}')
     assert not parse_sign("$.ok in 0").shows_in(b'{"ok": false}')
+
+
+def test_a_byte_order_mark_is_no_part_of_the_json() -> None:
+    """RFC 8259 §8.1: readers may ignore one."""
+    assert parse_sign(RULE).shows_in(b"\xef\xbb\xbf \n" + DEAD + b"}")
+
+
+def test_a_number_that_python_would_not_print_tells_nothing() -> None:
+    assert not parse_sign(RULE).shows_in(b'{"errors":[{"code":' + b"9" * 5000 + b"}]}")

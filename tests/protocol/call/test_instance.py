@@ -54,11 +54,24 @@ def test_what_the_connection_approves(url: str, authority: str) -> None:
         pytest.param("https://acme.my.tenant.example/?a=b", id="a-query"),
         pytest.param("https://me:pw@acme.my.tenant.example", id="a-password"),
         pytest.param("https://169.254.169.254", id="metadata-address"),
+        pytest.param("https://acme.my.tenant.example:8443", id="another-port"),
+        pytest.param("https://files.example:8443", id="another-port-of-a-listed-host"),
+        pytest.param("https://acme.my.tenant%2eexample", id="percent"),
+        pytest.param("https://evil.example\\.my.tenant.example", id="backslash"),
+        pytest.param("https://acme.my.tenant.example@evil.example", id="userinfo"),
     ],
 )
 def test_what_it_does_not(url: object) -> None:
     with pytest.raises(UrlError):
         instance_origin(api(), url)
+
+
+def test_a_pattern_with_a_port_approves_that_port_alone() -> None:
+    given = api(instance=InstancePlace("/", ("*.my.tenant.example:8443",)))
+    assert instance_origin(given, "https://ACME.my.tenant.example.:8443").port == 8443
+    for url in ("https://acme.my.tenant.example", "https://acme.my.tenant.example:8444"):
+        with pytest.raises(UrlError, match="does not list"):
+            instance_origin(given, url)
 
 
 def test_the_deployments_list_decides_alone() -> None:
