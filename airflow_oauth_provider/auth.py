@@ -18,6 +18,7 @@ from airflow_oauth_provider.calls.call_flow import CallFlow
 from airflow_oauth_provider.calls.connection_adapter import ConnectionAdapter
 from airflow_oauth_provider.calls.network import network_options
 from airflow_oauth_provider.calls.response import drain, head_of
+from airflow_oauth_provider.client.lending import require_bearer
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.identifier import DEFAULT_CONN_ID
 from airflow_oauth_provider.connection.token_parameters import Texts, chosen_parameters
@@ -262,14 +263,6 @@ def bearer_token_callable(
     client = OAuth2Client(oauth2_conn_id, parameters=parameters)
 
     def bearer_token() -> str:
-        token = client.get_token()
-        if token.token_type == DPOP:
-            raise ConfigurationError(
-                "its tokens are bound to a key (DPoP), and of no use to a library that is handed a token "
-                "alone: call the API by the hook or OAuth2Auth, or switch dpop off",
-                field="dpop",
-                conn_id=oauth2_conn_id,
-            )
-        return token.value
+        return require_bearer(client.get_token(), oauth2_conn_id).value
 
     return bearer_token

@@ -57,7 +57,8 @@ class OAuth2Client:
         registers itself: for checks of many connections, since the masker gets slower with each.
     :param parameters: what is asked for instead of what the connection says. Its status is untouched then.
 
-    ``cost`` says what the last search for a token cost.
+    ``cost`` says what the last search for a token cost; ``reader`` reads the connection, and ``handed_out``
+    are the tokens to redact.
     """
 
     def __init__(
@@ -71,13 +72,13 @@ class OAuth2Client:
         self.conn_id = conn_id
         self.cost = SearchCost()
         self.stop = Stop()
-        self._reader = ConnectionReader(conn_id, connection, masks=masks, parameters=parameters)
-        self._derived = DerivedTokens(self._reader)
+        self.reader = ConnectionReader(conn_id, connection, masks=masks, parameters=parameters)
+        self._derived = DerivedTokens(self.reader)
         self._slot: Slot = EMPTY
         self._read_is_used = False  # by an acquisition: the next one reads the connection anew
         self._acquiring: AsyncSingleFlight[AccessToken | None] = AsyncSingleFlight()
         self._first_token = FirstToken(self.asettings, self.aget_token)
-        self._handed_out = HandedOutTokens()
+        self.handed_out = HandedOutTokens()
         self._last: AccessToken | None = None
         # Hits are reported by the 1st, 2nd, 4th … and then by every 1024th, and before a search.
         self._hits = 0
@@ -89,17 +90,17 @@ class OAuth2Client:
 
         :raises ConfigurationError: when they are wrong.
         """
-        return self._reader.settings or self._read()
+        return self.reader.settings or self._read()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What deserves a warning about the connection as last read."""
-        return self._reader.warnings
+        return self.reader.warnings
 
     @property
     def sharing(self) -> Sharing:
         """How its tokens are shared, as last read."""
-        return self._reader.sharing
+        return self.reader.sharing
 
     def held_token(self) -> AccessToken | None:
         """Return the token in memory, while it is not even worth renewing.
@@ -130,19 +131,19 @@ class OAuth2Client:
 
         :raises ConfigurationError: when they are wrong.
         """
-        return self._reader.settings or await self._aread()
+        return self.reader.settings or await self._aread()
 
     def recent_settings(self) -> ClientSettings:
         """Return the connection's settings, read within the last second.
 
         :raises ConfigurationError: when they are wrong.
         """
-        settings = self._reader.settings if self._reader.is_recent else None
+        settings = self.reader.settings if self.reader.is_recent else None
         return settings or self._read()
 
     async def arecent_settings(self) -> ClientSettings:
         """Do what :meth:`recent_settings` does without blocking the loop."""
-        settings = self._reader.settings if self._reader.is_recent else None
+        settings = self.reader.settings if self.reader.is_recent else None
         return settings or await self._aread()
 
     async def aget_token(self, *, force: bool = False) -> AccessToken:
@@ -178,12 +179,12 @@ class OAuth2Client:
 
     def refused_again(self, token: AccessToken, origin: Origin) -> None:
         """Remember that an API refuses a token that was only just granted; see :meth:`renew`."""
-        shared.refused_again(self.settings, self._reader.sharing, token, origin)
+        shared.refused_again(self.settings, self.reader.sharing, token, origin)
 
     async def arefused_again(self, token: AccessToken, origin: Origin) -> None:
         """Do what :meth:`refused_again` does without blocking the loop."""
         settings = await self.asettings()
-        await in_thread(partial(shared.refused_again, settings, self._reader.sharing, token, origin))
+        await in_thread(partial(shared.refused_again, settings, self.reader.sharing, token, origin))
 
     def accepted(self, token: AccessToken, origin: Origin) -> None:
         """Note that an API has accepted a token: if it is refused later, another will help."""
@@ -200,7 +201,7 @@ class OAuth2Client:
         report = self._report(settings, saved=saved)
         with self._reported(report):
             report.token = shared.authorize(
-                replace(settings, retry=limits), self._reader.sharing, cost=report.cost
+                replace(settings, retry=limits), self.reader.sharing, cost=report.cost
             )
         masking.mask_token(report.token)
         self._derived.forget()
@@ -218,24 +219,24 @@ class OAuth2Client:
 
     def forget(self) -> None:
         """Forget the token, and what is remembered of it."""
-        shared.forget(self.settings, self._reader.sharing)
+        shared.forget(self.settings, self.reader.sharing)
         self._derived.forget()
 
     @property
     def redactor(self) -> Redactor:
         """Removes what may not appear in anything shown: the secrets, and tokens that calls have used."""
-        settings = self._reader.settings
-        return NOTHING if settings is None else self._handed_out.redactor(settings, self._slot.current())
+        settings = self.reader.settings
+        return NOTHING if settings is None else self.handed_out.redactor(settings, self._slot.current())
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave settings and tokens behind: the other process reads the connection itself."""
-        return {"conn_id": self.conn_id, "parameters": self._reader.parameters}
+        return {"conn_id": self.conn_id, "parameters": self.reader.parameters}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["conn_id"], parameters=state["parameters"])  # type: ignore[misc]
 
     def _flow(self, *, force: bool = False, refusal: Refusal | None = None) -> TokenFlow:
-        settings, read_anew = self._reader.settings, self._read_is_used or not self._reader.is_recent
+        settings, read_anew = self.reader.settings, self._read_is_used or not self.reader.is_recent
         if settings is not None:
             self._slot = shared.slot(settings)
         return token_flow(self.conn_id, settings, read_anew=read_anew, force=force, refusal=refusal)
@@ -260,10 +261,10 @@ class OAuth2Client:
         return await (self._aread() if isinstance(step, Read) else self._aacquire(step))
 
     def _read(self) -> ClientSettings:
-        return self._use(self._reader.read())
+        return self._use(self.reader.read())
 
     async def _aread(self) -> ClientSettings:
-        return self._use(await self._reader.aread())
+        return self._use(await self.reader.aread())
 
     def _use(self, settings: ClientSettings) -> ClientSettings:
         self._read_is_used = False
@@ -286,7 +287,7 @@ class OAuth2Client:
 
     def _acquiring_flow(self, acquire: Acquire, report: Report, *, in_loop: bool = False) -> Any:
         self._read_is_used = True
-        settings, sharing, refusal = acquire.settings, self._reader.sharing, acquire.refusal
+        settings, sharing, refusal = acquire.settings, self.reader.sharing, acquire.refusal
         stop, cost = self.stop, report.cost
         if refusal is not None:
             return shared.renewing(settings, sharing, refusal.token, refusal.origin, stop=stop, cost=cost)
@@ -295,11 +296,11 @@ class OAuth2Client:
         )
 
     def _report(self, settings: ClientSettings, *, saved: bool = True) -> Report:
-        team = getattr(self._reader.connection, "team", None)
+        team = getattr(self.reader.connection, "team", None)
         return Report(
             self.conn_id,
             settings,
-            self._reader.sharing,
+            self.reader.sharing,
             team=team,
             saved=saved,
             recorded=not self._derived.chosen,
@@ -325,7 +326,7 @@ class OAuth2Client:
         """Remember a token that leaves, for redacting what comes back."""
         if token is not None and token is not self._last:
             self._last = token
-            self._handed_out.add(token)
+            self.handed_out.add(token)
         return token
 
     def _count(self, token: AccessToken | None) -> AccessToken | None:
@@ -338,8 +339,8 @@ class OAuth2Client:
         hits = self._hits_to_report - self._hits_left
         self._hits += hits
         self._hits_to_report = self._hits_left = min(max(self._hits, 1), MOST_UNREPORTED)
-        if hits and self._reader.settings is not None:
-            report_memory_hits(self.conn_id, self._reader.settings, hits, recorded=not self._derived.chosen)
+        if hits and self.reader.settings is not None:
+            report_memory_hits(self.conn_id, self.reader.settings, hits, recorded=not self._derived.chosen)
 
 
 def _required(token: AccessToken | None) -> AccessToken:

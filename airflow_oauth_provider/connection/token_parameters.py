@@ -61,12 +61,16 @@ class TokenParameters:
         return cls(scopes, audience, resources, tenant)
 
     def applied(self, settings: ClientSettings) -> ClientSettings:
-        """Return the settings of this use; the tenant has been put into them before."""
-        chosen = {"scope": self.scope, "audience": self.audience, "resources": self.resource}
+        """Return the settings of this use; the tenant has been put into them before.
+
+        A connection that leaves the scope out of its requests (``include_scope``) leaves out every one.
+        """
+        scope = self.scope if settings.request.include_scope else None
+        chosen = {"scope": scope, "audience": self.audience, "resources": self.resource}
         changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
         if not changes:
             return settings
-        if self.scope is not None:  # what a connection requires speaks of its own scope
+        if scope is not None:  # what a connection requires speaks of its own scope
             settings = replace(settings, api=replace(settings.api, require_scopes=()))
         return replace(settings, request=replace(settings.request, **changes))
 

@@ -89,6 +89,16 @@ OPTIONS: dict[str, dict[str, Any]] = {
         ),
         "default": "",
     },
+    "lent_connections": {
+        "description": (
+            "Ids of connections whose tokens another connection may name (azure_conn_id of Snowflake and "
+            "PostgreSQL, adapters): comma-separated, or * for all. Empty: none. Who edits such a connection "
+            "can have these tokens sent to a host of their own."
+        ),
+        "type": "string",
+        "example": "snowflake_oauth, warehouse_iam",
+        "default": "",
+    },
     "allow_unverified_tls": {
         "description": "Let connections switch off TLS verification. For test systems only.",
         "type": "boolean",

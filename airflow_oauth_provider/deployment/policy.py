@@ -35,6 +35,7 @@ _VARIABLES = (
     "AIRFLOW__LOGGING__MIN_LENGTH_MASKED_SECRET",
     *(f"AIRFLOW__{SECTION}__{option}".upper() for option in OPTIONS),
 )
+EVERY_CONNECTION = "*"
 SHORTEST_MASKED = 5
 """Airflow's own default of ``[logging] min_length_masked_secret``."""
 
@@ -49,6 +50,7 @@ class Policy:
     :param custom_providers: name → dotted path of a callable.
     :param assertion_folders: in which a connection may name files with assertions; empty means none.
     :param credentials: name → what lies outside of the connections.
+    :param lent_connections: ids of those whose tokens another connection may name; ``*`` means all.
     :param sharing: with whom tokens are shared.
     :param shortest_masked: characters of the shortest secret that Airflow masks.
     :param token_hosts_in: where the token hosts are listed, for messages; likewise *api_hosts_in*.
@@ -60,12 +62,28 @@ class Policy:
     custom_providers: dict[str, str] = field(default_factory=dict)
     credentials: dict[str, ExternalCredential] = field(default_factory=dict, repr=False)
     assertion_folders: tuple[str, ...] = ()
+    lent_connections: tuple[str, ...] = ()
     allow_unverified_tls: bool = False
     default_category: str | None = None
     sharing: Sharing = ALONE
     shortest_masked: int = SHORTEST_MASKED
     token_hosts_in: str = "allowed_token_hosts"
     api_hosts_in: str = "allowed_api_hosts"
+
+    def require_lent(self, conn_id: str) -> None:
+        """Refuse to lend the tokens of a connection that the section does not list.
+
+        :raises ConfigurationError: with the line to add.
+        """
+        if not {conn_id, EVERY_CONNECTION} & set(self.lent_connections):
+            line = f"lent_connections = {', '.join((*self.lent_connections, conn_id))}"
+            raise ConfigurationError(
+                "another library or connection asks for its tokens, and it is not lent: write "
+                f'"{line}" below [{SECTION}] in airflow.cfg, if whoever may edit such connections may have '
+                "its tokens sent to a host of their own",
+                field="lent_connections",
+                conn_id=conn_id,
+            )
 
     def for_client(self, settings: ClientSettings) -> Policy:
         """Return what is allowed to a client, by where its credential comes from.
@@ -154,6 +172,7 @@ def _read() -> Policy:
         custom_providers=_providers(_text("custom_providers")),
         credentials=_credentials(_text("credentials")),
         assertion_folders=_folders(_text("assertion_folders")),
+        lent_connections=_connections(_text("lent_connections")),
         allow_unverified_tls=_boolean("allow_unverified_tls"),
         default_category=_text("default_category") or None,
         sharing=_sharing(_text("token_store") or "file", _text("store_key")),
@@ -225,6 +244,15 @@ def _folders(text: str) -> tuple[str, ...]:
         if not path.is_absolute() or ".." in path.parts or path == Path("/"):
             raise _bad("assertion_folders", "must list absolute paths of folders, and not the root of all")
     return folders
+
+
+def _connections(text: str) -> tuple[str, ...]:
+    ids = tuple(entry.strip() for entry in text.split(",") if entry.strip())
+    if any(
+        not entry.isprintable() or (EVERY_CONNECTION in entry and entry != EVERY_CONNECTION) for entry in ids
+    ):
+        raise _bad("lent_connections", f"must list connection ids, or {EVERY_CONNECTION} alone for all")
+    return ids
 
 
 def _sharing(option: str, keys: str) -> Sharing:

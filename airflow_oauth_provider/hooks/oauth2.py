@@ -26,6 +26,7 @@ from airflow_oauth_provider.connection.token_parameters import Texts, chosen_par
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.hooks import connection_test
 from airflow_oauth_provider.hooks.async_calls import AsyncCalls
+from airflow_oauth_provider.hooks.hook_tokens import HookTokens
 from airflow_oauth_provider.protocol.call.endpoints import resolve_endpoint
 from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.token.introspection import Introspection
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
 
 
-class OAuth2Hook(AsyncCalls, HttpHook):
+class OAuth2Hook(HookTokens, AsyncCalls, HttpHook):
     """Call an API that is protected by OAuth 2.0, with the token of a connection.
 
     One keep-alive session per hook; the connection is read once, and again before a new token is
@@ -100,7 +101,7 @@ class OAuth2Hook(AsyncCalls, HttpHook):
     def __getstate__(self) -> dict[str, Any]:
         """Leave session, settings and tokens behind: the other process makes its own."""
         left = {"_session", "_open_sessions"}
-        return {name: value for name, value in self.__dict__.items() if name not in left}
+        return {name: value for name, value in super().__getstate__().items() if name not in left}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -128,29 +129,6 @@ class OAuth2Hook(AsyncCalls, HttpHook):
     def auth(self) -> OAuth2Auth:
         """Authentication for other ``requests`` code, sharing this hook's token."""
         return OAuth2Auth.of(self._auth)
-
-    def get_token(self, force: bool = False) -> AccessToken:
-        """Return an access token that may be used now.
-
-        :param force: a new one, whatever is held; remembered refusals hold all the same.
-        :raises ConfigurationError: when the connection is wrong.
-        :raises TokenEndpointError: when the authorization server refuses.
-        :raises TokenResponseError: when its response is no token.
-        :raises TransportError: when it does not answer within ``max_wait`` seconds.
-        """
-        if not force and (token := self._client.held_token()) is not None:
-            return token
-        return self._client.get_token(force=force)
-
-    async def aget_token(self, force: bool = False) -> AccessToken:
-        """Return an access token that may be used now, without blocking the event loop.
-
-        From memory it comes without awaiting anything; however many coroutines ask, one thread asks
-        for them.
-
-        :param force: as of :meth:`get_token`, whose errors it raises.
-        """
-        return await self._client.aget_token(force=force)
 
     def introspect(
         self, token: AccessToken | str | None = None, *, endpoint: str | None = None

@@ -52,6 +52,16 @@ class AccessToken:
     scopes_stated: bool = True
 
     @property
+    def token(self) -> str:
+        """The token itself, under the name that Azure's libraries know it by."""
+        return self.value
+
+    @property
+    def expires_on(self) -> int:
+        """When it ends, in whole seconds since the epoch; under the name that Azure's libraries know."""
+        return int(self.expires_at)
+
+    @property
     def lifetime(self) -> float:
         """Seconds from issue to expiry."""
         return self.expires_at - self.issued_at

@@ -217,7 +217,7 @@ class TestIndex:
 
     def last_use(self, asking: OAuth2Client) -> LastUse:
         settings = asking.settings
-        entry = DisplayIndex(asking._reader.sharing, asking.conn_id).read(settings)
+        entry = DisplayIndex(asking.reader.sharing, asking.conn_id).read(settings)
         assert entry is not None
         assert entry.last_use is not None
         return entry.last_use

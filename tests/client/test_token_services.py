@@ -562,7 +562,7 @@ def test_a_rotated_secret_is_used_without_a_restart(
     monkeypatch.setenv("AIRFLOW_CONN_MY_API", server.service.environment(password="the-old-secret"))
     hook = OAuth2Hook("my_api")
     side.token(hook)
-    hook._client._reader._read_at -= 2
+    hook._client.reader._read_at -= 2
     monkeypatch.setenv("AIRFLOW_CONN_MY_API", server.service.environment(password=SECRET))
     server.script(GOOD[name])
     side.call(hook, name, FOREIGN, endpoint=server.endpoint)

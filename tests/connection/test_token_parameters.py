@@ -102,6 +102,12 @@ def test_required_scopes_speak_of_the_connections_own_scope() -> None:
     assert TokenParameters.of(audience="b").applied(GIVEN).api.require_scopes == ("read",)
 
 
+def test_a_connection_that_leaves_the_scope_out() -> None:
+    silent = settings(request={"scope": ("read",), "include_scope": False}, api={"require_scopes": ("read",)})
+    assert TokenParameters.of(scope="write").applied(silent) is silent
+    assert TokenParameters.of(scope="write", audience="b").applied(silent).request.scope == ("read",)
+
+
 def test_a_tenant_that_the_connection_lists() -> None:
     given = connection(
         base_url="https://{tenant}.api.example",

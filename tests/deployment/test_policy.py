@@ -154,3 +154,21 @@ def test_folders_of_assertions(monkeypatch: pytest.MonkeyPatch) -> None:
         "/run/a",
         "/run/b/",
     )
+
+
+def test_connections_that_are_lent(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_policy().lent_connections == ()
+    policy = read(monkeypatch, lent_connections=" one , two/three,")
+    assert policy.lent_connections == ("one", "two/three")
+    policy.require_lent("two/three")
+    with pytest.raises(ConfigurationError, match='"lent_connections = one, two/three, four"') as refused:
+        policy.require_lent("four")
+    assert (refused.value.field, refused.value.conn_id) == ("lent_connections", "four")
+    read(monkeypatch, lent_connections="*").require_lent("any")
+
+
+@pytest.mark.parametrize("value", ["snow*", "one, *two", "**"])
+def test_ids_that_are_lent_are_no_patterns(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match="or \\* alone for all") as caught:
+        read(monkeypatch, lent_connections=value)
+    assert caught.value.field == "lent_connections"

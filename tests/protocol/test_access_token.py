@@ -53,3 +53,8 @@ def test_scopes_in_a_line() -> None:
     assert scopes_text(token(scopes_stated=False)) == ""
     many = token(scopes=frozenset(f"scope.{number}" for number in range(30_000)))
     assert len(scopes_text(many)) <= 2048 + 10
+
+
+def test_names_that_other_libraries_know() -> None:
+    token = AccessToken("the-token", "Bearer", 1234.9, 1000.0)
+    assert (token.token, token.expires_on) == ("the-token", 1234)

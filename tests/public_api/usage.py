@@ -127,7 +127,9 @@ async def hooks() -> None:
     text: str = token.value + " ".join(token.scopes) + response.text
     until: float = token.expires_at
     await hook.arun("orders", headers={"X-One": "1"})
-    token = await hook.aget_token()
+    token = await hook.aget_token("https://storage.example/.default", claims=None)
+    ends_on: int = hook.credential().get_token("orders.read", tenant_id="acme").expires_on
+    hook.get_token(True)  # type: ignore[arg-type]
     session = requests.Session()
     session.auth = hook.auth
     works, message = hook.test_connection()
@@ -135,7 +137,7 @@ async def hooks() -> None:
     active: bool = (await hook.aintrospect("text", endpoint="https://idp.example/introspect"))["active"]
     revoked: bool = hook.revoke(endpoint="https://idp.example/revoke")
     revoked = await hook.arevoke(token, endpoint="https://idp.example/revoke")
-    print(text, until, works, message, ends, active, revoked)
+    print(text, until, ends_on, works, message, ends, active, revoked)
     hook.introspect(token, "https://idp.example/introspect")  # type: ignore[call-arg]
     OAuth2Hook("orders_api", metod="GET")  # type: ignore[call-arg]
     OAuth2Hook("orders_api", method=3)  # type: ignore[arg-type]

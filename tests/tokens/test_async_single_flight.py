@@ -170,7 +170,7 @@ def test_a_rotated_secret_is_read_again(service: Service, monkeypatch: pytest.Mo
     async def main() -> str:
         hook = OAuth2Hook("rotating")
         secret("old-secret-value")
-        await hook._client._reader.aread()
+        await hook._client.reader.aread()
         secret("new-secret-value")
         return (await hook.aget_token()).value
 

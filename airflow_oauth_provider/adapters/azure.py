@@ -1,0 +1,102 @@
+"""Credentials of azure-core: ``BlobServiceClient(url, credential=OAuth2Credential("my_azure"))``.
+
+Whatever names the connection can have its tokens, so ``[oauth2] lent_connections`` must list it. DAG code
+that makes its own credential calls :meth:`OAuth2Hook.credential` instead, which needs no lending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from airflow_oauth_provider.client.lending import Lending
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.client.scoped_clients import ScopedClients
+from airflow_oauth_provider.client.token_credential import TokenCredential
+from airflow_oauth_provider.connection.token_parameters import Texts, chosen_parameters
+from airflow_oauth_provider.tokens import AccessToken as Token
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken, AccessTokenInfo
+
+
+class _Credential:
+    """The tokens of one connection.
+
+    :param oauth2_conn_id: Airflow connection id.
+    :param scope: where the caller names none; like *audience*, *resource* and *tenant* asked for instead of
+        the connection's.
+    """
+
+    def __init__(
+        self,
+        oauth2_conn_id: str,
+        *,
+        scope: Texts | None = None,
+        audience: str | None = None,
+        resource: Texts | None = None,
+        tenant: str | None = None,
+    ) -> None:
+        parameters = chosen_parameters(oauth2_conn_id, scope, audience, resource, tenant)
+        clients = ScopedClients(OAuth2Client(oauth2_conn_id, parameters=parameters))
+        self._credential = TokenCredential(clients, Lending(oauth2_conn_id))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of connection {self._credential.conn_id!r}>"
+
+
+class OAuth2Credential(_Credential):
+    """azure-core's ``TokenCredential`` and ``SupportsTokenInfo``; see the module."""
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        """Return a token for *scopes*; *options* are azure-core's ``claims``, ``tenant_id``, ``enable_cae``.
+
+        :raises OAuthError: when there is none; a :class:`ConfigurationError` where it is not lent.
+        """
+        return _token(self._credential.get_token(*scopes, **options))
+
+    def get_token_info(self, *scopes: str, options: Mapping[str, Any] | None = None) -> AccessTokenInfo:
+        """Do what :meth:`get_token` does; the result says when to ask again, too."""
+        return _token_info(self._credential.get_token(*scopes, **(options or {})))
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to close."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncOAuth2Credential(_Credential):
+    """azure-core's ``AsyncTokenCredential`` and ``AsyncSupportsTokenInfo``; see the module."""
+
+    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        """Do what :meth:`OAuth2Credential.get_token` does without blocking the event loop."""
+        return _token(await self._credential.aget_token(*scopes, **options))
+
+    async def get_token_info(self, *scopes: str, options: Mapping[str, Any] | None = None) -> AccessTokenInfo:
+        """Do what :meth:`OAuth2Credential.get_token_info` does without blocking the event loop."""
+        return _token_info(await self._credential.aget_token(*scopes, **(options or {})))
+
+    async def close(self) -> None:
+        """Do nothing: there is nothing to close."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def _token(token: Token) -> AccessToken:
+    from azure.core.credentials import AccessToken
+
+    return AccessToken(token.token, token.expires_on)
+
+
+def _token_info(token: Token) -> AccessTokenInfo:
+    from azure.core.credentials import AccessTokenInfo
+
+    return AccessTokenInfo(token.token, token.expires_on, refresh_on=int(token.advisory_at))

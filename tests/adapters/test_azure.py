@@ -1,0 +1,135 @@
+"""The credentials that azure-core asks, by its own protocols and its own policy."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.adapters.azure import AsyncOAuth2Credential, OAuth2Credential
+from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError
+from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from tests.support.servers.scripted import Json, token_json
+from tests.support.service import Service
+
+SCOPE = "https://storage.example/.default"
+
+
+@pytest.fixture
+def lent(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """A connection ``my_azure`` that is lent; its token says what was asked for."""
+    service.token = lambda request: token_json(f"tok-{request.form['scope'][0].replace(' ', '+')}")
+    monkeypatch.setenv("AIRFLOW__OAUTH2__LENT_CONNECTIONS", "my_azure")
+    monkeypatch.setenv("AIRFLOW_CONN_MY_AZURE", service.environment(scope="own"))
+    return service
+
+
+def test_nothing_of_azure_is_imported_before_it_is_used() -> None:
+    program = (
+        "import sys; from airflow_oauth_provider.adapters.azure import OAuth2Credential; "
+        "OAuth2Credential('my_azure'); print([name for name in sys.modules if name.startswith('azure')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("made", [OAuth2Credential, AsyncOAuth2Credential])
+def test_it_holds_an_id_and_travels_as_that(lent: Service, made: Any) -> None:
+    credential = pickle.loads(pickle.dumps(made("my_azure", audience="https://a.example")))
+    assert repr(credential) == f"<{made.__name__} of connection 'my_azure'>"
+    assert b"a-client-secret" not in pickle.dumps(credential)
+    assert lent.server.requests == [], "nothing is read or asked for before it is used"
+
+
+def test_one_that_is_not_lent_says_which_line_is_missing(lent: Service) -> None:
+    attempts: list[Callable[[], Any]] = [
+        OAuth2Credential("other").get_token,
+        OAuth2Credential("other").get_token_info,
+        lambda: asyncio.run(AsyncOAuth2Credential("other").get_token(SCOPE)),
+        lambda: asyncio.run(AsyncOAuth2Credential("other").get_token_info()),
+    ]
+    for get in attempts:
+        with pytest.raises(ConfigurationError, match='"lent_connections = my_azure, other"') as refused:
+            get()
+        assert (refused.value.conn_id, refused.value.field) == ("other", "lent_connections")
+    assert lent.server.requests == []
+
+
+def test_a_connection_that_is_gone(lent: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    credential = OAuth2Credential("my_azure")
+    monkeypatch.delenv("AIRFLOW_CONN_MY_AZURE")
+    with pytest.raises(ConnectionNotFoundError):
+        credential.get_token(SCOPE)
+
+
+class TestWithAzureCore:
+    @pytest.fixture(autouse=True)
+    def _azure(self) -> None:
+        pytest.importorskip("azure.core", reason="azure-core is not installed")
+
+    def test_they_are_what_its_protocols_want(self) -> None:
+        from azure.core import credentials, credentials_async
+
+        assert isinstance(OAuth2Credential("my_azure"), credentials.TokenCredential)
+        assert isinstance(OAuth2Credential("my_azure"), credentials.SupportsTokenInfo)
+        assert isinstance(AsyncOAuth2Credential("my_azure"), credentials_async.AsyncTokenCredential)
+        assert isinstance(AsyncOAuth2Credential("my_azure"), credentials_async.AsyncSupportsTokenInfo)
+
+    def test_a_token_for_the_scopes_of_the_call(self, lent: Service) -> None:
+        from azure.core.credentials import AccessToken, AccessTokenInfo
+
+        with OAuth2Credential("my_azure") as credential:
+            own, other = credential.get_token(), credential.get_token("x", "y")
+            info = credential.get_token_info("x", "y", options={"enable_cae": True})
+        assert (own.token, other.token) == ("tok-own", "tok-x+y")
+        assert isinstance(other, AccessToken)
+        assert isinstance(info, AccessTokenInfo)
+        assert (info.token, info.token_type, info.expires_on) == ("tok-x+y", "Bearer", other.expires_on)
+        assert info.refresh_on is not None
+        assert info.refresh_on < info.expires_on == int(info.expires_on)
+        assert len(lent.token_requests) == 2
+
+    def test_coroutines_have_the_same(self, lent: Service) -> None:
+        async def tokens() -> list[Any]:
+            async with AsyncOAuth2Credential("my_azure") as credential:
+                many = await asyncio.gather(*(credential.get_token(SCOPE) for _ in range(50)))
+                return [*many, await credential.get_token_info(SCOPE)]
+
+        assert {token.token for token in asyncio.run(tokens())} == {"tok-https://storage.example/.default"}
+        assert len(lent.token_requests) == 1
+
+    def test_its_own_policy_puts_the_token_on_a_request(self, lent: Service) -> None:
+        from azure.core.pipeline import Pipeline
+        from azure.core.pipeline.policies import BearerTokenCredentialPolicy
+        from azure.core.pipeline.transport import RequestsTransport
+        from azure.core.rest import HttpRequest
+
+        numbers = iter("12")
+        lent.token = lambda request: token_json(f"{request.form['scope'][0]}-{next(numbers)}")
+        policy = BearerTokenCredentialPolicy(OAuth2Credential("my_azure"), "x")
+        with Pipeline(RequestsTransport(), [policy]) as pipeline:
+
+            def carried() -> str:
+                request = HttpRequest("GET", f"{lent.base_url}/blob")
+                response = pipeline.run(request, enforce_https=False).http_response
+                return str(response.json()["authorization"])
+
+            for _ in range(3):
+                assert carried() == "Bearer x-1"
+            challenge = 'Bearer error="insufficient_claims", claims="eyJhIjoxfQ=="'
+            lent.dead.add("x-1")
+            lent.refuse = lambda: Json({}, 401, [("WWW-Authenticate", challenge)])
+            assert carried() == "Bearer x-2"
+        assert len(lent.token_requests) == 2, "a challenge with claims asks for a new one"
+
+    def test_the_hooks_own_credential_needs_no_lending(self, lent: Service) -> None:
+        from azure.core.credentials import TokenCredential
+
+        credential = OAuth2Hook(connection=lent.connection(scope="own")).credential()
+        assert isinstance(credential, TokenCredential)
+        assert credential.get_token("x").token == "tok-x"
