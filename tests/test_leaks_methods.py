@@ -106,6 +106,7 @@ def outputs(
     put_out: list[Any] = []
     secret, home = tmp_path / "vault" / "secret", tmp_path / "home"
     secret.parent.mkdir()
+    home.mkdir()
     secret.write_text(SECRET + "\n")
     (secret.parent / "assertion").write_text(ASSERTION)
     changes = {
@@ -137,8 +138,10 @@ def outputs(
     with caplog.at_level(logging.DEBUG):
         yield put_out
     put_out += [f"{record.getMessage()} {record.__dict__} {record.exc_text}" for record in caplog.records]
-    put_out += [path.read_bytes() for path in home.rglob("*") if path.is_file()]
+    stored = [path.read_bytes() for path in home.rglob("*") if path.is_file()]
+    assert stored, "or there would be nothing to look for"
     assert service.token_requests
+    put_out += stored
     echo.assert_silent(put_out)
     proofs = proofs_in(service.server.requests)
     assert not [output for output in put_out if disclosed(repr(output), proofs)]
