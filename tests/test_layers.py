@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,20 @@ def lint(folder: Path) -> tuple[int, str]:
             f"{PACKAGE}.tokens.records -> airflow",
             id="Airflow-in-a-function-of-the-engine",
         ),
+        pytest.param(
+            "testing/plugin.py",
+            f"from {PACKAGE} import exceptions",
+            "What tests of DAGs use needs nothing of the package",
+            f"{PACKAGE}.testing.plugin -> {PACKAGE}.exceptions",
+            id="the-pytest-plugin-needs-the-package",
+        ),
+        pytest.param(
+            "operators/oauth2.py",
+            f"from {PACKAGE}.testing import server",
+            "The package needs nothing that tests of DAGs use",
+            f"{PACKAGE}.operators.oauth2 -> {PACKAGE}.testing.server",
+            id="the-package-needs-the-pytest-plugin",
+        ),
     ],
 )
 def test_a_broken_layer_is_reported(copied: Path, module: str, line: str, contract: str, named: str) -> None:
@@ -96,3 +111,17 @@ def test_each_room_stands_in_a_layer() -> None:
     rooms = {path.parent.name for path in (ROOT / PACKAGE).glob("*/__init__.py")}
     text = (ROOT / "pyproject.toml").read_text()
     assert rooms == {room for room in rooms if f"{PACKAGE}.{room}" in text}
+
+
+def test_nothing_is_left_out_of_what_the_pytest_plugin_stands_apart_from() -> None:
+    """A new room or module has to be named in both contracts."""
+    root = ROOT / PACKAGE
+    names = {path.parent.name for path in root.glob("*/__init__.py")} | {
+        path.stem for path in root.glob("*.py")
+    }
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    by_name = {contract["name"]: contract for contract in contracts}
+    needs = by_name["What tests of DAGs use needs nothing of the package"]["forbidden_modules"]
+    needed = by_name["The package needs nothing that tests of DAGs use"]["source_modules"]
+    expected = {f"{PACKAGE}.{name}" for name in names - {"__init__", "testing"}}
+    assert (expected - set(needs), expected - set(needed)) == (set(), set())

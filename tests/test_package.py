@@ -36,6 +36,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
     assert "[apache_airflow_provider]" in points
     assert "airflow_oauth_provider.get_provider_info:get_provider_info" in points
     assert "oauth2_servers = airflow_oauth_provider.plugin.entry:OAuth2ServersPlugin" in points
+    assert (
+        "[pytest11]\nairflow_oauth_provider.testing.plugin = airflow_oauth_provider.testing.plugin" in points
+    )
     assert "License-Expression: Apache-2.0" in metadata
     sources = {
         str(file.relative_to(ROOT))

@@ -77,20 +77,28 @@ def test_its_python_runs(
     exec(compile(code, page, "exec"), names[page])
 
 
+def recipe(fragment: str) -> str:
+    (code,) = [block for _, block in PYTHON if fragment in block]
+    return code
+
+
 def test_its_recipe_for_tests_passes(tmp_path: Path) -> None:
     """As a file of its own, in a process of its own, with pytest's own settings."""
-    (recipe,) = [block for _, block in PYTHON if "responses.RequestsMock" in block]
-    file = tmp_path / "test_recipe.py"
-    file.write_text(recipe + recipe[recipe.index("def test_orders") :].replace("test_orders", "test_again"))
+    mocked, plugin = recipe("responses.RequestsMock"), recipe("def test_a_token_that_ends_in_mid_run")
+    (tmp_path / "test_plugin.py").write_text(plugin)
+    (tmp_path / "test_mocked.py").write_text(
+        mocked + mocked[mocked.index("def test_orders") :].replace("test_orders", "test_again")
+    )
+    options = ["-q", "-p", "no:cacheprovider", "-p", "airflow_oauth_provider.testing.plugin"]
     ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)],
+        [sys.executable, "-m", "pytest", *options, str(tmp_path)],
         cwd=tmp_path,
         env=AirflowHome(tmp_path / "home").environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "2 passed" in ended.stdout, ended.stdout + ended.stderr
+    assert "6 passed" in ended.stdout, ended.stdout + ended.stderr
 
 
 def test_what_its_python_did(
