@@ -57,8 +57,8 @@ def command_table() -> Iterator[str]:
     yield "|---|---|---|"
     (group,) = get_oauth2_cli_commands()
     for command in group.subcommands:
-        description = f" {command.description}" if command.description else ""
-        yield f"| `{command.name}` | | **{command.help}.**{description} |"
+        more = (command.description or "").removeprefix(f"{command.help}.")
+        yield f"| `{command.name}` | | **{command.help}.**{more} |"
         for argument in command.args:
             options = [flag for flag in argument.flags if flag.startswith("-")]
             name = " ".join([*options, argument.kwargs.get("metavar") or ""]).strip()

@@ -37,6 +37,7 @@ from airflow_oauth_provider.cli.output import (
     print_facts,
     print_message,
     print_messages,
+    print_result,
     print_table,
 )
 from airflow_oauth_provider.cli.preset_rows import preset_facts, preset_row
@@ -216,7 +217,14 @@ def list_(args: Any) -> bool:
 def token(args: Any) -> bool:
     """Show the token that tasks would use now; asks the server for one if there is none."""
     values = _read(args.conn_id)
-    held = OAuth2Client(values.conn_id, values).get_token()
+    client = OAuth2Client(values.conn_id, values)
+    try:
+        held = client.get_token()
+    finally:
+        if client.cost.requests:
+            print_message(
+                f"No good token was kept: {client.settings.server.origin.authority} was asked for one."
+            )
     facts = {
         "conn_id": values.conn_id,
         "token_type": held.token_type,
@@ -224,6 +232,7 @@ def token(args: Any) -> bool:
         "issued_at": iso(held.issued_at),
         "scopes": sorted(held.scopes),
         "details": displayed(details_of(held)) or None,
+        "token_requests": client.cost.requests,
         "access_token": held.value if args.reveal else "***",
     }
     if args.reveal and args.output not in DOCUMENTS:
@@ -246,7 +255,7 @@ def forget(args: Any) -> bool:
         print_document({"conn_id": args.conn_id, "ok": True, **facts}, args.output)
     else:
         ending = {None: "", True: "; the token is revoked", False: "; there was no token to revoke"}[revoked]
-        print_message(f'Connection "{args.conn_id}": its token and last outcome are forgotten{ending}.')
+        print_result(f'Connection "{args.conn_id}": its token and last outcome are forgotten{ending}.')
     print_messages(filter(None, [store_note(read_policy())]))
     return True
 

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,13 @@ _BY_KEY = one_of(
         if method.needs.secret_field == "private_key"
     )
 )
+_OPTIONS = {
+    **dict.fromkeys(("host", "token_url", "issuer"), "--token-url or --discovery"),
+    **dict.fromkeys(("login", "client_id"), "--client-id"),
+    **dict.fromkeys(("password", "secret", "client_secret"), "--secret-stdin or --secret-env"),
+    "description": "--description",
+}
+"""Options of their own for what stands in no field of the extra."""
 _SEVERAL = _PAIRS | {Kind.LIST, Kind.PATHS}
 
 
@@ -131,10 +139,18 @@ def _assignment(option: str, text: str) -> tuple[Field, str]:
         raise ConfigurationError("must be KEY=VALUE", field=option)
     entry = FIELDS_BY_KEY.get(key.strip())
     if entry is None:
-        raise ConfigurationError(
-            f"does not know this key: the keys are {', '.join(FIELDS_BY_KEY)}", field=option
-        )
+        raise ConfigurationError(_unknown(key.strip()), field=option)
     return entry, value
+
+
+def _unknown(key: str) -> str:
+    """Say which key may be meant; one that resembles none may be a misplaced secret, and is not repeated."""
+    if option := _OPTIONS.get(key.lower().replace("-", "_")):
+        return f"is not for {key.lower()}: use {option}"
+    similar = get_close_matches(key.lower(), FIELDS_BY_KEY)
+    if not similar:
+        return "does not know this key: docs/reference.md lists the keys of the connection's fields"
+    return f"does not know the key {key}: did you mean {' or '.join(similar)}?"
 
 
 def _variable(option: str, name: str) -> str:

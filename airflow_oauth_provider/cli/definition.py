@@ -66,7 +66,7 @@ _TENANT = Arg(
     metavar="TENANT",
 )
 _PRESET_NAME = Arg(("preset",), help="Name of a preset; without, all are listed", metavar="NAME", nargs="?")
-_CLIENT_ID = Arg(("--client-id",), help="Client ID", required=True, metavar="ID")
+_NEW_CLIENT_ID = Arg(("--client-id",), help="Client ID", required=True, metavar="ID")
 _SECRET_STDIN = Arg(
     ("--secret-stdin",),
     help="Read the client secret (for private_key_jwt: the private key) from standard input",
@@ -100,6 +100,8 @@ _SET_ENV = Arg(
     metavar="KEY=VARIABLE",
 )
 _DESCRIPTION = Arg(("--description",), help="Description of the connection", metavar="TEXT")
+_ADDRESS = (_TOKEN_URL, _DISCOVERY, _PRESET, _TENANT)
+_SETTINGS = (_SECRET_STDIN, _SECRET_ENV, _KEY_FILE, _PASSPHRASE_ENV, _SET, _SET_ENV, _DESCRIPTION)
 
 
 def get_oauth2_cli_commands() -> list[CLICommand]:
@@ -108,79 +110,63 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
         GroupCommand(
             name="oauth2",
             help="OAuth 2.0 connections: check, create, presets, list, show tokens, forget, discover",
+            description="See, check and configure connections to OAuth 2.0 authorization servers.",
             subcommands=(
-                ActionCommand(
-                    name="check",
-                    help="Get a new token for each connection; exit code 1 if any fails",
-                    func=_command("check"),
-                    args=(_CONN_IDS, _ALL, _CATEGORY, *_SHOWN, ARG_VERBOSE),
-                    description=(
-                        "Get a new token for each connection, and call its probe path. A remembered refusal "
-                        "holds, as for tasks; `airflow oauth2 forget CONN_ID` makes the next check ask. "
-                        "--failed and --status choose what is shown: all are checked and counted, and decide "
-                        "the exit code."
-                    ),
+                _action(
+                    "check",
+                    "Get a new token for each connection; exit code 1 if any fails",
+                    (_CONN_IDS, _ALL, _CATEGORY, *_SHOWN),
+                    more="Calls the probe path of each, too. A remembered refusal holds, as for tasks; "
+                    "`airflow oauth2 forget CONN_ID` makes the next check ask. --failed and --status choose "
+                    "what is shown: all are checked and counted, and decide the exit code.",
                 ),
-                ActionCommand(
-                    name="create",
-                    help="Save a connection, then authorize it; a refused one stays saved",
-                    func=_command("create"),
-                    args=(
-                        _NAME,
-                        _TOKEN_URL,
-                        _DISCOVERY,
-                        _PRESET,
-                        _TENANT,
-                        _CLIENT_ID,
-                        _SECRET_STDIN,
-                        _SECRET_ENV,
-                        _KEY_FILE,
-                        _PASSPHRASE_ENV,
-                        _SET,
-                        _SET_ENV,
-                        _DESCRIPTION,
-                        _JSON,
-                        ARG_VERBOSE,
-                    ),
-                    description=(
-                        "Save a connection, then authorize it. Secrets come from standard input or the "
-                        "environment: others can see arguments."
-                    ),
+                _action(
+                    "create",
+                    "Save a connection, then authorize it; a refused one stays saved",
+                    (_NAME, *_ADDRESS, _NEW_CLIENT_ID, *_SETTINGS, _JSON),
+                    more="Secrets come from standard input or the environment: others can see arguments.",
                 ),
-                ActionCommand(
-                    name="presets",
-                    help="List the APIs of which something is known, or say what is known of one",
-                    func=_command("presets"),
-                    args=(_PRESET_NAME, ARG_OUTPUT, _JSON, ARG_VERBOSE),
+                _action(
+                    "presets",
+                    "List the APIs of which something is known, or say what is known of one",
+                    (_PRESET_NAME, ARG_OUTPUT, _JSON),
                 ),
-                ActionCommand(
-                    name="list",
-                    help="List connections with their status, without asking any server",
-                    func=_command("list_"),
-                    args=(_CATEGORY, *_SHOWN, ARG_VERBOSE),
+                _action(
+                    "list",
+                    "List connections with their status, without asking any server",
+                    (_CATEGORY, *_SHOWN),
+                    more="Those of the metadata database: others cannot be listed.",
                 ),
-                ActionCommand(
-                    name="token",
-                    help="Show the token that tasks would use now; asks the server where there is none",
-                    func=_command("token"),
-                    args=(_CONN_ID, _REVEAL, _JSON, ARG_VERBOSE),
+                _action(
+                    "token",
+                    "Show the token that tasks would use now; asks the server where there is none",
+                    (_CONN_ID, _REVEAL, _JSON),
+                    more="Says so where it has asked. The token itself is printed with --reveal only.",
                 ),
-                ActionCommand(
-                    name="forget",
-                    help="Forget the token and the remembered outcome of a connection",
-                    func=_command("forget"),
-                    args=(_CONN_ID, _REVOKE, _ENDPOINT, _JSON, ARG_VERBOSE),
+                _action(
+                    "forget",
+                    "Forget the token and the remembered outcome of a connection",
+                    (_CONN_ID, _REVOKE, _ENDPOINT, _JSON),
+                    more="The next use asks the server. The connection itself stays as it is.",
                 ),
-                ActionCommand(
-                    name="discover",
-                    help="Read what an authorization server says of itself (RFC 8414)",
-                    func=_command("discover"),
-                    args=(_ISSUER, _JSON, ARG_VERBOSE),
+                _action(
+                    "discover",
+                    "Read what an authorization server says of itself (RFC 8414)",
+                    (_ISSUER, _JSON),
+                    more="Prints the command that creates a connection to it. Saves nothing.",
                 ),
             ),
         )
     ]
 
 
-def _command(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  (as Airflow's function is)
-    return lazy_load_command(f"airflow_oauth_provider.cli.commands.{name}")
+def _action(name: str, purpose: str, args: tuple[Arg, ...], *, more: str = "") -> ActionCommand:
+    """Define a command; its own --help begins with the purpose that the list of commands shows."""
+    function = {"list": "list_"}.get(name, name)
+    return ActionCommand(
+        name=name,
+        help=purpose,
+        description=f"{purpose}. {more}".rstrip(),
+        func=lazy_load_command(f"airflow_oauth_provider.cli.commands.{function}"),
+        args=(*args, ARG_VERBOSE),
+    )

@@ -83,6 +83,11 @@ def print_facts(facts: Mapping[str, Any]) -> None:
             print(f"{name:<{width}}  {value}")  # noqa: T201
 
 
+def print_result(text: str) -> None:
+    """Print a result that is one sentence."""
+    print(plain(text))  # noqa: T201
+
+
 def print_message(text: str) -> None:
     """Print what is no result."""
     print(plain(text), file=sys.stderr)  # noqa: T201

@@ -194,6 +194,24 @@ class TestToken:
         assert cli("oauth2", "token", "one", "--json").json["access_token"] == "***"
         assert len(service.token_requests) == 1, "it is the token that tasks use"
 
+    @pytest.mark.fault("F50")
+    def test_it_says_that_it_has_asked_the_server(self, cli: CommandLine, service: Service) -> None:
+        create(cli, service, "one")
+        host = service.server.url.removeprefix("http://")
+        said = f"No good token was kept: {host} was asked for one."
+        kept = cli("oauth2", "token", "one", "--json")
+        assert (kept.json["token_requests"], said in kept.err) == (0, False)
+        cli("oauth2", "forget", "one")
+        fetched = cli("oauth2", "token", "one", "--json")
+        assert (fetched.json["token_requests"], said in fetched.err) == (1, True)
+        cli("oauth2", "forget", "one")
+        assert cli("oauth2", "token", "one", "--reveal").out == "tok-3\n", "alone, for scripts"
+        service.token = lambda _: Json({"error": "invalid_client"}, 401)
+        cli("oauth2", "forget", "one")
+        refused = cli("oauth2", "token", "one")
+        assert (refused.code, said in refused.err) == (1, True)
+        assert len(service.token_requests) == 4
+
     def test_revealed(self, cli: CommandLine, service: Service) -> None:
         create(cli, service, "one")
         assert cli("oauth2", "token", "one", "--reveal").out == "tok-1\n"
@@ -206,6 +224,14 @@ class TestToken:
         ended = cli("oauth2", "token", "one", "--json")
         assert ended.code == 1
         assert ended.json["error"]["type"] == "InvalidClientError"
+
+
+@pytest.mark.fault("F50")
+def test_forget_prints_its_result_to_standard_output(cli: CommandLine, service: Service) -> None:
+    create(cli, service, "one")
+    ended = cli("oauth2", "forget", "one")
+    assert ended.out == 'Connection "one": its token and last outcome are forgotten.\n'
+    assert "are forgotten" not in ended.err
 
 
 def test_forget_says_not_yet(cli: CommandLine, service: Service) -> None:
@@ -238,15 +264,15 @@ class TestForgetAndRevoke:
         assert row["status"] == "not_yet"
         assert cli(*given, "--json").json == {"conn_id": "one", "ok": True, "revoked": False}
         ended = cli(*given)
-        assert (ended.code, ended.out) == (0, "")
-        assert "are forgotten; there was no token to revoke." in ended.err
+        assert ended.code == 0
+        assert "are forgotten; there was no token to revoke." in ended.out
         assert len(self.revocations(service)) == 1
 
     def test_in_plain_words(self, cli: CommandLine, service: Service) -> None:
         create(cli, service, "one")
         ended = cli("oauth2", "forget", "one", "--revoke", "--endpoint", self.endpoint(service, Text(200)))
         assert ended.code == 0
-        assert "are forgotten; the token is revoked." in ended.err
+        assert "are forgotten; the token is revoked." in ended.out
 
     def test_refused(self, cli: CommandLine, service: Service) -> None:
         create(cli, service, "one")

@@ -131,7 +131,11 @@ class TestCreate:
                 "a name twice",
                 id="name-twice",
             ),
-            pytest.param("x", ("--set", "scopes=read"), "does not know this key", id="unknown-key"),
+            pytest.param("x", ("--set", "s3cr3t=read"), "does not know this key", id="unknown-key"),
+            pytest.param("x", ("--set", "scpe=a"), "key scpe: did you mean scope?", id="near-key[F50]"),
+            pytest.param("x", ("--set-env", "private-key=A"), "did you mean private_key", id="near-key-env"),
+            pytest.param("x", ("--set", "Client-ID=a"), "use --client-id", id="key-with-an-option"),
+            pytest.param("x", ("--set", "password=a"), "use --secret-stdin", id="secret-as-key"),
             pytest.param("x", ("--set", "scope"), "KEY=VALUE", id="no-value"),
             pytest.param("x", ("--set", "max_wait=soon"), 'field "max_wait"', id="no-number"),
             pytest.param("x", ("--set", "scope=a", "--set", "scope=b"), "given twice", id="twice"),
@@ -147,6 +151,8 @@ class TestCreate:
         ended = create(cli, service, name, *more)
         assert ended.code == 1
         assert says in ended.err
+        assert "s3cr3t" not in ended.err
+        assert len(ended.err) < 1000, "not all keys are named"
         assert SECRET not in ended.err
         assert service.server.requests == []
         assert cli("oauth2", "list", "--json").json == []

@@ -5,7 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+from airflow_oauth_provider.cli.definition import get_oauth2_cli_commands
 from tests.cli.arrangement import MARKS
+from tests.cli.commands import CommandLine
 
 pytestmark = MARKS
 
@@ -21,3 +25,13 @@ def test_the_definitions_import_nothing_of_ours_but_themselves() -> None:
     )
     definition = ("airflow_oauth_provider.cli", "airflow_oauth_provider.cli.definition")
     assert printed.stdout.strip().splitlines()[-1] == str(sorted(definition))
+
+
+@pytest.mark.fault("F50")
+def test_help_says_the_purpose_of_each_command(airflow_cli: CommandLine) -> None:
+    (group,) = get_oauth2_cli_commands()
+    for command in group.subcommands:
+        ended = airflow_cli("oauth2", command.name, "--help")
+        assert ended.code == 0, ended.err
+        _, description, *_ = ended.out.split("\n\n")
+        assert " ".join(description.split()).startswith(f"{command.help}.")
