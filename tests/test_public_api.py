@@ -75,6 +75,17 @@ PUBLIC: dict[str, set[str]] = {
     "exceptions:ResourceError": {"message", "status", "challenge", "retryable", "retry_after"},
     "exceptions:InsufficientScopeError": {"message", "scope", "status"},
     "get_provider_info:get_provider_info": set(),
+    "testing.connections:Connections.__call__": {"conn_id", "host", "login", "password", "extra"},
+    "testing.server:OAuth2Server.expire": {"after"},
+    "testing.server:OAuth2Server.require_nonce": {"nonce"},
+    "testing.endpoints:TokenEndpoint.grant": {"expires_in", "scope", "members"},
+    "testing.endpoints:TokenEndpoint.refuse": {"error", "status", "description", "times"},
+    "testing.endpoints:ApiEndpoint.route": {"path", "body", "method", "status", "headers"},
+    "testing.endpoints:ApiEndpoint.refuse": {"error", "status", "times"},
+    "testing.endpoints:Endpoint.respond": {"body", "status", "headers", "times"},
+    "testing.endpoints:Endpoint.throttle": {"retry_after", "status", "times"},
+    "testing.endpoints:Endpoint.drip": {"interval", "times"},
+    "testing.endpoints:Endpoint.cut": {"after", "times"},
 }
 if hasattr(airflow.sdk, "RetryPolicy"):  # Airflow 3.3
     PUBLIC["retry_policy:OAuth2RetryPolicy"] = set()

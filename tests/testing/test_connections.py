@@ -14,6 +14,8 @@ from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.testing.connections import Connections
 from airflow_oauth_provider.testing.server import OAuth2Server
 
+pytestmark = pytest.mark.airflow
+
 
 def test_fields(oauth2_server: OAuth2Server, oauth2_connection: Connections) -> None:
     assert oauth2_connection("orders_api", login="me", scope="read", dpop=True) == "orders_api"
