@@ -6,7 +6,6 @@ in 3.0 and 3.1.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import logging
 import time
@@ -35,12 +34,14 @@ class _Reading(NamedTuple):
     """What was read, and what it resolved to.
 
     :param digest: of the connection's fields.
+    :param used: the settings of this use.
     :param own: the settings of the connection itself, whichever tenant this use has chosen.
     """
 
     digest: bytes
     policy: Policy
     resolved: Resolved
+    used: ClientSettings
     own: ClientSettings
 
 
@@ -129,9 +130,10 @@ class ConnectionReader:
             return last
         try:
             resolved = resolve(connection, policy, tenant=self.parameters.tenant)
-            return _Reading(digest, policy, resolved, self._own(connection, policy, resolved))
+            used = self.parameters.applied(resolved.settings)
+            return _Reading(digest, policy, resolved, used, self._own(connection, policy, resolved))
         except ConfigurationError as caught:
-            error = copy.copy(caught)
+            error = caught.for_connection(self.conn_id)
         del connection  # its repr, which tools show with a traceback, has the password
         raise error
 
@@ -151,7 +153,7 @@ class ConnectionReader:
                 log.warning('Connection "%s": %s', self.conn_id, warning)
         self._read_at = time.monotonic()
         self.sharing = reading.policy.sharing
-        settings = self.parameters.applied(resolved.settings)
+        settings = reading.used
         self.own_settings = reading.own
         if self.settings is None or self.settings != settings:
             self.settings = settings

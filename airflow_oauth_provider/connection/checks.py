@@ -90,6 +90,11 @@ def bad_request(request: s.RequestSettings, token_url: Url) -> Problems:
     for resource in request.resources:
         if not is_absolute_uri(resource):
             yield "resource", "must be absolute URIs without fragment (RFC 8707 §2)"
+    if not all(map(is_scope_token, request.allowed_scopes)):
+        yield (
+            "allowed_scopes",
+            'must list words of printable ASCII without " and \\, one a line (RFC 6749 §3.3)',
+        )
     taken = {"audience"} if request.audience else set()
     taken |= {"resource"} if request.resources else set()
     taken |= {"authorization_details"} if request.rich_requests else set()

@@ -23,6 +23,8 @@ def request_settings(extra: Extra, token_url: Url) -> s.RequestSettings:
         include_scope=extra.value("include_scope"),
         audience=extra.value("audience"),
         resources=extra.value("resource") or (),
+        allowed_scopes=extra.value("allowed_scopes") or (),
+        allowed_audiences=extra.value("allowed_audiences") or (),
         rich_requests=_rich_requests(extra),
         query_params=extra.value("query_params") or (),
         post_params=extra.value("post_params") or (),

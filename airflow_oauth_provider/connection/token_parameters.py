@@ -10,16 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_oauth_provider.connection.checks import is_scope_token
+from airflow_oauth_provider.connection.checks import is_scope_token, printable
 from airflow_oauth_provider.connection.parsing import FieldError, require_characters
 from airflow_oauth_provider.connection.tenant import is_tenant
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.settings import ClientSettings, RequestSettings
+from airflow_oauth_provider.protocol.texts import cut
 from airflow_oauth_provider.protocol.urls import is_absolute_uri
 
 Texts = str | Sequence[str]
 MAX_TEXT = 8 * 1024
 """Characters of all parameters of one kind."""
+MAX_SHOWN = 200
+"""Characters of one in a message."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,32 @@ class TokenParameters:
         """Return the settings of this use; the tenant has been put into them before.
 
         A connection that leaves the scope out of its requests (``include_scope``) leaves out every one.
+
+        :raises ConfigurationError: for what the connection does not allow.
         """
         scope = self.scope if settings.request.include_scope else None
         chosen = {"scope": scope, "audience": self.audience, "resources": self.resource}
         changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
         if not changes:
             return settings
+        _require_allowed(scope, self.audience, settings.request)
         if scope is not None:  # what a connection requires speaks of its own scope
             settings = replace(settings, api=replace(settings.api, require_scopes=()))
         return replace(settings, request=replace(settings.request, **changes))
+
+
+def _require_allowed(scope: tuple[str, ...] | None, audience: str | None, own: RequestSettings) -> None:
+    for name, chosen, allowed, as_own in (
+        ("scope", scope or (), own.allowed_scopes, own.scope),
+        ("audience", () if audience is None else (audience,), own.allowed_audiences, (own.audience,)),
+    ):
+        for text in chosen if allowed else ():
+            if text not in allowed and text not in as_own:
+                raise ConfigurationError(
+                    f"does not list the {name} {cut(printable(text), MAX_SHOWN)}, which this use asks for; "
+                    "nor is it the connection's own",
+                    field=f"allowed_{name}s",
+                )
 
 
 NONE_CHOSEN = TokenParameters()

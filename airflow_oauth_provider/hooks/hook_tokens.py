@@ -47,10 +47,10 @@ class HookTokens:
         :raises TokenResponseError: when its response is no token.
         :raises TransportError: when it does not answer within ``max_wait`` seconds.
         """
+        if not (scopes or force or claims or tenant_id) and (token := self._client.held_token()) is not None:
+            return token
         if scopes:
             return self._lent.get_token(*scopes, force=force, claims=claims, tenant_id=tenant_id)
-        if not (force or claims or tenant_id) and (token := self._client.held_token()) is not None:
-            return token
         return self._clients.client_for((), tenant_id).get_token(force=force or bool(claims))
 
     async def aget_token(

@@ -31,6 +31,8 @@ class RequestSettings:
 
     :param scope: wanted scope tokens, in the configured order.
     :param include_scope: false leaves ``scope`` out of the request.
+    :param allowed_scopes: that single uses may ask for beside *scope*; empty for any. Likewise
+        *allowed_audiences* beside *audience*.
     :param rich_requests: what to be granted (RFC 9396), as JSON text in one spelling.
     :param basic_encoding: ``rfc6749`` (§2.3.1, form-encoded) or ``raw``.
     :param body_format: ``form`` (RFC 6749 §4.4.2) or ``json``.
@@ -41,6 +43,8 @@ class RequestSettings:
     include_scope: bool = True
     audience: str | None = None
     resources: tuple[str, ...] = field(default=(), metadata=UNORDERED)
+    allowed_scopes: tuple[str, ...] = field(default=(), metadata=NO_KEY)
+    allowed_audiences: tuple[str, ...] = field(default=(), metadata=NO_KEY)
     rich_requests: str | None = field(default=None, repr=False)
     query_params: Pairs = ()
     post_params: Pairs = ()

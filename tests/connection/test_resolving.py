@@ -425,7 +425,14 @@ class TestKeysOfTokens:
         assert token_key(settings_of(changes)) != token_key(settings_of())
 
     @pytest.mark.parametrize(
-        "changes", [{"category": "x"}, {"base_url": "https://api.example"}, {"max_wait": 5}, {"scope": "b a"}]
+        "changes",
+        [
+            {"category": "x"},
+            {"base_url": "https://api.example"},
+            {"max_wait": 5},
+            {"scope": "b a"},
+            {"allowed_scopes": ["c"], "allowed_audiences": ["d"]},
+        ],
     )
     def test_what_the_token_endpoint_does_not_see_plays_no_part(self, changes: dict[str, Any]) -> None:
         base = {"scope": "a b"}

@@ -108,6 +108,50 @@ def test_a_connection_that_leaves_the_scope_out() -> None:
     assert TokenParameters.of(scope="write", audience="b").applied(silent).request.scope == ("read",)
 
 
+BOUND = settings(
+    request={
+        "scope": ("read",),
+        "audience": "a",
+        "allowed_scopes": ("write", "list"),
+        "allowed_audiences": ("https://b.example",),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "allowed"),
+    [
+        pytest.param({"scope": "write list"}, True, id="listed"),
+        pytest.param({"scope": "read write"}, True, id="the-connections-own"),
+        pytest.param({"scope": ""}, True, id="none-at-all"),
+        pytest.param({"scope": "write delete"}, False, id="one-of-two"),
+        pytest.param({"scope": "Write"}, False, id="another-spelling"),
+        pytest.param({"audience": "a"}, True, id="own-audience"),
+        pytest.param({"audience": "https://b.example"}, True, id="listed-audience"),
+        pytest.param({"audience": "https://b.example/"}, False, id="another-audience"),
+        pytest.param({"resource": "https://r.example"}, True, id="a-resource-is-not-bound"),
+    ],
+)
+def test_what_the_connection_allows(chosen: dict[str, Any], allowed: bool) -> None:
+    parameters = TokenParameters.of(**chosen)
+    assert parameters.applied(GIVEN) is not GIVEN, "a connection that lists nothing allows any"
+    if allowed:
+        parameters.applied(BOUND)
+        return
+    (name,) = chosen
+    with pytest.raises(ConfigurationError, match="nor is it the connection's own") as refused:
+        parameters.applied(BOUND)
+    assert refused.value.field == f"allowed_{name}s"
+
+
+def test_a_list_of_scopes_holds_scopes() -> None:
+    given = resolve(connection(allowed_scopes=["a", "b"], allowed_audiences=["c d"]), Policy()).settings
+    assert (given.request.allowed_scopes, given.request.allowed_audiences) == (("a", "b"), ("c d",))
+    with pytest.raises(ConfigurationError) as refused:
+        resolve(connection(allowed_scopes=["a b"]), Policy())
+    assert refused.value.field == "allowed_scopes"
+
+
 def test_a_tenant_that_the_connection_lists() -> None:
     given = connection(
         base_url="https://{tenant}.api.example",

@@ -157,6 +157,17 @@ def test_each_parameter_replaces_the_connections(side: Side, service: Service) -
     assert ("scope" in form, form["audience"]) == (False, ["https://a.example"])
 
 
+def test_a_connection_bounds_what_is_asked_for(side: Side, service: Service) -> None:
+    extra = {"allowed_scopes": ["x"], "allowed_audiences": ["https://a.example"]}
+    side.run(hook_of(service, extra=extra), "x")
+    side.run(hook_of(service, extra=extra, scope="x", audience="https://a.example"), "x")
+    for chosen in ({"scope": "x y"}, {"audience": "https://b.example"}):
+        with pytest.raises(ConfigurationError) as refused:
+            side.run(hook_of(service, extra=extra, **chosen), "x")
+        assert (refused.value.conn_id, refused.value.field) == ("my_api", f"allowed_{next(iter(chosen))}s")
+    assert len(service.token_requests) == 2
+
+
 def test_a_tenant_of_the_connection(side: Side, service: Service) -> None:
     extra = {"post_params": ["realm={tenant}"], "tenant": "acme", "tenants": ["beta"]}
     side.run(hook_of(service, extra=extra), "x")

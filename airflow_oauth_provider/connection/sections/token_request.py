@@ -27,6 +27,22 @@ TOKEN_REQUEST_FIELDS: tuple[Field, ...] = (
         Kind.LIST,
     ),
     Field(
+        "allowed_scopes",
+        _TOKEN,
+        "Allowed scopes",
+        "Scopes that a single use may ask for instead of the connection's (scope=…), one a line. Left empty: "
+        "any. Example: orders.write",
+        Kind.LIST,
+    ),
+    Field(
+        "allowed_audiences",
+        _TOKEN,
+        "Allowed audiences",
+        "Audiences that a single use may name instead of the connection's (audience=…), one a line. Left "
+        "empty: any. Example: https://reports.example",
+        Kind.LIST,
+    ),
+    Field(
         "rich_requests",
         _TOKEN,
         "Rich authorization requests",

@@ -19,6 +19,8 @@ from airflow_oauth_provider.protocol.urls import Origin, Url, parse_url
 
 # What changes no token: limits of the client, the API, displays.
 NOT_IN_THE_KEY = {
+    "request.allowed_scopes",
+    "request.allowed_audiences",
     "retry.max_attempts",
     "retry.max_wait",
     "proof.private_key",  # its thumbprint is
@@ -70,6 +72,8 @@ def full_settings() -> s.ClientSettings:
             scope=("read", "write"),
             include_scope=False,
             audience="audience",
+            allowed_scopes=("other",),
+            allowed_audiences=("other",),
             resources=("https://a.example", "https://b.example"),
             query_params=(("a", "1"),),
             post_params=(("b", "2"),),

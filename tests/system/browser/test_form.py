@@ -89,6 +89,8 @@ STORED: dict[str, Any] = {
     "allowed_origins": ["https://files.example"],
     "api_headers": ["Accept=application/json"],
     "probe_path": "/health",
+    "allowed_scopes": ["orders.write"],
+    "allowed_audiences": ["https://reports.example"],
     "require_scopes": "orders.read",
     "refresh_on_status": ["401", "403"],
     "dead_when": "$.errors[*].code in 601, 602",
