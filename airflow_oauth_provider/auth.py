@@ -190,20 +190,19 @@ class _ResponseWatch:
     def _prepare_redirect(self, response: Response, call: SendCall) -> None:
         """Put a proof for the request by which ``requests`` would follow a redirect where it will copy it.
 
-        Where ``requests`` drops the token, the proof goes, too. It drops ``Authorization`` only: a token in
-        another header is taken off here where it must not go.
+        Where ``requests`` drops the token, the proof goes, too. It drops ``Authorization`` only, and not from
+        http to https of one host: what else must not go along is taken off here.
 
         :param call: by which the flow follows it.
         """
-        headers = self._original.headers
+        headers, following = self._original.headers, _redirected(response)
         if not call.trusted and self._auth.carries_token(headers):
             name = self._auth.client.settings.api.header_name
-            if name != TOKEN_HEADER:
+            if name != TOKEN_HEADER or following is not None:
                 headers.pop(name)
         if self._token.token_type != DPOP or headers.pop(PROOF_HEADER, None) is None:
             return
-        following = _redirected(response)
-        if following is not None:
+        if call.trusted and following is not None:
             headers.update(self._headers_for(following))
 
     def _headers_for(self, call: SendCall) -> dict[str, str]:

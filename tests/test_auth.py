@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+import responses
 
 from airflow_oauth_provider.auth import OAuth2Auth, bearer_token_callable
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
@@ -21,6 +22,7 @@ from airflow_oauth_provider.exceptions import (
     TransportError,
 )
 from airflow_oauth_provider.tokens.manager import shared
+from tests.support.dpop_service import running_dpop_service
 from tests.support.servers.scripted import (
     CloseNow,
     Delay,
@@ -31,7 +33,7 @@ from tests.support.servers.scripted import (
     ScriptedServer,
     token_json,
 )
-from tests.support.service import Service, echo
+from tests.support.service import Service, echo, running_service
 
 
 def auth_of(service: Service) -> OAuth2Auth:
@@ -381,6 +383,33 @@ class TestUnusualServers:
             (request,) = other.requests
         assert [call.header("X-Api-Token") for call in service.calls] == ["tok-1", "tok-2"]
         assert "tok-" not in repr(request.headers)
+
+    @pytest.mark.parametrize("header", ["X-Api-Token", "Authorization"])
+    @pytest.mark.parametrize("begin", ["////", "http:////"])
+    def test_an_address_that_requests_reads_otherwise_than_we_do(
+        self, service: Service, begin: str, header: str
+    ) -> None:
+        """To us it is a path of the API, to ``requests`` another host."""
+        with ScriptedServer() as other:
+            other.script(Json({}))
+            service.api = lambda _: Redirect(f"{begin}{other.url.removeprefix('http://')}/file")
+            with pytest.raises(ResourceError, match="more slashes"):
+                requests.get(f"{service.base_url}/x", auth=self.auth(service, header_name=header), timeout=5)
+            assert not other.requests
+
+    @pytest.mark.parametrize("dpop", [False, True])
+    def test_requests_keeps_the_token_from_http_to_https_and_we_do_not(self, dpop: bool) -> None:
+        """Of the same host at the standard ports; that is another origin."""
+        running = running_dpop_service() if dpop else running_service()
+        with running as service, responses.RequestsMock() as mock:
+            mock.add_passthru(service.server.url)
+            mock.get("http://localhost/x", status=302, headers={"Location": "https://localhost/x"})
+            mock.get("https://localhost/x")
+            auth = self.auth(service, base_url="http://localhost", dpop=dpop)
+            requests.get("http://localhost/x", auth=auth, timeout=5)
+            _, second = [call.request for call in mock.calls if "localhost" in str(call.request.url)]
+        assert second.url == "https://localhost/x"
+        assert not {"Authorization", "DPoP"} & set(second.headers)
 
     def test_it_goes_along_to_an_allowed_origin(self, service: Service) -> None:
         with ScriptedServer() as other:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
@@ -55,6 +55,10 @@ def redirected(call: SendCall, head: ResponseHead, where: Destination) -> SendCa
 def _target(url: str, location: str) -> Url | str:
     """Return where a redirect leads, or what is wrong with its address."""
     try:
+        parts = urlsplit(location)
+        if not parts.netloc and parts.path.startswith("//"):
+            # For us a path on the same host; for requests and browsers ////evil.example is another host.
+            return "begins with more slashes than it may"
         return parse_url(urljoin(url, location.partition("#")[0]))
     except UrlError as error:
         return str(error)

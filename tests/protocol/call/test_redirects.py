@@ -67,6 +67,10 @@ def test_elsewhere_it_goes_without_anything_of_ours() -> None:
         ("GET", "ftp://api.example/x", "the new address"),
         ("GET", "https://user:secret@api.example/", "the new address"),
         ("GET", "https://[::1/", "malformed"),
+        ("GET", "////evil.example/x", "more slashes"),
+        ("GET", "/////evil.example/x", "more slashes"),
+        ("GET", "https:////evil.example/x", "more slashes"),
+        ("GET", "/\\evil.example/x", "backslash"),
     ],
 )
 def test_what_is_not_followed(method: str, location: str, reason: str) -> None:
