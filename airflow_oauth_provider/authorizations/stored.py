@@ -12,8 +12,9 @@ from typing import Any
 from airflow.models.connection import Connection
 from airflow.models.crypto import get_fernet
 from airflow.utils.session import create_session
-from sqlalchemy import null, select
+from sqlalchemy import null, select, update
 
+from airflow_oauth_provider.authorizations.values import ConnectionValues
 from airflow_oauth_provider.connection.fields import CONNECTION_TYPE
 
 # The table's columns: to ask for those of the model would make SQLAlchemy set up all models of Airflow.
@@ -67,6 +68,46 @@ def find_connection(conn_id: str) -> StoredConnection | None:
     with create_session(scoped=False) as session:
         row = session.execute(_connections().where(_column.conn_id == conn_id)).first()
     return StoredConnection(*row) if row else None
+
+
+def replace_connection(before: StoredConnection, values: ConnectionValues) -> bool:
+    """Save what takes the place of a stored connection.
+
+    :return: false when somebody has changed or deleted it since it was read; then nothing is saved.
+    """
+    same = (
+        _column[name].is_not_distinct_from(value)
+        for name, value in (
+            *((name, getattr(before, name)) for name in ("conn_type", "description", "host", "login")),
+            ("password", before.stored_password),
+            ("extra", before.stored_extra),
+        )
+    )
+    password, is_encrypted = _encrypted(values.password)
+    extra, is_extra_encrypted = _encrypted(values.extra)
+    statement = (
+        update(Connection.__table__)
+        .where(_column.conn_id == before.conn_id, *same)
+        .values(
+            description=values.description,
+            host=values.host,
+            login=values.login,
+            password=password,
+            extra=extra,
+            is_encrypted=is_encrypted,
+            is_extra_encrypted=is_extra_encrypted,
+        )
+    )
+    with create_session(scoped=False) as session:
+        return bool(session.execute(statement).rowcount)
+
+
+def _encrypted(text: str | None) -> tuple[str | None, bool]:
+    """Return a text as Airflow stores it, and whether it is encrypted."""
+    if not text:
+        return None, False
+    fernet = get_fernet()
+    return fernet.encrypt(text.encode()).decode(), bool(fernet.is_encrypted)
 
 
 def _connections() -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from airflow.utils.cli import action_cli, suppress_logs_and_warning
@@ -14,6 +14,7 @@ from airflow.utils.providers_configuration_loader import providers_configuration
 from airflow_oauth_provider.authorizations import (
     AuthorizationStatus,
     CheckResult,
+    ConnectionValues,
     Target,
     authorize,
     check_all,
@@ -29,6 +30,7 @@ from airflow_oauth_provider.authorizations.times import iso
 from airflow_oauth_provider.cli import connections
 from airflow_oauth_provider.cli.creation import connection_from
 from airflow_oauth_provider.cli.discovery import creation_of, found_at
+from airflow_oauth_provider.cli.editing import edited
 from airflow_oauth_provider.cli.output import (
     DOCUMENTS,
     Progress,
@@ -154,10 +156,21 @@ def _checked(targets: list[Target]) -> list[CheckResult]:
 @_command
 def create(args: Any) -> bool:
     """Save a connection, then authorize it; a refused one stays saved."""
-    values = connection_from(args)
+    return _save(connection_from(args), connections.save, args)
+
+
+@_command
+def edit(args: Any) -> bool:
+    """Change a stored connection, then authorize it; a refused one stays saved."""
+    stored = connections.editable(args.conn_id)
+    values = edited(ConnectionValues.of(stored), args)
+    return _save(values, partial(connections.replace, stored), args)
+
+
+def _save(values: ConnectionValues, save: Callable[[ConnectionValues], None], args: Any) -> bool:
     resolved = resolve(values, read_policy())
     masking.mask_settings(resolved.settings)
-    connections.save(values)
+    save(values)
     if args.output not in DOCUMENTS:
         print_message(f'Connection "{values.conn_id}" is saved. Authorizing it …')
     result = authorize(values)
@@ -168,8 +181,8 @@ def create(args: Any) -> bool:
     else:
         print_message(f"{result.error}")
         print_message(
-            "The connection stays saved as it is: correct it in the user interface, or correct the server, "
-            f"and try again with: airflow oauth2 check {values.conn_id}"
+            f"The connection stays saved as it is: correct it with airflow oauth2 edit {values.conn_id}, or "
+            f"correct the server, and try again with: airflow oauth2 check {values.conn_id}"
         )
     print_messages(dict.fromkeys((*resolved.warnings, *result.warnings)))
     return result.ok

@@ -1,45 +1,24 @@
-"""From the arguments of ``create`` to a connection; no secret is taken from the arguments."""
+"""From the arguments of ``create`` to a connection."""
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
-import sys
-from collections.abc import Callable
-from difflib import get_close_matches
-from functools import partial
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from airflow_oauth_provider.authorizations import ConnectionValues
+from airflow_oauth_provider.cli.arguments import fields_given, take_secret, variable
 from airflow_oauth_provider.cli.key_file import add_key
-from airflow_oauth_provider.connection.field_kinds import Field, Kind
-from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, FIELDS_BY_KEY
-from airflow_oauth_provider.connection.parsing import FieldError, parse, parse_claims
+from airflow_oauth_provider.connection.fields import CONNECTION_TYPE
 from airflow_oauth_provider.connection.presets import Preset, filled_in, placed, preset_named
 from airflow_oauth_provider.connection.provider_form import default_extra
 from airflow_oauth_provider.connection.resolving import MAX_NAME
 from airflow_oauth_provider.connection.tenant import PLACEHOLDER, has_placeholder
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.protocol.client.algorithms import one_of
 from airflow_oauth_provider.protocol.client.methods import DEFAULT_METHOD, METHODS, Needs
 
-_PAIRS = frozenset({Kind.PAIRS, Kind.SECRET_PAIRS})
-_BY_KEY = one_of(
-    tuple(
-        f"--set auth_method={method.name}"
-        for method in METHODS.values()
-        if method.needs.secret_field == "private_key"
-    )
-)
-_OPTIONS = {
-    **dict.fromkeys(("host", "token_url", "issuer"), "--token-url or --discovery"),
-    **dict.fromkeys(("login", "client_id"), "--client-id"),
-    **dict.fromkeys(("password", "secret", "client_secret"), "--secret-stdin or --secret-env"),
-    "description": "--description",
-}
-"""Options of their own for what stands in no field of the extra."""
-_SEVERAL = _PAIRS | {Kind.LIST, Kind.PATHS}
+NOTHING_STORED: Mapping[str, Any] = MappingProxyType({})
 
 
 def connection_from(args: Any) -> ConnectionValues:
@@ -50,20 +29,14 @@ def connection_from(args: Any) -> ConnectionValues:
     conn_id = _name(args.conn_id)
     try:
         preset = preset_named(args.preset) if args.preset else None
-        given = _fields(args.set, args.set_env)
+        given = fields_given(args.set, args.set_env)
         given = filled_in(preset, given) if preset else given
-        add_key(args, given, _variable)
-        host = _host(args, given, preset)
+        add_key(args, given, variable)
+        host = host_given(args, given, preset)
         method = METHODS[given.get("auth_method", DEFAULT_METHOD)]
         by_key = method.needs.secret_field == "private_key"
-        if args.key_file and method.needs is Needs.SECRET and not (args.secret_stdin or args.secret_env):
-            raise ConfigurationError(f"needs a method that takes a key: {_BY_KEY}", field="--key-file")
         entered = method.needs is Needs.SECRET or (by_key and "private_key" not in given)
-        secret = _secret(args, needed=entered and "external_credential" not in given)
-        if secret is not None and by_key:
-            _require_no_key(given)
-            given["private_key"] = secret
-            secret = None
+        secret = take_secret(args, given, method, needed=entered and "external_credential" not in given)
         return ConnectionValues(
             conn_id,
             conn_type=CONNECTION_TYPE,
@@ -77,15 +50,15 @@ def connection_from(args: Any) -> ConnectionValues:
         raise error.for_connection(conn_id) from None
 
 
-def _require_no_key(given: dict[str, Any]) -> None:
-    if "private_key" in given:
-        raise ConfigurationError(
-            "or --secret-env gives the private key a second time: leave it out", field="--secret-stdin"
-        )
+def host_given(
+    args: Any, given: dict[str, Any], preset: Preset | None, stored: Mapping[str, Any] = NOTHING_STORED
+) -> str:
+    """Return the access token URL or, for discovery, the issuer; the tenant's name stands in its host.
 
-
-def _host(args: Any, given: dict[str, Any], preset: Preset | None) -> str:
-    """Return the access token URL or, for discovery, the issuer; the tenant's name stands in its host."""
+    :param given: fields of the connection, to which those are added that come with an address.
+    :param stored: fields that an edited connection has already.
+    :raises ConfigurationError: naming the argument at fault.
+    """
     known = preset.host if preset else None
     if known and (args.token_url or args.discovery):
         raise ConfigurationError(f"knows the access token URL: {known}; leave yours out", field="--preset")
@@ -94,11 +67,18 @@ def _host(args: Any, given: dict[str, Any], preset: Preset | None) -> str:
         raise ConfigurationError(f"or --discovery ISSUER: give one of the two{hint}", field="--token-url")
     if args.discovery is not None:
         given["discovery"] = True
-    address = str(known or args.discovery or args.token_url)
-    host = placed(address, args.tenant)
-    if has_placeholder((host, *map(str, given.values()))):
-        given["tenant"] = args.tenant or given.get("tenant")
-    elif args.tenant is not None and host == address:
+    return tenant_named(str(known or args.discovery or args.token_url), args.tenant, given, stored)
+
+
+def tenant_named(address: str, tenant: str | None, given: dict[str, Any], stored: Mapping[str, Any]) -> str:
+    """Return an address with the tenant's name in its host, and keep the name for fields that need it.
+
+    :raises ConfigurationError: when it has no place.
+    """
+    host = placed(address, tenant)
+    if has_placeholder((host, *map(str, {**stored, **given}.values()))):
+        given["tenant"] = tenant or given.get("tenant") or stored.get("tenant")
+    elif tenant is not None and host == address:
         raise ConfigurationError(f"has no place: nothing has {PLACEHOLDER}", field="--tenant")
     return host
 
@@ -115,117 +95,3 @@ def _name(name: str) -> str:
             "a connection's name has letters, digits and # ! ( ) . : / \\ _ - only", field="NAME"
         )
     return name
-
-
-def _fields(plain: list[str], from_environment: list[str]) -> dict[str, Any]:
-    texts: dict[str, list[str]] = {}
-    for text in plain:
-        entry, value = _assignment("--set", text)
-        if entry.secret:
-            raise ConfigurationError(
-                f"is secret, and arguments can be seen by others: use --set-env {entry.key}=VARIABLE",
-                field=entry.key,
-            )
-        texts.setdefault(entry.key, []).append(value)
-    for text in from_environment:
-        entry, variable = _assignment("--set-env", text)
-        texts.setdefault(entry.key, []).append(_variable("--set-env", variable))
-    return {key: _stored(FIELDS_BY_KEY[key], values) for key, values in texts.items()}
-
-
-def _assignment(option: str, text: str) -> tuple[Field, str]:
-    key, separator, value = text.partition("=")
-    if not separator:
-        raise ConfigurationError("must be KEY=VALUE", field=option)
-    entry = FIELDS_BY_KEY.get(key.strip())
-    if entry is None:
-        raise ConfigurationError(_unknown(key.strip()), field=option)
-    return entry, value
-
-
-def _unknown(key: str) -> str:
-    """Say which key may be meant; one that resembles none may be a misplaced secret, and is not repeated."""
-    if option := _OPTIONS.get(key.lower().replace("-", "_")):
-        return f"is not for {key.lower()}: use {option}"
-    similar = get_close_matches(key.lower(), FIELDS_BY_KEY)
-    if not similar:
-        return "does not know this key: docs/reference.md lists the keys of the connection's fields"
-    return f"does not know the key {key}: did you mean {' or '.join(similar)}?"
-
-
-def _variable(option: str, name: str) -> str:
-    value = os.environ.get(name)
-    if not value:
-        raise ConfigurationError("names an environment variable that is not set, or empty", field=option)
-    return value
-
-
-def _stored(entry: Field, values: list[str]) -> Any:
-    """Return a field's value as Airflow's form would store it."""
-    if entry.kind not in _SEVERAL and len(values) > 1:
-        raise ConfigurationError("is given twice", field=entry.key)
-    if entry.kind is Kind.LIST:
-        return [item for value in values for item in _parsed(entry, value) or ()]
-    if entry.kind is Kind.PATHS:
-        return [f"{name}={path}" for value in values for name, path in _parsed(entry, value) or ()]
-    if entry.kind is Kind.JSON:
-        _parsed(entry, values[0])
-        return values[0].strip() or None
-    if entry.kind not in _PAIRS:
-        return _parsed(entry, values[0])
-    pairs = [pair for value in values for pair in _read(parse_claims, value, entry).items()]
-    lines = [f"{name}={content}" for name, content in pairs if _fits_a_line(name, content)]
-    if len(lines) < len(pairs):
-        return _as_object(entry, pairs)
-    return lines if entry.kind is Kind.PAIRS else "\n".join(lines)
-
-
-def _fits_a_line(name: str, content: Any) -> bool:
-    """Whether ``name=content`` is read again as what it was; JSON can say more than lines can."""
-    if not isinstance(content, str) or "=" in name:
-        return False
-    return all(text == text.strip() and len(text.splitlines()) < 2 for text in (name, content))
-
-
-def _as_object(entry: Field, pairs: list[tuple[str, Any]]) -> Any:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ConfigurationError("has a name twice", field=entry.key)
-    return members if entry.kind is Kind.PAIRS else json.dumps(members)
-
-
-def _parsed(entry: Field, value: str) -> Any:
-    return _read(partial(parse, entry), value, entry)
-
-
-def _read(read: Callable[[str], Any], value: str, entry: Field) -> Any:
-    try:
-        return read(value)
-    except FieldError as error:
-        raise ConfigurationError(str(error), field=entry.key) from None
-
-
-def _secret(args: Any, *, needed: bool) -> str | None:
-    if args.secret_stdin and args.secret_env:
-        raise ConfigurationError("cannot be given together with --secret-env", field="--secret-stdin")
-    if args.secret_env:
-        return _variable("--secret-env", args.secret_env)
-    if args.secret_stdin:
-        secret = _read_secret()
-        if not secret:
-            raise ConfigurationError("read nothing from standard input", field="--secret-stdin")
-        return secret
-    if needed:
-        raise ConfigurationError(
-            "or --secret-env (for a private key: --key-file) is needed: a secret is not taken from the "
-            "arguments, which others can see",
-            field="--secret-stdin",
-        )
-    return None
-
-
-def _read_secret() -> str:
-    """Read standard input whole, without the line break that ``echo`` adds; from a terminal, hidden."""
-    if sys.stdin.isatty():
-        return getpass.getpass("Client secret: ")
-    return sys.stdin.read().removesuffix("\n").removesuffix("\r")

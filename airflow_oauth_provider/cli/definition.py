@@ -67,6 +67,7 @@ _TENANT = Arg(
 )
 _PRESET_NAME = Arg(("preset",), help="Name of a preset; without, all are listed", metavar="NAME", nargs="?")
 _NEW_CLIENT_ID = Arg(("--client-id",), help="Client ID", required=True, metavar="ID")
+_CLIENT_ID = Arg(("--client-id",), help="Client ID", metavar="ID")
 _SECRET_STDIN = Arg(
     ("--secret-stdin",),
     help="Read the client secret (for private_key_jwt: the private key) from standard input",
@@ -109,7 +110,7 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
     return [
         GroupCommand(
             name="oauth2",
-            help="OAuth 2.0 connections: check, create, presets, list, show tokens, forget, discover",
+            help="OAuth 2.0 connections: check, create, edit, presets, list, show tokens, forget, discover",
             description="See, check and configure connections to OAuth 2.0 authorization servers.",
             subcommands=(
                 _action(
@@ -125,6 +126,13 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
                     "Save a connection, then authorize it; a refused one stays saved",
                     (_NAME, *_ADDRESS, _NEW_CLIENT_ID, *_SETTINGS, _JSON),
                     more="Secrets come from standard input or the environment: others can see arguments.",
+                ),
+                _action(
+                    "edit",
+                    "Change a connection, then authorize it; a refused one stays saved",
+                    (_CONN_ID, *_ADDRESS, _CLIENT_ID, *_SETTINGS, _JSON),
+                    more="What is not given stays as it is; --set KEY= empties a field. A changed token "
+                    "host, authentication method, proxy or CA wants the secrets again.",
                 ),
                 _action(
                     "presets",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from cryptography.fernet import Fernet, InvalidToken
 
-from airflow_oauth_provider.authorizations import stored
+from airflow_oauth_provider.authorizations import ConnectionValues, stored
 from airflow_oauth_provider.authorizations.stored import StoredConnection
 from tests.support.service import Service
 
@@ -95,3 +96,29 @@ def test_those_of_our_type_by_name(rows: None) -> None:
     assert "a-client-secret" not in repr(connections)
     assert find_connection("a") == connections[0]
     assert find_connection("other") is None
+
+
+@pytest.mark.airflow
+@pytest.mark.xdist_group("page")
+@pytest.mark.filterwarnings("ignore:The ..noload.. loader strategy")
+def test_one_is_replaced_unless_it_was_changed_meanwhile(rows: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.models.crypto import get_fernet
+
+    monkeypatch.setattr(stored, "get_fernet", get_fernet)
+    before = stored.find_connection("a")
+    assert before is not None
+    values = replace(ConnectionValues.of(before), login="another", password="new-secret", description="D")
+    assert stored.replace_connection(before, values)
+    after = stored.find_connection("a")
+    assert after is not None
+    assert ConnectionValues.of(after) == values
+    assert after.is_encrypted == get_fernet().is_encrypted
+    assert not stored.replace_connection(before, replace(values, login="third")), "two people at once"
+    assert stored.find_connection("a") == after
+    assert stored.replace_connection(after, replace(values, password=None))
+    emptied = stored.find_connection("a")
+    assert emptied is not None
+    assert (emptied.password, emptied.extra) == (None, values.extra)
+    other = stored.find_connection("b")
+    assert other is not None
+    assert other.login == "my-client"

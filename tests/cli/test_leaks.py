@@ -35,6 +35,10 @@ def test_commands(cli: CommandLine, service: Service, scope: str) -> None:
         ["check", "echo", "--json"],
         ["list"],
         ["list", "--json"],
+        ["list", "--output", "yaml"],
+        ["check", "echo", "--output", "plain"],
+        ["edit", "echo", "--set", "category=other"],
+        ["edit", "echo", "--set", "auth_method=client_secret_post", "--json"],
         ["token", "echo"],
     ]
     printed += [cli("oauth2", *command) for command in commands]

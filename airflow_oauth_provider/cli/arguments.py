@@ -1,0 +1,179 @@
+"""What the arguments of ``create`` and ``edit`` say of a connection; no secret is taken from them."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import sys
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import partial
+from typing import Any
+
+from airflow_oauth_provider.connection.field_kinds import Field, Kind
+from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
+from airflow_oauth_provider.connection.parsing import FieldError, parse, parse_claims
+from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.protocol.client.algorithms import one_of
+from airflow_oauth_provider.protocol.client.methods import METHODS, Method, Needs
+
+_PAIRS = frozenset({Kind.PAIRS, Kind.SECRET_PAIRS})
+_BY_KEY = one_of(
+    tuple(
+        f"--set auth_method={method.name}"
+        for method in METHODS.values()
+        if method.needs.secret_field == "private_key"
+    )
+)
+_OPTIONS = {
+    **dict.fromkeys(("host", "token_url", "issuer"), "--token-url or --discovery"),
+    **dict.fromkeys(("login", "client_id"), "--client-id"),
+    **dict.fromkeys(("password", "secret", "client_secret"), "--secret-stdin or --secret-env"),
+    "description": "--description",
+}
+"""Options of their own for what stands in no field of the extra."""
+_SEVERAL = _PAIRS | {Kind.LIST, Kind.PATHS}
+
+
+def fields_given(plain: list[str], from_environment: list[str]) -> dict[str, Any]:
+    """Return the fields of ``--set`` and ``--set-env``, as Airflow's form would store them.
+
+    :raises ConfigurationError: naming the option or field at fault.
+    """
+    texts: dict[str, list[str]] = {}
+    for text in plain:
+        entry, value = _assignment("--set", text)
+        if entry.secret and value:  # to empty one is no secret
+            raise ConfigurationError(
+                f"is secret, and arguments can be seen by others: use --set-env {entry.key}=VARIABLE",
+                field=entry.key,
+            )
+        texts.setdefault(entry.key, []).append(value)
+    for text in from_environment:
+        entry, name = _assignment("--set-env", text)
+        texts.setdefault(entry.key, []).append(variable("--set-env", name))
+    return {key: _stored(FIELDS_BY_KEY[key], values) for key, values in texts.items()}
+
+
+def _assignment(option: str, text: str) -> tuple[Field, str]:
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise ConfigurationError("must be KEY=VALUE", field=option)
+    entry = FIELDS_BY_KEY.get(key.strip())
+    if entry is None:
+        raise ConfigurationError(_unknown(key.strip()), field=option)
+    return entry, value
+
+
+def _unknown(key: str) -> str:
+    """Say which key may be meant; one that resembles none may be a misplaced secret, and is not repeated."""
+    if option := _OPTIONS.get(key.lower().replace("-", "_")):
+        return f"is not for {key.lower()}: use {option}"
+    similar = get_close_matches(key.lower(), FIELDS_BY_KEY)
+    if not similar:
+        return "does not know this key: docs/reference.md lists the keys of the connection's fields"
+    return f"does not know the key {key}: did you mean {' or '.join(similar)}?"
+
+
+def variable(option: str, name: str) -> str:
+    """Return what an environment variable holds.
+
+    :raises ConfigurationError: naming the option, when it holds nothing.
+    """
+    value = os.environ.get(name)
+    if not value:
+        raise ConfigurationError("names an environment variable that is not set, or empty", field=option)
+    return value
+
+
+def _stored(entry: Field, values: list[str]) -> Any:
+    """Return a field's value as Airflow's form would store it."""
+    if entry.kind not in _SEVERAL and len(values) > 1:
+        raise ConfigurationError("is given twice", field=entry.key)
+    if entry.kind is Kind.LIST:
+        return [item for value in values for item in _parsed(entry, value) or ()]
+    if entry.kind is Kind.PATHS:
+        return [f"{name}={path}" for value in values for name, path in _parsed(entry, value) or ()]
+    if entry.kind is Kind.JSON:
+        _parsed(entry, values[0])
+        return values[0].strip() or None
+    if entry.kind not in _PAIRS:
+        return _parsed(entry, values[0])
+    pairs = [pair for value in values for pair in _read(parse_claims, value, entry).items()]
+    lines = [f"{name}={content}" for name, content in pairs if _fits_a_line(name, content)]
+    if len(lines) < len(pairs):
+        return _as_object(entry, pairs)
+    return lines if entry.kind is Kind.PAIRS else "\n".join(lines)
+
+
+def _fits_a_line(name: str, content: Any) -> bool:
+    """Whether ``name=content`` is read again as what it was; JSON can say more than lines can."""
+    if not isinstance(content, str) or "=" in name:
+        return False
+    return all(text == text.strip() and len(text.splitlines()) < 2 for text in (name, content))
+
+
+def _as_object(entry: Field, pairs: list[tuple[str, Any]]) -> Any:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ConfigurationError("has a name twice", field=entry.key)
+    return members if entry.kind is Kind.PAIRS else json.dumps(members)
+
+
+def _parsed(entry: Field, value: str) -> Any:
+    return _read(partial(parse, entry), value, entry)
+
+
+def _read(read: Callable[[str], Any], value: str, entry: Field) -> Any:
+    try:
+        return read(value)
+    except FieldError as error:
+        raise ConfigurationError(str(error), field=entry.key) from None
+
+
+def take_secret(args: Any, given: dict[str, Any], method: Method, *, needed: bool = False) -> str | None:
+    """Return the client secret; a private key is put among the fields.
+
+    :param given: fields of the connection.
+    :param needed: there is none yet.
+    :raises ConfigurationError: naming the option at fault.
+    """
+    by_key = method.needs.secret_field == "private_key"
+    if args.key_file and method.needs is Needs.SECRET and not (args.secret_stdin or args.secret_env):
+        raise ConfigurationError(f"needs a method that takes a key: {_BY_KEY}", field="--key-file")
+    secret = _secret(args, needed=needed)
+    if secret is None or not by_key:
+        return secret
+    if "private_key" in given:
+        raise ConfigurationError(
+            "or --secret-env gives the private key a second time: leave it out", field="--secret-stdin"
+        )
+    given["private_key"] = secret
+    return None
+
+
+def _secret(args: Any, *, needed: bool) -> str | None:
+    if args.secret_stdin and args.secret_env:
+        raise ConfigurationError("cannot be given together with --secret-env", field="--secret-stdin")
+    if args.secret_env:
+        return variable("--secret-env", args.secret_env)
+    if args.secret_stdin:
+        secret = _read_secret()
+        if not secret:
+            raise ConfigurationError("read nothing from standard input", field="--secret-stdin")
+        return secret
+    if needed:
+        raise ConfigurationError(
+            "or --secret-env (for a private key: --key-file) is needed: a secret is not taken from the "
+            "arguments, which others can see",
+            field="--secret-stdin",
+        )
+    return None
+
+
+def _read_secret() -> str:
+    """Read standard input whole, without the line break that ``echo`` adds; from a terminal, hidden."""
+    if sys.stdin.isatty():
+        return getpass.getpass("Client secret: ")
+    return sys.stdin.read().removesuffix("\n").removesuffix("\r")
