@@ -74,7 +74,7 @@ LONG = " ".join(f"word{number}" for number in range(140)) + " trace-id-at-the-en
         ),
         pytest.param(Text(404, "gone"), "HTTP status 404", "check the access token url", id="status"),
         pytest.param(Text(200, "<html>"), "is not valid JSON", "check that the access token url", id="page"),
-        pytest.param(Json({}, 503), "HTTP status 503", "the next task asks again", id="busy"),
+        pytest.param(Json({}, 503), "HTTP status 503", "wait; if it lasts", id="busy"),
     ],
 )
 def test_one_refusal_stands_once_on_a_page_and_so_does_its_advice(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import FrameLocator, Locator, Page
 
 Add = Callable[..., None]
-_LOADED = """() => document.readyState === "complete"
+LOADED = """() => document.readyState === "complete"
     || new Promise(done => addEventListener("load", () => done(true), { once: true }))"""
 
 
@@ -21,7 +21,7 @@ def opened(page: Page, airflow: AirflowServer, path: str = "/plugin/oauth2-serve
     page.goto(f"{airflow.url}{path}")
     frame = page.frame_locator("iframe")
     frame.locator("#headline").wait_for()
-    frame.locator("html").evaluate(_LOADED)  # only then its script listens
+    frame.locator("html").evaluate(LOADED)  # only then its script listens
     return frame
 
 

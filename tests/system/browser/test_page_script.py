@@ -16,7 +16,7 @@ pytest.importorskip("playwright.sync_api", reason="needs the dev extra")
 from playwright.sync_api import expect
 
 from tests.system.browser import pages
-from tests.system.browser.servers_page import Add, expect_names, opened, row
+from tests.system.browser.servers_page import LOADED, Add, expect_names, opened, row
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -116,6 +116,7 @@ def test_clear_filters_on_a_page_opened_with_a_query(airflow: AirflowServer, pag
     query = "?text=zzz&category=sales&status=refused"
     frame.locator("html").evaluate("(_, query) => location.assign(query)", query)
     expect(frame.locator("#search")).to_have_value("zzz")
+    frame.locator("html").evaluate(LOADED)  # only then its script listens
     frame.locator("#clear").focus()
     page.keyboard.press("Enter")
     expect(frame.locator("tbody tr")).to_have_count(1)
