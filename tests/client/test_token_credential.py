@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -34,6 +36,19 @@ def test_foreign_options_make_no_difference(service: Service) -> None:
     first = credential.get_token("x")
     other = asyncio.run(credential.aget_token("x", enable_cae=True, options_of_other_versions=1))
     assert first is other
+
+
+def test_fifty_threads_make_one_request(service: Service) -> None:
+    credential = credential_of(service)
+    barrier = threading.Barrier(50)
+
+    def use(_: int) -> str:
+        barrier.wait(60)
+        return credential.get_token("x").token
+
+    with ThreadPoolExecutor(50) as pool:
+        assert set(pool.map(use, range(50))) == {"tok-1"}
+    assert len(service.token_requests) == 1
 
 
 def test_lending_is_asked_first(service: Service) -> None:
