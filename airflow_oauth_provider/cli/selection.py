@@ -85,14 +85,19 @@ def targets_of(args: Any) -> list[Target]:
         targets = [Target.of(stored) for stored in find_connections()]
     else:
         raise ConfigurationError("name connections, or give --all or --category", field="CONN_ID")
-    if args.category:
-        policy = read_policy()
-        # Nobody knows the category of what cannot be read: it fails whatever category is asked for.
-        targets = [
-            target
-            for target in targets
-            if target.error or describe(target.connection, policy).category == args.category
-        ]
-        if not targets:
-            raise ConfigurationError("no connection has it", field="--category")
-    return targets
+    return _of_category(targets, args.category) if args.category else targets
+
+
+def _of_category(targets: list[Target], category: str) -> list[Target]:
+    policy = read_policy()
+    # Nobody knows the category of what cannot be read: it fails whatever category is asked for.
+    named = {
+        target.conn_id: None if target.error else describe(target.connection, policy).category
+        for target in targets
+    }
+    chosen = [target for target in targets if target.error or named[target.conn_id] == category]
+    if not chosen:
+        similar = get_close_matches(category, filter(None, named.values()))
+        hint = f": did you mean {' or '.join(dict.fromkeys(similar))}?" if similar else ""
+        raise ConfigurationError(f"no connection has it{hint}", field="--category")
+    return chosen

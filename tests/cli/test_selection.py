@@ -142,3 +142,32 @@ def test_what_cannot_be_read_is_wrong() -> None:
     target = Target.read("one", read)
     (result,) = check_all([target])
     assert status_after(result, target, read_policy()) is AuthorizationStatus.WRONG
+
+
+def test_a_category_that_there_is_not_names_near_ones(cli: CommandLine, service: Service) -> None:
+    create(cli, service, "one", "--set", "category=finance")
+    create(cli, service, "two", "--set", "category=finance")
+    ended = cli("oauth2", "check", "--category", "finanse")
+    assert (ended.code, "did you mean finance?" in ended.err) == (1, True)
+    ended = cli("oauth2", "check", "--category", "zzz")
+    assert (ended.code, "no connection has it\n" in ended.err) == (1, True)
+
+
+@pytest.mark.fault("F46")
+def test_advice_stands_once_and_documents_have_all_that_the_server_said(
+    cli: CommandLine, service: Service
+) -> None:
+    said = f"AADSTS7000215: {'word ' * 100}Trace ID: 1234"
+    service.token = lambda _: Json({"error": "invalid_client", "error_description": said}, 401)
+    created = create(cli, service, "one")
+    edited = cli("oauth2", "edit", "one", "--set", "category=finance")
+    checked = cli("oauth2", "check", "one")
+    advice = "Check client id and secret"
+    texts = (created.err, edited.err, " ".join(checked.out.split()))
+    assert [text.count(advice) for text in texts] == [1, 1, 1]
+    assert "Trace ID: 1234" in created.err
+    assert "Trace ID: 1234" not in checked.out, "a table cuts it"
+    for output in ("json", "yaml"):
+        (row,) = safe_load(cli("oauth2", "check", "one", "--output", output).out)
+        assert "Trace ID: 1234" in row["error"]["message"]
+        assert (advice in row["error"]["message"], advice in row["error"]["remedy"]) == (False, True)
