@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.cli.arrangement import MARKS
 from tests.cli.commands import CommandLine
-from tests.support.echoing import SECRET, VALUES, assert_silent, echoing, settings_of
+from tests.support.echoing import SECRET, VALUES, Echo, assert_silent, echoing, settings_of
+from tests.support.servers.certificates import bundle, issue_client
 from tests.support.service import Service
 from tests.support.spellings import disclosed
 
@@ -47,3 +50,29 @@ def test_commands(cli: CommandLine, service: Service, scope: str) -> None:
         assert disclosed(revealed.out, VALUES), "or there would be nothing to look for"
     printed.append(cli("oauth2", "forget", "echo"))
     assert_silent([text for ended in printed for text in (ended.out, ended.err)])
+
+
+@pytest.mark.parametrize("scope", ["read", "refused"])
+def test_a_key_with_its_passphrase_and_a_tenant(
+    cli: CommandLine, service: Service, tmp_path: Path, scope: str
+) -> None:
+    passphrase, issued = "Vq8/zz91+Kd03&hh27", issue_client()
+    lines = tuple(issued.key.splitlines()[1:-1])
+    locked = bundle(issued, passphrase.encode())
+    stored = base64.b64encode(locked).decode()
+    # What a server could repeat, however it came by it; of the key within nothing is anywhere else.
+    echo = Echo(secret=passphrase, pin=stored, gate=passphrase, more=lines)
+    echo.serve(service)
+    file = tmp_path / "client.p12"
+    file.write_bytes(locked)
+    arguments = ["create", "keyed", "--token-url", f"{service.server.url}/token?realm={{tenant}}"]
+    arguments += ["--tenant", "acme", "--client-id", "my-client", "--set", "auth_method=private_key_jwt"]
+    arguments += ["--key-file", str(file), "--passphrase-env", "PHRASE", "--set", f"scope={{tenant}}.{scope}"]
+    printed = [cli("oauth2", *arguments, env={"PHRASE": passphrase})]
+    assert service.token_requests[0].target == "/token?realm=acme", printed
+    commands = (["check", "keyed", "--json"], ["check", "keyed"], ["list"], ["token", "keyed"])
+    printed += [cli("oauth2", *command) for command in commands]
+    wrong = [*arguments[:1], "other", *arguments[2:]]
+    printed.append(cli("oauth2", *wrong, env={"PHRASE": f"not-{passphrase}"}))
+    assert printed[-1].code != 0
+    echo.assert_silent([text for ended in printed for text in (ended.out, ended.err)])

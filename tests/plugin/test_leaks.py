@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_oauth_provider.plugin.entry import PREFIX
 from tests.plugin.visiting import ACCEPTS_JSON, MARKS, Visitor
-from tests.support.echoing import assert_silent, echoing, settings_of
+from tests.support.bound_tokens import CLIENTS, bound_service, certified
+from tests.support.echoing import Echo, assert_silent, echoing, settings_of
+from tests.support.servers.certificates import bundle, issue_client
 from tests.support.service import Service
 
 pytestmark = [*MARKS, pytest.mark.fault("F29", "F20")]
@@ -24,3 +28,20 @@ def test_the_page(service: Service, store: Any, admin: Visitor, scope: str) -> N
         said += [admin.get(path).text, admin.client.get(PREFIX + path, headers=ACCEPTS_JSON).text]
     said += [admin.post("/forget/orders").text, admin.get("/").text]
     assert_silent(said)
+
+
+@pytest.mark.parametrize("scope", ["{tenant}.read", "{tenant}.refused"])
+def test_a_client_certificate_and_a_tenant(store: Any, admin: Visitor, tmp_path: Path, scope: str) -> None:
+    passphrase, issued = "Vq8/zz91+Kd03&hh27", issue_client(CLIENTS)
+    locked = base64.b64encode(bundle(issued, passphrase.encode())).decode()
+    given = certified(issued, private_key=locked, private_key_passphrase=passphrase, certificate=None)
+    echo = Echo(secret=passphrase, more=(locked, *issued.key.splitlines()[1:-1]))
+    with bound_service(tmp_path) as service:
+        echo.serve(service)
+        changes = echo.settings(scope=scope, tenant="acme", tenants=["emea"], **given)
+        store(service.connection(conn_id="orders", **changes))
+        said = [admin.post("/authorize/orders").text]
+        assert service.token_requests[0].certificate is not None
+    for path in ("/", "/connections/orders"):
+        said += [admin.get(path).text, admin.client.get(PREFIX + path, headers=ACCEPTS_JSON).text]
+    echo.assert_silent(said)
