@@ -117,7 +117,9 @@ def warmed_up(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def shared_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Clients without a secret share with a store key only."""
-    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "home"))
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("AIRFLOW_HOME", str(home))
     monkeypatch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", "file")
     monkeypatch.setenv("AIRFLOW__OAUTH2__STORE_KEY", base64.b64encode(os.urandom(32)).decode())
     yield
