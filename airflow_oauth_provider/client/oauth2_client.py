@@ -73,7 +73,7 @@ class OAuth2Client:
         self.cost = SearchCost()
         self.stop = Stop()
         self.reader = ConnectionReader(conn_id, connection, masks=masks, parameters=parameters)
-        self._derived = DerivedTokens(self.reader)
+        self.derived = DerivedTokens(self.reader)
         self._slot: Slot = EMPTY
         self._read_is_used = False  # by an acquisition: the next one reads the connection anew
         self._acquiring: AsyncSingleFlight[AccessToken | None] = AsyncSingleFlight()
@@ -204,7 +204,7 @@ class OAuth2Client:
                 replace(settings, retry=limits), self.reader.sharing, cost=report.cost
             )
         masking.mask_token(report.token)
-        self._derived.forget()
+        self.derived.forget()
         return report.token
 
     def check(self) -> AccessToken:
@@ -220,7 +220,7 @@ class OAuth2Client:
     def forget(self) -> None:
         """Forget the token, and what is remembered of it."""
         shared.forget(self.settings, self.reader.sharing)
-        self._derived.forget()
+        self.derived.forget()
 
     @property
     def redactor(self) -> Redactor:
@@ -275,14 +275,14 @@ class OAuth2Client:
         report = self._report(acquire.settings)
         with self._reported(report):
             report.token = drive(self._acquiring_flow(acquire, report), carry_out)
-        self._derived.remember(acquire.settings, report.cost)
+        self.derived.remember(acquire.settings, report.cost)
         return report.token
 
     async def _aacquire(self, acquire: Acquire) -> AccessToken | None:
         report = self._report(acquire.settings)
         with self._reported(report, in_loop=True):
             report.token = await adrive(self._acquiring_flow(acquire, report, in_loop=True), acarry_out)
-        await self._derived.aremember(acquire.settings, report.cost)
+        await self.derived.aremember(acquire.settings, report.cost)
         return report.token
 
     def _acquiring_flow(self, acquire: Acquire, report: Report, *, in_loop: bool = False) -> Any:
@@ -303,7 +303,7 @@ class OAuth2Client:
             self.reader.sharing,
             team=team,
             saved=saved,
-            recorded=not self._derived.chosen,
+            recorded=not self.derived.chosen,
         )
 
     @contextmanager
@@ -340,7 +340,7 @@ class OAuth2Client:
         self._hits += hits
         self._hits_to_report = self._hits_left = min(max(self._hits, 1), MOST_UNREPORTED)
         if hits and self.reader.settings is not None:
-            report_memory_hits(self.conn_id, self.reader.settings, hits, recorded=not self._derived.chosen)
+            report_memory_hits(self.conn_id, self.reader.settings, hits, recorded=not self.derived.chosen)
 
 
 def _required(token: AccessToken | None) -> AccessToken:

@@ -129,6 +129,8 @@ class TokenServices:
             # Before the call: nobody shall use it any more, also where the server does not answer.
             withdraw = partial(shared.withdraw, settings, policy.sharing, known)
             yield _Work(withdraw, budget, "removing the token")
+        if token is None:
+            yield _Work(self._client.derived.forget, budget, "removing tokens of other parameters")
         failures, own = [], _is_own(settings, url, endpoint)
         for known in to_revoke:
             try:

@@ -113,6 +113,10 @@ class Slot:
         if token is not None:
             self.held = token, min(time.time() + seconds, bounds[1]), until, bounds
 
+    def empty(self) -> None:
+        """Forget the token; whoever holds this slot looks for another one."""
+        self.held = _NOTHING
+
     def refuse(self, token: AccessToken) -> None:
         """Take *token* out of use for good; a newer one stays."""
         self._refused[token_digest(token)] = None
@@ -121,7 +125,7 @@ class Slot:
         self._refused_issue = max(self._refused_issue, token.issued_at)
         held = self.held[0]
         if held is not None and held.value == token.value:
-            self.held = _NOTHING
+            self.empty()
         for origin in [origin for origin, known in self._accepted.items() if known.value == token.value]:
             del self._accepted[origin]
 

@@ -196,8 +196,7 @@ class TokenManager:
 
     def forget(self, settings: ClientSettings, sharing: Sharing) -> None:
         """Forget the token and what is known of it, here and in the store."""
-        with self._lock:
-            self._slots.pop(token_key(settings), None)
+        self._drop_slot(token_key(settings))
         Entries(settings, sharing).forget()
 
     def remember_derived(self, own: ClientSettings, settings: ClientSettings, sharing: Sharing) -> None:
@@ -208,8 +207,15 @@ class TokenManager:
     def forget_derived(self, own: ClientSettings, sharing: Sharing) -> None:
         """Forget the tokens that were asked for with other parameters, here and in the store."""
         for key in Entries(own, sharing).forget_derived():
-            with self._lock:
-                self._slots.pop(key, None)
+            self._drop_slot(key)
+
+    def _drop_slot(self, key: str) -> None:
+        """Forget a slot, and its token: hooks that were made before hold on to the slot."""
+        with self._lock:
+            slot = self._slots.pop(key, None)
+        if slot is not None:
+            with slot.lock:
+                slot.empty()
 
     def reset_after_fork(self) -> None:
         """Leave behind what belongs to the parent's threads; tokens stay good."""

@@ -32,6 +32,15 @@ def test_tokens_that_were_handed_out_are_redacted_for_a_while(service: Service) 
     assert sum(value.startswith("a-long-token") for value in client.redactor.values) == HANDED_OUT
 
 
+def test_what_is_forgotten_is_used_by_no_hook_that_was_made_before(service: Service) -> None:
+    connection = service.connection()
+    before, other = OAuth2Hook(connection=connection), OAuth2Client("my_api", connection)
+    assert before.get_token().value == "tok-1"
+    other.settings  # noqa: B018  (reads the connection)
+    other.forget()
+    assert before.get_token().value == "tok-2"
+
+
 def test_another_process_makes_its_own(service: Service) -> None:
     client = OAuth2Client("my_api", service.connection())
     client.get_token()

@@ -179,6 +179,17 @@ class TestRevocation:
         assert side.call(server.hook(), "revoke", endpoint=server.endpoint) is True
         assert [request.form["token"] for request in server.asked[1:]] == [["tok-2"], ["tok-3"]]
 
+    def test_tokens_of_other_parameters_are_forgotten(self, server: Server, side: Side) -> None:
+        connection = server.service.connection(max_retry_attempts=1, max_wait=5)
+        own, other = OAuth2Hook(connection=connection), OAuth2Hook(connection=connection, scope="other")
+        server.script(Text(200))
+        assert [side.token(hook).value for hook in (own, other, other)] == ["tok-1", "tok-2", "tok-2"]
+        assert side.call(own, "revoke", FOREIGN, endpoint=server.endpoint) is True
+        assert side.token(other).value == "tok-2"
+        assert side.call(own, "revoke", endpoint=server.endpoint) is True
+        assert side.token(other).value == "tok-3"
+        assert side.token(OAuth2Hook(connection=connection, scope="other")).value == "tok-3"
+
     def test_nothing_is_sent_where_no_token_is_kept(self, server: Server, side: Side) -> None:
         assert side.call(server.hook(), "revoke", endpoint=server.endpoint) is False
         assert not server.service.server.requests
