@@ -15,7 +15,7 @@ export PYTHONHASHSEED := 1
 # Without compiled files each `import airflow` costs two seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test pytest test-fast test-airflow test-lowest test-cluster lint types layers format readme interop interop-page bench clean
+.PHONY: demo docs test pytest test-fast test-airflow test-lowest test-cluster lint types layers format readme interop interop-page bench clean
 
 demo: .demo-installed
 	@.venv/bin/python -m tests.demo.main
@@ -60,6 +60,11 @@ format: $(VENV)/.installed
 readme: $(VENV)/.installed
 	$(BIN)/python -m tests.readme
 
+# The manual, into docs/_build/html: offline once its tools are installed. A warning is an error.
+docs: .venv-docs/.installed
+	AIRFLOW_HOME=$(CURDIR)/docs/_build/airflow .venv-docs/bin/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
+	@echo "The manual begins at docs/_build/html/index.html"
+
 # Every server that we did not write, by every method and feature: a table of what works.
 interop: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -p tests.system.interop.printing tests/system/interop
@@ -72,7 +77,7 @@ bench: $(VENV)/.installed
 	missed=0; for script in calls async_calls dpop mtls intermediate_responses triggers tokens revocations new_token imports storm authorizations page; do $(BIN)/python -m benchmarks.$$script || missed=1; done; exit $$missed
 
 clean:
-	rm -rf .venv* .demo-installed build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv* .demo-installed build dist docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml .ci/install .ci/constraints/airflow-$(VERSION).txt
@@ -81,6 +86,10 @@ $(VENV)/.installed: pyproject.toml .ci/install .ci/constraints/airflow-$(VERSION
 
 .venv-lowest/.installed: pyproject.toml .ci/install .ci/constraints/lowest.txt
 	.ci/install .venv-lowest .ci/constraints/lowest.txt --resolution lowest-direct -e . --group lowest
+	@touch $@
+
+.venv-docs/.installed: pyproject.toml .ci/install .ci/constraints/docs.txt .ci/constraints/airflow-$(LATEST).txt
+	.ci/install .venv-docs .ci/constraints/docs.txt -e . --group docs
 	@touch $@
 
 .venv-cluster/.installed: pyproject.toml .ci/install .ci/constraints/airflow-$(LATEST).txt

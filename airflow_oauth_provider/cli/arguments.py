@@ -72,7 +72,7 @@ def _unknown(key: str) -> str:
         return f"is not for {key.lower()}: use {option}"
     similar = get_close_matches(key.lower(), FIELDS_BY_KEY)
     if not similar:
-        return "does not know this key: docs/reference.md lists the keys of the connection's fields"
+        return "does not know this key: docs/connection-fields.md lists the keys of the connection's fields"
     return f"does not know the key {key}: did you mean {' or '.join(similar)}?"
 
 

@@ -86,7 +86,7 @@ _PASSPHRASE_ENV = Arg(
 )
 _SET = Arg(
     ("--set",),
-    help="Fill in a field of the connection, by the keys of docs/reference.md; lists and name=value "
+    help="Fill in a field of the connection, by the keys of docs/connection-fields.md; lists and name=value "
     "fields take several, or JSON. Example: --set scope=orders.read --set post_params=tenant=emea",
     action="append",
     default=[],

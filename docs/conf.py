@@ -1,0 +1,39 @@
+"""How Sphinx builds the manual: ``make docs``, offline, warnings are errors."""
+
+from airflow_oauth_provider import __version__
+
+project = "airflow-oauth-provider"
+author = "The authors of airflow-oauth-provider"
+project_copyright = "Apache-2.0"
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+exclude_patterns = ["_build"]
+# A link or an anchor that leads nowhere is a warning, and so an error.
+nitpicky = True
+myst_heading_anchors = 4
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_links_external_new_tab = False
+
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+# Types of other libraries have no page here, and the manual is built without a network.
+nitpick_ignore_regex = [("py:.*", r".*")]
+
+html_theme = "pydata_sphinx_theme"
+html_title = "OAuth 2.0 for Airflow"
+html_show_sourcelink = False
+html_show_copyright = False
+templates_path = ["_templates"]
+# All pages by reader, on every page.
+html_sidebars = {"**": ["all-pages"]}
+html_theme_options = {
+    "navbar_center": [],
+    "navbar_end": ["theme-switcher"],
+    "navbar_persistent": ["search-button"],
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["sphinx-version"],
+    "footer_end": [],
+}
