@@ -34,14 +34,15 @@ from airflow_oauth_provider.tokens.cached_token import EMPTY, Slot
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.search_cost import SearchCost
 from airflow_oauth_provider.tokens.sharing import Sharing
+from airflow_oauth_provider.tokens.token_view import TokenView
 from airflow_oauth_provider.transport.stopping import Stop
 
 TEST_WAIT = 10.0
 """Seconds a person pressing Test waits at the most."""
 CHECK_WAIT = 20.0
 """Seconds a scheduled check waits for one token at the most."""
-MOST_UNREPORTED = 1024
-"""Tokens from memory that are reported at once: a report for each would take longer than the hit."""
+REPORTED_SINGLY = 8
+"""Uses of a token from memory that are reported at once: a task that ends soon has no more."""
 
 
 class OAuth2Client:
@@ -80,9 +81,9 @@ class OAuth2Client:
         self._first_token = FirstToken(self.asettings, self.aget_token)
         self.handed_out = HandedOutTokens()
         self._last: AccessToken | None = None
-        # Hits are reported by the 1st, 2nd, 4th … and then by every 1024th, and before a search.
-        self._hits = 0
-        self._hits_to_report = self._hits_left = 1
+        self.view = TokenView()
+        """Of the token in memory, for the path of nearly every call."""
+        self._hits_seen = 0  # by a look into the slot
 
     @property
     def settings(self) -> ClientSettings:
@@ -103,17 +104,12 @@ class OAuth2Client:
         return self.reader.sharing
 
     def held_token(self) -> AccessToken | None:
-        """Return the token in memory, while it is not even worth renewing.
-
-        The path of nearly every call: as :meth:`Slot.fresh`, written out here to save the call.
-        """
-        token, renew_at, until, _ = self._slot.held
-        if wall_time() < renew_at and monotonic() < until:
-            self._hits_left = left = self._hits_left - 1
-            if left and token is self._last:
-                return token
-            return self._count(token)
-        return None
+        """Return the token in memory, while it is not even worth renewing."""
+        view = self.view
+        if wall_time() < view.renew_at and monotonic() < view.until:
+            view.hits += 1
+            return view.token
+        return self._look_again()
 
     def get_token(self, *, force: bool = False) -> AccessToken:
         """Return a token that may be used now.
@@ -238,7 +234,7 @@ class OAuth2Client:
     def _flow(self, *, force: bool = False, refusal: Refusal | None = None) -> TokenFlow:
         settings, read_anew = self.reader.settings, self._read_is_used or not self.reader.is_recent
         if settings is not None:
-            self._slot = shared.slot(settings)
+            self._use_slot(shared.slot(settings))
         return token_flow(self.conn_id, settings, read_anew=read_anew, force=force, refusal=refusal)
 
     def _run(self, flow: TokenFlow) -> AccessToken | None:
@@ -268,7 +264,7 @@ class OAuth2Client:
 
     def _use(self, settings: ClientSettings) -> ClientSettings:
         self._read_is_used = False
-        self._slot = shared.slot(settings)
+        self._use_slot(shared.slot(settings))
         return settings
 
     def _acquire(self, acquire: Acquire) -> AccessToken | None:
@@ -329,18 +325,27 @@ class OAuth2Client:
             self.handed_out.add(token)
         return token
 
-    def _count(self, token: AccessToken | None) -> AccessToken | None:
-        """Do what a hit seldom needs: remember another token, report hits."""
-        if self._hits_left <= 0:
-            self._report_hits()
+    def _look_again(self) -> AccessToken | None:
+        """Look into the slot, and report the hits since the last look: each by itself would take longer."""
+        slot, view = self._slot, self.view
+        token = slot.show(view)
+        if token is not None:
+            view.hits += 1
+            self._hits_seen += 1
+        if self._hits_seen <= REPORTED_SINGLY or slot is not self._slot:
+            view.end()  # also when the connection was read anew meanwhile
+        self._report_hits()
         return self._hand_out(token)
 
     def _report_hits(self) -> None:
-        hits = self._hits_to_report - self._hits_left
-        self._hits += hits
-        self._hits_to_report = self._hits_left = min(max(self._hits, 1), MOST_UNREPORTED)
+        hits = self.view.taken_hits()
         if hits and self.reader.settings is not None:
             report_memory_hits(self.conn_id, self.reader.settings, hits, recorded=not self.derived.chosen)
+
+    def _use_slot(self, slot: Slot) -> None:
+        if slot is not self._slot:
+            self._slot = slot
+            self.view.end()
 
 
 def _required(token: AccessToken | None) -> AccessToken:

@@ -6,7 +6,7 @@ Rules:
   comes from elsewhere only a token issued later than the refused one replaces it.
 * What this process itself has just been granted counts as later than anything before, whatever the clocks
   say: the server has answered since.
-* ``fresh()`` takes no lock. Every change of the slot is made under ``lock``.
+* ``fresh()`` takes no lock. Every change of the slot is made under ``lock``, and ends the views of it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import threading
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from airflow_oauth_provider.protocol.access_token import CLOCK_TOLERANCE, AccessToken, TokenState
 from airflow_oauth_provider.protocol.urls import Origin
@@ -24,6 +25,7 @@ from airflow_oauth_provider.tokens.clocks import elapsed_clock
 
 if TYPE_CHECKING:
     from airflow_oauth_provider.tokens.single_flight import Flight
+    from airflow_oauth_provider.tokens.token_view import TokenView
 
 _JITTER = 0.2
 """Share of the advisory window by which processes begin at different times."""
@@ -50,7 +52,17 @@ class Slot:
     clock of a machine may stand still while it sleeps.
     """
 
-    __slots__ = ("_accepted", "_jitter", "_refused", "_refused_issue", "flight", "held", "key", "lock")
+    __slots__ = (
+        "_accepted",
+        "_jitter",
+        "_refused",
+        "_refused_issue",
+        "_views",
+        "flight",
+        "held",
+        "key",
+        "lock",
+    )
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -61,6 +73,7 @@ class Slot:
         self._refused: OrderedDict[str, None] = OrderedDict()
         self._refused_issue = float("-inf")  # issue of the latest refused token
         self._accepted: dict[Origin, AccessToken] = {}
+        self._views: WeakSet[TokenView] = WeakSet()
 
     def fresh(self) -> AccessToken | None:
         """Return the token if it is not even worth renewing; takes no lock and well below 1 µs.
@@ -70,6 +83,15 @@ class Slot:
         """
         token, renew_at, until, _ = self.held
         return token if time.time() < renew_at and time.monotonic() < until else None
+
+    def show(self, view: TokenView) -> AccessToken | None:
+        """Let *view* show the token, if it is not even worth renewing, until it changes."""
+        with self.lock:
+            token = self.fresh()
+            if token is not None:
+                self._views.add(view)
+                view.show(token, *self.held[1:3])
+            return token
 
     def current(self) -> AccessToken | None:
         """Return the token if it may be used now."""
@@ -100,22 +122,24 @@ class Slot:
             return
         window = token.mandatory_at - token.advisory_at
         left = token.mandatory_at - now
-        self.held = (
-            token,
-            token.advisory_at + window * self._jitter,
-            time.monotonic() + left,
-            (token.issued_at - CLOCK_TOLERANCE, token.mandatory_at, elapsed_clock() + left),
+        self._hold(
+            (
+                token,
+                token.advisory_at + window * self._jitter,
+                time.monotonic() + left,
+                (token.issued_at - CLOCK_TOLERANCE, token.mandatory_at, elapsed_clock() + left),
+            )
         )
 
     def pause(self, seconds: float) -> None:
         """Do not think of renewing the token for a while."""
         token, _, until, bounds = self.held
         if token is not None:
-            self.held = token, min(time.time() + seconds, bounds[1]), until, bounds
+            self._hold((token, min(time.time() + seconds, bounds[1]), until, bounds))
 
     def empty(self) -> None:
         """Forget the token; whoever holds this slot looks for another one."""
-        self.held = _NOTHING
+        self._hold(_NOTHING)
 
     def refuse(self, token: AccessToken) -> None:
         """Take *token* out of use for good; a newer one stays."""
@@ -141,6 +165,12 @@ class Slot:
         """Whether this API has answered a call of this process with *token* by a 2xx status."""
         accepted = self._accepted.get(origin)
         return accepted is not None and accepted.value == token.value
+
+    def _hold(self, held: Held) -> None:
+        self.held = held
+        for view in self._views:
+            view.end()
+        self._views.clear()
 
 
 EMPTY = Slot("")

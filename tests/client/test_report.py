@@ -17,11 +17,11 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from airflow_oauth_provider.client import report
+from airflow_oauth_provider.client import oauth2_client, report
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError
 from airflow_oauth_provider.protocol.token.key import token_key
-from airflow_oauth_provider.tokens import AccessToken
+from airflow_oauth_provider.tokens import AccessToken, token_view
 from airflow_oauth_provider.tokens.display_index import DisplayIndex, LastUse
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
@@ -137,15 +137,23 @@ class TestMetrics:
         monkeypatch.setattr(Stats, "incr", broken)
         assert client(service).get_token().value == "tok-1"
 
-    def test_hits_are_told_now_and_then(self, metrics: Metrics, service: Service) -> None:
+    def test_hits_are_reported_once_a_second(
+        self, metrics: Metrics, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = 1000.0
+        for module in (oauth2_client, token_view):
+            monkeypatch.setattr(module, "monotonic", lambda: now)
         asking = client(service)
         asking.get_token()
-        for _ in range(5000):
-            asking.get_token()
-        counted = metrics.counts[f"{report.HITS}:memory"]
-        assert 5000 - 1024 <= counted <= 5000
-        calls = sum("level" in tags for tags in metrics.tags)
-        assert calls < 20
+        first = oauth2_client.REPORTED_SINGLY + 1
+        for expected, reports in ((first, first), (5001, first + 1)):
+            for _ in range(5000):
+                asking.get_token()
+            assert metrics.counts[f"{report.HITS}:memory"] == expected
+            assert sum("level" in tags for tags in metrics.tags) == reports
+            now += token_view.VIEW_TIME
+        asking.get_token(force=True)
+        assert metrics.counts[f"{report.HITS}:memory"] == 10_000
 
 
 class TestLogLine:
