@@ -51,6 +51,7 @@ from airflow_oauth_provider.cli.rows import (
     warning_lines,
 )
 from airflow_oauth_provider.cli.selection import Selection, status_after, targets_of, totals
+from airflow_oauth_provider.cli.using import left_out, uses_of, using_rows
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.presets import preset_named
@@ -199,7 +200,7 @@ def presets(args: Any) -> bool:
     return True
 
 
-def _print_rows(reports: Sequence[Any], rows: Sequence[dict[str, Any]], output: str) -> None:
+def _print_rows(reports: Any, rows: Sequence[dict[str, Any]], output: str) -> None:
     if output in DOCUMENTS:
         print_document(reports, output)
     else:
@@ -289,4 +290,13 @@ def discover(args: Any) -> bool:
         return True
     print_messages(discovered.metadata.remarks())
     print_message(f"Create a connection with: {creation_of(discovered.metadata)}")
+    return True
+
+
+@_command
+def used_by(args: Any) -> bool:
+    """List what uses a connection; asks no server."""
+    uses = uses_of(args.conn_id)
+    _print_rows(uses.report(), using_rows(uses), args.output)
+    print_messages(filter(None, [left_out(uses), uses.summary]))
     return True

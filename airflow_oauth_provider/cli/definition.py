@@ -110,7 +110,7 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
     return [
         GroupCommand(
             name="oauth2",
-            help="OAuth 2.0 connections: check, create, edit, presets, list, show tokens, forget, discover",
+            help="OAuth 2.0 connections: check, create, edit, list, show tokens, forget, discover, used by",
             description="See, check and configure connections to OAuth 2.0 authorization servers.",
             subcommands=(
                 _action(
@@ -163,6 +163,12 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
                     (_ISSUER, _JSON),
                     more="Prints the command that creates a connection to it. Saves nothing.",
                 ),
+                _action(
+                    "used-by",
+                    "List the DAGs and tasks that use a connection, and when they run next",
+                    (_CONN_ID, ARG_OUTPUT, _JSON),
+                    more="From what the metadata database knows of DAGs. Asks no server.",
+                ),
             ),
         )
     ]
@@ -170,7 +176,7 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
 
 def _action(name: str, purpose: str, args: tuple[Arg, ...], *, more: str = "") -> ActionCommand:
     """Define a command; its own --help begins with the purpose that the list of commands shows."""
-    function = {"list": "list_"}.get(name, name)
+    function = {"list": "list_"}.get(name, name.replace("-", "_"))
     return ActionCommand(
         name=name,
         help=purpose,

@@ -6,12 +6,19 @@ Imports next to nothing, since every DAG file does it.
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError
 
 DEFAULT_CONN_ID = "oauth2_default"
 _VARIABLE = "AIRFLOW_CONN_"
+_ID = re.compile(r"[^\s,\[\]'\"]+")
+
+
+def ids_in_text(text: str) -> list[str]:
+    """Return the ids in a text: with commas between them, or as a template that yields a list yields it."""
+    return list(dict.fromkeys(_ID.findall(text)))
 
 
 def one_conn_id(oauth2_conn_id: str | None, http_conn_id: str | None, otherwise: str | None = None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
     BaseOperator,
 )
 
+from airflow_oauth_provider.connection.identifier import ids_in_text
 from airflow_oauth_provider.exceptions import ConfigurationError, is_definite
 from airflow_oauth_provider.protocol.texts import plain
 from airflow_oauth_provider.tasks.stoppable_task import StoppableTask
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 Action = Literal["fail", "warn", "event"]
 _ACTIONS = ("fail", "warn", "event")
-_ID = re.compile(r"[^\s,\[\]'\"]+")
 
 
 @dataclass(frozen=True)
@@ -236,7 +235,7 @@ def _ids(value: object) -> list[str]:
     :raises ConfigurationError: for anything else.
     """
     if isinstance(value, str):
-        return list(dict.fromkeys(_ID.findall(value)))
+        return ids_in_text(value)
     conn_ids: list[Any] = list(value) if isinstance(value, Iterable) else [value]
     if not all(isinstance(conn_id, str) for conn_id in conn_ids):
         raise ConfigurationError(

@@ -1,0 +1,49 @@
+"""Rows in which ``airflow oauth2 used-by`` shows what uses a connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_oauth_provider.authorizations.stored import find_connection
+from airflow_oauth_provider.authorizations.times import utc
+from airflow_oauth_provider.authorizations.used_by import UsedBy, UsingDag, used_by
+
+MOST_ROWS = 500
+"""Rows of a table; documents have all."""
+
+
+def uses_of(conn_id: str) -> UsedBy:
+    """Return what uses a connection, whether it exists or not: DAGs may name one that was deleted."""
+    stored = find_connection(conn_id)
+    return used_by(conn_id, stored.team_name if stored else None)
+
+
+def using_rows(uses: UsedBy) -> list[dict[str, Any]]:
+    """Return them as rows of the table, as many as it has."""
+    rows = ((dag, use) for dag in uses.dags for use in dag.uses)
+    return [
+        {
+            "dag": dag.dag_id,
+            "task": use.task_id,
+            "how": use.how,
+            "where": use.place if use.text is None else f"{use.place}: {use.text}",
+            "next run": next_run(dag),
+        }
+        for (dag, use), _ in zip(rows, range(MOST_ROWS), strict=False)
+    ]
+
+
+def left_out(uses: UsedBy) -> str | None:
+    """Say how many the table leaves out."""
+    more = sum(len(dag.uses) for dag in uses.dags) - MOST_ROWS
+    return f"And {more} more: --json has all." if more > 0 else None
+
+
+def next_run(dag: UsingDag) -> str:
+    """Return when a DAG runs next, in words."""
+    schedule = dag.schedule
+    if schedule.paused:
+        return "paused"
+    if schedule.running:
+        return "runs now"
+    return utc(schedule.next_run_at) if schedule.next_run_at is not None else schedule.summary or ""
