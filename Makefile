@@ -4,9 +4,12 @@ VERSION ?= 3.3.2
 LATEST := 3.3.2
 TASKS ?= 200
 TESTS ?= tests
+EPOCH := $(shell sed -n "s/^source-date-epoch = //p" pyproject.toml)
 # Processes that run tests. Many tests wait for something, so that two cores serve three of them.
 WORKERS ?= 3
-VENV := .venv-$(VERSION)
+# Another Python than the first that is found: make test-airflow PYTHON=/usr/bin/python3.13 OF=-3.13
+OF ?=
+VENV := .venv-$(VERSION)$(OF)
 BIN := $(VENV)/bin
 # The tests of a file stay together and in order; files and groups that take longest begin.
 PYTEST := python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=20 $(ARGS)
@@ -15,7 +18,7 @@ export PYTHONHASHSEED := 1
 # Without compiled files each `import airflow` costs two seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo docs test pytest test-fast test-airflow test-lowest test-cluster lint types layers format readme interop interop-page bench clean
+.PHONY: demo dist sbom docs test pytest test-fast test-airflow test-lowest test-cluster lint types layers format readme interop interop-page bench clean
 
 demo: .demo-installed
 	@.venv/bin/python -m tests.demo.main
@@ -65,6 +68,21 @@ docs: .venv-docs/.installed
 	AIRFLOW_HOME=$(CURDIR)/docs/_build/airflow .venv-docs/bin/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
 	@echo "The manual begins at docs/_build/html/index.html"
 
+# Wheel and source distribution: the same bytes whenever and wherever they are built.
+dist: .venv-release/.installed
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$(EPOCH) .venv-release/bin/python -m build --no-isolation --outdir dist . >/dev/null
+	@ls -l dist
+
+# What the wheel brings along, as CycloneDX: from an environment that holds it and nothing else.
+sbom: dist
+	rm -rf .venv-sbom && $(PYTHON) -m venv --without-pip .venv-sbom
+	.venv-release/bin/uv pip install -q --python .venv-sbom/bin/python -c .ci/constraints/airflow-$(LATEST).txt "$$(ls $(CURDIR)/dist/*.whl)[redis]"
+	rm .venv-sbom/lib/python*/site-packages/airflow_oauth_provider-*.dist-info/direct_url.json
+	sed "s/^dynamic = .*/version = \"$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' airflow_oauth_provider/__init__.py)\"/" pyproject.toml >.venv-sbom/pyproject.toml
+	SOURCE_DATE_EPOCH=$(EPOCH) .venv-release/bin/cyclonedx-py environment --output-reproducible --mc-type library --pyproject .venv-sbom/pyproject.toml -o dist/sbom.cdx.json .venv-sbom
+	@ls -l dist
+
 # Every server that we did not write, by every method and feature: a table of what works.
 interop: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -p tests.system.interop.printing tests/system/interop
@@ -86,6 +104,10 @@ $(VENV)/.installed: pyproject.toml .ci/install .ci/constraints/airflow-$(VERSION
 
 .venv-lowest/.installed: pyproject.toml .ci/install .ci/constraints/lowest.txt
 	.ci/install .venv-lowest .ci/constraints/lowest.txt --resolution lowest-direct -e . --group lowest
+	@touch $@
+
+.venv-release/.installed: pyproject.toml .ci/install .ci/constraints/release.txt
+	.ci/install .venv-release .ci/constraints/release.txt --group release
 	@touch $@
 
 .venv-docs/.installed: pyproject.toml .ci/install .ci/constraints/docs.txt .ci/constraints/airflow-$(LATEST).txt

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import yaml
 
 from airflow_oauth_provider.cli.definition import get_oauth2_cli_commands
 from airflow_oauth_provider.connection.field_kinds import Field, Kind
 from airflow_oauth_provider.connection.fields import FIELDS, STANDARD_FIELDS
 from airflow_oauth_provider.connection.presets import presets
 from airflow_oauth_provider.deployment.options import OPTIONS
+from airflow_oauth_provider.get_provider_info import get_provider_info
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -109,6 +113,24 @@ def rendered(text: str) -> str:
     return text
 
 
+PROVIDER_YAML = ROOT / "airflow_oauth_provider" / "provider.yaml"
+
+
+def provider_yaml() -> str:
+    """Return the metadata in the form that Airflow's own providers keep it in."""
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["publishing"]
+    of_the_release = {
+        "state": "ready",
+        "lifecycle": "incubation",
+        "source-date-epoch": about["source-date-epoch"],
+    }
+    content = yaml.safe_dump(
+        {**get_provider_info(), **of_the_release}, sort_keys=False, allow_unicode=True, width=110
+    )
+    return f"# Written by `make readme` from get_provider_info.py: change it there.\n{content}"
+
+
 if __name__ == "__main__":
+    PROVIDER_YAML.write_text(provider_yaml())
     for page in PAGES:
         page.write_text(rendered(page.read_text()))

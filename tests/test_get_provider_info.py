@@ -12,6 +12,7 @@ from pathlib import Path
 
 import airflow
 import pytest
+import yaml
 from airflow.providers.common.compat.notifier import BaseNotifier
 from airflow.providers_manager import ProvidersManager
 
@@ -29,6 +30,7 @@ from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.get_provider_info import get_provider_info
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.tokens.sharing import ALONE
+from tests.readme import PROVIDER_YAML, provider_yaml
 
 pytestmark = pytest.mark.airflow
 
@@ -68,6 +70,22 @@ def test_airflow_accepts_it() -> None:
 
     schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
     jsonschema.validate(get_provider_info(), schema)
+
+
+def test_provider_yaml_says_the_same() -> None:
+    written = PROVIDER_YAML.read_text()
+    assert written == provider_yaml(), "run: make readme"
+    content = yaml.safe_load(written)
+    assert {key: content.pop(key) for key in get_provider_info()} == get_provider_info()
+    assert content.keys() == {"state", "lifecycle", "source-date-epoch"}
+
+
+@pytest.mark.skipif(VERSION < (3, 3), reason="older schemas lack what newer Airflow reads")
+def test_provider_yaml_has_airflows_own_form() -> None:
+    import jsonschema
+
+    schema = json.loads((Path(airflow.__file__).parent / "provider.yaml.schema.json").read_text())
+    jsonschema.validate(yaml.safe_load(PROVIDER_YAML.read_text()), schema)
 
 
 def test_airflow_finds_it() -> None:
