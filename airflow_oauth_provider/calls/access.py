@@ -83,6 +83,11 @@ class BearerAuth(AuthBase):
         """Return the proof that each further call with a token needs anew."""
         return proof_for(token, call, self.proofs.sign)
 
+    @property
+    def our_headers(self) -> tuple[str, ...]:
+        """Names of the headers that nobody else may set, of the connection as it was last called."""
+        return self._our_headers
+
     def carries_token(self, headers: Mapping[str, Any]) -> bool:
         """Whether we have put a token on a request with these headers."""
         return isinstance(headers.get(self.client.settings.api.header_name), TokenHeader)
@@ -133,9 +138,19 @@ class BearerAuth(AuthBase):
         :raises OAuthError: when no token can be acquired.
         """
         token = self._token() if self.instance_named else None
+        self._require_fit(url, headers, token)
+        return token or self._token()
+
+    async def atoken_for(self, url: str, headers: Mapping[str, Any]) -> AccessToken:
+        """Do what :meth:`token_for` does without blocking the event loop."""
+        await self.client.asettings()
+        token = await self._atoken() if self.instance_named else None
+        self._require_fit(url, headers, token)
+        return token or await self._atoken()
+
+    def _require_fit(self, url: str, headers: Mapping[str, Any], token: AccessToken | None) -> None:
         self.require_allowed(url, token)
         self.require_no_other(headers)
-        return token or self._token()
 
     def require_allowed(self, url: str, token: AccessToken | None) -> None:
         """Refuse a URL that must not get a token.
@@ -153,6 +168,9 @@ class BearerAuth(AuthBase):
 
     def _token(self) -> AccessToken:
         return self.client.get_token()
+
+    async def _atoken(self) -> AccessToken:
+        return await self.client.aget_token()
 
     def note_accepted(self, token: AccessToken, url: str) -> None:
         """Note that an API has answered a call with *token* by a 2xx status; once per token and origin."""
@@ -192,4 +210,7 @@ class OneTokenAuth(BearerAuth):
         self._one = token
 
     def _token(self) -> AccessToken:
+        return self._one
+
+    async def _atoken(self) -> AccessToken:
         return self._one

@@ -38,7 +38,7 @@ def redirected(call: SendCall, head: ResponseHead, where: Destination) -> SendCa
         raise not_followed(head, f"the new address {target}")
     if source.origin.scheme == "https" and target.origin.scheme != "https":
         raise not_followed(head, "the new address is not https")
-    method, with_body = _rewritten(call, head.status)
+    method, with_body = rewritten(call, head.status)
     if call.trusted and allowed(where, target.origin):
         return SendCall(method, str(target), with_body=with_body)
     if call.method not in _SAFE:
@@ -66,8 +66,11 @@ def _target(url: str, location: str) -> Url | str:
         return "is malformed"
 
 
-def _rewritten(call: SendCall, status: int) -> tuple[str, bool]:
-    """RFC 9110 §15.4: 303 turns into GET, and so, by old custom, does POST on 301 and 302."""
+def rewritten(call: SendCall, status: int) -> tuple[str, bool]:
+    """Return the method, and whether the body goes along (RFC 9110 §15.4).
+
+    303 turns into GET, and so, by old custom, does POST on 301 and 302.
+    """
     if (status == 303 and call.method != "HEAD") or (status in {301, 302} and call.method == "POST"):
         return "GET", False
     return call.method, call.with_body

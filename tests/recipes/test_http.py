@@ -1,0 +1,27 @@
+"""httpx and aiohttp as the page shows them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.support.recipes import run
+from tests.support.servers.scripted import Json
+from tests.support.service import Service
+
+
+@pytest.fixture
+def api(service: Service, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    monkeypatch.setenv("AIRFLOW_CONN_ORDERS_API", service.environment(base_url=f"{service.server.url}/v1"))
+    service.api = lambda request: Json([request.header("Authorization")])
+    return {"https://api_example": service.server.url}
+
+
+def test_httpx(api: Any) -> None:
+    assert run("adapters.httpx", **api)["orders"] == ["Bearer tok-1"]
+
+
+def test_aiohttp(api: Any) -> None:
+    assert asyncio.run(run("adapters.aiohttp", **api)["orders"]()) == ["Bearer tok-1"]
