@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
@@ -13,10 +14,13 @@ from requests.sessions import SessionRedirectMixin
 from requests.utils import requote_uri
 
 from airflow_oauth_provider.calls.access import BearerAuth
+from airflow_oauth_provider.calls.arguments import timeouts
 from airflow_oauth_provider.calls.body import can_replay, rewind
 from airflow_oauth_provider.calls.call_flow import CallFlow
 from airflow_oauth_provider.calls.connection_adapter import ConnectionAdapter
+from airflow_oauth_provider.calls.cool_down import longest_wait, require_choice, wait
 from airflow_oauth_provider.calls.network import network_options
+from airflow_oauth_provider.calls.options import IGNORE
 from airflow_oauth_provider.calls.response import drain, head_of
 from airflow_oauth_provider.client.lending import require_bearer
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
@@ -47,7 +51,11 @@ class OAuth2Auth(BearerAuth):
     :param scope: asked for instead of the connection's, space-delimited or a list; *audience*, *resource* and
         *tenant* (one of the connection's ``tenants``) likewise. Such calls have tokens of their own, and
         leave the connection's status as it is.
+    :param cool_down: what a request does while the API has asked all its callers to stay away: ``wait`` (the
+        default) for 60 s at the most, ``fail`` or ``ignore`` that.
     """
+
+    cool_down: str | None = None
 
     def __init__(
         self,
@@ -59,9 +67,12 @@ class OAuth2Auth(BearerAuth):
         audience: str | None = None,
         resource: Texts | None = None,
         tenant: str | None = None,
+        cool_down: str | None = None,
     ) -> None:
         parameters = chosen_parameters(oauth2_conn_id, scope, audience, resource, tenant)
         super().__init__(OAuth2Client(oauth2_conn_id, connection, parameters=parameters), base_url)
+        require_choice(cool_down)
+        self.cool_down = cool_down
 
     @classmethod
     def of(cls, auth: BearerAuth) -> Self:
@@ -103,11 +114,24 @@ class OAuth2Auth(BearerAuth):
         if not isinstance(request, PreparedRequest):
             return self
         call = SendCall(request.method or "GET", request.url or "")
-        token = self.token_for(call.url, request.headers)
+        token = self._token_when_cool(call, request)
         request.headers.update(self.headers_for(token, call))
         watch = _ResponseWatch(self, request, token)
         request.register_hook("response", watch)  # type: ignore[no-untyped-call]
         return request
+
+    def _token_when_cool(self, call: SendCall, request: PreparedRequest) -> AccessToken:
+        """Return the token of a request, once the API may be called."""
+        token, failure = self.token_for(call.url, request.headers), None
+        if self.cool_down == IGNORE or monotonic() < self.cool_downs.board.quiet_until:
+            return token
+        try:
+            waited = wait(self, call, longest_wait(self.cool_down, timeouts()))
+        except OAuthError as error:
+            failure = error.for_connection(self.client.conn_id)
+        if failure is not None:
+            raise failure
+        return self.token_for(call.url, request.headers) if waited else token
 
 
 class _ResponseWatch:

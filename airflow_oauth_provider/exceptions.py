@@ -189,6 +189,7 @@ class ResourceError(OAuthError, AirflowException):
     :param method: HTTP method of the call.
     :param url: that was called, without the values of its query.
     :param body: beginning of what the API said, 2 KiB at the most, redacted; of a page its title.
+    :param sent: false when the call was not made, since the API has asked all its callers to stay away.
     """
 
     def __init__(  # noqa: PLR0913  (what is known of a call)
@@ -202,9 +203,11 @@ class ResourceError(OAuthError, AirflowException):
         method: str | None = None,
         url: str | None = None,
         body: str | None = None,
+        sent: bool = True,
         conn_id: str | None = None,
     ) -> None:
         super().__init__(message, conn_id=conn_id)
+        self.sent = sent
         self.status = status
         self.challenge = challenge
         self.retryable = retryable

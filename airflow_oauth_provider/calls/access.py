@@ -21,6 +21,7 @@ from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.urls import UrlError, parse_url
 from airflow_oauth_provider.tokens import AccessToken
+from airflow_oauth_provider.tokens.cool_downs import CoolDowns
 
 _OURS = TokenHeader()
 
@@ -42,10 +43,11 @@ class BearerAuth(AuthBase):
         self._destination: tuple[ClientSettings, str | None, Destination] | None = None
         self._our_headers: tuple[str, ...] = OUR_HEADERS
         self._accepted: dict[str, AccessToken] = {}
+        self._cool_downs: CoolDowns | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the resolved settings and the tokens behind."""
-        return {**self.__dict__, "_destination": None, "_accepted": {}}
+        return {**self.__dict__, "_destination": None, "_accepted": {}, "_cool_downs": None}
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Return the request as it is; called by ``requests`` after all headers are set.
@@ -59,6 +61,19 @@ class BearerAuth(AuthBase):
     def refresh_on_status(self) -> frozenset[int]:
         """Statuses after which another token is tried."""
         return self.client.settings.api.refresh_on_status
+
+    @property
+    def cool_down_on(self) -> frozenset[int]:
+        """Statuses whose ``Retry-After`` holds for all callers."""
+        return self.client.settings.api.cool_down_on
+
+    @property
+    def cool_downs(self) -> CoolDowns:
+        """The cool-downs of the APIs that this client calls."""
+        known, settings = self._cool_downs, self.client.settings
+        if known is None or known.settings is not settings:
+            known = self._cool_downs = CoolDowns(settings, self.client.sharing)
+        return known
 
     @property
     def dead_when(self) -> DeadTokenSign | None:
@@ -174,10 +189,18 @@ class BearerAuth(AuthBase):
 
     def note_accepted(self, token: AccessToken, url: str) -> None:
         """Note that an API has answered a call with *token* by a 2xx status; once per token and origin."""
+        if self.cool_downs.board.held:
+            self.note_answered(url)
         origin = url[: url.find("/", 8)]
         if self._accepted.get(origin) is not token:
             self._accepted[origin] = token
             self.client.accepted(token, parse_url(url.partition("#")[0]).origin)
+
+    def note_answered(self, url: str) -> None:
+        """Note that an API has answered a call, and does not ask to be left alone."""
+        cool_downs = self.cool_downs
+        if cool_downs.board.held:
+            cool_downs.answered(parse_url(url.partition("#")[0]).origin)
 
     def require_no_other(self, headers: Mapping[str, Any]) -> None:
         """Refuse headers with one in the token's place.

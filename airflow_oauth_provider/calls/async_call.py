@@ -11,8 +11,11 @@ import aiohttp
 from requests import Response
 from yarl import URL
 
+from airflow_oauth_provider.calls.arguments import Timeouts
 from airflow_oauth_provider.calls.async_request import AsyncRequest, client_timeout
 from airflow_oauth_provider.calls.call_flow import CallFlow
+from airflow_oauth_provider.calls.cool_down import LEAST_CALL, await_end, longest_wait
+from airflow_oauth_provider.calls.options import IGNORE
 from airflow_oauth_provider.calls.response import (
     ReadResponse,
     adrain,
@@ -57,6 +60,7 @@ class AsyncCall:
         "_flow",
         "_jar",
         "_limit",
+        "_limits",
         "_looked_into",
         "_opened",
         "_read",
@@ -70,6 +74,7 @@ class AsyncCall:
         self._session = session
         self._read = read
         self._limit = limit
+        self._limits: Timeouts | None = None  # of a call that has waited
         self._earlier: list[Response] | None = None
         self._flow: CallFlow | None = None
         self._jar: aiohttp.CookieJar | None = None
@@ -88,6 +93,9 @@ class AsyncCall:
         self._request = request = build(method, endpoint, arguments, token)
         # None when the request could not be built a moment ago: the connection has changed meanwhile.
         token = token or await client.aget_token()
+        if began >= session.auth.cool_downs.board.quiet_until and arguments.get("cool_down") != IGNORE:
+            token = await self._cooled(method, endpoint, arguments, token)
+            request = self._request
         self._call, started = request.call, monotonic()
         while True:  # in one frame, since each costs a call whenever it goes on
             timer, failure = None, None
@@ -113,10 +121,9 @@ class AsyncCall:
         if not self._read:
             return response
         seconds, content = monotonic() - started, response.content
-        if self._looked_into is response:
-            body: bytes | None = self._content
-        elif content.is_eof() and self._limit is None and content.exception() is None:
-            body = content.read_nowait()  # as most, it is there when its head is
+        looked_into = self._looked_into is response
+        if content.is_eof() and self._limit is None and content.exception() is None and not looked_into:
+            body: bytes | None = content.read_nowait()  # as most, it is there when its head is
         else:
             body = await self._body(response)
         result = self._result(response, body, began)
@@ -133,6 +140,26 @@ class AsyncCall:
             token = await auth.client.aget_token()
         return token
 
+    async def _cooled(
+        self, method: str, endpoint: str | None, arguments: dict[str, Any], token: AccessToken
+    ) -> AccessToken:
+        """Wait while the API wants to be left alone; return the token with which to call it then."""
+        session, request = self._session, self._request
+        limits, waited, failure = request.timeouts, 0.0, None
+        try:
+            most = longest_wait(arguments.get("cool_down"), limits, deferred=session.deferred)
+            waited = await await_end(session.auth, request.call, most)
+        except OAuthError as error:
+            failure = error.for_connection(session.auth.client.conn_id)
+        if failure is not None:
+            raise failure
+        if waited:
+            token = await session.auth.client.aget_token()  # the one before may have ended meanwhile
+            self._request = session.builder.build(method, endpoint, arguments, token)
+            if limits.total is not None:
+                self._limits = limits._replace(total=max(LEAST_CALL, limits.total - waited))
+        return token
+
     def _request_on(
         self, opened: OpenedSession, token: AccessToken, timer: HeadTimer
     ) -> Awaitable[aiohttp.ClientResponse]:
@@ -147,7 +174,7 @@ class AsyncCall:
             data=request.body(timer, again=again) if call.with_body else None,
             proxy=proxy.url if proxy else None,
             allow_redirects=False,
-            timeout=client_timeout(request.timeouts, body=not self._read),
+            timeout=client_timeout(self._limits or request.timeouts, body=not self._read),
             # Else aiohttp would make up a type; named where it would only, since it costs.
             skip_auto_headers=_CONTENT_TYPE if request.names_no_type else None,
             cookies=self._cookies() if again else request.cookies,
@@ -234,7 +261,9 @@ class AsyncCall:
         return result
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes | None:
-        """Read the body."""
+        """Read the body, unless it has been looked into."""
+        if self._looked_into is response:
+            return self._content
         try:
             return await read_body(response, limit=self._limit, seconds=self._request.timeouts.read)
         except Exception as error:

@@ -23,6 +23,7 @@ from airflow_oauth_provider.calls.arguments import (
     timeouts,
 )
 from airflow_oauth_provider.calls.body import CHUNK, GuardedBody, can_replay, rewind
+from airflow_oauth_provider.calls.cool_down import require_choice
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.call.dead_token import DeadTokenSign
 from airflow_oauth_provider.protocol.call.effects import SendCall
@@ -43,6 +44,7 @@ ARGUMENTS = frozenset(
         "timeout",
         "total_timeout",
         "allow_redirects",
+        "cool_down",
     }
 )
 _REMEMBERED = 64
@@ -189,6 +191,7 @@ class RequestBuilder:
             self._refuse(arguments)
         url = self._urls.get(endpoint) or self._resolved(endpoint)
         limits = timeouts(arguments.get("timeout"), arguments.get("total_timeout"))
+        require_choice(arguments.get("cool_down"))
         params = arguments.get("params")
         if params:
             url = encoded("params", _encoded_url, url, params)

@@ -48,6 +48,7 @@ class OAuth2AsyncSession:
     :param headers: sent with every call.
     :param proxies: as in ``requests``; ``None`` for those of connection and environment.
     :param keep_cookies: between calls; else only from one redirect of a call to the next.
+    :param deferred: no worker waits for its calls.
     """
 
     def __init__(
@@ -58,10 +59,12 @@ class OAuth2AsyncSession:
         headers: dict[str, Any] | None = None,
         proxies: dict[str, str] | None = None,
         keep_cookies: bool = True,
+        deferred: bool = False,
     ) -> None:
         self.auth = auth
         auth.require_no_other(CaseInsensitiveDict(headers or {}))
         self.keep_cookies = keep_cookies
+        self.deferred = deferred
         self._chosen_proxies = proxies
         self.builder = RequestBuilder(auth, headers)
         self.before_opening: Callable[[], Awaitable[Any]] | None = None
@@ -100,7 +103,8 @@ class OAuth2AsyncSession:
         :param endpoint: relative to the base URL, or absolute within the allowed origins.
         :param arguments: ``params``, ``data``, ``json``, ``files``, ``headers``, ``cookies`` as in
             ``requests``; ``timeout`` (seconds, or a pair for connecting and reading; default 60);
-            ``total_timeout`` (seconds for the whole call; default none); ``allow_redirects``.
+            ``total_timeout`` (seconds for the whole call; default none); ``allow_redirects``; ``cool_down``
+            (``wait``, ``fail`` or ``ignore``, while the API wants to be left alone).
         :raises ResourceError: when the call must not go on; a refusal by status is not raised.
         :raises TransportError: when the API does not answer.
         :raises OAuthError: when no token can be acquired.

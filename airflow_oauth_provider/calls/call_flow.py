@@ -5,10 +5,17 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
+from airflow_oauth_provider.calls import cool_down
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.exceptions import ResourceError
-from airflow_oauth_provider.protocol.call.effects import RenewToken, ReportRefusal, ResponseHead, SendCall
-from airflow_oauth_provider.protocol.call.protected_call import advance, protected_call
+from airflow_oauth_provider.protocol.call.effects import (
+    RenewToken,
+    ReportCoolDown,
+    ReportRefusal,
+    ResponseHead,
+    SendCall,
+)
+from airflow_oauth_provider.protocol.call.protected_call import Effect, advance, protected_call
 from airflow_oauth_provider.protocol.dpop.proof import DPOP
 from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.tokens import AccessToken
@@ -58,6 +65,7 @@ class CallFlow:
             replayable=replayable,
             follow_redirects=follow_redirects,
             proves=token.token_type == DPOP,
+            cool_down_on=auth.cool_down_on,
         )
         next(self._flow)
 
@@ -75,7 +83,9 @@ class CallFlow:
         )
         while effect is not None and not isinstance(effect, SendCall):
             renewed = None
-            if isinstance(effect, ReportRefusal):
+            if isinstance(effect, ReportCoolDown):
+                cool_down.report(self._auth, effect)
+            elif isinstance(effect, ReportRefusal):
                 client.refused_again(self.token, effect.origin)
             else:
                 renewed = client.renew(self.token, effect.origin) if carried else self.token
@@ -87,7 +97,9 @@ class CallFlow:
         client, effect = self._auth.client, self._begin(head)
         while effect is not None and not isinstance(effect, SendCall):
             renewed = None
-            if isinstance(effect, ReportRefusal):
+            if isinstance(effect, ReportCoolDown):
+                await cool_down.areport(self._auth, effect)
+            elif isinstance(effect, ReportRefusal):
                 await client.arefused_again(self.token, effect.origin)
             else:
                 renewed = await client.arenew(self.token, effect.origin)
@@ -96,7 +108,7 @@ class CallFlow:
 
     def _begin(
         self, head: ResponseHead, *, carried: bool = True, proof_used_before: bool = False
-    ) -> SendCall | RenewToken | ReportRefusal | None:
+    ) -> Effect | None:
         """Hand a response to the flow, with what it says of the proof that its call carried."""
         if carried and self.call.trusted and self.token.token_type == DPOP:
             head = self._auth.proofs.learn(self.call, head, used_before=proof_used_before)
@@ -107,6 +119,8 @@ class CallFlow:
             self.call = effect
         elif 200 <= head.status < 300 and self.call.trusted and not head.tells_dead_token:
             self._auth.note_accepted(self.token, self.call.url)
+        elif self.call.trusted:
+            self._auth.note_answered(self.call.url)
         return effect
 
     def credential(self, started: float) -> Credential:
@@ -117,9 +131,7 @@ class CallFlow:
         began_at = time.time() - (time.monotonic() - started)
         return Credential(self.token.issued_at >= began_at, self._refusal_remembered)
 
-    def _advance(
-        self, effect: RenewToken | ReportRefusal, renewed: AccessToken | None
-    ) -> SendCall | RenewToken | ReportRefusal | None:
+    def _advance(self, effect: Effect, renewed: AccessToken | None) -> Effect | None:
         self._refusal_remembered = renewed is None and isinstance(effect, RenewToken)
         if renewed is not None:
             _require_same_api(self.token, renewed)

@@ -6,5 +6,8 @@ SESSION_OPTIONS = ("verify", "verify_ssl", "cert", "proxies", "proxy")
 """Those that make a session of its own necessary."""
 FLAGS = ("check_response", "allow_redirects", "stream")
 """Those that are true or false."""
-OPTIONS = frozenset({"timeout", "total_timeout", *FLAGS, *SESSION_OPTIONS})
+WAIT, FAIL, IGNORE = "wait", "fail", "ignore"
+COOL_DOWN = (WAIT, FAIL, IGNORE)
+"""What ``cool_down`` may be: what a call does while its API wants to be left alone."""
+OPTIONS = frozenset({"timeout", "total_timeout", "cool_down", *FLAGS, *SESSION_OPTIONS})
 """All."""

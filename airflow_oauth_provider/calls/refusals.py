@@ -8,15 +8,17 @@ from typing import Any
 from requests import Response
 from urllib3.exceptions import HTTPError
 
-from airflow_oauth_provider.calls.response import challenges_of, credential_of, nonces_of
+from airflow_oauth_provider.calls.response import (
+    challenges_of,
+    credential_of,
+    nonces_of,
+    seconds_to_stay_away,
+)
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.call.excerpts import READ, body_excerpt, url_excerpt
 from airflow_oauth_provider.protocol.call.refusal import RefusedCall, resource_error
 from airflow_oauth_provider.protocol.dpop.server_hints import name_nonce
-from airflow_oauth_provider.protocol.http import HttpResponse
-from airflow_oauth_provider.protocol.token.retry import retry_after
-from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.transport.deadlines import bounded
 
 MAX_RETRY_AFTER = 3600.0
@@ -52,8 +54,7 @@ def refusal_of(response: Response, client: OAuth2Client, *confidential: str) -> 
 
 def obeyed_retry_after(response: Response) -> float | None:
     """Return the seconds an API asks to stay away, an hour at the most; ``None`` when it does not ask."""
-    headers = tuple((name.lower(), value) for name, value in response.headers.items())
-    seconds = retry_after(HttpResponse(response.status_code, headers), now=this_moment().wall)
+    seconds = seconds_to_stay_away(response.status_code, response.headers)
     return None if seconds is None else min(seconds, MAX_RETRY_AFTER)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,8 @@ from urllib3.exceptions import HTTPError
 from airflow_oauth_provider.calls.call_flow import Credential
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.dpop.server_hints import NONCE_HEADER
+from airflow_oauth_provider.protocol.http import HttpResponse
+from airflow_oauth_provider.protocol.token.retry import retry_after
 from airflow_oauth_provider.transport.async_faults import NO_RESPONSE
 from airflow_oauth_provider.transport.async_responses import read_body
 
@@ -120,8 +123,21 @@ def head_of(response: Response) -> ResponseHead:
     headers = response.headers
     challenges = challenges_of(response)
     return ResponseHead(
-        response.status_code, headers.get("Location"), challenges, nonces, headers.get("Date")
+        response.status_code,
+        headers.get("Location"),
+        challenges,
+        nonces,
+        headers.get("Date"),
+        retry_after=seconds_to_stay_away(response.status_code, headers),
     )
+
+
+def seconds_to_stay_away(status: int, headers: Mapping[str, str]) -> float | None:
+    """Return for how long the ``Retry-After`` of a refusal asks; ``None`` where there is none that does."""
+    if status < 400:
+        return None
+    named = tuple((name.lower(), value) for name, value in headers.items())
+    return retry_after(HttpResponse(status, named), now=time.time())
 
 
 def challenges_of(response: Response) -> tuple[str, ...]:
@@ -149,7 +165,14 @@ def async_head_of(response: Any) -> ResponseHead:
     if response.status < 300:
         return ResponseHead(response.status, nonces=nonces)
     challenges = tuple(headers.getall("WWW-Authenticate", ()))
-    return ResponseHead(response.status, headers.get("Location"), challenges, nonces, headers.get("Date"))
+    return ResponseHead(
+        response.status,
+        headers.get("Location"),
+        challenges,
+        nonces,
+        headers.get("Date"),
+        retry_after=seconds_to_stay_away(response.status, headers),
+    )
 
 
 def async_nonces_of(response: Any) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from requests import PreparedRequest, Request, Response
 from requests.adapters import BaseAdapter
 from requests.cookies import RequestsCookieJar, merge_cookies
 
+from airflow_oauth_provider.calls import cool_down
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.arguments import (
     check_headers,
@@ -31,6 +32,7 @@ from airflow_oauth_provider.calls.arguments import (
 from airflow_oauth_provider.calls.body import GuardedBody, can_replay, is_stream, rewind
 from airflow_oauth_provider.calls.call_flow import CallFlow
 from airflow_oauth_provider.calls.connection_adapter import ConnectionAdapter
+from airflow_oauth_provider.calls.options import IGNORE
 from airflow_oauth_provider.calls.response import DRAIN_TIME, drain, head_of, nonces_of, note_credential
 from airflow_oauth_provider.exceptions import OAuthError, unexpected
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
@@ -110,7 +112,9 @@ class OAuth2Session(requests.Session):
         """Send a prepared request.
 
         :param kwargs: as of ``requests.Session.send``; without ``timeout`` it is 60 s. ``total_timeout`` are
-            the seconds for the whole call, but for what the caller reads of a ``stream``.
+            the seconds for the whole call, but for what the caller reads of a ``stream``. ``cool_down`` says
+            what to do while the API wants to be left alone: ``wait`` (for ``timeout`` at the most), ``fail``
+            or ``ignore`` that.
         :raises ResourceError: when the call must not go on.
         :raises OAuthError: when no token can be acquired.
         """
@@ -127,10 +131,18 @@ class OAuth2Session(requests.Session):
     def _called(self, request: PreparedRequest, kwargs: dict[str, Any]) -> Response:
         follow, stream = kwargs.pop("allow_redirects", True), kwargs.pop("stream", self.stream)
         limits = timeouts(kwargs.pop("timeout", None), kwargs.pop("total_timeout", None))
+        choice = kwargs.pop("cool_down", None)
+        cool_down.require_choice(choice)
         call = SendCall(request.method or "GET", request.url or "")
         started = time.monotonic()
         until = None if limits.total is None else started + limits.total
         token = self.auth.token_for(call.url, request.headers)
+        if (
+            started >= self.auth.cool_downs.board.quiet_until
+            and choice != IGNORE
+            and cool_down.wait(self.auth, call, cool_down.longest_wait(choice, limits))
+        ):
+            token = self.auth.token_for(call.url, request.headers)  # it may have ended meanwhile
         request.headers.update(self.auth.headers_for(token, call))
         # The body is read later: that of a response on the way is nobody's business. The adapter's TLS
         # context decides, not verify and cert.

@@ -91,6 +91,9 @@ def proof_settings(extra: Extra, assertion: s.AssertionSettings, method: Method)
     )
 
 
+_COOL_DOWN_ON = {"429": frozenset({429}), "429_or_503": frozenset({429, 503}), "never": frozenset[int]()}
+
+
 def api_settings(extra: Extra, policy: Policy) -> s.ApiSettings:
     """Return where the token may go, and what is sent along."""
     text = extra.url_with_tenant("base_url", extra.value("base_url"))
@@ -108,6 +111,7 @@ def api_settings(extra: Extra, policy: Policy) -> s.ApiSettings:
         probe_path=extra.value("probe_path"),
         require_scopes=extra.scopes("require_scopes"),
         refresh_on_status=extra.statuses(),
+        cool_down_on=_COOL_DOWN_ON[extra.value("cool_down")],
         dead_when=unusual_servers.dead_token_sign(extra),
         header_name=name,
         header_scheme=scheme,

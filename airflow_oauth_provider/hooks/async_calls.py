@@ -31,6 +31,8 @@ class AsyncCalls:
     """Whether :meth:`arun` keeps cookies between calls, as a session of ``requests`` does."""
     total_timeout: float | None = None
     """Seconds for a whole call of :meth:`arun`, where the call does not say; ``None`` for no limit."""
+    deferred = False
+    """Whether no worker waits for :meth:`arun`, so that cool-downs are waited out within that limit."""
     _client: OAuth2Client
     _auth: BearerAuth
     _tcp_keep_alive: tuple[int, int, int] | None
@@ -96,6 +98,7 @@ class AsyncCalls:
             headers=headers,
             proxies=own_proxies(own),
             keep_cookies=self.keeps_cookies,
+            deferred=self.deferred,
         )
 
     async def aread(self) -> None:
@@ -135,6 +138,7 @@ class AsyncCalls:
             timeout=options.get("timeout"),
             total_timeout=options.get("total_timeout", self.total_timeout),
             allow_redirects=options.get("allow_redirects", True),
+            cool_down=options.get("cool_down"),
         )
 
     def _network(self, own: dict[str, Any]) -> NetworkOptions:

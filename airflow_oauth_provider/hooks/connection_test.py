@@ -8,6 +8,7 @@ from collections.abc import Callable
 from requests import Request
 
 from airflow_oauth_provider.calls.access import OneTokenAuth
+from airflow_oauth_provider.calls.options import FAIL
 from airflow_oauth_provider.calls.refusals import refusal_of
 from airflow_oauth_provider.calls.session import OAuth2Session
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
@@ -70,7 +71,10 @@ def probe(
         session.until = time.monotonic() + PROBE_TIMEOUT
         # Of the body nothing is needed but the beginning of a refusal, and it may be without end.
         response = session.send(
-            session.prepare_request(Request("GET", url)), timeout=PROBE_TIMEOUT, stream=True
+            session.prepare_request(Request("GET", url)),
+            timeout=PROBE_TIMEOUT,
+            stream=True,
+            cool_down=FAIL,
         )
         try:
             if response.status_code >= 400:

@@ -208,7 +208,8 @@ class OAuth2Hook(HookTokens, AsyncCalls, HttpHook):
         :param headers: of this call.
         :param extra_options: of this call: ``timeout`` (seconds, default 60), ``check_response``,
             ``allow_redirects``, ``stream``, ``verify``, ``cert``, ``proxies``, ``total_timeout`` (seconds for
-            the whole call; default none).
+            the whole call; default none), ``cool_down``: ``wait`` (the default: for ``timeout`` at the most),
+            ``fail`` or ``ignore``, while the API has asked all its callers to stay away.
         :param request_kwargs: further arguments of ``requests.Request``, e.g. ``json=…``.
         :raises ResourceError: when the API refuses (unless ``check_response`` is false).
         :raises OAuthError: when no token can be acquired; see :meth:`get_token`.
@@ -233,6 +234,7 @@ class OAuth2Hook(HookTokens, AsyncCalls, HttpHook):
             total_timeout=extra_options.get("total_timeout"),
             allow_redirects=extra_options.get("allow_redirects", True),
             stream=extra_options.get("stream", False),
+            cool_down=extra_options.get("cool_down"),
         )
         log_call(self._client, self.method, response, started)
         if extra_options.get("check_response", True):

@@ -33,6 +33,7 @@ class _Shared:
         self.hook = OAuth2Hook(conn_id, method, base_url=base_url, **vars(parameters))
         self.hook.keeps_cookies = False  # those of one task are no other task's business
         self.hook.total_timeout = TOTAL_TIMEOUT
+        self.hook.deferred = True
         self.users = 0
 
 

@@ -139,6 +139,7 @@ class ApiSettings:
 
     :param origins: where the token may go; empty when the connection does not say, which leaves
         the choice to DAG code.
+    :param cool_down_on: HTTP statuses of the API whose ``Retry-After`` holds for all calls of it.
     :param dead_when: how the body of a response tells that the token has ended; ``None`` for not at all.
     :param header_name: where the API wants the token, with ``header_scheme`` before it; empty for none.
     :param instance: where ``base_url`` comes with each token; ``None`` for one that does not.
@@ -152,6 +153,7 @@ class ApiSettings:
     probe_path: str | None = field(default=None, metadata=NO_KEY)
     require_scopes: tuple[str, ...] = field(default=(), metadata=UNORDERED)
     refresh_on_status: frozenset[int] = field(default=frozenset({401}), metadata=NO_KEY)
+    cool_down_on: frozenset[int] = field(default=frozenset({429}), metadata=NO_KEY)
     dead_when: DeadTokenSign | None = field(default=None, metadata=NO_KEY)
     header_name: str = field(default="Authorization", metadata=NO_KEY)
     header_scheme: str = field(default="Bearer", metadata=NO_KEY)

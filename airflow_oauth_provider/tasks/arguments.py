@@ -11,7 +11,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from airflow_oauth_provider.calls.options import FLAGS, OPTIONS
+from airflow_oauth_provider.calls.options import COOL_DOWN, FLAGS, OPTIONS
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.call.http_methods import KNOWN
 
@@ -108,6 +108,8 @@ class Arguments:
         pair = timeout if isinstance(timeout, tuple) and len(timeout) == 2 else (timeout,)
         if not all(map(_is_limit, pair)):
             self.refuse("extra_options", "timeout must be a number of seconds above 0, or two in a tuple")
+        if value.get("cool_down") not in (None, *COOL_DOWN):
+            self.refuse("extra_options", f"cool_down must be one of {', '.join(COOL_DOWN)}")
         if not _is_limit(value.get("total_timeout")):
             self.refuse("extra_options", "total_timeout must be a number of seconds above 0")
 

@@ -9,7 +9,7 @@ from airflow_oauth_provider.calls.options import FLAGS, OPTIONS, SESSION_OPTIONS
 
 
 def test_each_option_is_of_one_kind() -> None:
-    limits = {"timeout", "total_timeout"}
+    limits = {"timeout", "total_timeout", "cool_down"}
     assert limits | set(FLAGS) | set(SESSION_OPTIONS) == OPTIONS
     assert len(OPTIONS) == len(limits) + len(FLAGS) + len(SESSION_OPTIONS)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from airflow_oauth_provider.connection.field_kinds import Field, Kind
 
 _API = "API"
@@ -43,6 +45,21 @@ API_FIELDS: tuple[Field, ...] = (
         Kind.LIST,
         minimum=400,
         maximum=499,
+    ),
+    Field(
+        "cool_down",
+        _API,
+        "Cool-down",
+        "After which responses of the API no task calls it until the Retry-After is over: 300 s at the most.",
+        Kind.ENUM,
+        "429",
+        MappingProxyType(
+            {
+                "429": "After 429 Too Many Requests (429)",
+                "429_or_503": "After 429, and after 503 Service Unavailable (429_or_503)",
+                "never": "Never (never)",
+            }
+        ),
     ),
     Field(
         "dead_when",

@@ -45,6 +45,54 @@ class ReportRefusal:
     origin: Origin
 
 
+@dataclass(frozen=True)
+class ReportCoolDown:
+    """Report that an API asks to be left alone; its outcome is ``False``.
+
+    :param origin: that asks.
+    :param status: by which it does.
+    :param seconds: for which.
+    """
+
+    origin: Origin
+    status: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class LookUpCoolDown:
+    """Look up whether an API wants to be left alone; its outcome is a :class:`CoolDown`, or ``None``.
+
+    :param origin: of the API.
+    """
+
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Wait, because of a cool-down.
+
+    :param seconds: how long.
+    """
+
+    seconds: float
+    cool_down: CoolDown
+
+
+class CoolDown(NamedTuple):
+    """A time in which nobody calls an API with one credential.
+
+    :param left: seconds until its end.
+    :param whole: seconds from its beginning to its end.
+    :param status: HTTP status by which the API has asked for it.
+    """
+
+    left: float
+    whole: float
+    status: int
+
+
 class ResponseHead(NamedTuple):
     """What the flow needs to know of a response.
 
@@ -53,6 +101,7 @@ class ResponseHead(NamedTuple):
     :param nonces: the ``DPoP-Nonce`` headers.
     :param date: the ``Date`` header.
     :param tells_dead_token: its body says that the token has ended, whatever its status.
+    :param retry_after: seconds for which the API asks to be left alone; ``None`` where it does not.
     :param proof_can_improve: the proof of the call was refused, and one that is made now knows better.
     """
 
@@ -63,3 +112,4 @@ class ResponseHead(NamedTuple):
     date: str | None = None
     proof_can_improve: bool = False
     tells_dead_token: bool = False
+    retry_after: float | None = None

@@ -6,6 +6,9 @@ twice is not repeated after a 2xx: the token is renewed for the next one.
 Where calls carry a proof of possession (RFC 9449), one more may follow a refused proof: once for each origin
 before a renewal, and once after it.
 
+An API that asks to be left alone for a while (``Retry-After``) is reported, for the sake of other calls: this
+one is not repeated for it.
+
 A generator that decides for every HTTP library alike. It yields effects
 (:mod:`airflow_oauth_provider.protocol.call.effects`); the driver keeps the token, beside the request that
 carries it. RFC 6750 §3.1 (``invalid_token``, ``insufficient_scope``), RFC 9110 §15.4 (redirects).
@@ -17,14 +20,20 @@ from collections.abc import Generator
 
 from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.protocol.call.challenges import parse_challenges
-from airflow_oauth_provider.protocol.call.effects import RenewToken, ReportRefusal, ResponseHead, SendCall
+from airflow_oauth_provider.protocol.call.effects import (
+    RenewToken,
+    ReportCoolDown,
+    ReportRefusal,
+    ResponseHead,
+    SendCall,
+)
 from airflow_oauth_provider.protocol.call.endpoints import Destination
 from airflow_oauth_provider.protocol.call.http_methods import IDEMPOTENT
 from airflow_oauth_provider.protocol.call.redirects import REDIRECTS, not_followed, redirected
 from airflow_oauth_provider.protocol.urls import Origin, parse_url
 
 MAX_REDIRECTS = 5
-Effect = SendCall | RenewToken | ReportRefusal
+Effect = SendCall | RenewToken | ReportRefusal | ReportCoolDown
 EffectResult = ResponseHead | bool
 """Of :class:`SendCall` the response, of :class:`RenewToken` whether there is another token."""
 # Refusals that are not the token's fault: another of the same client would meet them, too (RFC 6750 §3.1,
@@ -47,6 +56,7 @@ def protected_call(
     replayable: bool,
     follow_redirects: bool = True,
     proves: bool = False,
+    cool_down_on: frozenset[int] = frozenset(),
 ) -> ProtectedCall:
     """Make one call; the last response sent in is its result.
 
@@ -55,6 +65,7 @@ def protected_call(
 
     :param replayable: the body can be sent a second time (none, bytes, text, a rewindable file).
     :param proves: calls carry a proof of possession.
+    :param cool_down_on: statuses whose ``Retry-After`` concerns all calls of the API.
     :raises ResourceError: when a body cannot be replayed or a redirect must not be followed.
     """
     current = SendCall(method, url)
@@ -65,6 +76,8 @@ def protected_call(
         head = yield current
         if not isinstance(head, ResponseHead):
             return
+        if current.trusted and head.status in cool_down_on and head.retry_after:
+            yield ReportCoolDown(_origin_of(current), head.status, head.retry_after)
         if ends_call(head.status, watched) and not head.tells_dead_token:
             return
         sent_again = yield from repeats.decide(current, head)
@@ -98,7 +111,7 @@ class _Repeats:
         """
         if not call.trusted:
             return None
-        origin = parse_url(call.url.partition("#")[0]).origin
+        origin = _origin_of(call)
         if head.proof_can_improve:
             if origin in self._proven_anew:
                 return False
@@ -118,6 +131,10 @@ class _Repeats:
         if call.with_body and not self._replayable:
             raise gone(head)
         return True
+
+
+def _origin_of(call: SendCall) -> Origin:
+    return parse_url(call.url.partition("#")[0]).origin
 
 
 def _with_nonce(call: SendCall, head: ResponseHead) -> SendCall:

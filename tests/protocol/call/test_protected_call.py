@@ -9,7 +9,7 @@ import pytest
 from airflow_oauth_provider.exceptions import InsufficientScopeError, ResourceError
 from airflow_oauth_provider.protocol.call.effects import RenewToken, ReportRefusal, ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination
-from airflow_oauth_provider.protocol.call.protected_call import protected_call
+from airflow_oauth_provider.protocol.call.protected_call import Effect, protected_call
 from airflow_oauth_provider.protocol.call.refusal import RefusedCall, resource_error
 from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.urls import parse_url
@@ -30,7 +30,7 @@ def run(
     replayable: bool = True,
     refresh: frozenset[int] = frozenset({401}),
     url: str = f"{API}/x",
-) -> list[SendCall | RenewToken | ReportRefusal]:
+) -> list[SendCall | Effect]:
     """Return the effects of a call that meets *answers*; what is renewed needs none."""
     flow = protected_call(method, url, WHERE, refresh_on_status=refresh, replayable=replayable)
     pending = list(responses)
