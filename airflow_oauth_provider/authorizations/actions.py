@@ -11,6 +11,7 @@ from airflow_oauth_provider.authorizations.description import certificate_expire
 from airflow_oauth_provider.authorizations.discovered import discovered_hosts_warning
 from airflow_oauth_provider.authorizations.results import CheckResult
 from airflow_oauth_provider.authorizations.settings import unusual_settings
+from airflow_oauth_provider.authorizations.steps import displayed_steps, note_granted
 from airflow_oauth_provider.authorizations.unforeseen import unforeseen
 from airflow_oauth_provider.authorizations.values import ConnectionValues, team_of
 from airflow_oauth_provider.client import report
@@ -22,6 +23,7 @@ from airflow_oauth_provider.protocol.private_token import details_of
 from airflow_oauth_provider.protocol.token.authorization_details import displayed, not_granted
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.display_index import DisplayIndex
+from airflow_oauth_provider.transport.steps import StepName, Trace, observed, recording
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
 
 
@@ -33,13 +35,10 @@ def authorize(connection: Any) -> CheckResult:
 
     :param connection: saved under its id; of the Task SDK or of the database model.
     """
-    try:
-        check = ConnectionCheck.of(connection)
-    except ConfigurationError as error:
-        return CheckResult(str(connection.conn_id), error=error)
-    except Exception as error:  # of whatever kind: the person sees a result
-        conn_id = str(connection.conn_id)
-        return CheckResult(conn_id, error=unforeseen(error, conn_id, "authorized"))
+    trace = Trace()
+    check = prepared_check(connection, "authorized", trace=trace)
+    if isinstance(check, CheckResult):
+        return check
     return check.run(lambda: check.client.authorize(saved=True), listed_only=True)
 
 
@@ -74,23 +73,29 @@ class ConnectionCheck:
     """The check of one connection, read and resolved: what follows needs nothing of Airflow.
 
     :param facts: what is known before anything is asked.
+    :param trace: records the steps; ``None`` where nobody wants to see them.
     """
 
     client: OAuth2Client
     facts: CheckResult
+    trace: Trace | None = None
 
     @classmethod
-    def of(cls, connection: Any, *, masks: bool = True, stop: Stop = NEVER) -> ConnectionCheck:
+    def of(
+        cls, connection: Any, *, masks: bool = True, stop: Stop = NEVER, trace: Trace | None = None
+    ) -> ConnectionCheck:
         """Resolve a connection, in the caller's thread.
 
         :param masks: as of :class:`OAuth2Client`.
         :param stop: ends every wait when the task is being killed.
         :raises ConfigurationError: when the connection is wrong.
         """
-        values = ConnectionValues.of(connection)
-        client = OAuth2Client(values.conn_id, values, masks=masks)
-        client.stop = stop
-        settings = client.settings
+        with observed(trace), recording(StepName.SETTINGS) as step:
+            values = ConnectionValues.of(connection)
+            client = OAuth2Client(values.conn_id, values, masks=masks)
+            client.stop = stop
+            settings = client.settings
+            step.note(f"{settings.auth_method}, {settings.server}")
         facts = CheckResult(
             values.conn_id,
             category=settings.category,
@@ -101,7 +106,7 @@ class ConnectionCheck:
             warnings=client.warnings,
             unusual=unusual_settings(values),
         )
-        return cls(client, facts)
+        return cls(client, facts, trace)
 
     def check(self) -> CheckResult:
         """Get a new token as a scheduled check does, and call ``probe_path``."""
@@ -114,14 +119,17 @@ class ConnectionCheck:
         """
         began, result = time.monotonic(), self.facts
         try:
-            token = acquire()
-            result = self._granted(token)
-            result = replace(result, probe=self._probe(token, listed_only=listed_only))
+            with observed(self.trace):
+                token = acquire()
+                result = self._granted(token)
+                note_granted(self.trace, result)
+                result = replace(result, probe=self._probe(token, listed_only=listed_only))
         except OAuthError as error:
             result = replace(result, error=error)
         except Exception as error:  # nobody's check may end with what one connection brings up
             result = replace(result, error=unforeseen(error, result.conn_id, "checked"))
-        return replace(self._with_hosts(result), seconds=time.monotonic() - began)
+        steps = displayed_steps(self.trace, result.error, self.client.redactor)
+        return replace(self._with_hosts(result), steps=steps, seconds=time.monotonic() - began)
 
     def _with_hosts(self, result: CheckResult) -> CheckResult:
         """Warn of hosts that the issuer's metadata names, which are known by now."""
@@ -147,4 +155,24 @@ class ConnectionCheck:
             return None
         from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 
-        return OAuth2Hook.using(self.client).probe(token, listed_only=listed_only)
+        with recording(StepName.PROBE) as step:
+            probed = OAuth2Hook.using(self.client).probe(token, listed_only=listed_only)
+            step.note(probed or "")
+        return probed
+
+
+def prepared_check(
+    connection: Any, verb: str, *, masks: bool = True, stop: Stop = NEVER, trace: Trace | None = None
+) -> ConnectionCheck | CheckResult:
+    """Return the check of a connection; of one that is wrong the result.
+
+    :param verb: what else becomes of the connection: "authorized", "checked".
+    """
+    conn_id = str(connection.conn_id)
+    try:
+        return ConnectionCheck.of(connection, masks=masks, stop=stop, trace=trace)
+    except ConfigurationError as error:
+        wrong: OAuthError = error
+    except Exception as error:  # whatever it is, the person sees a result, and the others are checked
+        wrong = unforeseen(error, conn_id, verb)
+    return CheckResult(conn_id, error=wrong, steps=displayed_steps(trace, wrong))

@@ -17,13 +17,14 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-from airflow_oauth_provider.authorizations.actions import ConnectionCheck
+from airflow_oauth_provider.authorizations.actions import ConnectionCheck, prepared_check
 from airflow_oauth_provider.authorizations.results import CheckResult
 from airflow_oauth_provider.authorizations.unforeseen import unforeseen
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 from airflow_oauth_provider.connection.identifier import connection_not_found
 from airflow_oauth_provider.connection.resolving import require_type
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TokenEndpointError
+from airflow_oauth_provider.transport.steps import Trace
 from airflow_oauth_provider.transport.stopping import GLANCE, Stop
 
 AT_ONCE = 4
@@ -71,6 +72,7 @@ def check_all(
     *,
     on_done: Callable[[CheckResult], None] = lambda _: None,
     stop: Stop | None = None,
+    traced: bool = False,
 ) -> list[CheckResult]:
     """Get a new token for each connection, as a scheduled check does, and call ``probe_path``.
 
@@ -78,11 +80,12 @@ def check_all(
 
     :param on_done: is called in this thread for each result as it comes.
     :param stop: ends it when the task is being killed.
+    :param traced: results have their steps, too.
     :return: the results in the order of *targets*.
     :raises TaskStoppedError: when stopped.
     """
     order = list({target.conn_id: target for target in targets}.values())
-    checks = _Checks(order, on_done, stop or Stop())
+    checks = _Checks(order, on_done, stop or Stop(), traced=traced)
     checks.run()
     return [checks.results[target.conn_id] for target in order]
 
@@ -90,11 +93,19 @@ def check_all(
 class _Checks:
     """Keeps four checks under way. All but :meth:`ConnectionCheck.check` happens in the caller's thread."""
 
-    def __init__(self, targets: Iterable[Target], on_done: Callable[[CheckResult], None], stop: Stop) -> None:
+    def __init__(
+        self,
+        targets: Iterable[Target],
+        on_done: Callable[[CheckResult], None],
+        stop: Stop,
+        *,
+        traced: bool,
+    ) -> None:
         self.results: dict[str, CheckResult] = {}
         self._targets = deque(targets)
         self._on_done = on_done
         self._stop = stop
+        self._traced = traced
         self._waiting: deque[ConnectionCheck] = deque()
         self._running: dict[Future[CheckResult], _Run] = {}
         self._spacing = _Spacing()
@@ -110,12 +121,12 @@ class _Checks:
         if target.error is not None:
             self._done(CheckResult(target.conn_id, error=target.error))
             return
-        try:
-            self._waiting.append(ConnectionCheck.of(target.connection, masks=False, stop=self._stop))
-        except ConfigurationError as error:
-            self._done(CheckResult(target.conn_id, error=error))
-        except Exception as error:  # whatever it is, the others are checked
-            self._done(CheckResult(target.conn_id, error=unforeseen(error, target.conn_id, "checked")))
+        trace = Trace() if self._traced else None
+        check = prepared_check(target.connection, "checked", masks=False, stop=self._stop, trace=trace)
+        if isinstance(check, CheckResult):
+            self._done(check)
+        else:
+            self._waiting.append(check)
 
     def run(self) -> None:
         """Check them all."""

@@ -7,10 +7,12 @@ from typing import Any
 
 from airflow_oauth_provider.authorizations.clamping import LONGEST_REASON, clamp
 from airflow_oauth_provider.authorizations.remedies import code, reason, remedy
+from airflow_oauth_provider.authorizations.steps import step_report
 from airflow_oauth_provider.authorizations.times import iso, utc
 from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError
 from airflow_oauth_provider.protocol.error_record import to_dict
 from airflow_oauth_provider.tokens.records import concerns_others
+from airflow_oauth_provider.transport.steps import Step
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class CheckResult:
     :param probe: what calling ``probe_path`` came to; ``None`` without one.
     :param certificate_expires_at: of the client's certificate, if there is one.
     :param unusual: in what the connection deviates from the standards, by its fields.
+    :param steps: what was done, one after the other, where somebody wants to see it.
     :param seconds: it took.
     """
 
@@ -48,6 +51,7 @@ class CheckResult:
     certificate_expires_at: float | None = None
     warnings: tuple[str, ...] = field(default=())
     unusual: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -108,6 +112,7 @@ class CheckResult:
             "unusual": list(self.unusual),
             "error": error_report(self.error) if self.error else None,
             "seconds": round(self.seconds, 3),
+            **({"steps": [step_report(step) for step in self.steps]} if self.steps else {}),
         }
 
 

@@ -47,6 +47,7 @@ from airflow_oauth_provider.cli.rows import (
     authorized_facts,
     checked_row,
     listed_row,
+    step_rows,
     unusual_lines,
     warning_lines,
 )
@@ -114,7 +115,7 @@ def check(args: Any) -> bool:
         )
     policy = read_policy()
     general = deployment_warnings(policy)
-    results = _checked(targets)
+    results = _checked(targets, traced=args.verbose)
     by_name = {target.conn_id: target for target in targets}
     statuses = [status_after(result, by_name[result.conn_id], policy) for result in results]
     selected = [row for row in zip(results, statuses, strict=True) if selection.takes(row[1])]
@@ -122,6 +123,8 @@ def check(args: Any) -> bool:
         print_document([_check_report(*row, general) for row in selected], args.output)
     else:
         print_table([checked_row(result) for result, _ in selected], args.output)
+        if args.verbose:
+            print_table([row for result, _ in selected for row in step_rows(result)], args.output)
         print_messages(warning_lines(result for result, _ in selected))
         print_messages(unusual_lines(result for result, _ in selected))
     print_messages(general)
@@ -140,8 +143,11 @@ def _check_report(
     return report | {"status": status.value, "warnings": [*report["warnings"], *general]}
 
 
-def _checked(targets: list[Target]) -> list[CheckResult]:
-    """Check them; on Ctrl-C return the results that there are."""
+def _checked(targets: list[Target], *, traced: bool) -> list[CheckResult]:
+    """Check them; on Ctrl-C return the results that there are.
+
+    :param traced: as of :func:`check_all`.
+    """
     done: dict[str, CheckResult] = {}
     progress = Progress(len(targets))
 
@@ -150,7 +156,7 @@ def _checked(targets: list[Target]) -> list[CheckResult]:
         progress.step()
 
     with suppress(KeyboardInterrupt), progress.display():
-        check_all(targets, on_done=collect)
+        check_all(targets, on_done=collect, traced=traced)
     return [done[target.conn_id] for target in targets if target.conn_id in done]
 
 

@@ -119,7 +119,8 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
                     (_CONN_IDS, _ALL, _CATEGORY, *_SHOWN),
                     more="Calls the probe path of each, too. A remembered refusal holds, as for tasks; "
                     "`airflow oauth2 forget CONN_ID` makes the next check ask. --failed and --status choose "
-                    "what is shown: all are checked and counted, and decide the exit code.",
+                    "what is shown: all are checked and counted, and decide the exit code. --verbose shows "
+                    "each check step by step, with the time of each step; --json has them as steps.",
                 ),
                 _action(
                     "create",

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_oauth_provider.authorizations import Authorization, CheckResult
 from airflow_oauth_provider.authorizations.clamping import clamp
+from airflow_oauth_provider.authorizations.steps import STEP_LABELS, step_text
 from airflow_oauth_provider.authorizations.times import certificate_warning, utc
 from airflow_oauth_provider.cli.output import LONGEST_CELL
 
@@ -33,6 +34,20 @@ def checked_row(result: CheckResult) -> dict[str, Any]:
         "result": "ok" if result.ok else "failed",
         "message": _and_certificate(result.message, result.certificate_expires_at),
     }
+
+
+def step_rows(result: CheckResult) -> Iterator[dict[str, Any]]:
+    """Yield the steps of a check as rows of a table of their own."""
+    for step in result.steps:
+        addresses = f" [{', '.join(step.addresses)}]" if step.addresses else ""
+        yield {
+            "name": result.conn_id,
+            "step": STEP_LABELS[step.name],
+            "result": "ok" if step.ok else "failed",
+            "seconds": f"{step.seconds:.3f}",
+            "host": f"{step.host or ''}{addresses}",
+            "details": step_text(step),
+        }
 
 
 def _and_certificate(text: str, expires_at: float | None) -> str:

@@ -8,6 +8,7 @@ Rules:
 * A flight ends once, with a token or an error. Then its slot is free, ``wait`` returns and callbacks run,
   in this order.
 * Every caller gets a copy of the error of its own, and whatever is not ours has become a typed error.
+* A flight records its steps for whoever observes the thread that begins it; nobody does as a rule.
 * The last caller to be thrown out (a kill, a task's timeout) stops the flight: the process is about to end,
   and what the flight holds in the store must not outlive it.
 """
@@ -23,13 +24,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from airflow_oauth_provider.exceptions import OAuthError, TokenResponseError, TransportError, unexpected
+from airflow_oauth_provider.exceptions import (
+    InsufficientScopeError,
+    OAuthError,
+    TokenResponseError,
+    TransportError,
+    unexpected,
+)
 from airflow_oauth_provider.protocol.access_token import AccessToken, scopes_text
 from airflow_oauth_provider.protocol.effects import Sleep
 from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.protocol.redaction import redactor_of
 from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer, RetrySettings
-from airflow_oauth_provider.protocol.token.acquisition import acquisition
+from airflow_oauth_provider.protocol.token.acquisition import Acquisition, acquisition
 from airflow_oauth_provider.protocol.token.response import Granted, check_custom_token
 from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.tokens.entries import Entries
@@ -37,6 +44,7 @@ from airflow_oauth_provider.tokens.proof_hints import hints
 from airflow_oauth_provider.tokens.shared_acquisition import Purpose, Search
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.transport.driver import Driver
+from airflow_oauth_provider.transport.steps import StepName, observed, observer, recording
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
 
 log = logging.getLogger(__name__)
@@ -93,6 +101,7 @@ class Flight:
         self._callbacks: list[Callable[[], object]] = []
         self._stop = Stop()
         self._driver: Driver | None = None
+        self._trace = observer()
 
     @property
     def requests(self) -> int:
@@ -153,7 +162,8 @@ class Flight:
 
     def _run(self) -> None:
         try:
-            self.token = self._search()
+            with observed(self._trace):
+                self.token = self._search()
         except OAuthError as error:
             self.error = _own_copy(error)
         except BaseException as error:  # of any kind is handed to the callers: they wait for it
@@ -185,13 +195,17 @@ class Flight:
         """
         began = this_moment()
         server = self.settings.server
+        known = self._entries.metadata(server) if isinstance(server, Issuer) else None
+        if known is not None and known.is_fresh(began.wall):
+            with recording(StepName.DISCOVERY, server.origin.authority) as step:
+                step.note(f"metadata that was fetched {(began.wall - known.fetched_at) / 60:.0f} min ago")
         flow = acquisition(
             self.settings,
             began,
             self.budget,
             random=random.random,
             entropy=os.urandom,
-            known=self._entries.metadata(server) if isinstance(server, Issuer) else None,
+            known=known,
             hints=hints,
         )
         driver = self._driver = Driver(
@@ -203,7 +217,8 @@ class Flight:
             stop=self._stop,
         )
         try:
-            granted = driver.run(flow)
+            with recording(StepName.TOKEN, server.origin.authority) as step:
+                granted = _run(driver, flow, step)
         except OAuthError:
             raise
         except Exception as error:  # a defect of ours, or of what a server can make a library do
@@ -240,6 +255,19 @@ class DirectFlight(Flight):
 
     def _search(self) -> AccessToken:
         return self.fetch()
+
+
+def _run(driver: Driver, flow: Acquisition, step: recording) -> Granted:
+    """Carry out an acquisition, and say in *step* what came of it."""
+    try:
+        granted = driver.run(flow)
+    except InsufficientScopeError:
+        if step.observed:
+            step.name = StepName.SCOPES
+        raise
+    if step.observed:
+        step.note(f"{granted.token.token_type}, valid for {granted.token.lifetime:.0f} s")
+    return granted
 
 
 def _own_copy(error: OAuthError) -> OAuthError:

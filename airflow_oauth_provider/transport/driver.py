@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.effects import (
@@ -27,6 +28,7 @@ from airflow_oauth_provider.protocol.token.metadata import KnownMetadata
 from airflow_oauth_provider.protocol.token.response import Granted
 from airflow_oauth_provider.transport import authorization_server
 from airflow_oauth_provider.transport.assertion_files import read_assertion
+from airflow_oauth_provider.transport.steps import StepName, recording
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
 
 Result = TypeVar("Result")
@@ -88,24 +90,51 @@ class Driver:
     def _carry_out(self, effect: Effect) -> HttpResponse | Failure | Granted | Secret | OAuthError | None:
         if isinstance(effect, Send):
             self.requests += 1
-            return authorization_server.post(
-                effect.request, self._network, deadline_at=effect.deadline, stop=self._stop
-            )
+            with recording(StepName.REQUEST) as step:
+                response = authorization_server.post(
+                    effect.request, self._network, deadline_at=effect.deadline, stop=self._stop
+                )
+                return _noted(step, effect.request.url, response)
         if isinstance(effect, Fetch):
-            return authorization_server.fetch(
-                effect.url, self._network, deadline_at=effect.deadline, stop=self._stop
-            )
+            with recording(StepName.DISCOVERY) as step:
+                response = authorization_server.fetch(
+                    effect.url, self._network, deadline_at=effect.deadline, stop=self._stop
+                )
+                return _noted(step, effect.url, response)
         if isinstance(effect, ReadAssertion):
-            assertion = read_assertion(effect.file, waits=True)
-            if isinstance(assertion, Secret):
-                self._on_read(assertion)
-            return assertion
+            return self._read(effect)
         if isinstance(effect, AskProvider):
             self.requests += 1
-            return self._ask_provider()
+            with recording(StepName.PROVIDER) as step:
+                granted = self._ask_provider()
+                if isinstance(granted, OAuthError):
+                    step.fail(granted.message)
+                return granted
         if isinstance(effect, Remember):
             self._remember(effect.metadata)
             return None
         self._on_sleep(effect)
-        self._stop.sleep(max(0.0, effect.seconds))
+        with recording(StepName.PAUSE) as step:
+            step.note(f"{effect.seconds:.1f} s before another attempt: {effect.reason.message}")
+            self._stop.sleep(max(0.0, effect.seconds))
         return None
+
+    def _read(self, effect: ReadAssertion) -> Secret | OAuthError:
+        with recording(StepName.ASSERTION) as step:
+            assertion = read_assertion(effect.file, waits=True)
+            if isinstance(assertion, OAuthError):
+                step.fail(assertion.message)
+        if isinstance(assertion, Secret):
+            self._on_read(assertion)
+        return assertion
+
+
+def _noted(step: recording, url: str, response: HttpResponse | Failure) -> HttpResponse | Failure:
+    """Say in a step what came back from *url*."""
+    if step.observed:
+        step.host = urlsplit(url).netloc
+        if isinstance(response, Failure):
+            step.fail(response.detail)
+        else:
+            step.note(f"HTTP status {response.status}")
+    return response

@@ -18,6 +18,7 @@ import requests.utils
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.urls import canonical_host
+from airflow_oauth_provider.transport.steps import StepName, recording
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _UNFIT = re.compile(r"[\x00-\x20\x7f]")
@@ -59,6 +60,15 @@ def proxy_for(
     :raises ConfigurationError: when its address is malformed: HTTP libraries would repeat it, with its
         password, in their errors.
     """
+    with recording(StepName.PROXY) as step:
+        proxy = _proxy_of(url, network, chosen)
+        if step.observed:
+            step.host = urlsplit(url).hostname
+            step.note(f"through {proxy}" if proxy else "none")
+        return proxy
+
+
+def _proxy_of(url: str, network: NetworkSettings, chosen: Mapping[str, str | None] | None) -> Proxy | None:
     if urlsplit(url).scheme == "http":
         return None
     if chosen:

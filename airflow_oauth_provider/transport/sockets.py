@@ -28,7 +28,9 @@ from urllib3.response import HTTPResponse
 from airflow_oauth_provider.protocol.urls import acceptable
 from airflow_oauth_provider.transport.deadlines import earlier, left, limits
 from airflow_oauth_provider.transport.response_parser import StrictBody, StrictResponse
+from airflow_oauth_provider.transport.steps import Step, StepName, observer, recording
 from airflow_oauth_provider.transport.stopping import GLANCE, Stop
+from airflow_oauth_provider.transport.tls_facts import chain_ends_at, tls_version
 
 CONNECT_TIMEOUT = 5.0
 
@@ -95,7 +97,10 @@ class BoundedSSLSocket(_BoundedMixin, ssl.SSLSocket):
 
     def do_handshake(self, *args: Any, **kwargs: Any) -> None:
         """Shake hands."""
-        self._patiently(super().do_handshake, args, kwargs)
+        with recording(StepName.TLS, self.server_hostname) as step:
+            self._patiently(super().do_handshake, args, kwargs)
+            if step.observed:
+                step.text, step.chain_ends_at = tls_version(self), chain_ends_at(self)
 
 
 if TYPE_CHECKING:  # to the type checker the mixin is a connection; at run time it stands before one
@@ -129,7 +134,8 @@ class _GuardedMixin(_Base):
 
         self.response_class = collected
         try:
-            super()._tunnel()
+            with recording(StepName.TUNNEL, self._tunnel_host):
+                super()._tunnel()
         except (OSError, http.client.HTTPException) as error:
             raise TunnelError(heads[0].received_status if heads else None) from error
         finally:
@@ -139,17 +145,21 @@ class _GuardedMixin(_Base):
         host: str = self._dns_host
         port: int = self.port
         timeout = self.timeout if isinstance(self.timeout, int | float) else CONNECT_TIMEOUT
+        with recording(StepName.RESOLVE, host) as step:
+            try:
+                addresses = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+            except (socket.gaierror, UnicodeError) as error:
+                reason = error if isinstance(error, socket.gaierror) else socket.gaierror(str(error))
+                raise NameResolutionError(self.host, self, reason) from error
+            step.resolved(str(entry[4][0]) for entry in addresses)
+            addresses = self._accepted(addresses)
         try:
-            addresses = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-        except (socket.gaierror, UnicodeError) as error:
-            reason = error if isinstance(error, socket.gaierror) else socket.gaierror(str(error))
-            raise NameResolutionError(self.host, self, reason) from error
-        try:
-            sock = _connect(self._accepted(addresses), timeout, self.socket_options)
+            with recording(StepName.CONNECT, f"{host}:{port}") as step:
+                sock = _connect(addresses, timeout, self.socket_options)
+                if step.observed:
+                    step.resolved([str(sock.getpeername()[0])])
         except TimeoutError as error:
             raise ConnectTimeoutError(self, f"connecting to {host} took too long") from error
-        except AddressRefusedError:
-            raise
         except OSError as error:
             raise NewConnectionError(self, f"connecting failed: {error}") from error
         sys.audit("http.client.connect", self, host, port)
@@ -211,6 +221,13 @@ class GuardedHTTPConnection(_GuardedMixin, HTTPConnection):
 
 class GuardedHTTPSConnection(_GuardedMixin, HTTPSConnection):
     """HTTP over TLS."""
+
+    def connect(self) -> None:
+        """Connect; TLS within the TLS of a proxy has no socket of ours that could record it."""
+        super().connect()
+        trace = observer()
+        if trace is not None and not isinstance(self.sock, ssl.SSLSocket):
+            trace.add(Step(StepName.TLS, host=self._dns_host, text=tls_version(self.sock)))
 
 
 class _TrustingHTTPConnection(GuardedHTTPConnection):
