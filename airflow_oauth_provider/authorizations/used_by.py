@@ -16,7 +16,7 @@ from airflow_oauth_provider.authorizations.declared_uses import DeclaredUse, dec
 from airflow_oauth_provider.authorizations.stored_dags import Schedule, StoredDags
 from airflow_oauth_provider.authorizations.times import DAY, iso
 
-PATIENCE = 5.0
+PATIENCE = 3.0
 """Seconds for which a page looks at DAGs."""
 LONGEST_TEXT = 120
 """Characters of a template that are shown."""

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.models.resource_details import ConnectionDetails
+from airflow.api_fastapi.auth.managers.models.resource_details import (
+    ConnectionDetails,
+    DagAccessEntity,
+    DagDetails,
+)
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_connection
 from airflow.api_fastapi.logging.decorators import action_logging
 from airflow.configuration import conf
 from airflow.models.connection import Connection
+from airflow.models.dag import DagModel
 from fastapi import HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
@@ -35,6 +41,7 @@ __all__ = [
     "base_url",
     "find_connection",
     "find_connections",
+    "readable_dags",
     "requires_access",
     "testing_enabled",
 ]
@@ -101,3 +108,29 @@ def _authorized(conn_ids: set[str], team: str | None, user: Any, method: str) ->
             method=method, details=ConnectionDetails(conn_id=conn_id, team_name=team), user=user
         )
     }
+
+
+def readable_dags(dag_ids: Sequence[str], user: Any, most: int) -> set[str]:
+    """Return those DAGs that *user* may read, with their tasks, as Airflow's own pages ask.
+
+    :param most: how many at most; no more are asked about.
+    """
+    if not dag_ids:
+        return set()
+    manager = get_auth_manager()
+    authorized = manager.get_authorized_dag_ids(user=user, method="GET")
+    allowed = (
+        dag_id
+        for dag_id in dag_ids
+        if dag_id in authorized
+        and manager.is_authorized_dag(
+            method="GET", access_entity=DagAccessEntity.TASK, details=_dag_details(dag_id), user=user
+        )
+    )
+    return set(islice(allowed, most))
+
+
+def _dag_details(dag_id: str) -> DagDetails:
+    if hasattr(DagModel, "get_team_name"):
+        return DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
+    return DagDetails(id=dag_id)  # before Airflow 3.2

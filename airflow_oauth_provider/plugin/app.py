@@ -25,6 +25,7 @@ from airflow_oauth_provider.authorizations import (
     remedy,
     store_note,
 )
+from airflow_oauth_provider.authorizations.used_by import PATIENCE, used_by
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.plugin import airflow_access as access
@@ -33,6 +34,11 @@ from airflow_oauth_provider.plugin.messages import PageError, add_messages, page
 from airflow_oauth_provider.plugin.origin import refuse_other_sites, require_object
 from airflow_oauth_provider.plugin.rendering import Obstacles
 from airflow_oauth_provider.plugin.waiting import BusyError, Waiting
+
+MOST_DAGS = 50
+"""DAGs that the page of a connection names as its users."""
+MOST_TASKS = 10
+"""Tasks that it names of each."""
 
 
 def create_app() -> FastAPI:
@@ -91,10 +97,13 @@ def show_connection(request: Request, user: access.GetUserDep, connection_id: st
     """Show one connection: its state, its last refusal, its settings without secrets."""
     policy = read_policy()
     connection = _existing(connection_id)
+    uses = used_by(connection_id, connection.team_name, seconds=PATIENCE)
     return page_response(
         request,
         "connection.html",
         authorization=describe(connection, policy),
+        uses=uses.readable(access.readable_dags([dag.dag_id for dag in uses.dags], user, MOST_DAGS)),
+        most_tasks=MOST_TASKS,
         settings=display_settings(connection),
         obstacles=_obstacles(
             connection_id,

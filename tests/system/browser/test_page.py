@@ -163,6 +163,7 @@ def test_details_tell_the_settings_without_secrets_and_the_token_can_be_forgotte
     assert "hidden-pin" not in frame.locator("html").inner_html()
     pages.screenshot(page, "servers-details")
     frame.get_by_role("button", name="Forget token: orders").click()
+    frame.get_by_role("button", name="Forget it").click()
     expect(frame.locator("#results .badge").first).to_have_text("Not yet")
     frame.get_by_role("link", name="Edit connection").click()
     page.wait_for_url("**/connections?name_pattern=orders")

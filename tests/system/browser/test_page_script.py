@@ -88,9 +88,17 @@ def test_sorting_and_forgetting_by_keyboard(
     expect(frame.locator("#results .badge").first).to_have_text("Authorized")
     expect(focused).to_have_attribute("id", "authorize-orders")
     page.keyboard.press("Shift+Tab")
-    page.keyboard.press("Space")
-    expect(frame.locator("#results .badge").first).to_have_text("Not yet")
     expect(focused).to_have_attribute("id", "forget-orders")
+    page.keyboard.press("Space")
+    expect(frame.locator("#before-forgetting")).to_contain_text("No DAG is known to use it.")
+    page.keyboard.press("Escape")
+    expect(frame.locator("#before-forgetting")).to_be_hidden()
+    expect(focused).to_have_attribute("id", "forget-orders")
+    page.keyboard.press("Space")
+    expect(focused).to_have_text("Forget it")
+    page.keyboard.press("Enter")
+    expect(frame.locator("#results .badge").first).to_have_text("Not yet")
+    expect(focused).to_have_attribute("id", "headline")
 
 
 def test_turning_pages_by_keyboard(airflow: AirflowServer, page: Page, add: Add) -> None:
