@@ -75,6 +75,7 @@ class ConnectionReader:
         self._masks = masks
         self._warned = False
         self._last: _Reading | None = None
+        self._last_connection: Any = None
         self._read_at = float("-inf")
         self._single_flight: AsyncSingleFlight[ClientSettings] = AsyncSingleFlight()
 
@@ -111,6 +112,29 @@ class ConnectionReader:
             await masking.amask_settings(reading.resolved.settings)
         return self._keep(reading)
 
+    def resolve_again(self) -> ClientSettings:
+        """Return the settings of the connection as it was read, without calling Airflow.
+
+        What lies outside the connection is read again, since it may have been rotated.
+
+        :raises ConfigurationError: when that cannot be read.
+        """
+        with masking.in_this_process_only():
+            return self._keep(self._resolved_again())
+
+    async def aresolve_again(self) -> ClientSettings:
+        """Do what :meth:`resolve_again` does without blocking the loop."""
+        return await in_thread(self.resolve_again)
+
+    def _resolved_again(self) -> _Reading:
+        last = self._last
+        if last is None:
+            raise AssertionError("the connection is read before")
+        reading = self._resolve(self._last_connection, last.policy)
+        if reading is not last:
+            self._mask(reading.resolved.settings)
+        return reading
+
     def _mask(self, settings: ClientSettings) -> None:
         if self._masks:
             masking.mask_settings(settings)
@@ -131,9 +155,12 @@ class ConnectionReader:
         try:
             resolved = resolve(connection, policy, tenant=self.parameters.tenant)
             used = self.parameters.applied(resolved.settings)
-            return _Reading(digest, policy, resolved, used, self._own(connection, policy, resolved))
+            own = self._own(connection, policy, resolved)
         except ConfigurationError as caught:
             error = caught.for_connection(self.conn_id)
+        else:
+            self._last_connection = connection
+            return _Reading(digest, policy, resolved, used, own)
         del connection  # its repr, which tools show with a traceback, has the password
         raise error
 

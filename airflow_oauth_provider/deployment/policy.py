@@ -158,6 +158,14 @@ def read_policy() -> Policy:
     raise malformed
 
 
+def policy_as_read() -> Policy:
+    """Return the section as it was read last, which calls nobody.
+
+    :raises ConfigurationError: as :func:`read_policy` does, where it was not read yet.
+    """
+    return _last.policy if _last is not None else read_policy()
+
+
 def forget_policy() -> None:
     """Read the section anew next time."""
     global _last  # noqa: PLW0603  (as above)

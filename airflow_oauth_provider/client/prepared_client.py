@@ -1,0 +1,82 @@
+"""A client whose connection is read before: for libraries that ask for tokens in threads of their own.
+
+Airflow may not be called there: its channel to the supervisor has no lock in 3.0 and 3.1, and a forked
+process shares that of its parent. Rules:
+
+* The thread that reads the connection first is the client's home. There it is a client like any other: it
+  reads the connection again before an acquisition, and so finds a rotated secret, or the connection gone.
+* Every other thread, and every forked process, uses the connection as it was last read. Of secrets outside
+  the connection it reads what is there now. What it masks, it masks in this process only.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from airflow_oauth_provider.client import masking
+from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.client.token_flow import Refusal, TokenFlow
+from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.tokens import AccessToken
+
+_NOWHERE = (0, 0)
+"""No process and no thread: the connection is never read again."""
+
+
+class PreparedClient(OAuth2Client):
+    """See the module."""
+
+    _home: tuple[int, int] | None = None
+
+    def prepare(self, *, once: bool = False) -> ClientSettings:
+        """Read the connection here, where Airflow may be called.
+
+        :param once: it will not be read again, in this thread neither: the thread is the library's.
+        :raises ConfigurationError: when the connection is wrong, or there is none.
+        """
+        settings = self._read()
+        if once:
+            self._home = _NOWHERE
+        return settings
+
+    @property
+    def may_read(self) -> bool:
+        """Whether this thread may call Airflow."""
+        return self._home in (None, _here())
+
+    def _read(self) -> ClientSettings:
+        if not self.may_read:
+            return self._use(self.reader.resolve_again())
+        settings = super()._read()
+        self._home = self._home or _here()
+        return settings
+
+    async def _aread(self) -> ClientSettings:
+        if not self.may_read:
+            return self._use(await self.reader.aresolve_again())
+        settings = await super()._aread()
+        self._home = self._home or _here()
+        return settings
+
+    def _run(self, flow: TokenFlow) -> AccessToken | None:
+        with self._masking():
+            return super()._run(flow)
+
+    async def _arun(self, *, force: bool = False, refusal: Refusal | None = None) -> AccessToken | None:
+        with self._masking():
+            return await super()._arun(force=force, refusal=refusal)
+
+    @contextmanager
+    def _masking(self) -> Iterator[None]:
+        if self.may_read:
+            yield
+        else:
+            with masking.in_this_process_only():
+                yield
+
+
+def _here() -> tuple[int, int]:
+    return os.getpid(), threading.get_ident()
