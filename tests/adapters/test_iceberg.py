@@ -14,6 +14,7 @@ import pytest
 
 from airflow_oauth_provider.adapters.iceberg import OAuth2AuthManager
 from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError
+from tests.support.consumers_page import shown_extra
 from tests.support.servers.scripted import Json, RecordedRequest, ScriptedResponse, token_json
 from tests.support.service import Service
 
@@ -68,6 +69,16 @@ class TestWithPyiceberg:
         assert hook().test_connection() == (True, "Connected. Found 1 namespace(s).")
         assert {call.header("Authorization") for call in lent.calls} == {"Bearer tok-own"}
         assert len(lent.token_requests) == 1
+
+    def test_the_configuration_that_the_page_shows(
+        self, lent: Service, hook: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stored = {"conn_type": "iceberg", "host": lent.base_url, "extra": shown_extra("Iceberg")}
+        monkeypatch.setenv("AIRFLOW_CONN_ICEBERG_DEFAULT", json.dumps(stored))
+        monkeypatch.setenv("AIRFLOW_CONN_ORDERS_API", lent.environment())
+        monkeypatch.setenv("AIRFLOW__OAUTH2__LENT_CONNECTIONS", "orders_api")
+        assert hook().list_namespaces() == ["sales"]
+        assert lent.calls[-1].header("Authorization") == "Bearer tok-catalog"
 
     def test_parameters_of_a_catalog(
         self, lent: Service, hook: Callable[[], Any], monkeypatch: pytest.MonkeyPatch

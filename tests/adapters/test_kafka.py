@@ -14,6 +14,7 @@ import pytest
 
 from airflow_oauth_provider.adapters import kafka
 from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError
+from tests.support.consumers_page import shown_extra, shown_options
 from tests.support.servers.kafka_broker import KafkaBroker
 from tests.support.servers.scripted import token_json
 from tests.support.service import Service
@@ -136,6 +137,20 @@ class TestWithConfluentKafka:
             "group.id": "tests",
         }
         return json.dumps({"conn_type": "kafka", "extra": extra})
+
+    def test_the_configuration_that_the_page_shows(
+        self, broker: KafkaBroker, lent: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from airflow.providers.apache.kafka.hooks.client import KafkaAdminClientHook
+
+        for name, value in shown_options("Kafka").items():
+            monkeypatch.setenv(name, value)
+        reachable = {"bootstrap.servers": broker.address, "security.protocol": "SASL_PLAINTEXT"}
+        extra = {**shown_extra("Kafka"), **reachable}
+        monkeypatch.setenv("AIRFLOW_CONN_ORDERS_API", lent.environment())
+        monkeypatch.setenv("AIRFLOW_CONN_SHOWN", json.dumps({"conn_type": "kafka", "extra": extra}))
+        assert KafkaAdminClientHook("shown").test_connection() == (True, "Connection successful.")
+        assert lent.token_requests[0].form["scope"] == ["orders.read orders.write"]
 
     def test_the_stock_admin_hook(self, broker: KafkaBroker) -> None:
         from airflow.providers.apache.kafka.hooks.client import KafkaAdminClientHook

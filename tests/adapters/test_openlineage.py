@@ -13,6 +13,7 @@ import pytest
 
 from airflow_oauth_provider.adapters import openlineage
 from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError
+from tests.support.consumers_page import shown_options
 from tests.support.servers.scripted import token_json
 from tests.support.service import Service
 from tests.support.waiting import until
@@ -83,11 +84,14 @@ class TestWithOpenLineage:
     def test_airflows_provider_finds_it_in_airflow_cfg(
         self, service: Service, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        """As the page shows it."""
         adapter = self.provider()
-        transport = json.dumps(self.config(service)["transport"])
-        monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", transport)
+        ((option, shown),) = shown_options("OpenLineage").items()
+        transport = json.loads(shown) | {"url": service.server.url}
+        monkeypatch.setenv(option, json.dumps(transport))
+        monkeypatch.setenv("AIRFLOW_CONN_ORDERS_API", service.environment())
         adapter.emit(self.event())
-        assert [call.header("Authorization") for call in service.calls] == ["Bearer tok-own"]
+        assert [call.header("Authorization") for call in service.calls] == ["Bearer tok-lineage.write"]
 
     def test_where_a_connection_names_it_it_must_be_lent(
         self, service: Service, monkeypatch: pytest.MonkeyPatch
