@@ -21,6 +21,7 @@ from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.private_token import details_of
 from airflow_oauth_provider.protocol.token.authorization_details import displayed, not_granted
+from airflow_oauth_provider.protocol.token.claims import Claims, claims_of
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.display_index import DisplayIndex
 from airflow_oauth_provider.transport.steps import StepName, Trace, observed, recording
@@ -73,7 +74,7 @@ class ConnectionCheck:
     """The check of one connection, read and resolved: what follows needs nothing of Airflow.
 
     :param facts: what is known before anything is asked.
-    :param trace: records the steps; ``None`` where nobody wants to see them.
+    :param trace: records the steps; ``None`` where nobody wants to see them, nor what the token says.
     """
 
     client: OAuth2Client
@@ -148,7 +149,11 @@ class ConnectionCheck:
             scopes_stated=token.scopes_stated,
             details=displayed(details) or None,
             missing_details=not_granted(requested.rich_requests, details),
+            claims=self._claims(token) if self.trace else None,
         )
+
+    def _claims(self, token: AccessToken) -> Claims:
+        return claims_of(token.value, self.client.redactor.with_values(token.value))
 
     def _probe(self, token: AccessToken, *, listed_only: bool) -> str | None:
         if self.client.settings.api.probe_path is None:

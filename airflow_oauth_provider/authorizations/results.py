@@ -11,6 +11,7 @@ from airflow_oauth_provider.authorizations.steps import step_report
 from airflow_oauth_provider.authorizations.times import iso, utc
 from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError
 from airflow_oauth_provider.protocol.error_record import to_dict
+from airflow_oauth_provider.protocol.token.claims import Claims
 from airflow_oauth_provider.tokens.records import concerns_others
 from airflow_oauth_provider.transport.steps import Step
 
@@ -30,6 +31,7 @@ class CheckResult:
     :param probe: what calling ``probe_path`` came to; ``None`` without one.
     :param certificate_expires_at: of the client's certificate, if there is one.
     :param unusual: in what the connection deviates from the standards, by its fields.
+    :param claims: what the token says of itself, where somebody wants to see it; nobody has verified it.
     :param steps: what was done, one after the other, where somebody wants to see it.
     :param seconds: it took.
     """
@@ -51,6 +53,7 @@ class CheckResult:
     certificate_expires_at: float | None = None
     warnings: tuple[str, ...] = field(default=())
     unusual: tuple[str, ...] = ()
+    claims: Claims | None = None
     steps: tuple[Step, ...] = ()
     seconds: float = 0.0
 
@@ -112,6 +115,7 @@ class CheckResult:
             "unusual": list(self.unusual),
             "error": error_report(self.error) if self.error else None,
             "seconds": round(self.seconds, 3),
+            **({"claims": self.claims.report()} if self.claims else {}),
             **({"steps": [step_report(step) for step in self.steps]} if self.steps else {}),
         }
 

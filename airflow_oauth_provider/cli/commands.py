@@ -26,7 +26,6 @@ from airflow_oauth_provider.authorizations import (
 from airflow_oauth_provider.authorizations import forget as forget_authorization
 from airflow_oauth_provider.authorizations import revoke as revoke_token
 from airflow_oauth_provider.authorizations.stored import find_connections
-from airflow_oauth_provider.authorizations.times import iso
 from airflow_oauth_provider.cli import connections
 from airflow_oauth_provider.cli.creation import connection_from
 from airflow_oauth_provider.cli.discovery import creation_of, found_at
@@ -52,6 +51,7 @@ from airflow_oauth_provider.cli.rows import (
     warning_lines,
 )
 from airflow_oauth_provider.cli.selection import Selection, status_after, targets_of, totals
+from airflow_oauth_provider.cli.token_facts import claims_facts, token_facts
 from airflow_oauth_provider.cli.using import left_out, uses_of, using_rows
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
@@ -60,8 +60,6 @@ from airflow_oauth_provider.connection.presets import presets as known_presets
 from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
-from airflow_oauth_provider.protocol.private_token import details_of
-from airflow_oauth_provider.protocol.token.authorization_details import displayed
 
 Command = Callable[[Any], bool]
 INTERRUPTED = 130
@@ -236,6 +234,8 @@ def list_(args: Any) -> bool:
 @_command
 def token(args: Any) -> bool:
     """Show the token that tasks would use now; asks the server for one if there is none."""
+    if args.claims and args.reveal:
+        raise ConfigurationError("prints what the token says, --reveal the token: give one", field="--claims")
     values = _read(args.conn_id)
     client = OAuth2Client(values.conn_id, values)
     try:
@@ -245,16 +245,9 @@ def token(args: Any) -> bool:
             print_message(
                 f"No good token was kept: {client.settings.server.origin.authority} was asked for one."
             )
-    facts = {
-        "conn_id": values.conn_id,
-        "token_type": held.token_type,
-        "expires_at": iso(held.expires_at),
-        "issued_at": iso(held.issued_at),
-        "scopes": sorted(held.scopes),
-        "details": displayed(details_of(held)) or None,
-        "token_requests": client.cost.requests,
-        "access_token": held.value if args.reveal else "***",
-    }
+    facts = token_facts(client, held, reveal=args.reveal)
+    if args.claims:
+        facts |= claims_facts(client, held, as_document=args.output in DOCUMENTS)
     if args.reveal and args.output not in DOCUMENTS:
         print(held.value)  # noqa: T201  (alone, for the use in scripts)
     else:

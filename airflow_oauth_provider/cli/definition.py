@@ -42,6 +42,12 @@ _ENDPOINT = Arg(
     metavar="URL",
 )
 _REVEAL = Arg(("--reveal",), help="Print the token itself", action="store_true")
+_CLAIMS = Arg(
+    ("--claims",),
+    help="Print what a JWT says of itself (iss, aud, scope, exp …), which nobody has verified; "
+    "never the token itself",
+    action="store_true",
+)
 _ISSUER = Arg(
     ("issuer",),
     help="Issuer, for example https://idp.example; or an API that names its own (RFC 9728)",
@@ -149,7 +155,7 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
                 _action(
                     "token",
                     "Show the token that tasks would use now; asks the server where there is none",
-                    (_CONN_ID, _REVEAL, _JSON),
+                    (_CONN_ID, _REVEAL, _CLAIMS, _JSON),
                     more="Says so where it has asked. The token itself is printed with --reveal only.",
                 ),
                 _action(

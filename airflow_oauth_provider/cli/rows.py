@@ -69,6 +69,7 @@ def authorized_facts(result: CheckResult) -> dict[str, Any]:
         "Granted details": result.details,
         "Not granted": result.not_granted,
         "Probe": result.probe,
+        "Token says, not verified": result.claims.lines if result.claims else (),
     }
 
 
