@@ -201,6 +201,7 @@ class TestConfiguration:
             "CUSTOM_PROVIDERS": '{"corp": "company.tokens.fetch"}',
             "ALLOW_UNVERIFIED_TLS": "True",
             "DEFAULT_CATEGORY": "integration",
+            "HISTORY_DAYS": "30",
         }.items():
             monkeypatch.setenv(f"AIRFLOW__OAUTH2__{name}", value)
         assert read_policy() == Policy(
@@ -210,6 +211,7 @@ class TestConfiguration:
             custom_providers={"corp": "company.tokens.fetch"},
             allow_unverified_tls=True,
             default_category="integration",
+            sharing=replace(ALONE, history_days=30),
         )
 
 

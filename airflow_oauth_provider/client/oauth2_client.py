@@ -10,16 +10,15 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from time import monotonic
-from time import time as wall_time
 from typing import Any
 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.derived_tokens import DerivedTokens
 from airflow_oauth_provider.client.first_token import FirstToken
 from airflow_oauth_provider.client.handed_out import HandedOutTokens, own_error
+from airflow_oauth_provider.client.memory_hits import MemoryHits
 from airflow_oauth_provider.client.reading import ConnectionReader
-from airflow_oauth_provider.client.report import Report, report_memory_hits
+from airflow_oauth_provider.client.report import Report
 from airflow_oauth_provider.client.token_flow import Acquire, Read, Refusal, TokenFlow, token_flow
 from airflow_oauth_provider.connection.token_parameters import NONE_CHOSEN, TokenParameters
 from airflow_oauth_provider.exceptions import OAuthError
@@ -34,18 +33,15 @@ from airflow_oauth_provider.tokens.cached_token import EMPTY, Slot
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.search_cost import SearchCost
 from airflow_oauth_provider.tokens.sharing import Sharing
-from airflow_oauth_provider.tokens.token_view import TokenView
 from airflow_oauth_provider.transport.stopping import Stop
 
 TEST_WAIT = 10.0
 """Seconds a person pressing Test waits at the most."""
 CHECK_WAIT = 20.0
 """Seconds a scheduled check waits for one token at the most."""
-REPORTED_SINGLY = 8
-"""Uses of a token from memory that are reported at once: a task that ends soon has no more."""
 
 
-class OAuth2Client:
+class OAuth2Client(MemoryHits):
     """The tokens of one connection.
 
     The connection is read once, and again before a new acquisition and after ``invalid_client``:
@@ -70,20 +66,17 @@ class OAuth2Client:
         masks: bool = True,
         parameters: TokenParameters = NONE_CHOSEN,
     ) -> None:
+        super().__init__()
         self.conn_id = conn_id
         self.cost = SearchCost()
         self.stop = Stop()
         self.reader = ConnectionReader(conn_id, connection, masks=masks, parameters=parameters)
         self.derived = DerivedTokens(self.reader)
-        self._slot: Slot = EMPTY
         self._read_is_used = False  # by an acquisition: the next one reads the connection anew
         self._acquiring: AsyncSingleFlight[AccessToken | None] = AsyncSingleFlight()
         self._first_token = FirstToken(self.asettings, self.aget_token)
         self.handed_out = HandedOutTokens()
         self._last: AccessToken | None = None
-        self.view = TokenView()
-        """Of the token in memory, for the path of nearly every call."""
-        self._hits_seen = 0  # by a look into the slot
 
     @property
     def settings(self) -> ClientSettings:
@@ -102,14 +95,6 @@ class OAuth2Client:
     def sharing(self) -> Sharing:
         """How its tokens are shared, as last read."""
         return self.reader.sharing
-
-    def held_token(self) -> AccessToken | None:
-        """Return the token in memory, while it is not even worth renewing."""
-        view = self.view
-        if wall_time() < view.renew_at and monotonic() < view.until:
-            view.hits += 1
-            return view.token
-        return self._look_again()
 
     def get_token(self, *, force: bool = False) -> AccessToken:
         """Return a token that may be used now.
@@ -238,14 +223,19 @@ class OAuth2Client:
         return token_flow(self.conn_id, settings, read_anew=read_anew, force=force, refusal=refusal)
 
     def _run(self, flow: TokenFlow) -> AccessToken | None:
+        before = self.cost
         granted = self._hand_out(drive(flow, self._carry_out))
+        if self.cost is before:
+            self._note_hit()
         if granted is not None:
             masking.mask_token(granted)
         return granted
 
     async def _arun(self, *, force: bool = False, refusal: Refusal | None = None) -> AccessToken | None:
-        flow = self._flow(force=force, refusal=refusal)
+        flow, before = self._flow(force=force, refusal=refusal), self.cost
         granted = self._hand_out(await adrive(flow, self._acarry_out))
+        if self.cost is before:
+            self._note_hit()
         if granted is not None:
             await masking.amask_token(granted)
         return granted
@@ -300,6 +290,7 @@ class OAuth2Client:
             team=team,
             saved=saved,
             recorded=not self.derived.chosen,
+            own=self.reader.own_settings,
         )
 
     @contextmanager
@@ -324,23 +315,6 @@ class OAuth2Client:
             self._last = token
             self.handed_out.add(token)
         return token
-
-    def _look_again(self) -> AccessToken | None:
-        """Look into the slot, and report the hits since the last look: each by itself would take longer."""
-        slot, view = self._slot, self.view
-        token = slot.show(view)
-        if token is not None:
-            view.hits += 1
-            self._hits_seen += 1
-        if self._hits_seen <= REPORTED_SINGLY or slot is not self._slot:
-            view.end()  # also when the connection was read anew meanwhile
-        self._report_hits()
-        return self._hand_out(token)
-
-    def _report_hits(self) -> None:
-        hits = self.view.taken_hits()
-        if hits and self.reader.settings is not None:
-            report_memory_hits(self.conn_id, self.reader.settings, hits, recorded=not self.derived.chosen)
 
     def _use_slot(self, slot: Slot) -> None:
         if slot is not self._slot:

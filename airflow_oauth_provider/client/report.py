@@ -21,10 +21,12 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from airflow_oauth_provider.client.history import Subject, recorder
 from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError
 from airflow_oauth_provider.protocol.access_token import AccessToken, scopes_text
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.display_index import DisplayIndex, display_fingerprint
+from airflow_oauth_provider.tokens.history.counts import Counts
 from airflow_oauth_provider.tokens.search_cost import SearchCost, Source
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
@@ -44,6 +46,9 @@ _KNOWN = 1024
 _recorded: OrderedDict[str, str] = OrderedDict()
 # (connection id → tokens served without a request) that are not in the index yet.
 _unrecorded_hits: OrderedDict[str, int] = OrderedDict()
+_FROM = {Source.STORE: "from_store", Source.FLIGHT: "from_flight"}
+WAIT_COUNTS = 1.0
+"""Seconds from which the history counts a wait."""
 _not_in_a_tag = re.compile(r"[^A-Za-z0-9_.()-]+")
 
 
@@ -53,6 +58,7 @@ class Report:
     :param team: that owns the connection, where that is known.
     :param saved: the connection exists under this id, so that displays may speak of it.
     :param recorded: the search was for the connection's own token, so that displays speak of it.
+    :param own: settings of the connection itself, where those of the search are others.
 
     Set ``token`` or ``error``, have ``cost`` filled in, and call :meth:`end`.
     """
@@ -66,6 +72,7 @@ class Report:
         team: str | None = None,
         saved: bool = True,
         recorded: bool = True,
+        own: ClientSettings | None = None,
     ) -> None:
         self.cost = SearchCost()
         self.token: AccessToken | None = None
@@ -76,6 +83,7 @@ class Report:
         self._team = team
         self._saved = saved
         self._recorded = recorded
+        self._subject = Subject(conn_id, own or settings, sharing)
         self._began = time.monotonic()
 
     def end(self) -> None:
@@ -102,6 +110,9 @@ class Report:
             log.info("%s", self._line(seconds))
         if self.token is not None and not self.cost.requests and self._saved and self._recorded:
             _count_hits(self._conn_id, 1)
+        if self._saved:
+            with suppress(Exception):  # a figure, never a token
+                recorder.count(self._subject, self._counts(seconds))
         with suppress(Exception):  # whatever a metrics backend raises
             self._emit(seconds)
 
@@ -121,6 +132,30 @@ class Report:
             return f"Access token {word}: {_logfmt(values)}"
         values["error"] = error_code(self.error)
         return f"No access token: {_logfmt(values)}"
+
+    def _counts(self, seconds: float) -> Counts:
+        """Return what the history counts of this search."""
+        requests = self.cost.requests
+        return Counts(
+            requests=requests,
+            retries=self.cost.retries,
+            waits=int(seconds >= WAIT_COUNTS),
+            waited_ms=int(seconds * 1000),
+            **dict.fromkeys(self._outcomes(), 1),
+        )
+
+    def _outcomes(self) -> tuple[str, ...]:
+        """Return the names of what it counts as."""
+        cost = self.cost
+        if self.error is not None:
+            if not cost.asked:
+                return ("cool_downs",)
+            return ("failed" if self.error.retryable else "refused",)
+        if cost.kept:
+            return ("from_memory", "failed") if cost.requests else ("from_memory",)
+        if cost.requests:
+            return ("granted", "renewals") if cost.renewed else ("granted",)
+        return (_FROM.get(cost.source, "from_memory"),)
 
     def _emit(self, seconds: float) -> None:
         from airflow.providers.common.compat.sdk import Stats
@@ -176,6 +211,7 @@ def reset() -> None:
     """Know no more than a new process does."""
     _recorded.clear()
     _unrecorded_hits.clear()
+    recorder.reset()
 
 
 def _count_hits(conn_id: str, hits: int) -> None:
@@ -189,13 +225,17 @@ def _forget_oldest(known: OrderedDict[str, Any]) -> None:
             known.popitem(last=False)
 
 
-def report_memory_hits(conn_id: str, settings: ClientSettings, hits: int, *, recorded: bool = True) -> None:
-    """Count tokens that came straight from memory, for metrics and the index.
+def report_memory_hits(
+    conn_id: str, settings: ClientSettings, hits: int, *, subject: Subject, recorded: bool = True
+) -> None:
+    """Count tokens that came straight from memory, for metrics, the index and the history.
 
     :param recorded: as of :class:`Report`.
     """
     if recorded:
         _count_hits(conn_id, hits)
+    with suppress(Exception):  # a figure, never a token
+        recorder.count(subject, Counts(from_memory=hits))
     with suppress(Exception):  # whatever a metrics backend raises
         from airflow.providers.common.compat.sdk import Stats
 

@@ -111,6 +111,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "example": "integration",
         "default": "",
     },
+    "history_days": {
+        "description": (
+            "Days for which the outcomes of each connection, and the tasks that use it, are kept for the "
+            "page and commands: 0 to 90. 0 keeps none."
+        ),
+        "type": "integer",
+        "example": None,
+        "default": "7",
+    },
 }
 
 

@@ -7,6 +7,7 @@ import binascii
 import copy
 import json
 import os
+import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,8 @@ _VARIABLES = (
     "AIRFLOW__LOGGING__MIN_LENGTH_MASKED_SECRET",
     *(f"AIRFLOW__{SECTION}__{option}".upper() for option in OPTIONS),
 )
+DAYS, MOST_DAYS = 7, 90
+"""Days of history where nothing is said, and at the most."""
 EVERY_CONNECTION = "*"
 SHORTEST_MASKED = 5
 """Airflow's own default of ``[logging] min_length_masked_secret``."""
@@ -183,7 +186,7 @@ def _read() -> Policy:
         lent_connections=_connections(_text("lent_connections")),
         allow_unverified_tls=_boolean("allow_unverified_tls"),
         default_category=_text("default_category") or None,
-        sharing=_sharing(_text("token_store") or "file", _text("store_key")),
+        sharing=_sharing(_text("token_store") or "file", _text("store_key"), _days(_text("history_days"))),
         shortest_masked=shortest_masked(),
     )
 
@@ -263,7 +266,15 @@ def _connections(text: str) -> tuple[str, ...]:
     return ids
 
 
-def _sharing(option: str, keys: str) -> Sharing:
+def _days(text: str) -> int:
+    if not text:
+        return DAYS
+    if not re.fullmatch(r"[0-9]{1,2}", text) or int(text) > MOST_DAYS:
+        raise _bad("history_days", f"must be a number from 0 to {MOST_DAYS}")
+    return int(text)
+
+
+def _sharing(option: str, keys: str, days: int) -> Sharing:
     home = Path(os.path.expandvars(os.environ.get("AIRFLOW_HOME", "~/airflow"))).expanduser()
     try:
         store = open_store(option, home)
@@ -274,7 +285,7 @@ def _sharing(option: str, keys: str) -> Sharing:
     except ValueError:  # of the Redis client: it repeats the address, with its password
         reason = "is no valid address of a Redis server"
     else:
-        return Sharing(store, tuple(_store_key(key) for key in keys.replace(",", " ").split()))
+        return Sharing(store, tuple(_store_key(key) for key in keys.replace(",", " ").split()), days)
     raise _bad("token_store", reason)
 
 

@@ -38,6 +38,10 @@ class AsyncCalls:
     _tcp_keep_alive: tuple[int, int, int] | None
     _open_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, KeepAliveSession]
 
+    def note_task(self) -> None:
+        """Note in the connection's history that the running task uses it."""
+        self._client.note_task()
+
     async def arun(
         self,
         endpoint: str | None = None,

@@ -57,6 +57,7 @@ async def shared_hook(
     shared.users += 1
     try:
         await shared.hook.aread()
+        shared.hook.note_task()
         yield shared.hook
     finally:
         shared.users -= 1

@@ -80,9 +80,11 @@ def joined(
                 raise
             continue
         finally:
-            cost.searched(flight.requests, own=flight.budget.started is budget.started)
+            own = flight.budget.started is budget.started
+            cost.searched(flight.requests, own=own, asked=flight.asked)
         if token is not None:
             cost.kept = brought is None
+            cost.renewed = brought is not None and cost.requests > 0
             return brought or token
         if brought is not None and serves(brought, flight):
             granted: AccessToken = brought

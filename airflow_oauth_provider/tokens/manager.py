@@ -138,7 +138,10 @@ class TokenManager:
             yield Work(partial(self._is_hopeless, slot, settings, sharing, refused, origin))
         ):
             return None
-        return (yield from self.acquiring(settings, sharing, look_up=False, stop=stop, cost=cost))
+        cost = cost or SearchCost()
+        token = yield from self.acquiring(settings, sharing, look_up=False, stop=stop, cost=cost)
+        cost.renewed = cost.requests > 0
+        return token
 
     def refused_again(
         self, settings: ClientSettings, sharing: Sharing, token: AccessToken, origin: Origin
@@ -169,7 +172,7 @@ class TokenManager:
         try:
             token = flight.wait(budget.until)
         finally:
-            (cost or SearchCost()).searched(flight.requests, own=True)
+            (cost or SearchCost()).searched(flight.requests, own=True, asked=True)
         if token is None:
             raise AssertionError("a direct flight ends with a token or an error")
         return token

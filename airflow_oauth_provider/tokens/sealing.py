@@ -20,7 +20,8 @@ _VERSION = b"\x01"
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
 _TAG_BYTES = 16
-_SHORTEST = len(_VERSION) + _NONCE_BYTES + _TAG_BYTES
+OVERHEAD = len(_VERSION) + _NONCE_BYTES + _TAG_BYTES
+"""Bytes by which an entry is longer than its content."""
 _CONTEXT = b"airflow-oauth-provider/1/"
 
 
@@ -68,7 +69,7 @@ def _name(name_key: bytes, text: str) -> str:
 
 def looks_sealed(data: bytes) -> bool:
     """Whether these bytes have the form of an entry, under any key."""
-    return data[: len(_VERSION)] == _VERSION and len(data) >= _SHORTEST
+    return data[: len(_VERSION)] == _VERSION and len(data) >= OVERHEAD
 
 
 @lru_cache(maxsize=2048)

@@ -21,10 +21,12 @@ class Sharing:
 
     :param store: where entries lie.
     :param keys: ``store_key``, newest first; older ones only read.
+    :param history_days: for which the outcomes of a connection are kept; 0 keeps none.
     """
 
     store: Store = memory
     keys: tuple[Secret, ...] = field(default=(), repr=False)
+    history_days: int = 0
 
     @property
     def leaves_the_host(self) -> bool:

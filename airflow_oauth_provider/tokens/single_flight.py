@@ -108,6 +108,11 @@ class Flight:
         """Token requests made so far."""
         return self._driver.requests if self._driver else 0
 
+    @property
+    def asked(self) -> bool:
+        """Whether the search came to ask the server."""
+        return self._driver is not None
+
     def start(self) -> None:
         """Begin."""
         threading.Thread(target=self._run, name="oauth2-acquisition", daemon=True).start()

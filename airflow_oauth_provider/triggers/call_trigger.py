@@ -12,6 +12,7 @@ from typing import Any, Unpack
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from requests import Response
 
+from airflow_oauth_provider.client.running_task import run_for
 from airflow_oauth_provider.connection.identifier import one_conn_id
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.call.http_methods import IDEMPOTENT
@@ -84,6 +85,7 @@ class CallTrigger(BaseTrigger):
 
     async def _event(self) -> dict[str, Any]:
         redactor = NOTHING
+        run_for(self.task_instance)
         try:
             if self.not_before is not None:
                 await asyncio.sleep(max(0.0, self.not_before - time.time()))

@@ -17,7 +17,7 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from airflow_oauth_provider.client import oauth2_client, report
+from airflow_oauth_provider.client import memory_hits, report
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError
 from airflow_oauth_provider.protocol.token.key import token_key
@@ -141,11 +141,11 @@ class TestMetrics:
         self, metrics: Metrics, service: Service, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         now = 1000.0
-        for module in (oauth2_client, token_view):
+        for module in (memory_hits, token_view):
             monkeypatch.setattr(module, "monotonic", lambda: now)
         asking = client(service)
         asking.get_token()
-        first = oauth2_client.REPORTED_SINGLY + 1
+        first = memory_hits.REPORTED_SINGLY + 1
         for expected, reports in ((first, first), (5001, first + 1)):
             for _ in range(5000):
                 asking.get_token()

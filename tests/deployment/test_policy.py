@@ -41,6 +41,7 @@ def test_nothing_said() -> None:
     )
     assert policy.sharing.store.reach is Reach.HOST
     assert policy.sharing.keys == ()
+    assert policy.sharing.history_days == 7
 
 
 def test_all_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,6 +78,11 @@ def test_all_said(monkeypatch: pytest.MonkeyPatch) -> None:
         ("token_store", "redis://:the-password@host:port/0"),
         ("store_key", "the-password"),
         ("store_key", base64.b64encode(b"the-password").decode()),
+        ("history_days", "the-password"),
+        ("history_days", "-1"),
+        ("history_days", "91"),
+        ("history_days", "7.5"),
+        ("history_days", "9" * 5000),
     ],
 )
 def test_what_is_malformed_is_named_and_not_repeated(

@@ -28,6 +28,8 @@ class Ended:
     def __init__(self, result: AccessToken | OAuthError | None, given: Budget, requests: int = 1) -> None:
         self._result, self.budget, self.requests = result, given, requests
 
+    asked = True
+
     def wait(self, until: float, stop: Stop) -> AccessToken | None:
         if isinstance(self._result, OAuthError):
             raise self._result

@@ -27,5 +27,5 @@ def test_what_a_caller_counts(
 ) -> None:
     cost = SearchCost()
     for made, own in searches:
-        cost.searched(made, own=own)
+        cost.searched(made, own=own, asked=True)
     assert (cost.source, cost.requests, cost.retries) == (source, requests, retries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Protocol
 
@@ -9,6 +10,11 @@ LEASE = 30.0
 """Seconds after which a lease is lost where the store does not notice that its holder is gone."""
 MAX_ENTRY = 96 * 1024
 """Bytes of the largest entry: a token of 64 KiB, sealed."""
+
+MAX_APPENDED = 189
+"""Bytes of one appended item, sealed: with what a store puts around it, 256 at the most."""
+MOST_APPENDED = 4096
+"""Appended items that a store keeps under one name while nobody takes them; the oldest go."""
 
 
 class Reach(Enum):
@@ -76,5 +82,34 @@ class Store(Protocol):
         """Take the lease of that name without waiting.
 
         :return: ``None`` when somebody else holds it.
+        :raises StoreError: when the store does not work.
+        """
+
+    def append(self, name: str, items: Sequence[bytes], *, until: float) -> bool:
+        """Append items of at most ``MAX_APPENDED`` bytes, in one operation that reads nothing.
+
+        :param until: seconds since the epoch from which nobody needs them.
+        :return: false when they were not kept.
+        :raises StoreError: when the store does not work.
+        """
+
+    def has_appended(self, name: str) -> bool:
+        """Whether there is anything to take.
+
+        :raises StoreError: when the store does not work.
+        """
+
+    def take_appended(self, name: str) -> tuple[bytes, ...] | None:
+        """Set apart what was appended, and return it: the oldest first, and perhaps not all at once.
+
+        It is returned again until it is dropped. One at a time may do this: under a lease.
+
+        :return: ``None`` when there is nothing to take now.
+        :raises StoreError: when the store does not work.
+        """
+
+    def drop_taken(self, name: str) -> None:
+        """Remove what was taken.
+
         :raises StoreError: when the store does not work.
         """

@@ -13,13 +13,21 @@ import fcntl
 import logging
 import os
 import secrets
-import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from airflow_oauth_provider.tokens.stores import appended_files
 from airflow_oauth_provider.tokens.stores.base import MAX_ENTRY, Lease, NoLease, Reach, StoreError
+from airflow_oauth_provider.tokens.stores.private_files import (
+    CAREFUL,
+    NO_LOCKS,
+    is_private_file,
+    is_private_folder,
+    is_same,
+    write_all,
+)
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +35,7 @@ _ENTRY, _TEMPORARY, _LOCK = ".sealed", ".tmp", ".lock"
 SWEEP_INTERVAL = 600.0
 STALE = 3600.0
 """Seconds after which a temporary file or an unused lock is a leftover."""
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
-
-# No symbolic link, no handing down to programs started, no waiting for the other end of a pipe.
-_CAREFUL = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_LINES = (appended_files.APPENDED, appended_files.FULL, appended_files.TAKEN)
 
 _held: set[_FileLease] = set()
 
@@ -52,7 +57,7 @@ class FileStore:
         """Return an entry; one that others could read or write is removed instead."""
         with self._entered() as folder:
             try:
-                file = os.open(name + _ENTRY, os.O_RDONLY | _CAREFUL, dir_fd=folder)
+                file = os.open(name + _ENTRY, os.O_RDONLY | CAREFUL, dir_fd=folder)
             except FileNotFoundError:
                 return None
             except OSError as error:
@@ -61,7 +66,7 @@ class FileStore:
                 os.unlink(name + _ENTRY, dir_fd=folder)
                 return None
             try:
-                if not _is_private(os.fstat(file), stat.S_ISREG):
+                if not is_private_file(os.fstat(file)):
                     os.unlink(name + _ENTRY, dir_fd=folder)
                     return None
                 return _content(file)
@@ -72,12 +77,12 @@ class FileStore:
         """Put an entry in place."""
         with self._entered() as folder:
             temporary = f"{name}.{secrets.token_hex(8)}{_TEMPORARY}"
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFUL
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | CAREFUL
             file = os.open(temporary, flags, 0o600, dir_fd=folder)
             try:
                 try:
                     os.fchmod(file, 0o600)  # whatever the umask
-                    _write_all(file, data)
+                    write_all(file, data)
                     os.utime(file, (until, until))
                 finally:
                     os.close(file)
@@ -104,7 +109,7 @@ class FileStore:
         taken = f"{name}.{secrets.token_hex(8)}{_TEMPORARY}"
         with self._entered() as folder, suppress(FileNotFoundError):
             os.rename(name + _ENTRY, taken, src_dir_fd=folder, dst_dir_fd=folder)
-            file = os.open(taken, os.O_RDONLY | _CAREFUL, dir_fd=folder)
+            file = os.open(taken, os.O_RDONLY | CAREFUL, dir_fd=folder)
             try:
                 if _content(file) != data:
                     with suppress(FileExistsError):
@@ -120,7 +125,7 @@ class FileStore:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # A sweep may have removed the file between opening and locking: then this is no lock.
-                if not _same(os.fstat(file), name + _LOCK, folder):
+                if not is_same(os.fstat(file), name + _LOCK, folder):
                     os.close(file)
                     return None
                 os.utime(file)
@@ -129,10 +134,30 @@ class FileStore:
                 return None
             except OSError as error:
                 os.close(file)
-                if error.errno in _NO_LOCKS:
+                if error.errno in NO_LOCKS:
                     return NoLease()
                 raise
         return _FileLease(file)
+
+    def append(self, name: str, items: Iterable[bytes], *, until: float) -> bool:
+        """Append lines to a file."""
+        with self._entered() as folder:
+            return appended_files.append(folder, name, items, until)
+
+    def has_appended(self, name: str) -> bool:
+        """Look for the file, and for one that was taken."""
+        with self._entered() as folder:
+            return appended_files.has_appended(folder, name)
+
+    def take_appended(self, name: str) -> tuple[bytes, ...] | None:
+        """Put the file aside."""
+        with self._entered() as folder:
+            return appended_files.take(folder, name)
+
+    def drop_taken(self, name: str) -> None:
+        """Remove the file that was put aside."""
+        with self._entered() as folder:
+            appended_files.drop(folder, name)
 
     @contextmanager
     def _entered(self) -> Iterator[int]:
@@ -143,7 +168,7 @@ class FileStore:
         try:
             folder = self._opened()
             try:
-                if not _is_private(os.fstat(folder), stat.S_ISDIR):
+                if not is_private_folder(os.fstat(folder)):
                     raise StoreError(
                         f"the folder {self.folder} belongs to another user or can be entered by others: "
                         f"make it your own with mode 700, or remove it"
@@ -155,7 +180,7 @@ class FileStore:
             raise StoreError(f"the folder {self.folder} does not work: {error.strerror or error}") from None
 
     def _opened(self) -> int:
-        flags = os.O_RDONLY | os.O_DIRECTORY | _CAREFUL
+        flags = os.O_RDONLY | os.O_DIRECTORY | CAREFUL
         try:
             return os.open(self.folder, flags)
         except FileNotFoundError:
@@ -175,14 +200,16 @@ class FileStore:
 
 
 def _sweep(name: str, modified: float, now: float, folder: int) -> None:
-    if (name.endswith(_ENTRY) and modified < now) or (name.endswith(_TEMPORARY) and modified < now - STALE):
+    if (name.endswith((_ENTRY, *_LINES)) and modified < now) or (
+        name.endswith(_TEMPORARY) and modified < now - STALE
+    ):
         os.unlink(name, dir_fd=folder)
     elif name.endswith(_LOCK) and modified < now - STALE:
         _remove_unused_lock(name, folder)
 
 
 def _remove_unused_lock(name: str, folder: int) -> None:
-    file = os.open(name, os.O_RDWR | _CAREFUL, dir_fd=folder)
+    file = os.open(name, os.O_RDWR | CAREFUL, dir_fd=folder)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.unlink(name, dir_fd=folder)
@@ -205,15 +232,9 @@ class _FileLease:
             os.close(file)
 
 
-def _is_private(status: os.stat_result, is_kind: object) -> bool:
-    """Whether it is of that kind, our own, and open to nobody else."""
-    right_kind = callable(is_kind) and is_kind(status.st_mode)
-    return bool(right_kind and status.st_uid == os.geteuid() and not status.st_mode & 0o077)
-
-
 def _opened_lock(name: str, folder: int) -> int:
     """Open a lock file; a symbolic link in its place is somebody's leftover, and goes."""
-    flags = os.O_RDWR | os.O_CREAT | _CAREFUL
+    flags = os.O_RDWR | os.O_CREAT | CAREFUL
     try:
         return os.open(name, flags, 0o600, dir_fd=folder)
     except OSError as error:
@@ -227,20 +248,6 @@ def _opened_lock(name: str, folder: int) -> int:
 def _content(file: int) -> bytes | None:
     data = os.read(file, MAX_ENTRY + 1)
     return data if len(data) <= MAX_ENTRY else None
-
-
-def _same(opened: os.stat_result, name: str, folder: int) -> bool:
-    try:
-        current = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return (opened.st_dev, opened.st_ino) == (current.st_dev, current.st_ino)
-
-
-def _write_all(file: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]
 
 
 def _close_in_child() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from airflow_oauth_provider.tokens.stores.base import Lease, NoLease, Store, StoreError
@@ -57,6 +57,22 @@ class GuardedStore:
     def lease(self, name: str) -> Lease | None:
         """Take a lease; without a store everybody gets one."""
         return self._try(lambda: self._store.lease(name), NoLease)
+
+    def append(self, name: str, items: Sequence[bytes], *, until: float) -> bool:
+        """Append to the store; without one, who appends keeps it for later."""
+        return self._try(lambda: self._store.append(name, items, until=until), lambda: False)
+
+    def has_appended(self, name: str) -> bool:
+        """Whether the store has something to take."""
+        return self._try(lambda: self._store.has_appended(name), lambda: False)
+
+    def take_appended(self, name: str) -> tuple[bytes, ...] | None:
+        """Take it from the store."""
+        return self._try(lambda: self._store.take_appended(name), lambda: None)
+
+    def drop_taken(self, name: str) -> None:
+        """Remove from the store what was taken."""
+        self._try(lambda: self._store.drop_taken(name), lambda: None)
 
     def clear(self) -> None:
         """Forget what memory holds, and that the store has failed."""

@@ -7,8 +7,9 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
+from collections.abc import Sequence
 
-from airflow_oauth_provider.tokens.stores.base import NoLease, Reach
+from airflow_oauth_provider.tokens.stores.base import MOST_APPENDED, NoLease, Reach
 
 CAPACITY = 1024
 _alive: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
@@ -26,6 +27,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+        self._appended: OrderedDict[str, tuple[bytes, ...]] = OrderedDict()
         _alive.add(self)
 
     def read(self, name: str) -> bytes | None:
@@ -57,10 +59,31 @@ class MemoryStore:
         """Grant it: see the class."""
         return NoLease()
 
+    def append(self, name: str, items: Sequence[bytes], *, until: float) -> bool:
+        """Keep them while the process lives."""
+        with self._lock:
+            self._appended[name] = (*self._appended.pop(name, ()), *items)[-MOST_APPENDED:]
+            while len(self._appended) > CAPACITY:
+                self._appended.popitem(last=False)
+        return True
+
+    def has_appended(self, name: str) -> bool:
+        """Whether any are kept."""
+        return name in self._appended
+
+    def take_appended(self, name: str) -> tuple[bytes, ...] | None:
+        """Take them out: who takes them lives as long as they would."""
+        with self._lock:
+            return self._appended.pop(name, None)
+
+    def drop_taken(self, name: str) -> None:
+        """Do nothing: they are gone already."""
+
     def clear(self) -> None:
         """Drop everything, and the lock with it (a forked child may have inherited it locked)."""
         self._lock = threading.Lock()
         self._entries = OrderedDict()
+        self._appended = OrderedDict()
 
     def reset_after_fork(self) -> None:
         """Keep the entries; the lock may be held by a thread that is gone."""

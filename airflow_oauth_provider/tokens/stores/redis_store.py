@@ -8,15 +8,32 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from airflow_oauth_provider.tokens.stores.base import LEASE, MAX_ENTRY, Lease, Reach, StoreError
+from airflow_oauth_provider.tokens.stores.base import (
+    LEASE,
+    MAX_APPENDED,
+    MAX_ENTRY,
+    MOST_APPENDED,
+    Lease,
+    Reach,
+    StoreError,
+)
 
 OPERATION_TIMEOUT = 0.25
 _PREFIX = "airflow-oauth-provider:1:"
 _DELETE_IF = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
+# What was taken before comes first; else all that was appended is set apart under the other name.
+_TAKE = """
+if redis.call('exists', KEYS[2]) == 0 and redis.call('exists', KEYS[1]) == 1 then
+  redis.call('rename', KEYS[1], KEYS[2])
+end
+if redis.call('exists', KEYS[2]) == 0 then return false end
+if redis.call('type', KEYS[2])['ok'] ~= 'list' then return {} end
+return redis.call('lrange', KEYS[2], 0, ARGV[1] - 1)
+"""
 
 
 class RedisStore:
@@ -82,6 +99,45 @@ class RedisStore:
             if not self._client.set(key, nonce, nx=True, px=int(LEASE * 1000)):
                 return None
         return _RedisLease(self, key, nonce)
+
+    def append(self, name: str, items: Sequence[bytes], *, until: float) -> bool:
+        """Append them to a list, of which the newest stay."""
+        milliseconds = int((until - time.time()) * 1000)
+        key = f"{_PREFIX}{name}.appended"
+        with self._working():
+            try:
+                with self._client.pipeline() as pipeline:
+                    pipeline.rpush(key, *items)
+                    pipeline.ltrim(key, -MOST_APPENDED, -1)
+                    pipeline.pexpire(key, milliseconds)
+                    pipeline.execute()
+            except self._refused as error:  # a key of another type: it is in the way of nothing else
+                if type(error) is not self._refused:
+                    raise
+                self._client.delete(key)
+                return False
+        return True
+
+    def has_appended(self, name: str) -> bool:
+        """Look for the list, and for one that was taken."""
+        with self._working():
+            return bool(self._client.exists(*self._lists(name)))
+
+    def take_appended(self, name: str) -> tuple[bytes, ...] | None:
+        """Rename the list, and read it, in one step."""
+        with self._working():
+            items = self._client.eval(_TAKE, 2, *self._lists(name), MOST_APPENDED)
+        if items is None:
+            return None
+        return tuple(item for item in items if len(item) <= MAX_APPENDED)
+
+    def drop_taken(self, name: str) -> None:
+        """Delete the list that was taken."""
+        self.delete(f"{name}.taken")
+
+    @staticmethod
+    def _lists(name: str) -> tuple[str, str]:
+        return f"{_PREFIX}{name}.appended", f"{_PREFIX}{name}.taken"
 
     def release(self, key: str, nonce: str) -> None:
         """Delete a lease's key if it still holds *nonce*."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -152,6 +152,18 @@ class Broken:
 
     def lease(self, name: str) -> NoLease:
         return self._do().lease(name)
+
+    def append(self, name: str, items: Sequence[bytes], *, until: float) -> bool:
+        return self._do().append(name, items, until=until)
+
+    def has_appended(self, name: str) -> bool:
+        return self._do().has_appended(name)
+
+    def take_appended(self, name: str) -> tuple[bytes, ...] | None:
+        return self._do().take_appended(name)
+
+    def drop_taken(self, name: str) -> None:
+        self._do().drop_taken(name)
 
 
 class TestGuarded:
