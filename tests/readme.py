@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from airflow_oauth_provider.connection.fields import FIELDS, STANDARD_FIELDS
 from airflow_oauth_provider.connection.presets import presets
 from airflow_oauth_provider.deployment.options import OPTIONS
 from airflow_oauth_provider.get_provider_info import get_provider_info
+from tests.manual.servers import server_part
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -85,7 +87,7 @@ def preset_table() -> Iterator[str]:
         host = f"`{preset.host}`" if preset.host else ""
         notes = f" {preset.notes}" if preset.notes else ""
         yield (
-            f"| `{preset.name}` | **{preset.title}.**{notes} | {host} | {fills} | {'<br>'.join(gives)} "
+            f"| [`{preset.name}`](servers/{preset.name}.md) | **{preset.title}.**{notes} | {host} | {fills} | {'<br>'.join(gives)} "
             f"| [page]({preset.link}), {preset.checked} |"
         )
 
@@ -94,6 +96,8 @@ def _preset_value(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
+PARTS: dict[str, Callable[[str], Iterator[str]]] = {"server": server_part}
+"""Parts that a page has of one thing among several: ``<!-- server zendesk -->``."""
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "fields": field_table,
     "options": option_table,
@@ -102,15 +106,20 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
 }
 
 
+_MARKED = re.compile(r"<!-- (?P<name>[\w-]+)(?: (?P<of>[\w-]+))? -->\n.*?<!-- /(?P=name) -->", re.DOTALL)
+
+
 def rendered(text: str) -> str:
-    """Return *text* with its tables as they should be."""
-    for name, table in TABLES.items():
-        start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        before, marker, rest = text.partition(start)
-        if marker:
-            _, _, after = rest.partition(end)
-            text = before + start + "".join(f"{line}\n" for line in table()) + end + after
-    return text
+    """Return *text* with its tables, and whatever else is written from the code, as they should be."""
+
+    def part(match: re.Match[str]) -> str:
+        name, of = match["name"], match["of"]
+        if name not in (PARTS if of else TABLES):
+            return match[0]
+        lines = PARTS[name](of) if of else TABLES[name]()
+        return "\n".join([f"<!-- {' '.join(filter(None, (name, of)))} -->", *lines, f"<!-- /{name} -->"])
+
+    return _MARKED.sub(part, text)
 
 
 PROVIDER_YAML = ROOT / "airflow_oauth_provider" / "provider.yaml"

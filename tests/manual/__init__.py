@@ -1,0 +1,1 @@
+"""What of the manual is written from the code."""
