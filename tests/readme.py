@@ -87,7 +87,8 @@ def preset_table() -> Iterator[str]:
         host = f"`{preset.host}`" if preset.host else ""
         notes = f" {preset.notes}" if preset.notes else ""
         yield (
-            f"| [`{preset.name}`](servers/{preset.name}.md) | **{preset.title}.**{notes} | {host} | {fills} | {'<br>'.join(gives)} "
+            f"| [`{preset.name}`](servers/{preset.name}.md) | **{preset.title}.**{notes} | {host} | {fills} "
+            f"| {'<br>'.join(gives)} "
             f"| [page]({preset.link}), {preset.checked} |"
         )
 

@@ -19,7 +19,7 @@ from tests.connection.test_checks import pem
 from tests.connection.vendors import KEY, ROWS, TENANT, Row
 
 CLIENT_ID = "nightly-import"
-_SECRET = "the client secret, as the server shows it"  # noqa: S105  (a placeholder)
+_SECRET = "the client secret, as the server shows it"
 _KEY = "-----BEGIN PRIVATE KEY-----\n…\n-----END PRIVATE KEY-----"
 # Keycloak names its token endpoint itself: what the page shows gives the issuer.
 _ISSUERS = {"keycloak": "https://sso.example/realms/orders"}
@@ -63,7 +63,7 @@ def connection_of(preset: Preset, row: Row) -> dict[str, Any]:
         discovery=url if option == "--discovery" else None,
         client_id=CLIENT_ID,
         secret_stdin=False,
-        secret_env="GIVEN",  # noqa: S106  (the name of a variable)
+        secret_env="GIVEN",
         key_file=None,
         passphrase_env=None,
         set=[f"{key}={value}" for key, value in row.given.items()],
@@ -126,7 +126,7 @@ def _errors(preset: Preset) -> Iterator[tuple[str, str, str]]:
     yield (
         "`ResourceError`, status 403",
         "The client lacks a permission at the API.",
-        "Grant it at the server, then `airflow oauth2 forget my_api`: a token keeps what it was granted with.",
+        "Grant it at the server, then `airflow oauth2 forget my_api`: a token keeps what it had.",
     )
 
 
