@@ -18,7 +18,7 @@ export PYTHONHASHSEED := 1
 # Without compiled files each `import airflow` costs two seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo dist sbom docs test pytest test-fast test-airflow test-lowest test-cluster lint types layers format readme interop interop-page bench clean
+.PHONY: demo dist sbom docs test pytest test-fast test-airflow test-lowest test-consumers test-cluster lint types layers format readme interop interop-page bench clean
 
 demo: .demo-installed
 	@.venv/bin/python -m tests.demo.main
@@ -40,6 +40,11 @@ test-airflow: $(VENV)/.installed
 # The oldest of everything that the package says it works with.
 test-lowest: .venv-lowest/.installed
 	.venv-lowest/bin/$(PYTEST) -m "airflow and not browser"
+
+# Tests of adapters and recipes, with the libraries that they are for; none may be skipped.
+CONSUMERS := tests/adapters tests/recipes tests/contract/test_lent_connections.py
+test-consumers: .venv-consumers/.installed
+	CONSUMERS=true .venv-consumers/bin/$(PYTEST) $(CONSUMERS)
 
 # A distributed run with two Celery workers: make test-cluster TASKS=200
 test-cluster: .venv-cluster/.installed
@@ -116,6 +121,10 @@ $(VENV)/.installed: pyproject.toml .ci/install .ci/constraints/airflow-$(VERSION
 
 .venv-cluster/.installed: pyproject.toml .ci/install .ci/constraints/airflow-$(LATEST).txt
 	.ci/install .venv-cluster .ci/constraints/airflow-$(LATEST).txt -e . --group cluster
+	@touch $@
+
+.venv-consumers/.installed: pyproject.toml .ci/install .ci/constraints/consumers.txt
+	.ci/install .venv-consumers .ci/constraints/consumers.txt -e . --group consumers
 	@touch $@
 
 .demo-installed: pyproject.toml .ci/install .ci/constraints/airflow-$(LATEST).txt

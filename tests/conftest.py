@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import sys
 import tempfile
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, NoReturn, TypeVar
 
 import pytest
 
@@ -40,6 +41,8 @@ from tests.support.servers.redis_server import RedisServer  # noqa: E402
 from tests.support.servers.scripted import ScriptedServer  # noqa: E402
 from tests.support.service import Service, running_service  # noqa: E402
 from tests.support.sides import Coroutines, Side, Threads  # noqa: E402
+
+_Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +92,43 @@ def require_server(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"CI must have this server: {reason}")
     pytest.skip(reason)
+
+
+IN_CONSUMERS = os.environ.get("CONSUMERS") == "true"
+"""Whether this is the environment of ``make test-consumers``, in which no test may be skipped."""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip where a library that a test is for is not installed."""
+    wanted = [name for marker in item.iter_markers("consumer") for name in marker.args]
+    missing = ", ".join(name for name in wanted if not _is_installed(name))
+    if missing:
+        pytest.skip(f"not in this environment, make test-consumers has it: {missing}")
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package above it
+        return False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _not_skipped((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _not_skipped((yield))
+
+
+def _not_skipped(report: _Report) -> _Report:
+    """Let a test or file that is skipped fail where all must run."""
+    if IN_CONSUMERS and report.outcome == "skipped":
+        report.outcome = "failed"
+        report.longrepr = f"must run in this environment: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -67,11 +67,8 @@ def test_a_connection_that_is_gone(lent: Service, monkeypatch: pytest.MonkeyPatc
         credential.get_token(SCOPE)
 
 
+@pytest.mark.consumer("azure.core")
 class TestWithAzureCore:
-    @pytest.fixture(autouse=True)
-    def _azure(self) -> None:
-        pytest.importorskip("azure.core", reason="azure-core is not installed")
-
     def test_they_are_what_its_protocols_want(self) -> None:
         from azure.core import credentials, credentials_async
 

@@ -360,14 +360,15 @@ def test_ctrl_c_ends_it_and_shows_what_is_done(
 
 @pytest.mark.slow
 def test_on_postgresql(service: Service, tmp_path: Any) -> None:
-    from tests.system.cluster.main import postgres
+    from tests.support.servers.missing import ServerMissingError
+    from tests.support.servers.postgresql import postgres
 
     try:
         import psycopg2  # noqa: F401
 
         running = postgres()
         address = running.__enter__()
-    except (ImportError, SystemExit) as missing:
+    except (ImportError, ServerMissingError) as missing:
         require_server(str(missing))
     try:
         with CommandLine(tmp_path, database=f"postgresql+psycopg2://{address}") as cli:

@@ -1,21 +1,23 @@
 """Airflow's own Snowflake and PostgreSQL hooks take tokens of the connection in their ``azure_conn_id``.
 
-Their code runs as it is published; only Snowflake itself is not there.
+Their code runs as it is published, towards a real PostgreSQL, and a server that speaks as Snowflake does.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
-from unittest.mock import create_autospec
+from typing import Any, ClassVar
 
 import pytest
 
 from airflow_oauth_provider.exceptions import ConfigurationError
 from tests.conftest import require_server
-from tests.support.servers.scripted import token_json
+from tests.support.servers.missing import ServerMissingError
+from tests.support.servers.scripted import Json, RecordedRequest, ScriptedResponse, ScriptedServer, token_json
 from tests.support.service import Service
 
 pytestmark = pytest.mark.airflow
@@ -36,48 +38,95 @@ def scopes(service: Service) -> list[str]:
     return [request.form["scope"][0] for request in service.token_requests]
 
 
+class Snowflake:
+    """What Snowflake's own connector needs to log in, and to ask for one row."""
+
+    ROWS: ClassVar[Any] = {
+        "rowtype": [
+            {"name": "X", "type": "text", "length": 10, "nullable": False, "precision": None, "scale": None}
+        ],
+        "rowset": [["a row"]],
+        "parameters": [],
+        "total": 1,
+        "returned": 1,
+        "queryId": "01",
+        "queryResultFormat": "json",
+        "statementTypeId": 4096,
+    }
+    LOGIN: ClassVar[Any] = {
+        "token": "session",
+        "masterToken": "m",
+        "sessionId": 1,
+        "parameters": [],
+        "sessionInfo": {},
+    }
+
+    def __init__(self) -> None:
+        self.logins: list[tuple[str, str]] = []
+
+    def respond(self, request: RecordedRequest) -> ScriptedResponse:
+        data: Any = self.ROWS if "query-request" in request.target else {}
+        if "login-request" in request.target:
+            packed = request.header("Content-Encoding") == "gzip"
+            given = json.loads(gzip.decompress(request.body) if packed else request.body)["data"]
+            self.logins.append((given["AUTHENTICATOR"], given["TOKEN"]))
+            data = self.LOGIN
+        return Json({"success": True, "code": None, "message": None, "data": data})
+
+
+@pytest.mark.consumer("snowflake.connector", "airflow.providers.snowflake")
 class TestSnowflake:
     @pytest.fixture
-    def connect(self, monkeypatch: pytest.MonkeyPatch) -> Any:
-        connector = pytest.importorskip("snowflake.connector", reason="Snowflake is not installed")
-        pytest.importorskip("airflow.providers.snowflake.hooks.snowflake", reason="no Snowflake provider")
-        extra = {"account": "acme", "authenticator": "oauth", "azure_conn_id": "my_api"}
+    def snowflake(self, scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Snowflake:
+        from snowflake import connector
+
+        extra = {
+            "account": "acme",
+            "authenticator": "oauth",
+            "azure_conn_id": "my_api",
+            "host": "127.0.0.1",
+            "port": scripted.port,
+        }
         given = {"conn_type": "snowflake", "login": "user", "extra": extra}
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(given))
-        connect = create_autospec(connector.connect)
-        monkeypatch.setattr(connector, "connect", connect)
-        return connect
+        # What the hook has no option for.
+        monkeypatch.setattr(connector, "connect", partial(connector.connect, protocol="http"))
+        made = Snowflake()
+        scripted.script(made.respond)
+        return made
 
-    def test_its_scope_is_asked_for_once(self, lent: Service, connect: Any) -> None:
+    def test_its_scope_is_asked_for_once(self, lent: Service, snowflake: Snowflake) -> None:
         from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
         for _ in range(3):
-            SnowflakeHook("warehouse").get_conn()
+            assert SnowflakeHook("warehouse").get_first("SELECT 1") == ("a row",)
         scope = SnowflakeHook.default_azure_oauth_scope
-        tokens = {call.kwargs["token"] for call in connect.call_args_list}
-        assert (tokens, scopes(lent)) == ({f"tok-{scope}"}, [scope])
+        assert (snowflake.logins, scopes(lent)) == ([("OAUTH", f"tok-{scope}")] * 3, [scope])
 
-    def test_one_that_is_not_lent(self, lent: Service, connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_that_is_not_lent(
+        self, lent: Service, snowflake: Snowflake, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
         monkeypatch.setenv("AIRFLOW__OAUTH2__LENT_CONNECTIONS", "")
         with pytest.raises(ConfigurationError, match='"lent_connections = my_api"'):
-            SnowflakeHook("warehouse").get_conn()
-        assert (connect.call_count, lent.token_requests) == (0, [])
+            SnowflakeHook("warehouse").get_first("SELECT 1")
+        assert (snowflake.logins, lent.token_requests) == ([], [])
 
 
 @pytest.mark.slow
+@pytest.mark.consumer("airflow.providers.postgres", "psycopg2")
 def test_postgresql_lets_in_who_has_the_token(lent: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    stock = pytest.importorskip("airflow.providers.postgres.hooks.postgres", reason="no PostgreSQL provider")
     import psycopg2
+    from airflow.providers.postgres.hooks import postgres as stock
 
-    from tests.system.cluster.main import postgres
+    from tests.support.servers.postgresql import postgres
 
     scope = stock.PostgresHook.default_azure_oauth_scope
     with ExitStack() as stack:
         try:
             address = stack.enter_context(postgres())
-        except SystemExit as missing:
+        except ServerMissingError as missing:
             require_server(str(missing))
         owner = psycopg2.connect(f"postgresql://{address}")
         stack.callback(owner.close)
