@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_oauth_provider.authorizations import CheckResult
     from airflow_oauth_provider.deployment.policy import Policy
@@ -79,6 +80,7 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
     """
 
     template_fields: Sequence[str] = ("oauth2_conn_ids",)
+    _results: Sequence[CheckResult] = ()
     ui_color = "#e8f4ea"
 
     def __init__(
@@ -118,11 +120,30 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
         from airflow_oauth_provider.authorizations.summary import markdown
 
         conn_ids, policy = self._read_configuration()
-        findings = [self._finding(result) for result in self._checked(conn_ids)]
+        self._results = self._checked(conn_ids)
+        findings = [self._finding(result) for result in self._results]
         report = _report(findings, policy)
         self.log.info("%s", markdown(report))
         self._act(findings, report, context)
         return report
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
+        """Tell Airflow's OpenLineage provider of the authorizations, also of a failed task.
+
+        :param task_instance: of this task.
+        """
+        from airflow_oauth_provider.tasks.lineage import authorization_facts, operator_lineage
+
+        return operator_lineage(
+            [
+                authorization_facts(
+                    result.conn_id,
+                    result.token_host,
+                    None if result.expires_at is None else result.granted,
+                )
+                for result in self._results
+            ]
+        )
 
     def _read_configuration(self) -> tuple[list[str], Policy]:
         """Read what no check can do without, before any."""

@@ -19,6 +19,8 @@ from airflow_oauth_provider.tasks.stoppable_task import StoppableTask
 from airflow_oauth_provider.tasks.token_arguments import TokenArguments
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
     from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,15 @@ class CallingTask(TokenArguments, StoppableTask):
         )
         hook.stop_with(self._stop)
         return hook
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
+        """Tell Airflow's OpenLineage provider of the API and of the authorization, also of a failed task.
+
+        :param task_instance: of this task.
+        """
+        from airflow_oauth_provider.tasks.lineage import call_lineage
+
+        return call_lineage(self.hook.auth, self.endpoint)
 
     def _check_call_arguments(self) -> Arguments:
         """Check those arguments of the call that are no templates.
