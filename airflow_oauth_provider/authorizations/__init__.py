@@ -6,21 +6,24 @@
 
 from airflow_oauth_provider.authorizations.actions import authorize, forget, revoke
 from airflow_oauth_provider.authorizations.authorization import (
+    FAILED,
     LABELS,
     Authorization,
     AuthorizationStatus,
     Refusal,
+    status_of,
 )
 from airflow_oauth_provider.authorizations.checking import AT_ONCE, Target, check_all
 from airflow_oauth_provider.authorizations.deployment import deployment_warnings, store_note
 from airflow_oauth_provider.authorizations.description import describe, named_category
 from airflow_oauth_provider.authorizations.remedies import remedy
 from airflow_oauth_provider.authorizations.results import CheckResult, error_report
-from airflow_oauth_provider.authorizations.settings import display_settings
+from airflow_oauth_provider.authorizations.settings import display_sections, display_settings
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 
 __all__ = [
     "AT_ONCE",
+    "FAILED",
     "LABELS",
     "Authorization",
     "AuthorizationStatus",
@@ -32,11 +35,13 @@ __all__ = [
     "check_all",
     "deployment_warnings",
     "describe",
+    "display_sections",
     "display_settings",
     "error_report",
     "forget",
     "named_category",
     "remedy",
     "revoke",
+    "status_of",
     "store_note",
 ]

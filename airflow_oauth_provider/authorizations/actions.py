@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_oauth_provider.authorizations.description import certificate_expires_at
 from airflow_oauth_provider.authorizations.discovered import discovered_hosts_warning
+from airflow_oauth_provider.authorizations.remedies import reason
 from airflow_oauth_provider.authorizations.results import CheckResult
 from airflow_oauth_provider.authorizations.settings import unusual_settings
 from airflow_oauth_provider.authorizations.steps import displayed_steps, note_granted
@@ -160,10 +161,23 @@ class ConnectionCheck:
             return None
         from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 
-        with recording(StepName.PROBE) as step:
-            probed = OAuth2Hook.using(self.client).probe(token, listed_only=listed_only)
-            step.note(probed or "")
-        return probed
+        try:
+            with recording(StepName.PROBE) as step:
+                probed = OAuth2Hook.using(self.client).probe(token, listed_only=listed_only)
+                step.note(str(probed or ""))
+        except OAuthError as error:
+            self._record_probe(reason(error), ok=False)
+            raise
+        if probed is not None and probed.sent:
+            self._record_probe(probed.text, ok=True)
+        return probed.text if probed else None
+
+    def _record_probe(self, text: str, *, ok: bool) -> None:
+        """Keep what the probe came to; displays find it by the connection's name and team."""
+        client = self.client
+        team = getattr(client.reader.connection, "team", None)
+        index = DisplayIndex(client.reader.sharing, self.facts.conn_id, team)
+        index.record_probe(client.settings, ok=ok, text=text)
 
 
 def prepared_check(

@@ -8,8 +8,10 @@ from enum import Enum
 from typing import Any
 
 from airflow_oauth_provider.authorizations.clamping import LONGEST_REASON, clamp
-from airflow_oauth_provider.authorizations.times import iso, utc
+from airflow_oauth_provider.authorizations.times import DAY, SOON, iso, utc
+from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError, TransportError
 from airflow_oauth_provider.protocol.access_token import AS_ASKED
+from airflow_oauth_provider.tokens.display_index import Probe
 
 
 class AuthorizationStatus(Enum):
@@ -17,6 +19,8 @@ class AuthorizationStatus(Enum):
 
     AUTHORIZED = "authorized"
     REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    BUSY = "busy"
     EDITED = "edited"
     DISABLED = "disabled"
     NOT_YET = "not_yet"
@@ -26,12 +30,39 @@ class AuthorizationStatus(Enum):
 LABELS = {
     AuthorizationStatus.AUTHORIZED: "Authorized",
     AuthorizationStatus.REFUSED: "Refused",
+    AuthorizationStatus.UNREACHABLE: "Unreachable",
+    AuthorizationStatus.BUSY: "Busy",
     AuthorizationStatus.EDITED: "Edited since",
     AuthorizationStatus.DISABLED: "Disabled",
     AuthorizationStatus.NOT_YET: "Not yet",
     AuthorizationStatus.WRONG: "Wrong configuration",
 }
 """The states in words, in the order in which lists sort them."""
+FAILED = frozenset(
+    {
+        AuthorizationStatus.REFUSED,
+        AuthorizationStatus.UNREACHABLE,
+        AuthorizationStatus.BUSY,
+        AuthorizationStatus.DISABLED,
+        AuthorizationStatus.WRONG,
+    }
+)
+"""The states of those connections whose tasks get no new token now."""
+
+
+def status_of(error: OAuthError) -> AuthorizationStatus:
+    """Return what a failed acquisition says of the server; decided by type and attribute.
+
+    A page comes from something in front of the server: nobody has reached the server itself.
+    """
+    if isinstance(error, TransportError):
+        return AuthorizationStatus.UNREACHABLE
+    if isinstance(error, TokenEndpointError):
+        if error.retryable:
+            return AuthorizationStatus.BUSY
+        if error.is_page:
+            return AuthorizationStatus.UNREACHABLE
+    return AuthorizationStatus.REFUSED
 
 
 @dataclass(frozen=True)
@@ -56,8 +87,8 @@ class Refusal:
 class Authorization:
     """What there is to say of one connection; times are seconds since the epoch, ``None`` for never.
 
-    :param reason: why, where *status* is refused, disabled or a wrong configuration; *in_a_row* how often
-        since the last token, where it is disabled for that.
+    :param reason: why, where *status* is one of :data:`FAILED`; *in_a_row* how often since the last token,
+        where it is disabled for that; *retry_at* from when tasks ask again, where it is disabled or busy.
     :param credential_source: where secret or key come from; ``None`` for the connection itself.
     :param sender_constraint: by what tokens are bound to the client; ``None`` for nothing.
     :param scope: scopes of the connection, *granted* those of the last token; *scopes_stated* whether the
@@ -67,6 +98,7 @@ class Authorization:
     :param authorized_at: when the last token was granted; *expires_at* when it ends.
     :param used_at: when the connection was last used with other settings, where it was edited since.
     :param refusal: the last one, also where a token is held all the same.
+    :param probe: what the last call of ``probe_path`` came to.
     :param certificate_expires_at: of the client's certificate, if there is one.
     :param requests: token requests made for this connection since *counted_since*; *refusals* those
         that brought no token; *hits* tokens served without one; ``None`` where the store does not know.
@@ -79,6 +111,7 @@ class Authorization:
     status: AuthorizationStatus
     reason: str | None = None
     in_a_row: int | None = None
+    retry_at: float | None = None
     team: str | None = None
     description: str | None = None
     category: str | None = None
@@ -97,6 +130,7 @@ class Authorization:
     expires_at: float | None = None
     used_at: float | None = None
     refusal: Refusal | None = None
+    probe: Probe | None = None
     certificate_expires_at: float | None = None
     requests: int | None = None
     refusals: int | None = None
@@ -119,6 +153,24 @@ class Authorization:
         return (*self.missing_scopes, *self.missing_details)
 
     @property
+    def probe_failed(self) -> bool:
+        """Whether the API refused the last token, or could not be reached with it."""
+        return self.probe is not None and not self.probe.ok
+
+    def needs_attention(self, now: float) -> bool:
+        """Whether somebody has to do something; what is only busy passes by itself.
+
+        :param now: seconds since the epoch.
+        """
+        ends_at = self.certificate_expires_at
+        return (
+            self.status in FAILED - {AuthorizationStatus.BUSY}
+            or self.probe_failed
+            or bool(self.not_granted)
+            or (ends_at is not None and ends_at < now + SOON * DAY)
+        )
+
+    @property
     def text(self) -> str:
         """The status in words, on one line of a table; *refusal* has all that the server said."""
         return self._words() if self.verified else f"{self._words()} (unverified)"
@@ -132,12 +184,20 @@ class Authorization:
         if self.status is AuthorizationStatus.EDITED:
             return f"Edited since it was last used{f' ({utc(self.used_at)})' if self.used_at else ''}"
         word = LABELS[self.status]
+        if self.status is AuthorizationStatus.BUSY and self.retry_at:
+            word = f"{word} until {utc(self.retry_at)}"
         times = f", {self.in_a_row} times in a row" if self.in_a_row else ""
+        if self.status is AuthorizationStatus.DISABLED and self.retry_at:
+            times += f"; tasks try again at {utc(self.retry_at)}, or authorize it now"
         return f"{word}: {clamp(self.reason, LONGEST_REASON)}{times}" if self.reason else word
 
     def report(self) -> dict[str, Any]:
         """Return it as JSON has it."""
-        times = ("authorized_at", "expires_at", "used_at", "certificate_expires_at", "counted_since")
+        times = (
+            *("authorized_at", "expires_at", "used_at", "retry_at", "certificate_expires_at"),
+            "counted_since",
+        )
+        probe = vars(self.probe) | {"at": iso(self.probe.at)} if self.probe else None
         refusal = vars(self.refusal) | {"at": iso(self.refusal.at)} if self.refusal else None
         return {
             **vars(self),
@@ -146,4 +206,5 @@ class Authorization:
             "text": self.text,
             "missing_scopes": self.missing_scopes,
             "refusal": refusal,
+            "probe": probe,
         }

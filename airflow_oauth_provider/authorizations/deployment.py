@@ -14,12 +14,14 @@ def deployment_warnings(policy: Policy) -> tuple[str, ...]:
     if not policy.token_hosts:
         warnings.append(
             "[oauth2] allowed_token_hosts is empty: anybody who may edit a connection can have its secret "
-            "sent to any host"
+            "sent to any host. List the hosts of your access token URLs in airflow.cfg, for example "
+            "allowed_token_hosts = idp.example, *.auth.example"
         )
     if not policy.api_hosts:
         warnings.append(
             "[oauth2] allowed_api_hosts is empty: anybody who may edit a connection can have its token "
-            "sent to any host"
+            "sent to any host. List the hosts of your APIs in airflow.cfg, for example "
+            "allowed_api_hosts = api.example"
         )
     return tuple(warnings)
 

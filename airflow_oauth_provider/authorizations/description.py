@@ -6,9 +6,11 @@ import time
 from typing import Any
 
 from airflow_oauth_provider.authorizations.authorization import (
+    FAILED,
     Authorization,
     AuthorizationStatus,
     Refusal,
+    status_of,
 )
 from airflow_oauth_provider.authorizations.discovered import discovered_hosts_warning
 from airflow_oauth_provider.authorizations.remedies import reason, remedy
@@ -18,7 +20,12 @@ from airflow_oauth_provider.authorizations.values import ConnectionValues, team_
 from airflow_oauth_provider.connection.parsing import FieldError, parse_extra
 from airflow_oauth_provider.connection.resolving import Resolved, resolve
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
-from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+from airflow_oauth_provider.exceptions import (
+    ConfigurationError,
+    OAuthError,
+    TokenEndpointError,
+    TransportError,
+)
 from airflow_oauth_provider.protocol.client.certificates import certificate_of
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError
 from airflow_oauth_provider.protocol.redaction import secrets_redactor
@@ -30,6 +37,7 @@ from airflow_oauth_provider.tokens.records import Status
 from airflow_oauth_provider.tokens.refusal_rules import DISABLED_AFTER
 from airflow_oauth_provider.tokens.sharing import Sharing
 
+_WITH_RETRY = frozenset({AuthorizationStatus.DISABLED, AuthorizationStatus.BUSY})
 UNVERIFIED = (
     "the status is unverified: this client has no credential of its own, and without [oauth2] store_key "
     "anybody who can write to the token store can write its status"
@@ -79,13 +87,14 @@ class _Described:
         granted = self._granted()
         refused = max((*self.statuses, self.client_status), key=lambda status: status.refused_at or 0)
         status = self._state(granted, refused)
-        failed = status in {AuthorizationStatus.REFUSED, AuthorizationStatus.DISABLED}
+        failed = status in FAILED
         verified = self._verified(granted, refused)
         return Authorization(
             conn_id=self.values.conn_id,
             status=status,
             reason=reason(refused.error) if failed and refused.error else None,
             in_a_row=self._in_a_row() if status is AuthorizationStatus.DISABLED else None,
+            retry_at=self._retry_at() if status in _WITH_RETRY else None,
             team=self.team,
             description=self._displayable(self.values.description),
             category=self._displayable(settings.category),
@@ -104,6 +113,7 @@ class _Described:
             expires_at=granted.expires_at,
             used_at=last_use.at if last_use and self.edited else None,
             refusal=_refusal(refused),
+            probe=last_use.probe if last_use and not self.edited else None,
             certificate_expires_at=certificate_expires_at(settings),
             requests=last_use.requests if last_use else None,
             refusals=last_use.refusals if last_use else None,
@@ -143,6 +153,14 @@ class _Described:
     def _in_a_row(self) -> int:
         return max(status.in_a_row for status in (*self.statuses, self.client_status))
 
+    def _retry_at(self) -> float | None:
+        """Return from when tasks ask again; ``None`` where they may do so now."""
+        known = (*self.statuses, self.client_status)
+        # What a person's Authorize met holds up no task, and yet the server has named a time.
+        named = ((status.refused_at or 0) + (_retry_after(status) or 0) for status in known)
+        ends_at = max(*(status.refused_until for status in known), *named)
+        return ends_at if ends_at > time.time() else None
+
     def _state(self, granted: Status, refused: Status) -> AuthorizationStatus:
         """Decide; a token that is good outweighs a failure that passes, but no refusal for good."""
         authorized_at, refused_at = granted.authorized_at or 0, refused.refused_at or 0
@@ -153,7 +171,7 @@ class _Described:
             return AuthorizationStatus.AUTHORIZED
         if self._in_a_row() >= DISABLED_AFTER and refused.permanent:
             return AuthorizationStatus.DISABLED
-        return AuthorizationStatus.REFUSED
+        return status_of(refused.error)
 
 
 def _newest_entry(
@@ -166,6 +184,11 @@ def _newest_entry(
         key=lambda entry: entry.last_use.at if entry.last_use else 0,
         default=None,
     )
+
+
+def _retry_after(status: Status) -> float | None:
+    error = status.error
+    return error.retry_after if isinstance(error, TokenEndpointError | TransportError) else None
 
 
 def _refusal(status: Status) -> Refusal | None:

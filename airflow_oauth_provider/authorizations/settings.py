@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_oauth_provider.authorizations.values import ConnectionValues
@@ -16,29 +17,61 @@ from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.call.instance import PLACEHOLDER as INSTANCE
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 
+SERVER = "Server and client"
+"""The fields that every connection has, as a section."""
+_METHOD = FIELDS_BY_KEY["auth_method"]
+
+
+@dataclass(frozen=True)
+class SettingsSection:
+    """Fields that are filled in, of one section of the form.
+
+    :param rows: label and value of each.
+    """
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+
 
 def display_settings(connection: Any) -> tuple[tuple[str, str], ...]:
-    """Return label and value of each field that is filled in; of a secret only that it is.
+    """Return label and value of each field that is filled in, as :func:`display_sections` does."""
+    return tuple(row for section in display_sections(connection) for row in section.rows)
 
-    Named values of other fields are hidden where Airflow hides them in its own pages, by their names, and
-    where they repeat a secret of the connection.
+
+def display_sections(connection: Any) -> tuple[SettingsSection, ...]:
+    """Return the fields that are filled in, by the form's sections; of a secret only that it is set.
+
+    The method is there in any case, since one is used in any case. Named values of other fields are hidden
+    where Airflow hides them in its own pages, by their names, and where they repeat a secret of the
+    connection.
     """
     try:
         values = ConnectionValues.of(connection)
         extra = parse_extra(values.extra)
     except (ConfigurationError, FieldError):
         return ()
-    rows = [
-        (entry.label, "set" if entry.key == "password" else displayable(value) or "")
-        for entry in STANDARD_FIELDS
-        if (value := getattr(values, entry.key))
-    ]
+    sections: dict[str, list[tuple[str, str]]] = {
+        SERVER: [
+            (entry.label, "set" if entry.key == "password" else displayable(value) or "")
+            for entry in STANDARD_FIELDS
+            if (value := getattr(values, entry.key))
+        ]
+    }
     for entry in FIELDS:
         value = extra.get(entry.key)
         if value not in (None, "", [], {}):
-            rows.append((entry.label, displayable(_text(entry, value)) or ""))
+            row = (entry.label, displayable(_text(entry, value)) or "")
+        elif entry is _METHOD:
+            row = (entry.label, f"{entry.default} (the default)")
+        else:
+            continue
+        sections.setdefault(entry.section, []).append(row)
     redactor = _redactor(values, extra)
-    return tuple((label, redactor.text(value)) for label, value in rows)
+    return tuple(
+        SettingsSection(title, tuple((label, redactor.text(value)) for label, value in rows))
+        for title, rows in sections.items()
+        if rows
+    )
 
 
 def _redactor(values: ConnectionValues, extra: dict[str, Any]) -> Redactor:

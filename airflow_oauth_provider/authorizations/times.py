@@ -20,6 +20,25 @@ def iso(at: float | None) -> str | None:
     return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
+_DAYS_FROM = 2 * DAY
+_HOURS_FROM = 2 * 3600.0
+_NOW = 45.0
+
+
+def relative(at: float, now: float) -> str:
+    """Return how far a time is: "in 58 min", "3 h ago", "just now"."""
+    seconds = abs(at - now)
+    if seconds < _NOW:
+        return "just now" if at <= now else "in a moment"
+    if seconds >= _DAYS_FROM:
+        text = f"{seconds / DAY:.0f} days"
+    elif seconds >= _HOURS_FROM:
+        text = f"{seconds / 3600:.0f} h"
+    else:
+        text = f"{max(1.0, seconds / 60):.0f} min"
+    return f"{text} ago" if at <= now else f"in {text}"
+
+
 def certificate_warning(expires_at: float | None, within_days: float = SOON) -> str | None:
     """Say that a certificate ends soon, or has ended; ``None`` where it does not, or there is none."""
     if expires_at is None:

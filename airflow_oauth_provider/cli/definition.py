@@ -19,12 +19,13 @@ from airflow.cli.cli_config import (
 _JSON = Arg(("--json",), help="Print JSON", action="store_true")
 _FAILED = Arg(
     ("--failed",),
-    help="Only those that are refused, disabled or wrong",
+    help="Only those that get no token: refused, unreachable, busy, disabled or wrong",
     action="store_true",
 )
 _STATUS = Arg(
     ("--status",),
-    help="Only those with this status: authorized, refused, edited, disabled, not_yet or wrong_configuration",
+    help="Only those with this status: authorized, refused, unreachable, busy, edited, disabled, not_yet or "
+    "wrong_configuration",
     metavar="STATUS",
 )
 _SHOWN = (_FAILED, _STATUS, ARG_OUTPUT, _JSON)

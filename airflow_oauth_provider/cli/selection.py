@@ -9,18 +9,18 @@ from difflib import get_close_matches
 from typing import Any
 
 from airflow_oauth_provider.authorizations import (
+    FAILED,
     LABELS,
     AuthorizationStatus,
     CheckResult,
     Target,
     describe,
+    status_of,
 )
 from airflow_oauth_provider.authorizations.stored import find_connections
 from airflow_oauth_provider.cli import connections
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError
-
-FAILED = frozenset({AuthorizationStatus.REFUSED, AuthorizationStatus.DISABLED, AuthorizationStatus.WRONG})
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ class Selection:
 
 def status_after(result: CheckResult, target: Target, policy: Policy) -> AuthorizationStatus:
     """Return the status that a check comes to; a probe that failed counts as refused."""
-    if result.ok:
+    if result.error is None:
         return AuthorizationStatus.AUTHORIZED
     if target.error is not None or isinstance(result.error, ConfigurationError):
         return AuthorizationStatus.WRONG
     # Only the store knows how often a client was refused in a row.
     status = describe(target.connection, policy).status
-    return status if status is AuthorizationStatus.DISABLED else AuthorizationStatus.REFUSED
+    return status if status is AuthorizationStatus.DISABLED else status_of(result.error)
 
 
 def totals(statuses: Iterable[AuthorizationStatus]) -> str:

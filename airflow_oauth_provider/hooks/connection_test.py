@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from requests import Request
 
@@ -29,6 +30,21 @@ PROBE_TIMEOUT = 10.0
 NewSession = Callable[[], OAuth2Session]
 
 
+@dataclass(frozen=True)
+class Probed:
+    """What a probe that met no error came to.
+
+    :param text: for people.
+    :param sent: false where it was skipped.
+    """
+
+    text: str
+    sent: bool = True
+
+    def __str__(self) -> str:
+        return self.text
+
+
 def tested(client: OAuth2Client, new_session: NewSession) -> tuple[bool, str]:
     """Get a new token and, where that is safe, call ``probe_path``.
 
@@ -48,12 +64,12 @@ def tested(client: OAuth2Client, new_session: NewSession) -> tuple[bool, str]:
 
 def probe(
     client: OAuth2Client, token: AccessToken, new_session: NewSession, *, listed_only: bool
-) -> str | None:
+) -> Probed | None:
     """GET ``probe_path`` with a token: at most 10 s, and no other token is asked for.
 
     :param token: that was just granted.
     :param listed_only: as of ``OAuth2Hook.probe``.
-    :return: the outcome, for people; ``None`` where the connection has no ``probe_path``.
+    :return: the outcome; ``None`` where the connection has no ``probe_path``.
     :raises ResourceError: when the API refuses.
     """
     api = _api_of(client, token)
@@ -61,10 +77,8 @@ def probe(
         return None
     origin = api.base_url.origin
     if listed_only and (not api.listed_hosts or not host_allowed(origin, api.listed_hosts)):
-        return (
-            "The probe was skipped: [oauth2] allowed_api_hosts in airflow.cfg does not list "
-            f"{origin.authority}."
-        )
+        skipped = f"[oauth2] allowed_api_hosts in airflow.cfg does not list {origin.authority}"
+        return Probed(f"The probe was skipped: {skipped}.", sent=False)
     url = resolve_endpoint(destination(api, None), api.probe_path)
     with new_session() as session:
         session.auth = OneTokenAuth(client, token)
@@ -81,7 +95,7 @@ def probe(
                 raise refusal_of(response, client, token.value)
         finally:
             response.close()
-    return f"The probe answered HTTP status {response.status_code}."
+    return Probed(f"The probe answered HTTP status {response.status_code}.")
 
 
 def _api_of(client: OAuth2Client, token: AccessToken) -> ApiSettings:

@@ -296,13 +296,13 @@ class OAuth2Hook(HookTokens, AsyncCalls, HttpHook):
         """
         return connection_test.tested(self._client, self._new_session)
 
-    def probe(self, token: AccessToken, *, listed_only: bool = True) -> str | None:
+    def probe(self, token: AccessToken, *, listed_only: bool = True) -> connection_test.Probed | None:
         """GET ``probe_path`` with a token: at most 10 s, and no other token is asked for.
 
         :param token: that was just granted.
         :param listed_only: only where ``allowed_api_hosts`` lists the host of ``base_url``: Airflow's
             Test route takes that address from the person who presses Test.
-        :return: the outcome, for people; ``None`` where the connection has no ``probe_path``.
+        :return: the outcome; ``None`` where the connection has no ``probe_path``.
         :raises ResourceError: when the API refuses.
         """
         return connection_test.probe(self._client, token, self._new_session, listed_only=listed_only)

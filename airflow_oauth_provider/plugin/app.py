@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
+from fastapi import Query as Parameter
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 
@@ -20,7 +22,7 @@ from airflow_oauth_provider.authorizations import (
     authorize,
     deployment_warnings,
     describe,
-    display_settings,
+    display_sections,
     forget,
     remedy,
     store_note,
@@ -29,7 +31,7 @@ from airflow_oauth_provider.authorizations.used_by import PATIENCE, used_by
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.plugin import airflow_access as access
-from airflow_oauth_provider.plugin.listing import Query, listing
+from airflow_oauth_provider.plugin.listing import Query, counts, listing
 from airflow_oauth_provider.plugin.messages import PageError, add_messages, page_response
 from airflow_oauth_provider.plugin.origin import refuse_other_sites, require_object
 from airflow_oauth_provider.plugin.rendering import Obstacles
@@ -48,6 +50,7 @@ def create_app() -> FastAPI:
     add_messages(app)
     reading = [Depends(access.requires_access("GET"))]
     app.get("/", dependencies=reading)(show_list)
+    app.get("/chips", dependencies=reading)(show_chips)
     app.get("/connections/{connection_id:path}", dependencies=reading)(show_connection)
     for name, endpoint in (("authorize", authorize_connection), ("forget", forget_connection)):
         editing = [
@@ -74,9 +77,8 @@ def show_list(
     """Show the connections the person may read."""
     policy = read_policy()
     query = Query(text.strip(), category, status, sort, page)
-    stored = access.find_connections()
-    readable = access.authorized(stored, user, "GET")
-    listed = listing([connection for connection in stored if connection.conn_id in readable], query, policy)
+    stored = _readable(user)
+    listed = listing(stored, query, policy)
     on_page = {authorization.conn_id for authorization in listed.rows}
     editable = access.authorized(
         [connection for connection in stored if connection.conn_id in on_page], user, "PUT"
@@ -93,8 +95,31 @@ def show_list(
     )
 
 
-def show_connection(request: Request, user: access.GetUserDep, connection_id: str) -> Response:
-    """Show one connection: its state, its last refusal, its settings without secrets."""
+def show_chips(
+    request: Request, user: access.GetUserDep, text: str = "", category: str = "", status: str = ""
+) -> Response:
+    """Count the connections of each status: apart, since in a long list that takes longer than the page."""
+    query = Query(text.strip(), category, status)
+    counted = counts(_readable(user), query, read_policy())
+    return page_response(request, "chips.html", query=query, counts=counted)
+
+
+def _readable(user: access.GetUserDep) -> list[access.StoredConnection]:
+    stored = access.find_connections()
+    readable = access.authorized(stored, user, "GET")
+    return [connection for connection in stored if connection.conn_id in readable]
+
+
+def show_connection(
+    request: Request,
+    user: access.GetUserDep,
+    connection_id: str,
+    origin: Annotated[str, Parameter(alias="list")] = "",
+) -> Response:
+    """Show one connection: its state, its last refusal, its settings without secrets.
+
+    :param origin: the query of the list from which the person comes, and goes back to.
+    """
     policy = read_policy()
     connection = _existing(connection_id)
     uses = used_by(connection_id, connection.team_name, seconds=PATIENCE)
@@ -104,7 +129,8 @@ def show_connection(request: Request, user: access.GetUserDep, connection_id: st
         authorization=describe(connection, policy),
         uses=uses.readable(access.readable_dags([dag.dag_id for dag in uses.dags], user, MOST_DAGS)),
         most_tasks=MOST_TASKS,
-        settings=display_settings(connection),
+        origin=Query.of(origin).address(),
+        settings=display_sections(connection),
         obstacles=_obstacles(
             connection_id,
             editable=bool(access.authorized([connection], user, "PUT")),

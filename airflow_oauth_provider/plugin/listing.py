@@ -7,19 +7,32 @@ is described, unless the states themselves are what is asked for.
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
+import re
+import time
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
-from airflow_oauth_provider.authorizations import LABELS, Authorization, describe, named_category
+from airflow_oauth_provider.authorizations import (
+    LABELS,
+    Authorization,
+    AuthorizationStatus,
+    describe,
+    named_category,
+)
 from airflow_oauth_provider.deployment.policy import Policy
 
 PAGE = 100
 """Connections on one page."""
+MAX_ADDRESS = 2_000
+"""Characters of a list's query that are read."""
 MAX_KNOWN = 10_000
 """Extras whose category is remembered."""
+
+ATTENTION = "attention"
+"""Stands in an address for whatever needs attention, in place of a status."""
 
 _ORDERS: dict[str, Callable[[Authorization], Any]] = {
     "name": lambda row: row.conn_id,
@@ -47,6 +60,14 @@ class Query:
     sort: str = "name"
     page: int = 1
 
+    @classmethod
+    def of(cls, address: str) -> Query:
+        """Read it from the query of an address, which may hold anything."""
+        given = dict(parse_qsl(address[:MAX_ADDRESS]))
+        page = given.pop("page", "")
+        texts = {name: given[name] for name in ("text", "category", "status", "sort") if name in given}
+        return cls(**texts, page=int(page) if re.fullmatch(r"[0-9]{1,6}", page, re.ASCII) else 1)
+
     @property
     def filtered(self) -> bool:
         """Whether anything is left out."""
@@ -68,6 +89,10 @@ class Query:
         """Whether every connection has to be described before the first row is known."""
         return bool(self.status) or self.column != "name"
 
+    def with_status(self, status: str) -> str:
+        """Return the address of this list with another status; with none, once it has this one."""
+        return replace(self, status="" if status == self.status else status, page=1).address()
+
     def sorted_by(self, column: str) -> str:
         """Return the address of this list sorted by a column; by the same once more, the other way."""
         again = column == self.column and not self.descending
@@ -83,6 +108,31 @@ class Query:
         given = {name: value for name, value in vars(self).items() if value != getattr(plain, name)}
         return f"?{urlencode(given)}"
 
+    def as_origin(self) -> str:
+        """Return what a connection's own address says of the list, so that the way back leads to it."""
+        query = self.address().removeprefix("?")
+        return f"?{urlencode({'list': query})}" if query else ""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many of the connections, whatever their status, have each.
+
+    :param attention: those that need it.
+    """
+
+    statuses: tuple[tuple[AuthorizationStatus, int], ...]
+    attention: int
+    total: int
+
+    @classmethod
+    def of(cls, states: Iterable[Authorization]) -> Counts:
+        """Count."""
+        known, now = list(states), time.time()
+        counted = Counter(state.status for state in known)
+        present = tuple((status, counted[status]) for status in LABELS if counted[status])
+        return cls(present, sum(state.needs_attention(now) for state in known), len(known))
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -92,6 +142,7 @@ class Listing:
     :param total: how many there are on all pages.
     :param page: its number, from 1 to *pages*.
     :param categories: of all connections the person may read, whatever the filters.
+    :param counts: ``None`` where not every connection had to be described for this page.
     """
 
     rows: tuple[Authorization, ...]
@@ -99,6 +150,7 @@ class Listing:
     page: int
     pages: int
     categories: tuple[str, ...]
+    counts: Counts | None = None
 
 
 def listing(connections: Iterable[Any], query: Query, policy: Policy) -> Listing:
@@ -113,20 +165,37 @@ def listing(connections: Iterable[Any], query: Query, policy: Policy) -> Listing
         if query.category in {"", category} and _contains(connection, query.text)
     ]
     ordered: list[Any] = kept
-    if query.needs_states:
-        states = (describe(connection, policy) for connection in kept)
-        matching = [state for state in states if query.status in {"", state.status.value}]
+    counts = None
+    if query.needs_states or len(kept) <= PAGE:
+        states = [describe(connection, policy) for connection in kept]
+        counts = Counts.of(states)
+        matching = [state for state in states if _has_status(state, query.status)]
         ordered = sorted(matching, key=_ORDERS[query.column], reverse=query.descending)
     elif query.descending:
         ordered = kept[::-1]
     pages = max(1, -(-len(ordered) // PAGE))
     page = min(max(1, query.page), pages)
     on_page = ordered[(page - 1) * PAGE : page * PAGE]
-    rows = on_page if query.needs_states else [describe(connection, policy) for connection in on_page]
+    rows = on_page if counts else [describe(connection, policy) for connection in on_page]
     names = sorted(
         {category for _, category in categorized if category}, key=lambda name: (name.casefold(), name)
     )
-    return Listing(tuple(rows), len(ordered), page, pages, tuple(names))
+    return Listing(tuple(rows), len(ordered), page, pages, tuple(names), counts)
+
+
+def counts(connections: Iterable[Any], query: Query, policy: Policy) -> Counts:
+    """Describe and count all that the filters leave, whatever the status."""
+    return Counts.of(
+        describe(connection, policy)
+        for connection in connections
+        if query.category in {"", category_of(connection, policy)} and _contains(connection, query.text)
+    )
+
+
+def _has_status(state: Authorization, status: str) -> bool:
+    if status == ATTENTION:
+        return state.needs_attention(time.time())
+    return status in {"", state.status.value}
 
 
 def _contains(connection: Any, text: str) -> bool:

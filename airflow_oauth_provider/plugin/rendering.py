@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from typing import Any
@@ -15,15 +16,27 @@ from markupsafe import Markup
 from airflow_oauth_provider import __version__
 from airflow_oauth_provider.authorizations.authorization import LABELS
 from airflow_oauth_provider.authorizations.clamping import clamp
-from airflow_oauth_provider.authorizations.times import iso, utc
+from airflow_oauth_provider.authorizations.times import iso, relative, utc
 from airflow_oauth_provider.connection.fields import HOOK_NAME
 from airflow_oauth_provider.plugin import PREFIX
+from airflow_oauth_provider.plugin.listing import ATTENTION
 from airflow_oauth_provider.protocol.access_token import AS_ASKED
 
 SOON = 30 * 86_400.0
 """Seconds before its end from which the list speaks of a certificate."""
 
 
+LOOKS = defaultdict(
+    str,
+    authorized="good",
+    refused="bad",
+    disabled="bad",
+    wrong_configuration="bad",
+    unreachable="bad",
+    busy="changed",
+    edited="changed",
+)
+"""Classes of the style sheet for the statuses."""
 _PART_END = re.compile(r"(?<=[_.:/-])(?=[^_.:/-])")
 
 
@@ -82,6 +95,8 @@ def render(template: str, root: str, **values: Any) -> str:
             words=LABELS,
             hook_name=HOOK_NAME,
             as_asked=AS_ASKED,
+            attention=ATTENTION,
+            looks=LOOKS,
             now=now,
             soon=now + SOON,
         )
@@ -94,15 +109,21 @@ def _environment() -> Environment:
         loader=PackageLoader("airflow_oauth_provider.plugin"), autoescape=True, undefined=StrictUndefined
     )
     environment.filters.update(
-        moment=_moment, breakable=_breakable, clamp=clamp, segment=partial(quote, safe="")
+        moment=_moment, ago=_ago, breakable=_breakable, clamp=clamp, segment=partial(quote, safe="")
     )
     return environment
 
 
 @lru_cache(1024)
 def _moment(at: float) -> Markup:
-    """Return a time as the browser can turn it into the zone of its reader."""
+    """Return a time as the page's script can turn it into the zone of its reader."""
     return Markup(f'<time datetime="{iso(at)}">{utc(at)}</time>')  # noqa: S704  (digits and what is between)
+
+
+def _ago(at: float) -> Markup:
+    """Return how far a time is, with the time itself in a tooltip; the page's script keeps it up to date."""
+    text = relative(at, time.time())
+    return Markup(f'<time datetime="{iso(at)}" title="{utc(at)}" data-relative>{text}</time>')  # noqa: S704
 
 
 @lru_cache(1024)

@@ -34,7 +34,7 @@ from airflow_oauth_provider.protocol.private_token import details_of
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import token_key
-from airflow_oauth_provider.tokens.record_values import past, text, whole
+from airflow_oauth_provider.tokens.record_values import flag, past, text, whole
 from airflow_oauth_provider.tokens.records import Status, concerns_others
 from airflow_oauth_provider.tokens.sealing import Sealer, looks_sealed, sealer
 from airflow_oauth_provider.tokens.sharing import Sharing
@@ -44,6 +44,8 @@ KEPT = 30 * 86_400.0
 TURN = 0.5
 """Seconds a writer waits for its turn at most; then a count may be lost, and nothing else."""
 _PURPOSE = "last-use"
+LONGEST_PROBE = 1_000
+"""Characters kept of what a probe came to."""
 _MOST = 10**12
 """Requests and tokens that a display can count."""
 _FOREIGN = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
@@ -56,6 +58,29 @@ def display_fingerprint(settings: ClientSettings) -> str:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """What a call of ``probe_path`` came to.
+
+    :param at: when (seconds since the epoch).
+    :param text: for people, without advice.
+    """
+
+    at: float
+    ok: bool
+    text: str
+
+    @classmethod
+    def of(cls, content: Any, now: float) -> Probe | None:
+        """Take it from what a record holds, and check each value.
+
+        :raises Exception: of any kind, for one that is not what it should be.
+        """
+        if content is None:
+            return None
+        return cls(past(content["at"], now), flag(content["ok"]), text(content["text"], LONGEST_PROBE))
+
+
+@dataclass(frozen=True)
 class LastUse:
     """The last use of a connection.
 
@@ -65,6 +90,7 @@ class LastUse:
     :param requests: token requests made for this connection since *since*, *refusals* those that
         brought no token.
     :param hits: tokens that were served without one.
+    :param probe: the last one with these settings.
     """
 
     fingerprint: str
@@ -74,10 +100,12 @@ class LastUse:
     refusals: int = 0
     hits: int = 0
     since: float = 0.0
+    probe: Probe | None = None
 
     def dump(self) -> bytes:
         """Write it."""
-        return json.dumps({**vars(self), "status": self.status.content()}).encode()
+        probe = vars(self.probe) if self.probe else None
+        return json.dumps({**vars(self), "status": self.status.content(), "probe": probe}).encode()
 
     @classmethod
     def load(cls, data: bytes) -> LastUse | None:
@@ -97,6 +125,7 @@ class LastUse:
             refusals=whole(content["refusals"], _MOST),
             hits=whole(content["hits"], _MOST),
             since=past(content["since"], now),
+            probe=Probe.of(content.get("probe"), now),
         )
 
 
@@ -177,7 +206,8 @@ class DisplayIndex:
     ) -> None:
         now, entry = time.time(), self.read(settings)
         before = entry.last_use if entry and entry.last_use else LastUse("", now, Status(), since=now)
-        status = before.status if self._is_current(entry) else Status()
+        current = self._is_current(entry)
+        status = before.status if current else Status()
         last_use = replace(
             before,
             fingerprint=display_fingerprint(settings),
@@ -187,10 +217,22 @@ class DisplayIndex:
             # The last request brought the token; those before it were refused, or had no response.
             refusals=before.refusals + (requests if error else max(0, requests - 1)),
             hits=before.hits + hits,
+            probe=before.probe if current else None,
         )
+        self._write(settings, last_use)
+
+    def record_probe(self, settings: ClientSettings, *, ok: bool, text: str) -> None:
+        """Record what a call of ``probe_path`` came to, beside the use that brought the token for it."""
+        with self._turn():
+            entry = self.read(settings)
+            if entry is not None and entry.last_use is not None and not entry.edited:
+                probe = Probe(time.time(), ok, text[:LONGEST_PROBE])
+                self._write(settings, replace(entry.last_use, probe=probe))
+
+    def _write(self, settings: ClientSettings, last_use: LastUse) -> None:
         sealers, _ = self._sealers(settings)
         name = next(self._names())
-        self._store.write(name, sealers[0].seal(name, last_use.dump()), until=now + KEPT)
+        self._store.write(name, sealers[0].seal(name, last_use.dump()), until=time.time() + KEPT)
 
     @staticmethod
     def _is_current(entry: IndexEntry | None) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from airflow.utils.yaml import safe_load
 
-from airflow_oauth_provider.authorizations import AuthorizationStatus, Target, check_all
+from airflow_oauth_provider.authorizations import FAILED, AuthorizationStatus, Target, check_all
 from airflow_oauth_provider.cli.definition import get_oauth2_cli_commands
-from airflow_oauth_provider.cli.selection import FAILED, Selection, status_after, totals
+from airflow_oauth_provider.cli.selection import Selection, status_after, totals
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.tokens.refusal_rules import DISABLED_AFTER
 from tests.authorizations import test_description as descriptions

@@ -49,7 +49,8 @@ class TestProbe:
     """One GET, with the token that was just granted and no other."""
 
     def probe(self, hook: OAuth2Hook, *, listed_only: bool = False) -> str | None:
-        return probe(hook._client, token("read"), hook._new_session, listed_only=listed_only)
+        probed = probe(hook._client, token("read"), hook._new_session, listed_only=listed_only)
+        return probed.text if probed else None
 
     def test_without_a_path_there_is_none(self, service: Service) -> None:
         assert self.probe(hook_of(service)) is None

@@ -29,6 +29,7 @@ HTML = {"Accept": "text/html"}
 
 ROUTES = [
     ("GET", "/"),
+    ("GET", "/chips"),
     ("GET", "/connections/orders"),
     ("POST", "/authorize/orders"),
     ("POST", "/forget/orders"),

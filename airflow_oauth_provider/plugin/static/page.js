@@ -12,46 +12,56 @@
     results().setAttribute("aria-busy", on);
   };
 
-  // Times, in the zone that is chosen in Airflow
+  // Times, in the zone that is chosen in Airflow, else in that of the browser as in Airflow's own pages
 
-  const zone = () => {
-    const stored = localStorage.getItem("timezone");
-    return stored ? stored.replaceAll('"', "") : "UTC";
-  };
+  const REFRESH = 30000; // milliseconds
 
-  const parts = (timeZone) =>
+  const inZone = (timeZone) =>
     new Intl.DateTimeFormat("en-CA", {
       timeZone, year: "numeric", month: "2-digit", day: "2-digit",
       hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short",
     });
 
-  // Returns what tells a date, or null where times are right as the server wrote them.
-  const teller = () => {
-    if (zone() === "UTC") return null;
-    let format;
+  const format = (() => {
+    const stored = localStorage.getItem("timezone")?.replaceAll('"', "");
     try {
-      format = parts(zone());
+      return inZone(stored || undefined);
     } catch {
-      return null;
+      return inZone("UTC"); // a zone that this browser does not know
     }
-    return (date) => {
-      const of = Object.fromEntries(format.formatToParts(date).map(({ type, value }) => [type, value]));
-      return `${of.year}-${of.month}-${of.day} ${of.hour}:${of.minute}:${of.second} ${of.timeZoneName}`;
-    };
+  })();
+
+  const tell = (date) => {
+    const of = Object.fromEntries(format.formatToParts(date).map(({ type, value }) => [type, value]));
+    const text = `${of.year}-${of.month}-${of.day} ${of.hour}:${of.minute}:${of.second}`;
+    return { text, withZone: `${text} ${of.timeZoneName}` };
+  };
+
+  // As the server's own.
+  const relative = (date) => {
+    const seconds = Math.abs(date - Date.now()) / 1000;
+    const over = date <= Date.now();
+    if (seconds < 45) return over ? "just now" : "in a moment";
+    const text =
+      seconds >= 172800 ? `${Math.round(seconds / 86400)} days`
+      : seconds >= 7200 ? `${Math.round(seconds / 3600)} h`
+      : `${Math.max(1, Math.round(seconds / 60))} min`;
+    return over ? `${text} ago` : `in ${text}`;
   };
 
   const localize = () => {
-    const tell = teller();
-    if (!tell) return;
-    for (const element of document.querySelectorAll("time[datetime]"))
-      element.textContent = tell(new Date(element.dateTime));
+    const zone = format.resolvedOptions().timeZone;
+    for (const element of document.querySelectorAll("time[datetime]")) {
+      const date = new Date(element.dateTime);
+      const { text, withZone } = tell(date);
+      element.textContent = element.dataset.relative === undefined ? text : relative(date);
+      element.title = `${withZone} (${zone})`;
+    }
   };
 
   const localized = (text) => {
-    const tell = teller();
-    if (!tell) return text;
     const moment = /(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC/g;
-    return text.replace(moment, (_, day, time) => tell(new Date(`${day}T${time}Z`)));
+    return text.replace(moment, (_, day, time) => tell(new Date(`${day}T${time}Z`)).withZone);
   };
 
   // Messages
@@ -92,6 +102,34 @@
     place.find(Boolean)?.focus();
   };
 
+  // The list's filters stand in Airflow's own address too, so that it can be reloaded, kept and sent.
+  const outside = () => {
+    try {
+      return parent === window ? null : parent;
+    } catch {
+      return null; // framed by another origin, which the policy forbids anyway
+    }
+  };
+
+  const remember = (address) => {
+    history.replaceState(null, "", address);
+    const outer = filters && outside();
+    if (outer) outer.history.replaceState(outer.history.state, "", `${outer.location.pathname}${location.search}`);
+  };
+
+  // Counts of a long list come after it.
+  const count = async () => {
+    const chips = document.querySelector("#chips[data-source]");
+    if (!chips) return;
+    try {
+      const response = await fetch(chips.dataset.source, { headers: { Accept: "text/html" } });
+      const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("chips");
+      if (response.ok && fresh && chips.isConnected) chips.replaceWith(fresh);
+    } catch {
+      // The list is there without them.
+    }
+  };
+
   const show = async (address) => {
     loading?.abort();
     const mine = (loading = new AbortController());
@@ -104,8 +142,9 @@
       const focused = results().contains(document.activeElement) ? document.activeElement.id : null;
       results().replaceWith(fresh);
       mark();
-      if (response.ok) history.replaceState(null, "", address);
+      if (response.ok) remember(address);
       localize();
+      count();
       if (focused !== null) refocus(focused);
     } catch (error) {
       if (error.name === "AbortError") return;
@@ -189,6 +228,10 @@
     if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
     if (link.dataset.swap !== undefined) {
       event.preventDefault();
+      if (link.dataset.swap === "status") {
+        const pressed = link.getAttribute("aria-current") !== "true";
+        document.getElementById("status").value = pressed ? link.dataset.filter : "";
+      }
       if (link.dataset.swap === "clear") {
         // Not reset(): that brings back what the page was opened with.
         clearTimeout(typing);
@@ -204,5 +247,26 @@
     }
   });
 
+  // What is folded stays folded, until there is something else to say.
+  const warnings = document.getElementById("warnings");
+  if (warnings) {
+    const key = "oauth2-servers-read", text = warnings.textContent;
+    warnings.open = localStorage.getItem(key) !== text;
+    warnings.addEventListener("toggle", () => {
+      if (warnings.open) localStorage.removeItem(key);
+      else localStorage.setItem(key, text);
+    });
+  }
+
   localize();
+  count();
+  setInterval(localize, REFRESH);
+  const asked = filters && !location.search && outside()?.location.search;
+  if (asked) {
+    for (const [name, value] of new URLSearchParams(asked)) {
+      const field = filters.elements[name];
+      if (field) field.value = value;
+    }
+    show(location.pathname + asked);
+  } else if (filters && location.search) remember(location.href);
 }
