@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import sys
-from collections.abc import Callable
 from difflib import get_close_matches
-from functools import partial
 from typing import Any
 
-from airflow_oauth_provider.connection.field_kinds import Field, Kind
+from airflow_oauth_provider.authorizations.entered_values import stored_value
+from airflow_oauth_provider.connection.field_kinds import Field
 from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
-from airflow_oauth_provider.connection.parsing import FieldError, parse, parse_claims
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.client.algorithms import one_of
 from airflow_oauth_provider.protocol.client.methods import METHODS, Method, Needs
 
-_PAIRS = frozenset({Kind.PAIRS, Kind.SECRET_PAIRS})
 _BY_KEY = one_of(
     tuple(
         f"--set auth_method={method.name}"
@@ -33,7 +29,8 @@ _OPTIONS = {
     "description": "--description",
 }
 """Options of their own for what stands in no field of the extra."""
-_SEVERAL = _PAIRS | {Kind.LIST, Kind.PATHS}
+_FIELD_OPTIONS = {"conn_id": "NAME", "preset": "--preset", "tenant": "--tenant"}
+"""Options for what a person enters on the page."""
 
 
 def fields_given(plain: list[str], from_environment: list[str]) -> dict[str, Any]:
@@ -53,7 +50,7 @@ def fields_given(plain: list[str], from_environment: list[str]) -> dict[str, Any
     for text in from_environment:
         entry, name = _assignment("--set-env", text)
         texts.setdefault(entry.key, []).append(variable("--set-env", name))
-    return {key: _stored(FIELDS_BY_KEY[key], values) for key, values in texts.items()}
+    return {key: stored_value(FIELDS_BY_KEY[key], values) for key, values in texts.items()}
 
 
 def _assignment(option: str, text: str) -> tuple[Field, str]:
@@ -87,49 +84,10 @@ def variable(option: str, name: str) -> str:
     return value
 
 
-def _stored(entry: Field, values: list[str]) -> Any:
-    """Return a field's value as Airflow's form would store it."""
-    if entry.kind not in _SEVERAL and len(values) > 1:
-        raise ConfigurationError("is given twice", field=entry.key)
-    if entry.kind is Kind.LIST:
-        return [item for value in values for item in _parsed(entry, value) or ()]
-    if entry.kind is Kind.PATHS:
-        return [f"{name}={path}" for value in values for name, path in _parsed(entry, value) or ()]
-    if entry.kind is Kind.JSON:
-        _parsed(entry, values[0])
-        return values[0].strip() or None
-    if entry.kind not in _PAIRS:
-        return _parsed(entry, values[0])
-    pairs = [pair for value in values for pair in _read(parse_claims, value, entry).items()]
-    lines = [f"{name}={content}" for name, content in pairs if _fits_a_line(name, content)]
-    if len(lines) < len(pairs):
-        return _as_object(entry, pairs)
-    return lines if entry.kind is Kind.PAIRS else "\n".join(lines)
-
-
-def _fits_a_line(name: str, content: Any) -> bool:
-    """Whether ``name=content`` is read again as what it was; JSON can say more than lines can."""
-    if not isinstance(content, str) or "=" in name:
-        return False
-    return all(text == text.strip() and len(text.splitlines()) < 2 for text in (name, content))
-
-
-def _as_object(entry: Field, pairs: list[tuple[str, Any]]) -> Any:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ConfigurationError("has a name twice", field=entry.key)
-    return members if entry.kind is Kind.PAIRS else json.dumps(members)
-
-
-def _parsed(entry: Field, value: str) -> Any:
-    return _read(partial(parse, entry), value, entry)
-
-
-def _read(read: Callable[[str], Any], value: str, entry: Field) -> Any:
-    try:
-        return read(value)
-    except FieldError as error:
-        raise ConfigurationError(str(error), field=entry.key) from None
+def option_named(error: ConfigurationError) -> ConfigurationError:
+    """Return an error of what page and commands share with the option that is at fault here."""
+    error.field = _FIELD_OPTIONS.get(error.field or "", error.field)
+    return error
 
 
 def take_secret(args: Any, given: dict[str, Any], method: Method, *, needed: bool = False) -> str | None:

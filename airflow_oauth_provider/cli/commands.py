@@ -21,6 +21,7 @@ from airflow_oauth_provider.authorizations import (
     deployment_warnings,
     describe,
     error_report,
+    saving,
     store_note,
 )
 from airflow_oauth_provider.authorizations import forget as forget_authorization
@@ -53,11 +54,9 @@ from airflow_oauth_provider.cli.rows import (
 from airflow_oauth_provider.cli.selection import Selection, status_after, targets_of, totals
 from airflow_oauth_provider.cli.token_facts import claims_facts, token_facts
 from airflow_oauth_provider.cli.using import left_out, uses_of, using_rows
-from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.presets import preset_named
 from airflow_oauth_provider.connection.presets import presets as known_presets
-from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 
@@ -161,21 +160,19 @@ def _checked(targets: list[Target], *, traced: bool) -> list[CheckResult]:
 @_command
 def create(args: Any) -> bool:
     """Save a connection, then authorize it; a refused one stays saved."""
-    return _save(connection_from(args), connections.save, args)
+    return _save(connection_from(args), saving.save_new, args)
 
 
 @_command
 def edit(args: Any) -> bool:
     """Change a stored connection, then authorize it; a refused one stays saved."""
-    stored = connections.editable(args.conn_id)
+    stored = saving.editable(args.conn_id)
     values = edited(ConnectionValues.of(stored), args)
-    return _save(values, partial(connections.replace, stored), args)
+    return _save(values, partial(saving.replace, stored), args)
 
 
 def _save(values: ConnectionValues, save: Callable[[ConnectionValues], None], args: Any) -> bool:
-    resolved = resolve(values, read_policy())
-    masking.mask_settings(resolved.settings)
-    save(values)
+    warnings = saving.checked_and_saved(values, save)
     if args.output not in DOCUMENTS:
         print_message(f'Connection "{values.conn_id}" is saved. Authorizing it …')
     result = authorize(values)
@@ -189,7 +186,7 @@ def _save(values: ConnectionValues, save: Callable[[ConnectionValues], None], ar
             f"The connection stays saved as it is: correct it with airflow oauth2 edit {values.conn_id}, or "
             f"correct the server, and try again with: airflow oauth2 check {values.conn_id}"
         )
-    print_messages(dict.fromkeys((*resolved.warnings, *result.warnings)))
+    print_messages(dict.fromkeys((*warnings, *result.warnings)))
     return result.ok
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from airflow_oauth_provider.authorizations import ConnectionValues
-from airflow_oauth_provider.cli.arguments import fields_given, take_secret, variable
+from airflow_oauth_provider.authorizations.editing import Entered, method_in, new_connection, require_name
+from airflow_oauth_provider.cli.arguments import fields_given, option_named, take_secret, variable
 from airflow_oauth_provider.cli.key_file import add_key
-from airflow_oauth_provider.connection.fields import CONNECTION_TYPE
-from airflow_oauth_provider.connection.presets import Preset, filled_in, placed, preset_named
-from airflow_oauth_provider.connection.provider_form import default_extra
-from airflow_oauth_provider.connection.resolving import MAX_NAME
-from airflow_oauth_provider.connection.tenant import PLACEHOLDER, has_placeholder
+from airflow_oauth_provider.connection.presets import (
+    NOTHING_STORED,
+    Preset,
+    PresetNeedsError,
+    filled_in,
+    preset_named,
+    tenant_named,
+)
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.protocol.client.methods import DEFAULT_METHOD, METHODS, Needs
-
-NOTHING_STORED: Mapping[str, Any] = MappingProxyType({})
+from airflow_oauth_provider.protocol.client.methods import Needs
 
 
 def connection_from(args: Any) -> ConnectionValues:
@@ -26,28 +26,32 @@ def connection_from(args: Any) -> ConnectionValues:
 
     :raises ConfigurationError: naming the argument or field at fault.
     """
-    conn_id = _name(args.conn_id)
+    conn_id = args.conn_id
+    try:
+        require_name(conn_id)
+    except ConfigurationError as error:
+        raise option_named(error) from None
     try:
         preset = preset_named(args.preset) if args.preset else None
         given = fields_given(args.set, args.set_env)
         given = filled_in(preset, given) if preset else given
         add_key(args, given, variable)
         host = host_given(args, given, preset)
-        method = METHODS[given.get("auth_method", DEFAULT_METHOD)]
+        method = method_in(given)
         by_key = method.needs.secret_field == "private_key"
         entered = method.needs is Needs.SECRET or (by_key and "private_key" not in given)
         secret = take_secret(args, given, method, needed=entered and "external_credential" not in given)
-        return ConnectionValues(
-            conn_id,
-            conn_type=CONNECTION_TYPE,
-            description=args.description,
-            host=host,
-            login=args.client_id,
-            password=secret,
-            extra=json.dumps(default_extra() | given),
-        )
+        return new_connection(conn_id, Entered(host, args.client_id, secret, args.description, given))
+    except PresetNeedsError as error:
+        raise preset_needs(error).for_connection(conn_id) from None
     except ConfigurationError as error:
-        raise error.for_connection(conn_id) from None
+        raise option_named(error).for_connection(conn_id) from None
+
+
+def preset_needs(error: PresetNeedsError) -> ConfigurationError:
+    """Say by which options to fill in what a preset asks for."""
+    missing = " and ".join(f"--set {key}={hint}" for key, hint in error.missing.items())
+    return ConfigurationError(f"{error.preset.name} also needs {missing}", field="--preset")
 
 
 def host_given(
@@ -68,30 +72,3 @@ def host_given(
     if args.discovery is not None:
         given["discovery"] = True
     return tenant_named(str(known or args.discovery or args.token_url), args.tenant, given, stored)
-
-
-def tenant_named(address: str, tenant: str | None, given: dict[str, Any], stored: Mapping[str, Any]) -> str:
-    """Return an address with the tenant's name in its host, and keep the name for fields that need it.
-
-    :raises ConfigurationError: when it has no place.
-    """
-    host = placed(address, tenant)
-    if has_placeholder((host, *map(str, {**stored, **given}.values()))):
-        given["tenant"] = tenant or given.get("tenant") or stored.get("tenant")
-    elif tenant is not None and host == address:
-        raise ConfigurationError(f"has no place: nothing has {PLACEHOLDER}", field="--tenant")
-    return host
-
-
-def _name(name: str) -> str:
-    from airflow.models.connection import sanitize_conn_id
-
-    if len(name) > MAX_NAME:
-        raise ConfigurationError(f"a connection's name has at most {MAX_NAME} characters", field="NAME")
-    if name in {".", ".."}:
-        raise ConfigurationError("browsers take this name for a folder: no page could open it", field="NAME")
-    if sanitize_conn_id(name) != name:
-        raise ConfigurationError(
-            "a connection's name has letters, digits and # ! ( ) . : / \\ _ - only", field="NAME"
-        )
-    return name

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
+from airflow_oauth_provider.authorizations.entered_values import MAX_KEY_FILE, key_text
 from airflow_oauth_provider.exceptions import ConfigurationError
 
-MOST = 24 * 1024
-"""Bytes of the largest file: what a connection's field takes, before Base64."""
 _OPTION = "--key-file"
 
 
@@ -20,13 +18,11 @@ def read_key_file(path: str) -> str:
     """
     try:
         with Path(path).open("rb") as file:
-            data = file.read(MOST + 1)
+            data = file.read(MAX_KEY_FILE + 1)
     except OSError as error:
         reason = f"cannot be read ({type(error).__name__})"
     else:
-        if 0 < len(data) <= MOST:
-            return _text(data)
-        reason = "is empty" if not data else f"has more than {MOST // 1024} KiB: a key has less"
+        return key_text(data, _OPTION)
     raise ConfigurationError(reason, field=_OPTION)
 
 
@@ -46,14 +42,3 @@ def add_key(args: Any, given: dict[str, Any], variable: Any) -> None:
         if key in given:
             raise ConfigurationError(f"cannot be given together with --set-env {key}", field=option)
         given[key] = read_key_file(value) if option == _OPTION else variable(option, value)
-
-
-def _text(data: bytes) -> str:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = ""
-    # DER may happen to be UTF-8, yet never without control characters.
-    if text and all(character.isprintable() or character in "\r\n\t" for character in text):
-        return text.strip()
-    return base64.b64encode(data).decode()

@@ -25,6 +25,7 @@ from airflow_oauth_provider.connection.tenant import (
 )
 from airflow_oauth_provider.exceptions import ConfigurationError
 
+NOTHING_STORED: Mapping[str, Any] = MappingProxyType({})
 _FACTS = Path(__file__).with_name("presets.toml")
 
 
@@ -83,7 +84,7 @@ def preset_named(name: str) -> Preset:
     known = presets()
     if name not in known:
         similar = ", ".join(get_close_matches(name, known)) or ", ".join(known)
-        raise ConfigurationError(f"there is none of this name: did you mean {similar}?", field="--preset")
+        raise ConfigurationError(f"there is none of this name: did you mean {similar}?", field="preset")
     return known[name]
 
 
@@ -95,26 +96,56 @@ def placed(host: str, tenant: str | None) -> str:
     :raises ConfigurationError: when there is no name, or it is none.
     """
     if tenant is not None and not is_tenant(tenant):
-        raise ConfigurationError("must be 1 to 63 letters, digits and hyphens", field="--tenant")
+        raise ConfigurationError("must be 1 to 63 letters, digits and hyphens", field="tenant")
     if not has_placeholder(host):
         return host
     if tenant is None:
-        raise ConfigurationError(f"is needed: the access token URL has {PLACEHOLDER}", field="--tenant")
+        raise ConfigurationError(f"is needed: the access token URL has {PLACEHOLDER}", field="tenant")
     if not is_well_placed(host):
         raise ConfigurationError(
             f"must be one whole label of the host, with two fixed ones behind it: {PLACEHOLDER}.idp.example",
-            field="--tenant",
+            field="tenant",
         )
     return str(with_tenant(host, tenant)) if stands_in_host(host) else host
+
+
+class PresetNeedsError(ConfigurationError):
+    """Fields that a preset asks for are not filled in.
+
+    :param missing: their keys, and with what.
+    """
+
+    def __init__(self, preset: Preset, missing: Mapping[str, str]) -> None:
+        key, hint = next(iter(missing.items()))
+        super().__init__(f"{preset.title} needs it: {hint}", field=key)
+        self.preset = preset
+        self.missing = missing
 
 
 def filled_in(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a preset's connection.
 
     :param given: what a person has filled in; it counts more than what the preset says.
-    :raises ConfigurationError: naming a field that is missing.
+    :raises PresetNeedsError: when one that it asks for is missing.
     """
-    missing = [f"--set {key}={hint}" for key, hint in preset.asks.items() if not given.get(key)]
+    missing = {key: hint for key, hint in preset.asks.items() if not given.get(key)}
     if missing:
-        raise ConfigurationError(f"{preset.name} also needs {' and '.join(missing)}", field="--preset")
+        raise PresetNeedsError(preset, missing)
     return {**preset.extra, **given}
+
+
+def tenant_named(
+    address: str, tenant: str | None, given: dict[str, Any], stored: Mapping[str, Any] = NOTHING_STORED
+) -> str:
+    """Return an address with the tenant's name in its host, and keep the name for fields that need it.
+
+    :param given: fields of the connection, to which the name is added.
+    :param stored: fields that an edited connection has already.
+    :raises ConfigurationError: when it has no place.
+    """
+    host = placed(address, tenant)
+    if has_placeholder((host, *map(str, {**stored, **given}.values()))):
+        given["tenant"] = tenant or given.get("tenant") or stored.get("tenant")
+    elif tenant is not None and host == address:
+        raise ConfigurationError(f"has no place: nothing has {PLACEHOLDER}", field="tenant")
+    return host

@@ -11,7 +11,8 @@ import jwt
 import pytest
 from cryptography import x509
 
-from airflow_oauth_provider.cli.key_file import MOST, read_key_file
+from airflow_oauth_provider.authorizations.entered_values import MAX_KEY_FILE
+from airflow_oauth_provider.cli.key_file import read_key_file
 from airflow_oauth_provider.exceptions import ConfigurationError
 from tests.cli.arrangement import MARKS, SECRET, stored
 from tests.cli.commands import CommandLine
@@ -56,7 +57,7 @@ class TestReading:
     def test_what_is_no_key_file(self, tmp_path: Path, name: str, says: str) -> None:
         (tmp_path / "folder").mkdir()
         (tmp_path / "empty").touch()
-        (tmp_path / "large").write_bytes(bytes(MOST + 1))
+        (tmp_path / "large").write_bytes(bytes(MAX_KEY_FILE + 1))
         with pytest.raises(ConfigurationError, match=says) as caught:
             read_key_file(str(tmp_path / name))
         assert caught.value.field == "--key-file"

@@ -45,3 +45,15 @@ def authorize(frame: FrameLocator, name: str) -> str:
     message = frame.locator(".toast p").filter(has_text=f"{name}: ").last
     message.wait_for()
     return str(message.inner_text())
+
+
+def tab_to(page: Page, frame: FrameLocator, element_id: str) -> None:
+    """Press Tab until the keyboard is on an element: every one before it is passed, and none is a trap."""
+    passed = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        passed.append(frame.locator("*:focus").get_attribute("id"))
+        if passed[-1] == element_id:
+            return
+    message = f"{element_id} is not reached: {passed}"
+    raise AssertionError(message)

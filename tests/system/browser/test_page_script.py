@@ -16,7 +16,7 @@ pytest.importorskip("playwright.sync_api", reason="needs the dev extra")
 from playwright.sync_api import expect
 
 from tests.system.browser import pages
-from tests.system.browser.servers_page import LOADED, Add, expect_names, opened, row
+from tests.system.browser.servers_page import LOADED, Add, expect_names, opened, row, tab_to
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -42,9 +42,7 @@ def test_the_keyboard_is_enough(airflow: AirflowServer, page: Page, add: Add) ->
     page.keyboard.press("ArrowDown")
     expect(frame.locator("tbody tr")).to_have_count(1)
     expect_names(frame, "orders")
-    for _ in range(2 + 7 + 1):  # status, the columns, the name, the button
-        page.keyboard.press("Tab")
-    expect(focused).to_have_attribute("id", "authorize-orders")
+    tab_to(page, frame, "authorize-orders")
     assert (
         frame.locator("#authorize-orders").evaluate("button => getComputedStyle(button).outlineStyle")
         == "solid"
@@ -67,9 +65,7 @@ def test_sorting_and_forgetting_by_keyboard(
     frame = opened(page, airflow)
     focused = frame.locator("*:focus")
     frame.locator("#status").focus()
-    for _ in range(5):  # name, category, token host, method, scope
-        page.keyboard.press("Tab")
-    expect(focused).to_have_attribute("id", "sort-scope")
+    tab_to(page, frame, "sort-scope")
     page.keyboard.press("Enter")
     expect(frame.locator("th.scope")).to_have_attribute("aria-sort", "ascending")
     expect_names(frame, "orders", "billing")
@@ -81,9 +77,7 @@ def test_sorting_and_forgetting_by_keyboard(
     page.keyboard.press("Enter")
     frame.get_by_role("heading", name="Last refusal").wait_for()
     frame.locator(".crumbs a").focus()
-    for _ in range(3):  # edit, forget, authorize
-        page.keyboard.press("Tab")
-    expect(focused).to_have_attribute("id", "authorize-orders")
+    tab_to(page, frame, "authorize-orders")
     page.keyboard.press("Enter")
     expect(frame.locator("#results .badge").first).to_have_text("Authorized")
     expect(focused).to_have_attribute("id", "authorize-orders")

@@ -1,0 +1,177 @@
+"""What a new connection and an edited one hold: decided here once, for page and commands.
+
+A stored secret goes nowhere that nobody has chosen for it: where an edit changes who gets to see it, every
+secret is to be given again, as Airflow's own *Test* demands of a changed host.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from airflow_oauth_provider.authorizations.values import ConnectionValues
+from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, FIELDS
+from airflow_oauth_provider.connection.parsing import FieldError, parse_extra
+from airflow_oauth_provider.connection.provider_form import default_extra
+from airflow_oauth_provider.connection.resolving import MAX_NAME
+from airflow_oauth_provider.connection.tenant import with_tenant
+from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.protocol.client.methods import DEFAULT_METHOD, METHODS, Method, Needs
+from airflow_oauth_provider.protocol.urls import UrlError, parse_url, with_scheme
+
+Extra = Mapping[str, Any]
+
+_RECIPIENT = {
+    "discovery": "token host",
+    "auth_method": "authentication method",
+    "proxy_url": "proxy",
+    "ca_certificates": "CA",
+    "verify_tls": "verification of TLS",
+}
+"""Fields that decide who gets to see a secret, and what a message calls them."""
+_SECRETS = tuple(entry.key for entry in FIELDS if entry.secret and entry.key not in _RECIPIENT)
+
+
+class SecretsRequiredError(ConfigurationError):
+    """An edit would show stored secrets to someone else.
+
+    :param changes: what it changes of those who get to see them, in words.
+    :param missing: fields whose secrets have to be given again.
+    """
+
+    def __init__(self, changes: tuple[str, ...], missing: tuple[str, ...]) -> None:
+        super().__init__(
+            f"{' and '.join(changes)} changed, which decides who gets to see the secrets: give them again",
+            field=missing[0],
+        )
+        self.changes = changes
+        self.missing = missing
+
+
+@dataclass(frozen=True)
+class Entered:
+    """What a person has entered; ``None`` for what stays as it is.
+
+    :param host: access token URL or issuer.
+    :param password: the client secret; "" removes it.
+    :param fields: of the extra, as Airflow's form stores them.
+    """
+
+    host: str | None = None
+    login: str | None = None
+    password: str | None = field(default=None, repr=False)
+    description: str | None = None
+    fields: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+def require_name(name: str) -> str:
+    """Return a name that a new connection may have.
+
+    :raises ConfigurationError: for any other.
+    """
+    from airflow.models.connection import sanitize_conn_id
+
+    reason = None
+    if not name:
+        reason = "a connection needs a name"
+    elif len(name) > MAX_NAME:
+        reason = f"a connection's name has at most {MAX_NAME} characters"
+    elif name in {".", ".."}:
+        reason = "browsers take this name for a folder: no page could open it"
+    elif sanitize_conn_id(name) != name:
+        reason = "a connection's name has letters, digits and # ! ( ) . : / \\ _ - only"
+    if reason is not None:
+        raise ConfigurationError(reason, field="conn_id")
+    return name
+
+
+def method_in(extra: Extra) -> Method:
+    """Return the authentication method that a connection's fields name; the default one for nonsense."""
+    return METHODS.get(str(extra.get("auth_method") or DEFAULT_METHOD), METHODS[DEFAULT_METHOD])
+
+
+def new_connection(conn_id: str, entered: Entered) -> ConnectionValues:
+    """Put a new connection together, with all its fields: Airflow's form hides those that are missing."""
+    return ConnectionValues(
+        conn_id,
+        conn_type=CONNECTION_TYPE,
+        description=entered.description,
+        host=entered.host,
+        login=entered.login,
+        password=entered.password or None,
+        extra=json.dumps(default_extra() | entered.fields),
+    )
+
+
+def stored_fields(before: ConnectionValues) -> dict[str, Any]:
+    """Return the fields of a stored connection's extra.
+
+    :raises ConfigurationError: when there is no telling them.
+    """
+    try:
+        return parse_extra(before.extra)
+    except FieldError as error:
+        reason = str(error)
+    raise ConfigurationError(reason, field="extra", conn_id=before.conn_id)
+
+
+def edited_connection(before: ConnectionValues, entered: Entered) -> ConnectionValues:
+    """Put the connection together that takes the place of a stored one.
+
+    :raises SecretsRequiredError: when it would show a stored secret to someone else.
+    """
+    stored, given = stored_fields(before), dict(entered.fields)
+    host = before.host if entered.host is None else entered.host
+    password = entered.password
+    if given.get("private_key"):
+        given.setdefault("private_key_passphrase", None)  # it belongs to its key
+    changes = tuple(dict.fromkeys(_changes(before, host, stored, given)))
+    if changes:
+        before = _without_unused(before, stored, given)
+        _require_secrets(before, password, stored, given, changes)
+    return replace(
+        before,
+        host=host,
+        login=before.login if entered.login is None else entered.login,
+        password=before.password if password is None else password or None,
+        description=before.description if entered.description is None else entered.description,
+        extra=json.dumps(default_extra() | stored | given),
+    )
+
+
+def _changes(before: ConnectionValues, host: str | None, stored: Extra, given: Extra) -> Iterator[str]:
+    """Yield what the edit changes of those who get to see a secret."""
+    if _origin(before.host, stored) != _origin(host, {**stored, **given}):
+        yield "token host"
+    defaults = default_extra()
+    for key, name in _RECIPIENT.items():
+        if key in given and (given[key] or None) != (stored.get(key, defaults[key]) or None):
+            yield name
+
+
+def _origin(host: str | None, extra: Extra) -> object:
+    try:
+        return parse_url(with_scheme(with_tenant(host or "", str(extra.get("tenant"))))).origin
+    except UrlError:
+        return host
+
+
+def _without_unused(before: ConnectionValues, stored: Extra, given: dict[str, Any]) -> ConnectionValues:
+    """Leave out what the method has no use for: a secret beside a key, a key beside a secret."""
+    extra = {**stored, **given}
+    needs_secret = method_in(extra).needs is Needs.SECRET
+    if needs_secret and not extra.get("dpop"):
+        given.setdefault("private_key", None)
+        given.setdefault("private_key_passphrase", None)
+    return before if needs_secret else replace(before, password=None)
+
+
+def _require_secrets(
+    before: ConnectionValues, password: str | None, stored: Extra, given: Extra, changes: tuple[str, ...]
+) -> None:
+    missing = ["password"] if before.password and password is None else []
+    missing += [key for key in _SECRETS if stored.get(key) and key not in given]
+    if missing:
+        raise SecretsRequiredError(changes, tuple(missing))
