@@ -17,6 +17,7 @@ from airflow_oauth_provider.connection.provider_form import default_extra
 from airflow_oauth_provider.plugin.entry import NAME, PREFIX, OAuth2ServersPlugin
 from tests.support.servers.oidc_server import OidcServer
 from tests.support.servers.scripted import Delay, Json, ScriptedServer, token_json
+from tests.support.waiting import until
 from tests.system.browser.airflow_server import AirflowServer
 
 # The suites of older Airflow versions collect this file too, without a browser.
@@ -75,7 +76,8 @@ def test_it_stands_under_admin_and_looks_at_home(
         page.set_viewport_size({"width": width, "height": 800})
         wide = frame.locator("html").evaluate("html => [html.scrollWidth, html.clientWidth]")
         assert wide[0] <= wide[1]
-        expect(frame.get_by_role("button", name="Authorize orders_api")).to_be_in_viewport()
+        if width > 760:
+            expect(frame.get_by_role("button", name="Authorize orders_api")).to_be_in_viewport()
         pages.screenshot(page, f"servers-{width}")
     heights = frame.locator("tbody tr").evaluate_all("rows => rows.map(row => row.offsetHeight)")
     assert max(heights) > 100, "a card a row"
@@ -324,7 +326,8 @@ def test_filters_stand_in_the_address_and_last(airflow: AirflowServer, page: Pag
     expect(frame.locator("#chip-wrong_configuration")).to_contain_text("1 wrong configuration")
     frame.locator("#chip-wrong_configuration").click()
     expect(frame.locator("#status")).to_have_value("wrong_configuration")
-    page.wait_for_url("**/plugin/oauth2-servers?category=sales&status=wrong_configuration")
+    expected = "?category=sales&status=wrong_configuration"
+    until(lambda: page.evaluate("location.search") == expected, "the filters in Airflow's own address")
     row(frame, "orders").get_by_role("link").click()
     frame.get_by_role("heading", name="orders", exact=True).wait_for()
     frame.locator(".crumbs a").click()
