@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from time import monotonic
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
@@ -14,13 +13,11 @@ from requests.sessions import SessionRedirectMixin
 from requests.utils import requote_uri
 
 from airflow_oauth_provider.calls.access import BearerAuth
-from airflow_oauth_provider.calls.arguments import timeouts
 from airflow_oauth_provider.calls.body import can_replay, rewind
 from airflow_oauth_provider.calls.call_flow import CallFlow
 from airflow_oauth_provider.calls.connection_adapter import ConnectionAdapter
-from airflow_oauth_provider.calls.cool_down import longest_wait, require_choice, wait
+from airflow_oauth_provider.calls.cool_down import token_when_cool
 from airflow_oauth_provider.calls.network import network_options
-from airflow_oauth_provider.calls.options import IGNORE
 from airflow_oauth_provider.calls.response import drain, head_of
 from airflow_oauth_provider.client.lending import require_bearer
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
@@ -55,8 +52,6 @@ class OAuth2Auth(BearerAuth):
         default) for 60 s at the most, ``fail`` or ``ignore`` that.
     """
 
-    cool_down: str | None = None
-
     def __init__(
         self,
         oauth2_conn_id: str = DEFAULT_CONN_ID,
@@ -70,15 +65,14 @@ class OAuth2Auth(BearerAuth):
         cool_down: str | None = None,
     ) -> None:
         parameters = chosen_parameters(oauth2_conn_id, scope, audience, resource, tenant)
-        super().__init__(OAuth2Client(oauth2_conn_id, connection, parameters=parameters), base_url)
-        require_choice(cool_down)
-        self.cool_down = cool_down
+        client = OAuth2Client(oauth2_conn_id, connection, parameters=parameters)
+        super().__init__(client, base_url, cool_down=cool_down)
 
     @classmethod
     def of(cls, auth: BearerAuth) -> Self:
         """Return one that shares *auth*'s client."""
         other = cls.__new__(cls)
-        BearerAuth.__init__(other, auth.client, auth.base_url)
+        BearerAuth.__init__(other, auth.client, auth.base_url, cool_down=auth.cool_down)
         return other
 
     def mount(self, session: Session) -> Session:
@@ -114,24 +108,11 @@ class OAuth2Auth(BearerAuth):
         if not isinstance(request, PreparedRequest):
             return self
         call = SendCall(request.method or "GET", request.url or "")
-        token = self._token_when_cool(call, request)
+        token = token_when_cool(self, call, request.headers, self.cool_down)
         request.headers.update(self.headers_for(token, call))
         watch = _ResponseWatch(self, request, token)
         request.register_hook("response", watch)  # type: ignore[no-untyped-call]
         return request
-
-    def _token_when_cool(self, call: SendCall, request: PreparedRequest) -> AccessToken:
-        """Return the token of a request, once the API may be called."""
-        token, failure = self.token_for(call.url, request.headers), None
-        if self.cool_down == IGNORE or monotonic() < self.cool_downs.board.quiet_until:
-            return token
-        try:
-            waited = wait(self, call, longest_wait(self.cool_down, timeouts()))
-        except OAuthError as error:
-            failure = error.for_connection(self.client.conn_id)
-        if failure is not None:
-            raise failure
-        return self.token_for(call.url, request.headers) if waited else token
 
 
 class _ResponseWatch:

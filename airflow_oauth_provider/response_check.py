@@ -164,8 +164,8 @@ class ResponseCheck:
         status = f"status {' or '.join(map(str, _several(self.status)))}" if self.status is not None else ""
         if self.json_path is None:
             return status
-        values = " or ".join(map(_value_text, _several(self.expected)))
-        value = f"{self.json_path} is set" if self.expected is None else f"{self.json_path} = {values}"
+        path, expected = self.json_path, self.expected
+        value = f"{path} is set" if expected is None else f"{path} = {_choice_text(expected)}"
         return f"{status}, {value}" if status else value
 
 
@@ -199,12 +199,25 @@ class Inspection:
         value = self.value
         if value is MISSING:
             return False
-        if _is_one_of(value, check.failed):  # a value that the author of the check has written, too
-            raise ResourceError(
-                f"the API reports {_value_text(value)} at {check.json_path}, with which waiting is over "
-                f"(expected: {check})"
-            )
+        if self.has_failed:  # a value that the author of the check has written, too
+            raise ResourceError(self.mismatch())
         return bool(value) if check.expected is None else _is_one_of(value, check.expected)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether there is one of the *failed* values."""
+        return self.value is not MISSING and _is_one_of(self.value, self.check.failed)
+
+    def mismatch(self) -> str:
+        """Say what a response that is not the expected one has instead; may repeat something confidential."""
+        check = self.check
+        if self.document is UNREAD:
+            return f"the status is {self.status}, expected {_choice_text(check.status)}"
+        if self.value is MISSING:
+            return f"{self.names_there()}; expected {check}"
+        expected = "a value" if check.expected is None else _choice_text(check.expected)
+        means = ", which means failed;" if self.has_failed else ","
+        return f"{check.json_path} is {_value_text(self.value)}{means} expected {expected}"
 
     @property
     def lacks_path(self) -> bool:
@@ -240,6 +253,10 @@ def names_beside(document: Any, path: str) -> str:
     names = ", ".join(list(there)[:MAX_NAMES])[:MAX_TEXT]
     content = f"has {names}{', …' if len(there) > MAX_NAMES else ''}" if there else "is empty"
     return f"the response has no {path}: ${where} {content}"
+
+
+def _choice_text(choices: Any) -> str:
+    return " or ".join(map(_value_text, _several(choices)))
 
 
 def _value_text(value: Any) -> str:

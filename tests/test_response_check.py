@@ -88,7 +88,7 @@ def test_what_holds(check: ResponseCheck, given: ReadResponse, holds: bool) -> N
 
 
 def test_a_failed_value_is_final() -> None:
-    with pytest.raises(ResourceError, match='"error" at s') as caught:
+    with pytest.raises(ResourceError, match='s is "error", which means failed; expected "done"') as caught:
         ResponseCheck(json_path="s", expected="done", failed=["error"])(response({"s": "error"}))
     assert not caught.value.retryable
 
@@ -130,3 +130,55 @@ def test_what_cannot_be_meant(arguments: dict[str, Any], field: str) -> None:
 
 def test_a_callable_is_none() -> None:
     assert ResponseCheck.of(lambda _: True) is None
+
+
+@pytest.mark.parametrize(
+    ("check", "given", "text"),
+    [
+        pytest.param({"status": 200}, response({}, 202), "the status is 202, expected 200", id="status"),
+        pytest.param(
+            {"status": [200, 201], "json_path": "$.s"},
+            response({"s": 1}, 204),
+            "the status is 204, expected 200 or 201",
+            id="status before value",
+        ),
+        pytest.param(
+            {"json_path": "$.state", "expected": "done"},
+            response({"state": "running"}),
+            '$.state is "running", expected "done"',
+            id="value",
+        ),
+        pytest.param(
+            {"json_path": "$.n", "expected": [1, None, True]},
+            response({"n": {"a": 1}}),
+            "$.n is an object of 1 names, expected 1 or null or true",
+            id="several",
+        ),
+        pytest.param(
+            {"json_path": "$.state"},
+            response({"state": None}),
+            "$.state is null, expected a value",
+            id="any value",
+        ),
+        pytest.param(
+            {"json_path": "$.state", "expected": "done", "failed": ["error"]},
+            response({"state": "error"}),
+            '$.state is "error", which means failed; expected "done"',
+            id="failed",
+        ),
+        pytest.param(
+            {"json_path": "$.stat", "expected": "done"},
+            response({"id": 1, "state": "done"}),
+            'the response has no $.stat: $ has id, state; expected $.stat = "done"',
+            id="missing",
+        ),
+        pytest.param(
+            {"json_path": "$.state", "expected": "done"},
+            response("<html>"),
+            'the response has no $.state: its body is no JSON; expected $.state = "done"',
+            id="HTML",
+        ),
+    ],
+)
+def test_what_is_not_as_expected_is_told(check: dict[str, Any], given: ReadResponse, text: str) -> None:
+    assert ResponseCheck(**check).inspect(given).mismatch() == text

@@ -30,6 +30,7 @@ def oauth2_middleware(
     audience: str | None = None,
     resource: Texts | None = None,
     tenant: str | None = None,
+    cool_down: str | None = None,
 ) -> aiohttp.ClientMiddlewareType:
     """Return a middleware that puts the token of a connection on requests.
 
@@ -39,9 +40,11 @@ def oauth2_middleware(
     :param oauth2_conn_id: Airflow connection id.
     :param base_url: of the API; needed when the connection names none.
     :param scope: asked for instead of the connection's, like *audience*, *resource* and *tenant*.
+    :param cool_down: as of ``auth.OAuth2Auth``.
     """
     parameters = chosen_parameters(oauth2_conn_id, scope, audience, resource, tenant)
-    return _Middleware(BearerAuth(OAuth2Client(oauth2_conn_id, parameters=parameters), base_url))
+    client = OAuth2Client(oauth2_conn_id, parameters=parameters)
+    return _Middleware(BearerAuth(client, base_url, cool_down=cool_down))
 
 
 class _Redirect(NamedTuple):

@@ -31,6 +31,7 @@ class OAuth2Auth(httpx.Auth):
     :param oauth2_conn_id: Airflow connection id.
     :param base_url: of the API; needed when the connection names none.
     :param scope: asked for instead of the connection's, like *audience*, *resource* and *tenant*.
+    :param cool_down: as of ``auth.OAuth2Auth``.
     """
 
     def __init__(
@@ -42,9 +43,11 @@ class OAuth2Auth(httpx.Auth):
         audience: str | None = None,
         resource: Texts | None = None,
         tenant: str | None = None,
+        cool_down: str | None = None,
     ) -> None:
         parameters = chosen_parameters(oauth2_conn_id, scope, audience, resource, tenant)
-        self._auth = BearerAuth(OAuth2Client(oauth2_conn_id, parameters=parameters), base_url)
+        client = OAuth2Client(oauth2_conn_id, parameters=parameters)
+        self._auth = BearerAuth(client, base_url, cool_down=cool_down)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of connection {self._auth.client.conn_id!r}>"

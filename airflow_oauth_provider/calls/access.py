@@ -8,6 +8,7 @@ from typing import Any
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
+from airflow_oauth_provider.calls.cool_down import require_choice
 from airflow_oauth_provider.calls.proofs import CallProofs
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError
@@ -34,10 +35,16 @@ class BearerAuth(AuthBase):
 
     :param client: whose tokens.
     :param base_url: of the API, when DAG code chooses it.
+    :param cool_down: what its requests do while the API wants to be left alone, where each cannot say by
+        itself: one of ``options.COOL_DOWN``; ``None`` for ``wait``.
     """
 
-    def __init__(self, client: OAuth2Client, base_url: str | None = None) -> None:
+    def __init__(
+        self, client: OAuth2Client, base_url: str | None = None, *, cool_down: str | None = None
+    ) -> None:
+        require_choice(cool_down, client.conn_id)
         self.client = client
+        self.cool_down = cool_down
         self.base_url = base_url
         self.proofs = CallProofs(client)
         self._destination: tuple[ClientSettings, str | None, Destination] | None = None

@@ -122,7 +122,7 @@ def timeouts(timeout: Any = None, total: Any = None) -> Timeouts:
     :raises ConfigurationError: when they are none.
     """
     if timeout is None and total is None:
-        return _DEFAULT
+        return DEFAULT_LIMITS
     pair = timeout if isinstance(timeout, tuple) else (DEFAULT_TIMEOUT if timeout is None else timeout,) * 2
     if len(pair) != 2 or not all(map(_is_limit, pair)):
         raise ConfigurationError("must be seconds above 0, or a pair of them", field="timeout")
@@ -135,7 +135,7 @@ def _is_limit(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value > 0)
 
 
-_DEFAULT = Timeouts()
+DEFAULT_LIMITS = Timeouts()
 
 
 def require_method(method: object, conn_id: str | None = None) -> None:

@@ -145,14 +145,9 @@ class AsyncCall:
     ) -> AccessToken:
         """Wait while the API wants to be left alone; return the token with which to call it then."""
         session, request = self._session, self._request
-        limits, waited, failure = request.timeouts, 0.0, None
-        try:
-            most = longest_wait(arguments.get("cool_down"), limits, deferred=session.deferred)
-            waited = await await_end(session.auth, request.call, most)
-        except OAuthError as error:
-            failure = error.for_connection(session.auth.client.conn_id)
-        if failure is not None:
-            raise failure
+        limits = request.timeouts
+        most = longest_wait(arguments.get("cool_down"), limits, deferred=session.deferred)
+        waited = await await_end(session.auth, request.call, most)
         if waited:
             token = await session.auth.client.aget_token()  # the one before may have ended meanwhile
             self._request = session.builder.build(method, endpoint, arguments, token)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Mapping
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from airflow_oauth_provider.calls.options import COOL_DOWN, FAIL
+from airflow_oauth_provider.calls.arguments import DEFAULT_LIMITS, Timeouts
+from airflow_oauth_provider.calls.options import COOL_DOWN, FAIL, IGNORE
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.call.cool_down import not_sent, wait_for_end
 from airflow_oauth_provider.protocol.call.effects import (
@@ -26,7 +29,7 @@ from airflow_oauth_provider.tokens.cool_downs import CoolDowns
 
 if TYPE_CHECKING:
     from airflow_oauth_provider.calls.access import BearerAuth
-    from airflow_oauth_provider.calls.arguments import Timeouts
+    from airflow_oauth_provider.tokens import AccessToken
 
 log = logging.getLogger(__name__)
 
@@ -53,13 +56,14 @@ def longest_wait(choice: object, limits: Timeouts, *, deferred: bool = False) ->
     return min((bound for bound in bounds if bound is not None), default=None)
 
 
-def require_choice(choice: object) -> None:
+def require_choice(choice: object, conn_id: str | None = None) -> None:
     """Refuse a choice that there is not.
 
     :raises ConfigurationError: then.
     """
     if choice is not None and choice not in COOL_DOWN:
-        raise ConfigurationError(f"must be one of {', '.join(COOL_DOWN)}", field="cool_down")
+        message = f"must be one of {', '.join(COOL_DOWN)}"
+        raise ConfigurationError(message, field="cool_down", conn_id=conn_id)
 
 
 class _Waiting:
@@ -96,7 +100,43 @@ class _Waiting:
         if standing is None:
             return self.waited
         redactor = self.auth.client.redactor
-        raise not_sent(standing, self.call.method, url_excerpt(self.call.url, redactor))
+        error = not_sent(standing, self.call.method, url_excerpt(self.call.url, redactor))
+        raise error.for_connection(self.auth.client.conn_id)
+
+
+def token_when_cool(
+    auth: BearerAuth,
+    call: SendCall,
+    headers: Mapping[str, Any],
+    choice: str | None = None,
+    limits: Timeouts = DEFAULT_LIMITS,
+) -> AccessToken:
+    """Return the token that a call may carry now, once its API may be called.
+
+    :param headers: of the request.
+    :param choice: as of :func:`longest_wait`, like *limits*; or ``ignore``.
+    :raises OAuthError: as ``BearerAuth.token_for`` and :func:`wait` do.
+    """
+    token = auth.token_for(call.url, headers)
+    if monotonic() < auth.cool_downs.board.quiet_until or choice == IGNORE:
+        return token
+    waited = wait(auth, call, longest_wait(choice, limits))
+    return auth.token_for(call.url, headers) if waited else token  # it may have ended meanwhile
+
+
+async def atoken_when_cool(
+    auth: BearerAuth,
+    call: SendCall,
+    headers: Mapping[str, Any],
+    choice: str | None = None,
+    limits: Timeouts = DEFAULT_LIMITS,
+) -> AccessToken:
+    """Do what :func:`token_when_cool` does without blocking the loop."""
+    token = await auth.atoken_for(call.url, headers)
+    if monotonic() < auth.cool_downs.board.quiet_until or choice == IGNORE:
+        return token
+    waited = await await_end(auth, call, longest_wait(choice, limits))
+    return await auth.atoken_for(call.url, headers) if waited else token
 
 
 def wait(auth: BearerAuth, call: SendCall, most: float | None) -> float:

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, Self
 
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.call_flow import CallFlow
+from airflow_oauth_provider.calls.cool_down import atoken_when_cool, token_when_cool
+from airflow_oauth_provider.calls.response import seconds_to_stay_away
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.redirects import REDIRECTS, not_followed, rewritten
@@ -37,12 +39,14 @@ def head_from(status: int, values: Callable[[str], list[str]]) -> ResponseHead:
     :param values: returns those of a header, which may come several times.
     """
     location, date = values("Location"), values("Date")
+    asked = {name: ", ".join(values(name)) for name in ("Retry-After", "Date") if values(name)}
     return ResponseHead(
         status,
         location[0] if location else None,
         tuple(values("WWW-Authenticate")),
         tuple(values(NONCE_HEADER)),
         date[0] if date else None,
+        retry_after=seconds_to_stay_away(status, asked),
     )
 
 
@@ -79,8 +83,10 @@ class ForeignCall:
         :raises ConfigurationError: for a URL that must not get the token, or a header in its place; nothing
             is sent then.
         :raises OAuthError: when no token can be acquired.
+        :raises ResourceError: when the API wants to be left alone for longer than a call waits.
         """
-        return cls(auth, SendCall(method, url), auth.token_for(url, headers), replayable)
+        call = SendCall(method, url)
+        return cls(auth, call, token_when_cool(auth, call, headers, auth.cool_down), replayable)
 
     @classmethod
     async def abegin(
@@ -92,7 +98,8 @@ class ForeignCall:
         replayable: Callable[[], bool],
     ) -> Self:
         """Do what :meth:`begin` does without blocking the event loop."""
-        return cls(auth, SendCall(method, url), await auth.atoken_for(url, headers), replayable)
+        call = SendCall(method, url)
+        return cls(auth, call, await atoken_when_cool(auth, call, headers, auth.cool_down), replayable)
 
     def headers(self, method: str, url: str) -> dict[str, str]:
         """Return the headers that put the token on a request which is about to be sent.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 SESSION_OPTIONS = ("verify", "verify_ssl", "cert", "proxies", "proxy")
 """Those that make a session of its own necessary."""
 FLAGS = ("check_response", "allow_redirects", "stream")
@@ -9,5 +12,12 @@ FLAGS = ("check_response", "allow_redirects", "stream")
 WAIT, FAIL, IGNORE = "wait", "fail", "ignore"
 COOL_DOWN = (WAIT, FAIL, IGNORE)
 """What ``cool_down`` may be: what a call does while its API wants to be left alone."""
+
 OPTIONS = frozenset({"timeout", "total_timeout", "cool_down", *FLAGS, *SESSION_OPTIONS})
 """All."""
+
+
+def unwaiting(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the options of a call that somebody else waits for while its API wants to be left alone."""
+    given = dict(options or {})
+    return {**given, "cool_down": FAIL} if given.get("cool_down") in {None, WAIT} else given

@@ -32,7 +32,6 @@ from airflow_oauth_provider.calls.arguments import (
 from airflow_oauth_provider.calls.body import GuardedBody, can_replay, is_stream, rewind
 from airflow_oauth_provider.calls.call_flow import CallFlow
 from airflow_oauth_provider.calls.connection_adapter import ConnectionAdapter
-from airflow_oauth_provider.calls.options import IGNORE
 from airflow_oauth_provider.calls.response import DRAIN_TIME, drain, head_of, nonces_of, note_credential
 from airflow_oauth_provider.exceptions import OAuthError, unexpected
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
@@ -136,13 +135,7 @@ class OAuth2Session(requests.Session):
         call = SendCall(request.method or "GET", request.url or "")
         started = time.monotonic()
         until = None if limits.total is None else started + limits.total
-        token = self.auth.token_for(call.url, request.headers)
-        if (
-            started >= self.auth.cool_downs.board.quiet_until
-            and choice != IGNORE
-            and cool_down.wait(self.auth, call, cool_down.longest_wait(choice, limits))
-        ):
-            token = self.auth.token_for(call.url, request.headers)  # it may have ended meanwhile
+        token = cool_down.token_when_cool(self.auth, call, request.headers, choice, limits)
         request.headers.update(self.auth.headers_for(token, call))
         # The body is read later: that of a response on the way is nobody's business. The adapter's TLS
         # context decides, not verify and cert.

@@ -7,11 +7,14 @@ make it twice. Python of the DAG's (checks, filters, pages) runs on the worker.
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.http.operators.http import HttpOperator
 
+from airflow_oauth_provider.calls.options import WAIT, unwaiting
 from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.protocol.call.excerpts import url_excerpt
 from airflow_oauth_provider.protocol.call.http_methods import IDEMPOTENT, SAFE
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
     from requests import Response
 
     from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
+
+
+LONGEST_WAIT = 600.0
+"""Seconds from its first attempt for which a call waits, without a worker, until its API may be called."""
 
 
 class DeferrableCall(CallingTask, HttpOperator):
@@ -137,10 +144,9 @@ class DeferrableCall(CallingTask, HttpOperator):
     ) -> None:
         if isinstance(check, ResponseCheck) and not isinstance(response, list):
             inspection = check.inspect(response)
-            if inspection.holds:
+            if not inspection.has_failed and inspection.holds:
                 return
-            seen = self.hook.redact(inspection.names_there() if inspection.lacks_path else str(inspection))
-            message = f"response_check expects {check}; seen: {one_line(seen)}"
+            message = f"response_check: {one_line(self.hook.redact(inspection.mismatch()))}"
         elif self._call_own(check, response, context, "response_check"):
             return
         else:
@@ -176,7 +182,16 @@ class DeferrableCall(CallingTask, HttpOperator):
                 timeout=attempts.left_of(self.execution_timeout),
             )
         self.log.info("%s is not idempotent (RFC 9110 §9.2.2): the worker makes this call", self.method)
-        return self._concluded(context, self._outcome(), attempts)
+        outcome = self._outcome(unwaiting(self.extra_options))
+        if isinstance(outcome, ResourceError) and not outcome.sent and self._may_wait(attempts):
+            self._defer_until(time.time() + (outcome.retry_after or 0.0) + random.random(), attempts)  # noqa: S311
+        return self._concluded(context, outcome, attempts)
+
+    def _may_wait(self, attempts: Attempts) -> bool:
+        """Whether a call that was not sent waits for the end of the API's cool-down, without the worker."""
+        options = self.extra_options or {}
+        longest = options.get("total_timeout") or LONGEST_WAIT
+        return options.get("cool_down") in {None, WAIT} and time.time() - attempts.started_at < longest
 
     def _concluded(self, context: Context, outcome: Any, attempts: Attempts) -> Any:
         """Make the result of an attempt's outcome, or another attempt."""
@@ -186,15 +201,19 @@ class DeferrableCall(CallingTask, HttpOperator):
             return self._without_secrets(self.process_response(context=context, response=response))
         if self.method.upper() in IDEMPOTENT:
             return self._attempt(context, decision.attempts, decision.at)
+        self._defer_until(decision.at, decision.attempts)
+        return None
+
+    def _defer_until(self, at: float, attempts: Attempts) -> None:
+        """Leave the worker until then, for the attempt that comes next."""
         from airflow_oauth_provider.triggers.oauth2 import WaitTrigger
 
         self.defer(
-            trigger=WaitTrigger(decision.at),
+            trigger=WaitTrigger(at),
             method_name="execute_complete",
-            kwargs={"attempts": decision.attempts.state()},
-            timeout=decision.attempts.left_of(self.execution_timeout),
+            kwargs={"attempts": attempts.state()},
+            timeout=attempts.left_of(self.execution_timeout),
         )
-        return None
 
     def _trigger(self, not_before: float | None) -> OAuth2HttpTrigger:
         from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
@@ -223,9 +242,16 @@ class DeferrableCall(CallingTask, HttpOperator):
             return repeated
         return self.hook.run(**call, **self.request_kwargs)
 
-    def _outcome(self) -> Response | Exception:
+    def _outcome(self, extra_options: dict[str, Any] | None = None) -> Response | Exception:
+        """Return what comes of the first call.
+
+        :param extra_options: in place of the task's.
+        """
+        call = self._first_call()
+        if extra_options is not None:
+            call["extra_options"] = extra_options
         try:
-            return self.hook.run(**self._first_call(), **self.request_kwargs)
+            return self.hook.run(**call, **self.request_kwargs)
         except Exception as error:  # tenacity decides of which to repeat
             return error
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
 
+from airflow_oauth_provider.calls.options import unwaiting
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.call.excerpts import url_excerpt
 from airflow_oauth_provider.response_check import ResponseCheck
@@ -75,9 +76,10 @@ class PollingSensor(DeferrableSensor):
     def _response(self) -> Response:
         from airflow_oauth_provider.calls.call_log import logged_by_caller
 
+        options = unwaiting(self.extra_options)  # the pause between two polls is long enough
         with logged_by_caller():
             return self.hook.run(
-                self.endpoint, self.request_params, self.headers, self.extra_options, **self.request_kwargs
+                self.endpoint, self.request_params, self.headers, options, **self.request_kwargs
             )
 
     def execute(self, context: Context) -> Any:

@@ -148,6 +148,10 @@ class Polling:
             self._concluded(over=False)
             self.retry_after = asked_to_wait(error)
             return
+        if isinstance(error, ResourceError) and not error.sent:
+            self._polled(f"not sent: the API wants to be left alone (HTTP status {error.status})")
+            self.retry_after = asked_to_wait(error)
+            return
         self._polled(f"failed: {error}", error)
         self.progress.failures += 1
         self.retry_after = asked_to_wait(error)

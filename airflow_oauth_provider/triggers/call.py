@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from requests import Response
 
 from airflow_oauth_provider.calls.call_log import logged_by_caller
+from airflow_oauth_provider.calls.options import unwaiting
 from airflow_oauth_provider.tasks.arguments import Arguments
 from airflow_oauth_provider.tasks.token_arguments import Texts
 
@@ -103,20 +104,26 @@ class Call:
         return shared_hook(self.oauth2_conn_id, self.method, self.base_url, self._parameters())
 
     async def poll(self, hook: Any, *, limit: int | None = None) -> Response:
-        """Make it as one of many: the caller logs what comes of it."""
+        """Make it as one of many: the caller logs what comes of it, and makes pauses that are long enough.
+
+        :raises ResourceError: also while the API wants to be left alone: then nothing was sent.
+        """
         with logged_by_caller():
-            return await self.make(hook, limit=limit)
+            return await self._made(hook, unwaiting(self.extra_options), limit)
 
     async def make(self, hook: Any, *, limit: int | None = None) -> Response:
         """Make it.
 
         :param limit: bytes; of a larger body nothing is kept.
         """
+        return await self._made(hook, self.extra_options, limit)
+
+    async def _made(self, hook: Any, extra_options: dict[str, Any] | None, limit: int | None) -> Response:
         response: Response = await hook.arun(
             self.endpoint,
             self.data,
             self.headers,
-            self.extra_options,
+            extra_options,
             max_body=limit,
             **(self.request_kwargs or {}),
         )

@@ -19,6 +19,7 @@ from airflow_oauth_provider.hooks.shared_hook import shared_hook
 from airflow_oauth_provider.protocol.error_record import from_dict, to_dict
 from airflow_oauth_provider.tokens import cool_downs
 from airflow_oauth_provider.tokens.cool_downs import ENTRY
+from tests.support.libraries import LIBRARIES, Library
 from tests.support.servers.scripted import Json, Redirect, ScriptedResponse, Text
 from tests.support.service import RecordedRequest, Service, echo
 from tests.support.sides import Side
@@ -164,6 +165,11 @@ class TestAnyCodeThatUsesRequests:
         ignoring = OAuth2Auth("my_api", connection=connection, cool_down="ignore")
         assert requests.get(url, auth=ignoring, timeout=5).status_code == 200
 
+    def test_another_choice_is_refused(self) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            OAuth2Auth("my_api", cool_down="sometimes")
+        assert (caught.value.field, caught.value.conn_id) == ("cool_down", "my_api")
+
     def test_it_waits(self, service: Service) -> None:
         service.api = Busy(1, retry_after="1")
         auth = OAuth2Auth("my_api", connection=service.connection())
@@ -172,6 +178,37 @@ class TestAnyCodeThatUsesRequests:
         assert statuses == [429, 200]
         first, second = service.calls
         assert second.received_at - first.received_at >= 0.99
+
+
+@pytest.mark.parametrize("library", list(LIBRARIES.values()), ids=list(LIBRARIES))
+class TestOtherLibraries:
+    def test_they_hear_and_heed(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch, library: Library
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+        service.api, url = Busy(1), f"{service.base_url}/x"
+        assert library.call(library.adapter("my_api"), "GET", url).status == 429
+        with pytest.raises(ResourceError) as caught:
+            library.call(library.adapter("my_api", cool_down="fail"), "GET", url)
+        assert (caught.value.sent, caught.value.conn_id) == (False, "my_api")
+        with pytest.raises(ResourceError) as caught:
+            hook_of(service).run("/x", extra_options={"timeout": 5})
+        assert not caught.value.sent
+        assert library.call(library.adapter("my_api", cool_down="ignore"), "GET", url).status == 200
+        assert len(service.calls) == 2
+
+    def test_they_wait(self, service: Service, monkeypatch: pytest.MonkeyPatch, library: Library) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+        service.api, url = Busy(1, retry_after="1"), f"{service.base_url}/x"
+        adapter = library.adapter("my_api")
+        assert [library.call(adapter, "GET", url).status for _ in range(2)] == [429, 200]
+        first, second = service.calls
+        assert second.received_at - first.received_at >= 0.99
+
+    def test_another_choice_is_refused(self, library: Library) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            library.adapter("my_api", cool_down="sometimes")
+        assert (caught.value.field, caught.value.conn_id) == ("cool_down", "my_api")
 
 
 class TestWhatIsACoolDown:

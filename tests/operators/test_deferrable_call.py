@@ -12,12 +12,13 @@ import tenacity
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
+from airflow_oauth_provider.operators.deferrable_call import LONGEST_WAIT
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.triggers.events import EventError
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger, WaitTrigger
 from tests.operators.deferring import deferred, operator
 from tests.support.servers.scripted import Json, Text
-from tests.support.service import Service
+from tests.support.service import Service, echo
 from tests.triggers.running import again, to_the_end
 
 pytestmark = [pytest.mark.airflow]
@@ -69,6 +70,27 @@ class TestWhere:
         with pytest.raises(ResourceError):
             task.execute_complete({}, {"status": "waited"}, attempts)
         assert len(service.calls) == 2
+
+    def test_while_the_api_wants_to_be_left_alone_the_triggerer_waits(self, service: Service) -> None:
+        refused = iter([Json({}, 429, [("Retry-After", "100")])])
+        service.api = lambda request: next(refused, None) or echo(request)
+        with pytest.raises(ResourceError):
+            operator(method="POST").execute({})
+        task = operator(method="POST", execution_timeout=timedelta(seconds=300))
+        deferral = deferred(lambda: task.execute({}))
+        assert isinstance(deferral.trigger, WaitTrigger)
+        assert deferral.trigger.until == pytest.approx(time.time() + 100, abs=10)
+        assert deferral.timeout is not None
+        assert deferral.timeout <= timedelta(seconds=300)
+        attempts = (deferral.kwargs or {})["attempts"]
+        assert attempts["number"] == 1  # nothing was sent
+        assert len(service.calls) == 1
+        late = {**attempts, "started_at": time.time() - LONGEST_WAIT}
+        with pytest.raises(ResourceError) as caught:
+            task.execute_complete({}, {"status": "waited"}, late)
+        assert not caught.value.sent
+        ignoring = operator(method="POST", extra_options={"cool_down": "ignore"})
+        assert '"method": "POST"' in ignoring.execute({})
 
     def test_not_deferrable_it_stays_on_the_worker(self, service: Service) -> None:
         assert '"method": "GET"' in operator(deferrable=False).execute({})
@@ -140,13 +162,35 @@ class TestResult:
         assert caught.value.url == f"{service.base_url}/y"
         assert "Response check returned False." in str(caught.value)
 
-    def test_a_declared_check_says_what_it_saw(self, service: Service) -> None:
-        service.api = lambda _: Json({"state": "error"})
-        with pytest.raises(ResourceError, match='state = "error"') as caught:
-            operator(
-                deferrable=False, response_check=ResponseCheck(json_path="$.state", expected="done")
-            ).execute({})
-        assert caught.value.status == 200
+    @pytest.mark.parametrize("deferrable", [False, True])
+    @pytest.mark.parametrize(
+        ("check", "told"),
+        [
+            ({"expected": "done"}, '$.state is "running", expected "done"'),
+            (
+                {"expected": ["done", 7], "failed": "running"},
+                '"running", which means failed; expected "done" or 7',
+            ),
+        ],
+        ids=["another", "failed"],
+    )
+    def test_a_declared_check_tells_expected_and_seen(
+        self, service: Service, deferrable: bool, check: dict[str, Any], told: str
+    ) -> None:
+        service.api = lambda _: Json({"state": "running"})
+        checked = ResponseCheck(json_path="$.state", **check)
+        with pytest.raises(ResourceError) as caught:
+            to_the_end(operator(deferrable=deferrable, response_check=checked))
+        error = caught.value
+        assert str(error).startswith(f'Connection "my_api": GET {service.base_url}/x: ')
+        assert told in str(error)
+        assert (error.status, error.method, error.url) == (200, "GET", f"{service.base_url}/x")
+
+    @pytest.mark.parametrize("deferrable", [False, True])
+    def test_what_it_tells_repeats_no_token(self, service: Service, deferrable: bool) -> None:
+        check = ResponseCheck(json_path="$.authorization", expected="none")
+        with pytest.raises(ResourceError, match=r'authorization is "Bearer \*\*\*", expected "none"'):
+            to_the_end(operator(deferrable=deferrable, response_check=check))
 
     def test_log_response_logs_no_token(self, service: Service, logged: Callable[[], str]) -> None:
         operator(deferrable=False, log_response=True).execute({})

@@ -118,12 +118,12 @@ def test_what_pages_merge(service: Service) -> None:
     [
         (
             ResponseCheck(json_path="$.a", expected="done"),
-            'expects $.a = "done"; seen: 200, $.a = "Bearer ***"',
+            '$.a is "Bearer ***", expected "done"',
         ),
-        (ResponseCheck(status=201), "expects status 201; seen: 200"),
+        (ResponseCheck(status=201), "the status is 200, expected 201"),
         (
             {"status": [200, 201], "json_path": "$.b"},
-            "expects status 200 or 201, $.b is set; seen: the response has no $.b: $ has a",
+            "the response has no $.b: $ has a; expected status 200 or 201, $.b is set",
         ),
     ],
 )
@@ -134,7 +134,7 @@ def test_a_declared_check_tells_what_it_expects_and_what_it_has_seen(
     with pytest.raises(ResourceError) as caught:
         run(response_check=check)
     url = f"{service.base_url}/x"
-    assert str(caught.value) == f'Connection "my_api": GET {url}: response_check {message}'
+    assert str(caught.value) == f'Connection "my_api": GET {url}: response_check: {message}'
     assert (caught.value.method, caught.value.url, caught.value.status) == ("GET", url, 200)
     assert "tok-" not in str(caught.value)
 

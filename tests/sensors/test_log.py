@@ -169,6 +169,7 @@ class TestTimeout:
     def test_retry_after_is_obeyed_for_an_hour_at_the_most(
         self, service: Service, polls: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(cool_down="never"))
         responding(service, Json({}, 429, [("Retry-After", "999999999")]), Json({}))
         pauses: list[float] = []
         sleep_really = asyncio.sleep

@@ -103,7 +103,9 @@ class TestRetryAfter:
             wait(timeout=2, soft_fail=True)
         assert watch.seconds < 4
 
-    def test_it_decides_when_to_come_again(self, service: Service) -> None:
+    def test_it_decides_when_to_come_again(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(cool_down="never"))
+
         class Instance:
             def get_first_reschedule_date(self, context: Any) -> None: ...
 

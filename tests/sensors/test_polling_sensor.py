@@ -53,6 +53,16 @@ class TestPoke:
         with pytest.raises(ResourceError):
             task.poke({})
 
+    def test_a_poll_does_not_wait_while_the_api_wants_to_be_left_alone(self, service: Service) -> None:
+        responding(service, Json({}, 429, [("Retry-After", "100")]), Json({}))
+        task = sensor(max_consecutive_failures=2)
+        assert task.poke({}) is False
+        assert task.poke({}) is False
+        assert 90 < task._polling.retry_after <= 100
+        assert task._polling.progress.failures == 1  # the poll that was sent
+        assert len(service.calls) == 1
+        assert sensor(extra_options={"cool_down": "ignore"}).poke({}) is True
+
     def test_a_poll_that_succeeds_begins_to_count_anew(self, service: Service) -> None:
         responding(service, Json({}, 503), Json({}, 404), Json({}, 503), Json({}))
         task = sensor(max_consecutive_failures=2)

@@ -161,6 +161,16 @@ class TestRetryAfter:
     def test_the_limit(self, asked: float | None, waited: float) -> None:
         assert asked_to_wait(ResourceError("m", retry_after=asked)) == waited
 
+    def test_a_poll_that_was_not_sent_is_no_failure(self, lines: list[str]) -> None:
+        polling = Polling({404}, 1, progress=Progress())
+        polling.failed(ResourceError("m", status=429, retryable=True, retry_after=30, sent=False))
+        assert polling.retry_after == 30
+        assert polling.progress.failures == 0
+        polling.pausing(30)
+        assert list(lines) == [
+            "INFO poll 1: not sent: the API wants to be left alone (HTTP status 429); next in 30 s"
+        ]
+
     def test_it_holds_for_one_pause(self) -> None:
         polling = Polling({404})
         polling.failed(ResourceError("m", status=429, retryable=True, retry_after=30))

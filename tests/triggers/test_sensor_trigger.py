@@ -10,7 +10,7 @@ from airflow_oauth_provider.exceptions import (
     ConfigurationError,
 )
 from airflow_oauth_provider.response_check import ResponseCheck
-from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
+from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger, OAuth2HttpTrigger
 from tests.support.servers.scripted import CloseNow, Json, ScriptedResponse
 from tests.support.service import Service
 from tests.triggers.running import event_of
@@ -75,11 +75,30 @@ class TestPolling:
         assert len(service.token_requests) == 3
         assert pauses.count(30) == 2
 
-    def test_retry_after_is_obeyed(self, service: Service, pauses: list[float]) -> None:
+    def test_retry_after_is_obeyed(
+        self, service: Service, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(cool_down="never"))
         responses = iter([Json({}, 429, [("Retry-After", "90")])])
         service.api = lambda _: next(responses, Json({}))
         event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", poke_interval=30))
         assert pauses == [90]
+
+    def test_while_the_api_wants_to_be_left_alone_no_poll_is_sent(
+        self, service: Service, pauses: list[float]
+    ) -> None:
+        service.api = lambda _: Json({}, 429, [("Retry-After", "90")])
+        refused = OAuth2HttpTrigger("my_api", endpoint="y")
+        assert event_of(refused)["error"]["sent"] is True
+        trigger = OAuth2HttpSensorTrigger(
+            "my_api", endpoint="x", poke_interval=30, max_consecutive_failures=1, ends_at=time.time() + 2
+        )
+        event = event_of(trigger)
+        assert event["status"] == "timeout"
+        assert event["progress"]["failures"] == 0
+        assert "not sent: the API wants to be left alone" in event["progress"]["seen"]
+        assert 80 < max(pauses) <= 90
+        assert len(service.calls) == 1
 
     def test_an_interval_of_zero_is_no_hot_loop(self, service: Service) -> None:
         service.api = lambda _: Json({}, 404 if len(service.calls) < 5 else 200)
@@ -100,7 +119,7 @@ class TestPolling:
         service.api = lambda _: Json({"state": "error"})
         check = {"json_path": "state", "expected": "done", "failed": "error"}
         event = event_of(OAuth2HttpSensorTrigger("my_api", endpoint="x", response_check=check))
-        assert '"error" at state' in event["error"]["message"]
+        assert 'state is "error", which means failed' in event["error"]["message"]
 
     def test_python_is_for_the_worker(self) -> None:
         with pytest.raises(ConfigurationError) as caught:

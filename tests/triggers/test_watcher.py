@@ -82,8 +82,9 @@ def test_a_cursor_is_sent_back(service: Service) -> None:
     [Json({}, 401), Json({}, 403), Json({}, 404), Json({}, 500), Json({}, 429, [("Retry-After", "900")])],
 )
 def test_failures_make_it_slower_and_never_end_it(
-    service: Service, pauses: list[float], response: ScriptedResponse
+    service: Service, pauses: list[float], response: ScriptedResponse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(cool_down="never"))
     service.api = lambda _: response
     assert watch(service, 8, poll_interval=60) == []
     assert len(service.calls) >= 8
@@ -94,8 +95,9 @@ def test_failures_make_it_slower_and_never_end_it(
 
 @pytest.mark.parametrize("retry_after", ["31536000", "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_no_api_silences_it_for_longer_than_an_hour(
-    service: Service, pauses: list[float], retry_after: str
+    service: Service, pauses: list[float], retry_after: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(cool_down="never"))
     service.api = lambda _: Json({}, 429, [("Retry-After", retry_after)])
     assert watch(service, 3) == []
     assert set(pauses) == {3600}
