@@ -38,7 +38,12 @@ from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import token_key
 
 airflow_channel = threading.RLock()
-"""Held around every call to Airflow: its channel to the supervisor has no lock in 3.0 and 3.1."""
+"""Held around every call to Airflow: its channel to the supervisor has no lock in 3.0 and 3.1.
+
+No event loop waits for it, nor a thread of a library's own: who holds it may be waiting for that loop.
+"""
+_bookkeeping = threading.Lock()
+"""Held while what is registered changes; nobody calls Airflow under it."""
 
 MAX_WHOLE_TOKENS = 4
 """Tokens that a task registers as they are."""
@@ -103,7 +108,7 @@ async def amask_settings(settings: ClientSettings) -> None:
         for value in _masks_for(settings, lives_on=True):
             await _amask(value)
     except BaseException:  # cancelled on the way: the next one registers what is missing
-        with airflow_channel:
+        with _bookkeeping:
             _known.pop(known, None)
         raise
 
@@ -205,13 +210,13 @@ def _masks_for(settings: ClientSettings, *, lives_on: bool) -> list[str]:
 
 
 def _room(kind: str, most: int) -> bool:
-    with airflow_channel:
+    with _bookkeeping:
         _counts[kind] += 1
         return _counts[kind] <= most
 
 
 def _is_new(key: str) -> bool:
-    with airflow_channel:
+    with _bookkeeping:
         if key in _known:
             return False
         _known[key] = None
@@ -226,20 +231,28 @@ def _lives_on() -> bool:
 
 
 def _mask(value: str) -> None:
+    if _only_here.get():
+        _mask_here(value)
+        return
     try:
         from airflow.sdk.log import mask_secret
     except ImportError:  # Airflow 3.0
         from airflow.sdk.execution_time.secrets_masker import mask_secret
 
-    policy = policy_as_read() if _only_here.get() else read_policy()
-    if len(value) >= policy.shortest_masked:
+    if len(value) >= read_policy().shortest_masked:
         with airflow_channel:
-            (_masker().add_mask if _only_here.get() else mask_secret)(value)
+            mask_secret(value)
+
+
+def _mask_here(value: str) -> None:
+    if len(value) >= policy_as_read().shortest_masked:
+        with _bookkeeping:
+            _masker().add_mask(value)
 
 
 async def _amask(value: str) -> None:
     if _only_here.get():
-        _mask(value)
+        _mask_here(value)
         return
     if len(value) < read_policy().shortest_masked:
         return
@@ -264,8 +277,9 @@ def _module() -> Any:
 
 
 def _reset_after_fork() -> None:
-    global airflow_channel  # noqa: PLW0603  (the inherited lock may be held by a thread that is gone)
-    airflow_channel = threading.RLock()
+    # The inherited locks may be held by threads that are gone.
+    global airflow_channel, _bookkeeping
+    airflow_channel, _bookkeeping = threading.RLock(), threading.Lock()
 
 
 os.register_at_fork(after_in_child=_reset_after_fork)

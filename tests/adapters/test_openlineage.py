@@ -7,17 +7,33 @@ import os
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_oauth_provider.adapters import openlineage
 from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError
+from tests.demo.dag_runs import AirflowHome
 from tests.support.consumers_page import shown_options
 from tests.support.servers.scripted import token_json
 from tests.support.service import Service
 from tests.support.waiting import until
+from tests.system.test_example_dags import needs_dag_test
 
+DAG = """
+from airflow.sdk import dag
+
+from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
+
+
+@dag(schedule=None)
+def orders_run():
+    OAuth2HttpOperator(task_id="orders", oauth2_conn_id="my_api", method="GET", endpoint="orders?day=1")
+
+
+orders_run()
+"""
 PATH = "airflow_oauth_provider.adapters.openlineage.OAuth2TokenProvider"
 
 
@@ -171,3 +187,28 @@ class TestWithOpenLineage:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         until(lambda: service.calls, "the event has arrived")
         assert [call.header("Authorization") for call in service.calls] == ["Bearer tok-own"]
+
+    @pytest.mark.slow
+    @needs_dag_test
+    def test_a_dag_run(self, service: Service, tmp_path: Path) -> None:
+        """Airflow forks for the events of a task, and has a pool of processes for those of the DAG's run."""
+        pytest.importorskip("airflow.providers.openlineage", reason="the provider is not installed")
+        dags = tmp_path / "dags"
+        dags.mkdir()
+        (dags / "orders.py").write_text(DAG)
+        home = AirflowHome(tmp_path / "home", dags)
+        transport = self.config(service)["transport"]
+        home.environment["AIRFLOW__OPENLINEAGE__TRANSPORT"] = json.dumps(transport)
+        home.migrate()
+        connections = {name: json.loads(service.environment()) for name in ("my_collector", "my_api")}
+        (outcome,), log = home.run(dags / "orders.py", connections=connections)
+        assert outcome.state == "success", log
+        events = [json.loads(call.body) for call in service.calls if call.target == "/api/lineage"]
+        ended = [event["job"]["name"] for event in events if event["eventType"] == "COMPLETE"]
+        assert sorted(ended) == ["orders_run", "orders_run.orders"]
+        assert {call.header("Authorization") for call in service.calls} == {"Bearer tok-read"}
+        assert len(service.token_requests) == 1, "of task, forks and pool"
+        (told,) = [event for event in events if "oauth2" in event["run"].get("facets", {})]
+        assert told["inputs"][0]["name"] == "/api/orders"
+        assert told["run"]["facets"]["oauth2"]["connections"][0]["connectionId"] == "my_api"
+        assert "tok-read" not in log

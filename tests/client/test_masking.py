@@ -8,6 +8,7 @@ import itertools
 import json
 import logging
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -311,6 +312,17 @@ def test_masks_left_out_by_a_cancellation_are_registered_by_the_next(
         asyncio.run(masking.amask_settings(client))
     asyncio.run(masking.amask_settings(client))
     assert "a-secret-of-this-test" in registered
+
+
+def test_no_event_loop_waits_for_a_thread_that_calls_airflow(service: Service) -> None:
+    """In the triggerer that thread waits for the loop, which answers for Airflow."""
+    client = OAuth2Client("my_api", service.connection())
+    tokens: list[AccessToken] = []
+    loop = threading.Thread(target=lambda: tokens.append(asyncio.run(client.aget_token())), daemon=True)
+    with masking.airflow_channel:
+        loop.start()
+        loop.join(20)
+        assert [token.value for token in tokens] == ["tok-1"]
 
 
 @pytest.mark.parametrize("lives_on", [False, True])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from airflow.sdk.bases.hook import BaseHook
+from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.prepared_client import PreparedClient
@@ -79,6 +79,21 @@ def test_no_other_thread_calls_airflow(
     assert [elsewhere(lambda: ask(client)) for _ in range(3)] == ["tok-1", "tok-2", "tok-3"]
     assert airflow_calls == []
     assert "tok-3" not in masking._masker().redact("tok-3 was used"), "this process masks it all the same"
+
+
+@ASKED
+def test_no_other_thread_waits_for_one_that_calls_airflow(
+    ask: Ask, service: Service, airflow_calls: list[tuple[str, int]]
+) -> None:
+    """Which may be an event loop's, that waits for the library in turn."""
+    client = PreparedClient("my_api")
+    client.prepare()
+    tokens: list[str] = []
+    thread = threading.Thread(target=lambda: tokens.append(ask(client)), daemon=True)
+    with masking.airflow_channel:
+        thread.start()
+        thread.join(20)
+        assert tokens == ["tok-1"]
 
 
 @ASKED
