@@ -16,6 +16,7 @@ from airflow_oauth_provider.connection.presets import presets
 from airflow_oauth_provider.deployment.options import OPTIONS
 from airflow_oauth_provider.get_provider_info import get_provider_info
 from tests.manual.servers import server_part
+from tests.manual.troubleshooting import sentence_table
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -97,7 +98,10 @@ def _preset_value(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
-PARTS: dict[str, Callable[[str], Iterator[str]]] = {"server": server_part}
+PARTS: dict[str, Callable[[str], Iterator[str]]] = {
+    "server": server_part,
+    "sentences": sentence_table,
+}
 """Parts that a page has of one thing among several: ``<!-- server zendesk -->``."""
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "fields": field_table,

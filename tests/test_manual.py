@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 from airflow.sdk import Connection
@@ -11,9 +12,14 @@ from airflow.sdk import Connection
 from airflow_oauth_provider.connection.presets import presets
 from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import Policy
+from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.protocol.token import errors
 from tests.connection.test_checks import pem
 from tests.connection.vendors import KEY
 from tests.readme import ROOT
+from tests.support.servers.scripted import CloseNow, Json, Text
+from tests.support.service import Service
 
 DOCS = ROOT / "docs"
 
@@ -45,3 +51,60 @@ def test_the_glossary_has_fifteen_words_in_order() -> None:
     rows = re.findall(r"^\| ([^|]+) \|", (DOCS / "glossary.md").read_text(), re.MULTILINE)[1:]
     assert len(rows) == 15
     assert rows == sorted(rows, key=str.casefold)
+
+
+def sentence_of(error: OAuthError) -> bool:
+    """Whether the page has a sentence that is in the text of an error, or after it."""
+    rows = re.findall(r"^\| ([^`|].*?) \|", (DOCS / "troubleshooting.md").read_text(), re.MULTILINE)
+    plain = [re.sub(r"\\(.)", r"\1", row) for row in rows]
+    patterns = [".+".join(map(re.escape, row.split("…"))) for row in plain if len(row.replace("…", "")) > 12]
+    return any(re.search(pattern, str(error)) for pattern in patterns)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"max_wait": -1}, id="number"),
+        pytest.param({"auth_method": "basic"}, id="choice"),
+        pytest.param({"verify_tls": False}, id="policy"),
+        pytest.param({"scope": 'a"b'}, id="characters"),
+        pytest.param({"custom_provider": "corp", "auth_method": "custom"}, id="airflow.cfg"),
+        pytest.param({"auth_method": "private_key_jwt", "private_key": "x"}, id="key"),
+        pytest.param({"host": "http://idp.example/token"}, id="plain-http"),
+        pytest.param({"jwt_claims": "iss=me"}, id="claims"),
+        pytest.param({"post_params": "grant_type=x"}, id="parameters"),
+        pytest.param({"tenants": "a.b"}, id="tenants"),
+    ],
+)
+def test_a_person_finds_the_sentence_of_a_wrong_field(service: Service, changes: dict[str, Any]) -> None:
+    with pytest.raises(OAuthError) as caught:
+        OAuth2Hook(connection=service.connection(**changes)).get_token()
+    assert sentence_of(caught.value), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        pytest.param(Json({"token_type": "Bearer"}), id="no-token"),
+        pytest.param(Json({"access_token": "t"}), id="no-type"),
+        pytest.param(Json({"access_token": "t", "token_type": "mac"}), id="other-type"),
+        pytest.param(Json({"access_token": "t", "token_type": "Bearer", "scope": 1}), id="scope"),
+        pytest.param(Text(200, ""), id="empty"),
+        pytest.param(CloseNow(), id="closed"),
+        pytest.param(Json({"access_token": "t", "token_type": "Bearer", "scope": "a"}), id="narrower"),
+    ],
+)
+def test_a_person_finds_the_sentence_of_a_response(service: Service, response: Any) -> None:
+    service.token = lambda _: response
+    with pytest.raises(OAuthError) as caught:
+        OAuth2Hook(connection=service.connection(require_scopes="b", max_retry_attempts=0)).get_token()
+    assert sentence_of(caught.value), str(caught.value)
+
+
+def test_other_sentences_are_not_there() -> None:
+    assert not sentence_of(OAuthError("the moon did not rise, although that was asked for"))
+
+
+@pytest.mark.parametrize("code", [*errors._ADVICE, *errors._WITH_DPOP])
+def test_each_code_that_has_an_advice_has_a_row(code: str) -> None:
+    assert f"| `{code}` |" in (DOCS / "troubleshooting.md").read_text()

@@ -51,7 +51,7 @@ def test_a_key_that_there_is_not_names_what_is_near(text: str, says: str) -> Non
 
 @pytest.mark.fault("F50")
 def test_a_key_that_resembles_none_may_be_a_secret() -> None:
-    with pytest.raises(ConfigurationError, match="docs/reference") as raised:
+    with pytest.raises(ConfigurationError, match="docs/connection-fields") as raised:
         fields_given(["eyJhbGciOi=="], [])
     assert "eyJ" not in str(raised.value)
 
