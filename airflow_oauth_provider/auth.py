@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
@@ -19,7 +18,7 @@ from airflow_oauth_provider.calls.connection_adapter import ConnectionAdapter
 from airflow_oauth_provider.calls.cool_down import token_when_cool
 from airflow_oauth_provider.calls.network import network_options
 from airflow_oauth_provider.calls.response import drain, head_of
-from airflow_oauth_provider.client.lending import require_bearer
+from airflow_oauth_provider.client.bearer_token import BearerToken
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.identifier import DEFAULT_CONN_ID
 from airflow_oauth_provider.connection.token_parameters import Texts, chosen_parameters
@@ -257,16 +256,13 @@ def bearer_token_callable(
     audience: str | None = None,
     resource: Texts | None = None,
     tenant: str | None = None,
-) -> Callable[[], str]:
+) -> BearerToken:
     """Return a function that returns a valid token, for libraries that ask for one.
+
+    Its methods ``token`` and ``atoken`` (for coroutines) return the :class:`AccessToken`, which says when it
+    ends. It travels to other processes as the connection's id.
 
     :param oauth2_conn_id: Airflow connection id; read at the first call, not now.
     :param scope: as of :class:`OAuth2Auth`, like *audience*, *resource* and *tenant*.
     """
-    parameters = chosen_parameters(oauth2_conn_id, scope, audience, resource, tenant)
-    client = OAuth2Client(oauth2_conn_id, parameters=parameters)
-
-    def bearer_token() -> str:
-        return require_bearer(client.get_token(), oauth2_conn_id).value
-
-    return bearer_token
+    return BearerToken(oauth2_conn_id, scope=scope, audience=audience, resource=resource, tenant=tenant)

@@ -16,7 +16,7 @@ from yarl import URL
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.foreign_call import ForeignCall, Hop
 from airflow_oauth_provider.calls.response import adrain, async_head_of
-from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.client.prepared_client import PreparedClient
 from airflow_oauth_provider.connection.token_parameters import Texts, chosen_parameters
 from airflow_oauth_provider.protocol.call.dead_token import MAX_BODY
 from airflow_oauth_provider.protocol.call.effects import ResponseHead
@@ -43,7 +43,7 @@ def oauth2_middleware(
     :param cool_down: as of ``auth.OAuth2Auth``.
     """
     parameters = chosen_parameters(oauth2_conn_id, scope, audience, resource, tenant)
-    client = OAuth2Client(oauth2_conn_id, parameters=parameters)
+    client = PreparedClient(oauth2_conn_id, parameters=parameters)
     return _Middleware(BearerAuth(client, base_url, cool_down=cool_down))
 
 

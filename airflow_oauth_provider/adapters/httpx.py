@@ -16,7 +16,7 @@ import httpx
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.foreign_call import ForeignCall, Hop, head_from
 from airflow_oauth_provider.calls.response import DRAIN_TIME, MAX_INTERMEDIATE
-from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.client.prepared_client import PreparedClient
 from airflow_oauth_provider.connection.token_parameters import Texts, chosen_parameters
 from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.protocol.call.dead_token import MAX_BODY
@@ -46,7 +46,7 @@ class OAuth2Auth(httpx.Auth):
         cool_down: str | None = None,
     ) -> None:
         parameters = chosen_parameters(oauth2_conn_id, scope, audience, resource, tenant)
-        client = OAuth2Client(oauth2_conn_id, parameters=parameters)
+        client = PreparedClient(oauth2_conn_id, parameters=parameters)
         self._auth = BearerAuth(client, base_url, cool_down=cool_down)
 
     def __repr__(self) -> str:

@@ -34,6 +34,8 @@ def test_a_head_from_any_library() -> None:
     headers = {"Location": ["/y"], "WWW-Authenticate": ["Bearer", "DPoP"], "DPoP-Nonce": ["n"], "Date": ["d"]}
     head = head_from(302, lambda name: headers.get(name, []))
     assert head == ResponseHead(302, "/y", ("Bearer", "DPoP"), ("n",), "d")
+    stay_away = head_from(429, lambda name: ["7"] if name == "Retry-After" else [])
+    assert stay_away == ResponseHead(429, retry_after=7.0)
     assert head_from(200, lambda _: []) == ResponseHead(200)
 
 

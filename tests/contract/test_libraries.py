@@ -366,6 +366,23 @@ class TestTheConnection:
         assert (refused.value.field, service.server.requests) == ("conn_type", [])
 
 
+class TestAnApiThatWantsToBeLeftAlone:
+    def test_others_do_not_ask_meanwhile(self, library: Library, service: Service, connect: Any) -> None:
+        service.api = lambda _: Json({}, 429, [("Retry-After", "100")])
+        url = f"{service.base_url}/x"
+        assert library.call(library.adapter("my_api", cool_down="fail"), "GET", url).status == 429
+        with pytest.raises(ResourceError) as refused:
+            library.call(library.adapter("my_api", cool_down="fail"), "GET", url)
+        assert (refused.value.status, refused.value.sent, refused.value.conn_id) == (429, False, "my_api")
+        assert library.call(library.adapter("my_api", cool_down="ignore"), "GET", url).status == 429
+        assert len(service.calls) == 2
+
+    def test_a_choice_that_there_is_not(self, library: Library) -> None:
+        with pytest.raises(ConfigurationError) as refused:
+            library.adapter("my_api", cool_down="sometimes")
+        assert refused.value.field == "cool_down"
+
+
 class TestProofs:
     """Of possession (RFC 9449), made anew for each request."""
 
