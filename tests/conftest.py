@@ -33,6 +33,7 @@ for _name in (
     os.environ.pop(_name.lower(), None)
 
 from airflow_oauth_provider.client import masking  # noqa: E402
+from airflow_oauth_provider.client.history import recorder  # noqa: E402
 from airflow_oauth_provider.deployment.policy import forget_policy  # noqa: E402
 from tests.support.ports import free_port  # noqa: E402
 from tests.support.servers.missing import ServerMissingError  # noqa: E402
@@ -49,6 +50,13 @@ _Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
 def _policy() -> None:
     """No test reads the policy that another one has made."""
     forget_policy()
+
+
+@pytest.fixture(autouse=True)
+def _history() -> Iterator[None]:
+    """What a test has counted belongs to no store of a later one."""
+    yield
+    recorder.reset()
 
 
 MASKERS = ("airflow.sdk._shared.secrets_masker", "airflow.sdk.execution_time.secrets_masker")

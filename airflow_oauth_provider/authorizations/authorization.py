@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_oauth_provider.authorizations.clamping import LONGEST_REASON, clamp
 from airflow_oauth_provider.authorizations.times import DAY, SOON, iso, utc
 from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError, TransportError
 from airflow_oauth_provider.protocol.access_token import AS_ASKED
 from airflow_oauth_provider.tokens.display_index import Probe
+
+if TYPE_CHECKING:
+    from airflow_oauth_provider.authorizations.history import History
 
 
 class AuthorizationStatus(Enum):
@@ -103,6 +106,7 @@ class Authorization:
     :param requests: token requests made for this connection since *counted_since*; *refusals* those
         that brought no token; *hits* tokens served without one; ``None`` where the store does not know.
     :param unusual: in what the connection deviates from the standards, by its fields.
+    :param history: its outcomes over time; ``None`` where the connection is wrong.
     :param verified: nobody but a holder of the client's credential, or of ``store_key``, can have
         written in the store what the status says.
     """
@@ -136,6 +140,7 @@ class Authorization:
     refusals: int | None = None
     hits: int | None = None
     counted_since: float | None = None
+    history: History | None = field(default=None, repr=False, compare=False)
     verified: bool = True
     warnings: tuple[str, ...] = ()
     unusual: tuple[str, ...] = ()
@@ -207,4 +212,5 @@ class Authorization:
             "missing_scopes": self.missing_scopes,
             "refusal": refusal,
             "probe": probe,
+            "history": self.history.report() if self.history else None,
         }

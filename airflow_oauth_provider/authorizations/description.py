@@ -13,6 +13,7 @@ from airflow_oauth_provider.authorizations.authorization import (
     status_of,
 )
 from airflow_oauth_provider.authorizations.discovered import discovered_hosts_warning
+from airflow_oauth_provider.authorizations.history import History
 from airflow_oauth_provider.authorizations.remedies import reason, remedy
 from airflow_oauth_provider.authorizations.settings import displayable, unusual_settings
 from airflow_oauth_provider.authorizations.unforeseen import unforeseen
@@ -119,6 +120,7 @@ class _Described:
             refusals=last_use.refusals if last_use else None,
             hits=last_use.hits if last_use else None,
             counted_since=last_use.since if last_use else None,
+            history=History(self.values.conn_id, settings, self.sharing),
             verified=verified,
             warnings=self._warnings(verified=verified),
             unusual=unusual_settings(self.values),
