@@ -15,21 +15,29 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.client.token_flow import Refusal, TokenFlow
+from airflow_oauth_provider.connection.token_parameters import NONE_CHOSEN, TokenParameters
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
 
-_NOWHERE = (0, 0)
+_Home = tuple[int, threading.Thread | None]
+_NOWHERE: _Home = (0, None)
 """No process and no thread: the connection is never read again."""
 
 
 class PreparedClient(OAuth2Client):
     """See the module."""
 
-    _home: tuple[int, int] | None = None
+    def __init__(
+        self, conn_id: str, connection: Any = None, *, parameters: TokenParameters = NONE_CHOSEN
+    ) -> None:
+        super().__init__(conn_id, connection, parameters=parameters)
+        self.reader.keeps_connection = True
+        self._home: _Home | None = None
 
     def prepare(self, *, once: bool = False) -> ClientSettings:
         """Read the connection here, where Airflow may be called.
@@ -78,5 +86,6 @@ class PreparedClient(OAuth2Client):
                 yield
 
 
-def _here() -> tuple[int, int]:
-    return os.getpid(), threading.get_ident()
+def _here() -> _Home:
+    # The thread itself: its number is given to another one once it has ended.
+    return os.getpid(), threading.current_thread()

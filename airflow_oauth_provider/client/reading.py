@@ -53,6 +53,8 @@ class ConnectionReader:
 
     :param parameters: of this use of the connection.
 
+    ``keeps_connection`` is for those who call :meth:`resolve_again`.
+
     ``own_settings`` are the connection's, without *parameters*. ``settings`` stays the same object while the
     connection does, so that all that depends on it stays too.
     """
@@ -75,6 +77,7 @@ class ConnectionReader:
         self._masks = masks
         self._warned = False
         self._last: _Reading | None = None
+        self.keeps_connection = False
         self._last_connection: Any = None
         self._read_at = float("-inf")
         self._single_flight: AsyncSingleFlight[ClientSettings] = AsyncSingleFlight()
@@ -159,7 +162,7 @@ class ConnectionReader:
         except ConfigurationError as caught:
             error = caught.for_connection(self.conn_id)
         else:
-            self._last_connection = connection
+            self._last_connection = connection if self.keeps_connection else None
             return _Reading(digest, policy, resolved, used, own)
         del connection  # its repr, which tools show with a traceback, has the password
         raise error

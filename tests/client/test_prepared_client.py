@@ -135,6 +135,31 @@ def test_read_once_it_is_not_read_again(
 
 
 @ASKED
+def test_a_thread_that_has_got_the_number_of_its_own_reads_nothing(
+    ask: Ask, service: Service, airflow_calls: list[tuple[str, int]]
+) -> None:
+    client, numbers, tokens = PreparedClient("my_api"), [], []
+
+    def prepare() -> None:
+        client.prepare()
+        numbers.append(threading.get_ident())
+
+    def ask_if_it_has_the_number() -> None:
+        if threading.get_ident() == numbers[0]:
+            tokens.append(ask(client))
+
+    for work in (prepare, *[ask_if_it_has_the_number] * 1000):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        if tokens:
+            break
+        airflow_calls.clear()
+    assert tokens == ["tok-1"]
+    assert airflow_calls == []
+
+
+@ASKED
 def test_the_first_thread_that_asks_prepares_one_that_nobody_has_prepared(
     ask: Ask, service: Service, airflow_calls: list[tuple[str, int]]
 ) -> None:
