@@ -105,6 +105,7 @@ class ConnectionCheck:
             credential_source=settings.credential_source,
             sender_constraint=settings.sender_constraint,
             certificate_expires_at=certificate_expires_at(settings),
+            credential_expires_at=settings.credential_expires_at,
             warnings=client.warnings,
             unusual=unusual_settings(values),
         )

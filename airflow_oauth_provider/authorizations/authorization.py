@@ -103,6 +103,7 @@ class Authorization:
     :param refusal: the last one, also where a token is held all the same.
     :param probe: what the last call of ``probe_path`` came to.
     :param certificate_expires_at: of the client's certificate, if there is one.
+    :param credential_expires_at: when secret or key end, as a person has entered it.
     :param requests: token requests made for this connection since *counted_since*; *refusals* those
         that brought no token; *hits* tokens served without one; ``None`` where the store does not know.
     :param unusual: in what the connection deviates from the standards, by its fields.
@@ -136,6 +137,7 @@ class Authorization:
     refusal: Refusal | None = None
     probe: Probe | None = None
     certificate_expires_at: float | None = None
+    credential_expires_at: float | None = None
     requests: int | None = None
     refusals: int | None = None
     hits: int | None = None
@@ -167,12 +169,12 @@ class Authorization:
 
         :param now: seconds since the epoch.
         """
-        ends_at = self.certificate_expires_at
+        ends = (self.certificate_expires_at, self.credential_expires_at)
         return (
             self.status in FAILED - {AuthorizationStatus.BUSY}
             or self.probe_failed
             or bool(self.not_granted)
-            or (ends_at is not None and ends_at < now + SOON * DAY)
+            or any(ends_at is not None and ends_at < now + SOON * DAY for ends_at in ends)
         )
 
     @property
@@ -200,6 +202,7 @@ class Authorization:
         """Return it as JSON has it."""
         times = (
             *("authorized_at", "expires_at", "used_at", "retry_at", "certificate_expires_at"),
+            "credential_expires_at",
             "counted_since",
         )
         probe = vars(self.probe) | {"at": iso(self.probe.at)} if self.probe else None

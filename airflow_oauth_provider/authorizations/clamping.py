@@ -4,6 +4,8 @@ from __future__ import annotations
 
 LONGEST_REASON = 200
 """Characters of a reason that has to fit on one line with something else."""
+LONGEST_CELL = 360
+"""Characters of a cell of a table; documents have all."""
 _LEAST_KEPT = 2 / 3
 """Of the room there is; a longer last word is cut within."""
 

@@ -16,6 +16,7 @@ from airflow_oauth_provider.authorizations.discovered import discovered_hosts_wa
 from airflow_oauth_provider.authorizations.history import History
 from airflow_oauth_provider.authorizations.remedies import reason, remedy
 from airflow_oauth_provider.authorizations.settings import displayable, unusual_settings
+from airflow_oauth_provider.authorizations.times import credential_warning
 from airflow_oauth_provider.authorizations.unforeseen import unforeseen
 from airflow_oauth_provider.authorizations.values import ConnectionValues, team_of, value_of
 from airflow_oauth_provider.connection.parsing import FieldError, parse_extra
@@ -116,6 +117,7 @@ class _Described:
             refusal=_refusal(refused),
             probe=last_use.probe if last_use and not self.edited else None,
             certificate_expires_at=certificate_expires_at(settings),
+            credential_expires_at=settings.credential_expires_at,
             requests=last_use.requests if last_use else None,
             refusals=last_use.refusals if last_use else None,
             hits=last_use.hits if last_use else None,
@@ -128,7 +130,8 @@ class _Described:
 
     def _warnings(self, *, verified: bool) -> tuple[str, ...]:
         hosts = discovered_hosts_warning(self.settings, self.sharing)
-        return (*self.resolved.warnings, *([hosts] if hosts else []), *([] if verified else [UNVERIFIED]))
+        expiry = credential_warning(self.settings.credential_expires_at)
+        return (*self.resolved.warnings, *filter(None, (hosts, expiry)), *([] if verified else [UNVERIFIED]))
 
     def _displayable(self, text: str | None) -> str | None:
         """Return a text that an editor has entered; one may have put a secret there, too."""

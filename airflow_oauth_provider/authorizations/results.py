@@ -30,6 +30,7 @@ class CheckResult:
     :param details: as of :class:`Authorization`, like *missing_details*.
     :param probe: what calling ``probe_path`` came to; ``None`` without one.
     :param certificate_expires_at: of the client's certificate, if there is one.
+    :param credential_expires_at: of secret or key, as a person has entered it.
     :param unusual: in what the connection deviates from the standards, by its fields.
     :param claims: what the token says of itself, where somebody wants to see it; nobody has verified it.
     :param steps: what was done, one after the other, where somebody wants to see it.
@@ -51,6 +52,7 @@ class CheckResult:
     missing_details: tuple[str, ...] = ()
     probe: str | None = None
     certificate_expires_at: float | None = None
+    credential_expires_at: float | None = None
     warnings: tuple[str, ...] = field(default=())
     unusual: tuple[str, ...] = ()
     claims: Claims | None = None
@@ -111,6 +113,7 @@ class CheckResult:
             "missing_details": list(self.missing_details),
             "probe": self.probe,
             "certificate_expires_at": iso(self.certificate_expires_at),
+            "credential_expires_at": iso(self.credential_expires_at),
             "warnings": list(self.warnings),
             "unusual": list(self.unusual),
             "error": error_report(self.error) if self.error else None,

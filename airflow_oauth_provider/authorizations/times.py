@@ -43,9 +43,37 @@ def certificate_warning(expires_at: float | None, within_days: float = SOON) -> 
     """Say that a certificate ends soon, or has ended; ``None`` where it does not, or there is none."""
     if expires_at is None:
         return None
-    days = (expires_at - time.time()) / DAY
-    if days < 0:
+    seconds = expires_at - time.time()
+    if seconds < 0:
         return "the client's certificate is no longer valid"
-    if days <= within_days:
-        return f"the client's certificate ends in {days:.0f} days: renew it"
+    if seconds <= within_days * DAY:
+        return f"the client's certificate ends in {_days(seconds)}: renew it"
     return None
+
+
+def credential_warning(expires_at: float | None, within_days: float = SOON) -> str | None:
+    """Say that secret or key end soon, or should have, by the date that a person has entered."""
+    if expires_at is None:
+        return None
+    seconds, day = expires_at - time.time(), f"{utc(expires_at):.10}"
+    if seconds < 0:
+        return f"the credential was to end on {day} (credential_expires_on): renew it, and enter the new date"
+    if seconds <= within_days * DAY:
+        return f"the credential ends on {day} (credential_expires_on), in {_days(seconds)}: renew it"
+    return None
+
+
+def expiry_warnings(
+    certificate: float | None, credential: float | None, within_days: float = SOON
+) -> tuple[str, ...]:
+    """Return what there is to say of the ends of a client's certificate and of its credential."""
+    warnings = (
+        certificate_warning(certificate, within_days),
+        credential_warning(credential, within_days),
+    )
+    return tuple(filter(None, warnings))
+
+
+def _days(seconds: float) -> str:
+    days = round(seconds / DAY)
+    return "less than a day" if days < 1 else f"{days} day{'' if days == 1 else 's'}"

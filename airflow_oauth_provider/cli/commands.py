@@ -27,6 +27,7 @@ from airflow_oauth_provider.authorizations import (
 from airflow_oauth_provider.authorizations import forget as forget_authorization
 from airflow_oauth_provider.authorizations import revoke as revoke_token
 from airflow_oauth_provider.authorizations.stored import find_connections
+from airflow_oauth_provider.authorizations.summary import checked_row
 from airflow_oauth_provider.cli import connections
 from airflow_oauth_provider.cli.creation import connection_from
 from airflow_oauth_provider.cli.discovery import creation_of, found_at
@@ -45,7 +46,6 @@ from airflow_oauth_provider.cli.output import (
 from airflow_oauth_provider.cli.preset_rows import preset_facts, preset_row
 from airflow_oauth_provider.cli.rows import (
     authorized_facts,
-    checked_row,
     listed_row,
     step_rows,
     unusual_lines,

@@ -11,14 +11,12 @@ from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from typing import Any, TextIO
 
-from airflow_oauth_provider.authorizations.clamping import clamp
+from airflow_oauth_provider.authorizations.clamping import LONGEST_CELL, clamp
 from airflow_oauth_provider.protocol.texts import plain
 
 _STDOUT, _STDERR = 1, 2
 DOCUMENTS = frozenset({"json", "yaml"})
 """Values of --output that print one document and nothing else."""
-LONGEST_CELL = 360
-"""Characters of a cell of a table; documents have all."""
 EVERY = 10.0
 """Seconds between two lines of progress where nobody watches a terminal."""
 

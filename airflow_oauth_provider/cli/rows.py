@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from airflow_oauth_provider.authorizations import Authorization, CheckResult
-from airflow_oauth_provider.authorizations.clamping import clamp
 from airflow_oauth_provider.authorizations.steps import STEP_LABELS, step_text
-from airflow_oauth_provider.authorizations.times import certificate_warning, utc
-from airflow_oauth_provider.cli.output import LONGEST_CELL
+from airflow_oauth_provider.authorizations.summary import with_expiry
+from airflow_oauth_provider.authorizations.times import utc
 
 
 def unusual_lines(results: Iterable[CheckResult]) -> Iterator[str]:
@@ -26,16 +25,6 @@ def warning_lines(rows: Iterable[CheckResult | Authorization]) -> Iterator[str]:
     return (f'Connection "{row.conn_id}": {text}' for row in rows for text in row.warnings)
 
 
-def checked_row(result: CheckResult) -> dict[str, Any]:
-    """Return a check as a row of the table."""
-    return {
-        "name": result.conn_id,
-        "category": result.category,
-        "result": "ok" if result.ok else "failed",
-        "message": _and_certificate(result.message, result.certificate_expires_at),
-    }
-
-
 def step_rows(result: CheckResult) -> Iterator[dict[str, Any]]:
     """Yield the steps of a check as rows of a table of their own."""
     for step in result.steps:
@@ -48,14 +37,6 @@ def step_rows(result: CheckResult) -> Iterator[dict[str, Any]]:
             "host": f"{step.host or ''}{addresses}",
             "details": step_text(step),
         }
-
-
-def _and_certificate(text: str, expires_at: float | None) -> str:
-    warning = certificate_warning(expires_at)
-    if not warning:
-        return text
-    # Before the cell is cut: the end of a certificate is not to be lost behind a long refusal.
-    return f"{clamp(text.rstrip('.'), LONGEST_CELL - len(warning) - 2)}; {warning}"
 
 
 def authorized_facts(result: CheckResult) -> dict[str, Any]:
@@ -81,7 +62,8 @@ def listed_row(authorization: Authorization) -> dict[str, Any]:
         "token host": authorization.token_host,
         "method": ", ".join(filter(None, _method(authorization))),
         "scope": " ".join(authorization.scope),
-        "status": _and_certificate(authorization.text, authorization.certificate_expires_at),
+        # Of the credential's end its warnings speak.
+        "status": with_expiry(authorization.text, authorization.certificate_expires_at),
         "last authorized": utc(authorization.authorized_at),
     }
 

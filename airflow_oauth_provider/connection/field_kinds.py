@@ -25,6 +25,7 @@ class Kind(Enum):
     PATHS = "name=JSON path lines"
     LIST = "list, one a line"
     JSON = "JSON"
+    DATE = "date (YYYY-MM-DD)"
 
 
 @dataclass(frozen=True)

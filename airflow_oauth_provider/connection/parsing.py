@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
 from airflow_oauth_provider.connection.field_kinds import Field, Kind
@@ -22,6 +23,7 @@ _BROKEN: Any = object()
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?\Z", re.ASCII)
+_DATE = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}\Z", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
@@ -243,6 +245,16 @@ def _json(entry: Field, value: Any) -> Any:
     raise FieldError(reason)
 
 
+def _date(entry: Field, value: Any) -> date:
+    text = value.strip() if isinstance(value, str) else ""
+    try:
+        if _DATE.match(text):
+            return date.fromisoformat(text)
+    except ValueError:  # the 30th of February
+        pass
+    raise FieldError("must be a date such as 2027-03-31 (year, month, day)")
+
+
 _PARSERS: dict[Kind, Callable[[Field, Any], Any]] = {
     Kind.STRING: _line,
     Kind.WORDS: _words,
@@ -258,6 +270,7 @@ _PARSERS: dict[Kind, Callable[[Field, Any], Any]] = {
     Kind.PATHS: _paths,
     Kind.LIST: _list,
     Kind.JSON: _json,
+    Kind.DATE: _date,
 }
 
 

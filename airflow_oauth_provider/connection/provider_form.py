@@ -21,6 +21,7 @@ _FORMATS = {
     Kind.SECRET_PAIRS: "multiline",
     Kind.TEXT: "multiline",
     Kind.JSON: "multiline",
+    Kind.DATE: "date",
 }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
 
 from airflow_oauth_provider.connection import authentication, checks, setting_groups, unusual_servers
@@ -138,6 +139,7 @@ class _Resolver:
             custom=setting_groups.custom_provider(self.extra, self.policy, METHODS[method]),
             profile=self.extra.value("profile"),
             category=self.extra.value("category") or self.policy.default_category,
+            credential_expires_at=_midnight(self.extra.value("credential_expires_on")),
             team=getattr(self.connection, "team_name", None),
         )
         if external is not None:
@@ -229,3 +231,8 @@ class _Resolver:
     def _password(self) -> Secret | None:
         value = self.connection.password
         return client_secret(self.extra, "password", str(value), self.policy) if value else None
+
+
+def _midnight(day: date | None) -> float | None:
+    """Return when a day begins, in UTC."""
+    return None if day is None else datetime.combine(day, datetime.min.time(), UTC).timestamp()

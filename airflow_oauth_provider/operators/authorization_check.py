@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Action = Literal["fail", "warn", "event"]
 _ACTIONS = ("fail", "warn", "event")
+_ORDER = ("failed", "warning", "ok")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class _Finding:
 
     @property
     def text(self) -> str:
-        return self.result.message if not self.result.ok else "; ".join(self.warnings)
+        texts = self.warnings if self.result.ok else (self.result.message.rstrip("."), *self.warnings)
+        return "; ".join(texts)
 
     def report(self) -> dict[str, Any]:
         return self.result.report() | {"outcome": self.outcome, "warnings": list(self.warnings)}
@@ -66,7 +68,8 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
     No version of Airflow lets a task list connections, so they are named.
 
     :param oauth2_conn_ids: connection ids: a list, or text with commas (templated, mappable).
-    :param expires_within_days: warn of certificates that end within so many days.
+    :param expires_within_days: warn of certificates, and of credentials whose end a person has entered
+        (``credential_expires_on``), that end within so many days.
     :param on_failed: what to do when a connection gets no token or its probe fails: ``fail`` the task,
         ``warn`` in its log, or emit an asset ``event``.
     :param on_warning: likewise for less: a certificate that ends soon, a scope that was not granted,
@@ -117,13 +120,11 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
         :raises AirflowFailException: when the task is to fail and repeating it cannot help.
         :raises AirflowException: when the task is to fail and repeating it may help.
         """
-        from airflow_oauth_provider.authorizations.summary import markdown
-
         conn_ids, policy = self._read_configuration()
         self._results = self._checked(conn_ids)
         findings = [self._finding(result) for result in self._results]
         report = _report(findings, policy)
-        self.log.info("%s", markdown(report))
+        self._log(findings, report)
         self._act(findings, report, context)
         return report
 
@@ -167,25 +168,40 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
         return check_all(targets, stop=self._stop)
 
     def _finding(self, result: CheckResult) -> _Finding:
-        from airflow_oauth_provider.authorizations.times import certificate_warning
+        from airflow_oauth_provider.authorizations.times import expiry_warnings
 
         warnings = list(result.warnings)
         if result.not_granted:
             warnings.append(f"asked for, but not granted: {' '.join(result.not_granted)}")
-        certificate = certificate_warning(result.certificate_expires_at, self.expires_within_days)
-        if certificate:
-            warnings.append(certificate)
+        ends = (result.certificate_expires_at, result.credential_expires_at)
+        warnings += expiry_warnings(*ends, self.expires_within_days)
         return _Finding(result, tuple(warnings))
+
+    def _log(self, findings: list[_Finding], report: dict[str, Any]) -> None:
+        """Log the table of the command, failures first, and a line for each that is not as it should be."""
+        from airflow_oauth_provider.authorizations.summary import aligned, checked_row
+
+        ordered = sorted(findings, key=lambda finding: _ORDER.index(finding.outcome))
+        rows = [
+            checked_row(finding.result, outcome=finding.outcome, within_days=self.expires_within_days)
+            for finding in ordered
+        ]
+        counts = f"{report['failed']} failed, {report['with_warnings']} with warnings"
+        self.log.info("%d connections checked, %s:\n%s", len(findings), counts, aligned(rows))
+        for note in report["notes"]:
+            self.log.info("%s", plain(note))
+        for finding in ordered:
+            if finding.outcome != "ok":
+                log = self.log.error if self._action(finding) == "fail" else self.log.warning
+                log('Connection "%s": %s', plain(finding.result.conn_id), plain(finding.text))
 
     def _act(self, findings: list[_Finding], report: dict[str, Any], context: Context) -> None:
         failing = []
         for finding in findings:
-            action = {"failed": self.on_failed, "warning": self.on_warning}.get(finding.outcome)
+            action = self._action(finding)
             if action == "fail":
                 failing.append(finding)
-            elif action is not None:
-                self._warn(finding)
-            if action == "event":
+            elif action == "event":
                 self._emit(finding, context)
         if failing:
             if self.do_xcom_push:
@@ -193,8 +209,8 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
                 context["ti"].xcom_push(key="return_value", value=report)
             raise _failure(failing, len(findings))
 
-    def _warn(self, finding: _Finding) -> None:
-        self.log.warning('Connection "%s": %s', plain(finding.result.conn_id), plain(finding.text))
+    def _action(self, finding: _Finding) -> Action | None:
+        return {"failed": self.on_failed, "warning": self.on_warning}.get(finding.outcome)
 
     def _emit(self, finding: _Finding, context: Context) -> None:
         asset = Asset(f"oauth2-authorization-{finding.result.conn_id}")

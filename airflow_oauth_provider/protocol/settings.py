@@ -289,6 +289,7 @@ class ClientSettings:
     :param auth_method: name of the client authentication method.
     :param profile: name of the rules that these settings obey.
     :param external: where secret or key come from, if not from the connection.
+    :param credential_expires_at: as a person has entered it (seconds since the epoch); it only warns.
     :param team: Airflow team that owns the connection, where Airflow says so.
     """
 
@@ -309,6 +310,7 @@ class ClientSettings:
     profile: str = field(default="standard", metadata=NO_KEY)
     external: ExternalSource | None = field(default=None, metadata=NO_KEY)
     category: str | None = field(default=None, metadata=NO_KEY)
+    credential_expires_at: float | None = field(default=None, metadata=NO_KEY)
     team: str | None = field(default=None, metadata=CREDENTIAL)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import certifi
@@ -18,7 +19,9 @@ from airflow_oauth_provider.authorizations import (
     describe,
     display_settings,
 )
-from airflow_oauth_provider.connection.fields import FIELDS
+from airflow_oauth_provider.authorizations.used_by import UsedBy
+from airflow_oauth_provider.connection.fields import FIELDS, FIELDS_BY_KEY
+from airflow_oauth_provider.connection.parsing import FieldError, parse
 from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
@@ -97,7 +100,8 @@ def show(given: ConnectionValues) -> AuthorizationStatus:
         "list.html", "/x", query=Query(), listing=listed, obstacles=obstacles, warnings=(), store_note=None
     ).encode()
     settings = display_settings(given)
-    shared = {"obstacles": Obstacles(), "store_note": None}
+    uses = UsedBy("odd", (), at=0.0)
+    shared = {"obstacles": Obstacles(), "store_note": None, "uses": uses, "most_tasks": 1}
     render("connection.html", "/x", authorization=description, settings=settings, **shared).encode()
     json.dumps(description.report())
     assert description.status in LABELS
@@ -196,3 +200,20 @@ def test_a_name_that_no_database_could_hold() -> None:
     given = replace(connection(), conn_id=f"odd{HALF}")
     assert describe(given, POLICY).status is AuthorizationStatus.WRONG
     assert describe(given, POLICY).conn_id == "odd?"
+
+
+DAY = FIELDS_BY_KEY["credential_expires_on"]
+
+
+def test_a_date() -> None:
+    assert parse(DAY, " 2028-02-29 ") == date(2028, 2, 29)
+    assert parse(DAY, "") is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2027-02-30", "31.03.2027", "2027-3-1", "20270331", "2027-W10-1", "0001-01-01", 20270331, "٢٠٢٧-٠٣-٣١"],
+)
+def test_what_is_no_date(value: Any) -> None:
+    with pytest.raises(FieldError, match="must be a date such as 2027-03-31"):
+        parse(DAY, value)

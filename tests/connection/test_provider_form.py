@@ -35,6 +35,7 @@ def test_a_schema_takes_the_default_and_nothing_at_all(entry: Field) -> None:
         (Kind.SECRET_PAIRS, "string", "multiline"),
         (Kind.PAIRS, "array", None),
         (Kind.LIST, "array", None),
+        (Kind.DATE, "string", "date"),
         (Kind.BOOLEAN, "boolean", None),
         (Kind.INTEGER, "integer", None),
         (Kind.SECONDS, "number", None),

@@ -428,6 +428,7 @@ class TestKeysOfTokens:
         "changes",
         [
             {"category": "x"},
+            {"credential_expires_on": "2027-03-31"},
             {"base_url": "https://api.example"},
             {"max_wait": 5},
             {"scope": "b a"},

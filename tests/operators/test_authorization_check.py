@@ -116,6 +116,24 @@ class TestOutcomes:
         assert finding["outcome"] == ("warning" if says else "ok")
         assert says is None or says in finding["warnings"][0]
 
+    @pytest.mark.parametrize(
+        ("days", "says"),
+        [
+            pytest.param(12, "the credential ends on", id="soon"),
+            pytest.param(60, None, id="later"),
+            pytest.param(-1, "the credential was to end on", id="over"),
+        ],
+    )
+    def test_the_end_that_a_person_has_entered(
+        self, days: int, says: str | None, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ends = f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}"
+        monkeypatch.setenv("AIRFLOW_CONN_DATED", service.environment(credential_expires_on=ends))
+        (finding,) = check(["dated"])["connections"]
+        assert finding["outcome"] == ("warning" if says else "ok")
+        assert finding["credential_expires_at"] == f"{ends}T00:00:00+00:00"
+        assert [warning[: len(says or "")] for warning in finding["warnings"]] == ([says] if says else [])
+
     @pytest.mark.fault("F17")
     def test_a_connection_that_is_missing(self) -> None:
         with pytest.raises(AirflowFailException, match="no such connection; the environment has good"):
@@ -128,6 +146,44 @@ class TestOutcomes:
         with pytest.raises(AirflowException) as caught:
             check(["probed"])
         assert not isinstance(caught.value, AirflowFailException), "a busy API may be well again soon"
+
+
+@pytest.mark.fault("F49")
+class TestLog:
+    """The command's table, failures first, and one line for each that is not as it should be."""
+
+    @pytest.fixture
+    def lines(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+        """Level and text of each line; where a task logs to differs between versions of Airflow."""
+        recorded: list[tuple[str, str]] = []
+
+        class Recorder:
+            def __getattr__(self, level: str) -> Any:
+                return lambda text, *values: recorded.append((level, text % values))
+
+        monkeypatch.setattr(OAuth2AuthorizationCheckOperator, "log", Recorder())
+        return recorded
+
+    def test_a_table_and_a_line_each(self, lines: list[tuple[str, str]]) -> None:
+        with pytest.raises(AirflowFailException):
+            check(["good", "less", "bad"])
+        ((level, table),) = (line for line in lines if "connections checked" in line[1])
+        assert level == "info"
+        summary, head, rule, *rows = table.splitlines()
+        assert summary == "3 connections checked, 1 failed, 1 with warnings:"
+        assert [name.strip() for name in head.split("|")] == ["name", "category", "result", "message"]
+        assert set(rule) == {"=", "+"}
+        assert [row.split("|")[0].strip() for row in rows] == ["bad", "less", "good"]
+        assert {row.index("|") for row in (head, *rows)} == {head.index("|")}
+        assert not any("**" in text for _, text in lines)
+        assert [(level, text[:18]) for level, text in lines if text.startswith("Connection ")] == [
+            ("error", 'Connection "bad": '),
+            ("warning", 'Connection "less":'),
+        ]
+
+    def test_only_a_warning_where_nothing_fails(self, lines: list[tuple[str, str]]) -> None:
+        check(["bad"], on_failed="warn")
+        assert [level for level, text in lines if text.startswith('Connection "bad"')] == ["warning"]
 
 
 class TestActions:
@@ -373,4 +429,4 @@ def test_in_real_tasks(tmp_path: Path) -> None:
     assert "not the client secret" not in log
     assert printed.state == "success", log
     assert printed.results["check"]["checked"] == 2
-    assert "| orders_api |  | ok |" in log
+    assert "2 connections checked, 0 failed" in log

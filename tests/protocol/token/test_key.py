@@ -44,6 +44,7 @@ NOT_IN_THE_KEY = {
     "external",
     "api.listed_in",
     "category",
+    "credential_expires_at",
     "profile",
 }
 OF_THE_CLIENT = {

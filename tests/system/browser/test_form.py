@@ -99,6 +99,7 @@ STORED: dict[str, Any] = {
     "request_timeout": 7,
     "proxy_url": "http://robot:proxy-secret@proxy.example:3128",
     "category": "finance",
+    "credential_expires_on": "2027-03-31",
     "tenant": "acme",
     "tenants": ["beta", "gamma"],
     "body_format": "json",
