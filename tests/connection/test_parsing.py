@@ -17,7 +17,7 @@ from airflow_oauth_provider.authorizations import (
     ConnectionValues,
     authorize,
     describe,
-    display_settings,
+    display_sections,
 )
 from airflow_oauth_provider.authorizations.used_by import UsedBy
 from airflow_oauth_provider.connection.fields import FIELDS, FIELDS_BY_KEY
@@ -99,9 +99,9 @@ def show(given: ConnectionValues) -> AuthorizationStatus:
     render(
         "list.html", "/x", query=Query(), listing=listed, obstacles=obstacles, warnings=(), store_note=None
     ).encode()
-    settings = display_settings(given)
+    settings = display_sections(given)
     uses = UsedBy("odd", (), at=0.0)
-    shared = {"obstacles": Obstacles(), "store_note": None, "uses": uses, "most_tasks": 1}
+    shared = {"obstacles": Obstacles(), "store_note": None, "uses": uses, "most_tasks": 1, "origin": ""}
     render("connection.html", "/x", authorization=description, settings=settings, **shared).encode()
     json.dumps(description.report())
     assert description.status in LABELS
