@@ -31,6 +31,7 @@ NOT_IN_THE_KEY = {
     "api.probe_path",
     "api.refresh_on_status",
     "api.dead_when",
+    "api.cool_down_on",
     "api.header_name",
     "api.header_scheme",
     "api.instance",
