@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import threading
 import time
 from collections import OrderedDict
 from contextlib import suppress
@@ -29,6 +28,7 @@ from airflow_oauth_provider.tokens.display_index import DisplayIndex, display_fi
 from airflow_oauth_provider.tokens.history.counts import Counts
 from airflow_oauth_provider.tokens.search_cost import SearchCost, Source
 from airflow_oauth_provider.tokens.sharing import Sharing
+from airflow_oauth_provider.tokens.worker_threads import run_in_thread
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class Report:
         if self._has_outcome():
             self._publish()
             if self._worth_recording():
-                threading.Thread(target=self._record, name="oauth2-display-index", daemon=True).start()
+                run_in_thread(self._record, "oauth2-display-index")
 
     def _has_outcome(self) -> bool:
         """Whether there is an outcome; a task that is being killed says nothing of the server."""

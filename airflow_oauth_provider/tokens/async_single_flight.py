@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import threading
 import time
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
@@ -15,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.tokens.acquiring import WaitFor, Work
 from airflow_oauth_provider.tokens.single_flight import GRACE, Flight
+from airflow_oauth_provider.tokens.worker_threads import run_in_thread
 
 T = TypeVar("T")
 
@@ -111,7 +111,7 @@ async def in_thread(function: Callable[[], T]) -> T:
             result, error = None, raised
         _deliver(loop, future, result, error)
 
-    threading.Thread(target=run, name="oauth2-for-coroutines", daemon=True).start()
+    run_in_thread(run, "oauth2-for-coroutines")
     return await future
 
 

@@ -16,6 +16,7 @@ from airflow_oauth_provider.exceptions import OAuthError, TransportError, unexpe
 from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.tokens.async_single_flight import in_thread
 from airflow_oauth_provider.tokens.single_flight import GRACE
+from airflow_oauth_provider.tokens.worker_threads import run_in_thread
 from airflow_oauth_provider.transport.stopping import Stop
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ def wait_for(work: Callable[[], T], budget: Budget, stop: Stop, *, doing: str) -
         results.append(_result_of(work, doing))
         ended.set()
 
-    threading.Thread(target=run, name="oauth2-background", daemon=True).start()
+    run_in_thread(run, "oauth2-background")
     if not stop.wait_for(ended, budget.until + GRACE):
         raise _late(budget, doing)
     return _unwrapped(results[0])

@@ -2,7 +2,7 @@
 
 Rules:
 
-* The search runs in a thread of its own, and never calls Airflow. So each caller waits within its own
+* The search has a thread to itself, and never calls Airflow. So each caller waits within its own
   budget even where the work cannot be interrupted (name resolution, a ``custom`` provider), and an exception
   that Airflow raises in a caller's thread disturbs nobody else.
 * A flight ends once, with a token or an error. Then its slot is free, ``wait`` returns and callbacks run,
@@ -43,6 +43,7 @@ from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.proof_hints import hints
 from airflow_oauth_provider.tokens.shared_acquisition import Purpose, Search
 from airflow_oauth_provider.tokens.sharing import Sharing
+from airflow_oauth_provider.tokens.worker_threads import run_in_thread
 from airflow_oauth_provider.transport.driver import Driver
 from airflow_oauth_provider.transport.steps import StepName, observed, observer, recording
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
@@ -115,7 +116,7 @@ class Flight:
 
     def start(self) -> None:
         """Begin."""
-        threading.Thread(target=self._run, name="oauth2-acquisition", daemon=True).start()
+        run_in_thread(self._run, "oauth2-acquisition")
 
     def add_done_callback(self, callback: Callable[[], object]) -> None:
         """Have *callback* called in the flight's thread when the flight has ended; at once if it has."""

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,8 +16,10 @@ from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import InvalidClientError, TransportError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.tokens import async_single_flight, background, single_flight
 from airflow_oauth_provider.tokens.async_single_flight import AsyncSingleFlight
 from airflow_oauth_provider.tokens.cached_token import Slot
+from airflow_oauth_provider.tokens.worker_threads import run_in_thread
 from tests.support.servers.scripted import Delay, Json, token_json
 from tests.support.service import Service
 
@@ -57,22 +60,20 @@ def test_a_cold_start_of_500_makes_one_request(service: Service) -> None:
 def test_an_acquisition_of_coroutines_uses_one_thread(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started: list[str] = []
-    start = threading.Thread.start
+    begun: list[str] = []
 
-    def counted(thread: threading.Thread) -> None:
-        started.append(thread.name)
-        start(thread)
+    def counted(work: Callable[[], object], name: str) -> None:
+        begun.append(name)
+        run_in_thread(work, name)
 
-    monkeypatch.setattr(threading.Thread, "start", counted)
+    for module in (single_flight, async_single_flight, background):
+        monkeypatch.setattr(module, "run_in_thread", counted)
 
     async def several() -> None:
         await asyncio.gather(*(client(service).aget_token() for _ in range(20)))
 
     asyncio.run(several())
-    assert [name for name in started if name.startswith("oauth2-") and "index" not in name] == [
-        "oauth2-acquisition"
-    ]
+    assert begun == ["oauth2-acquisition"]
 
 
 def test_from_memory_nothing_is_awaited(service: Service) -> None:
