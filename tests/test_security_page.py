@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 
 import pytest
 from airflow.providers.http.hooks.http import HttpHook
@@ -43,3 +44,32 @@ def test_the_page_says_so_and_what_to_switch_off() -> None:
 
 def test_it_promises_nothing_that_does_not_exist() -> None:
     assert ("does not offer one yet" in TEXT) is ("external_credential" not in FIELDS_BY_KEY)
+
+
+THREATS = [
+    [cell.strip() for cell in line.strip("|").split(" | ")]
+    for line in TEXT.partition("## Who can do what")[2].partition("\n## ")[0].splitlines()
+    if line.startswith("| ") and not line.startswith("| who ")
+]
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", TEXT)))
+
+
+def test_each_threat_names_its_test_or_says_why_there_is_none() -> None:
+    assert len(THREATS) >= 25
+    for row in THREATS:
+        assert len(row) == 4, row
+        assert re.fullmatch(r"`tests/[\w/]+\.py(::\w+)?`|no test: .+", row[3]), row
+
+
+def test_each_section_says_what_shows_it() -> None:
+    sections = re.split(r"^## ", TEXT, flags=re.MULTILINE)[2:]
+    assert len(sections) >= 6
+    for section in sections:
+        assert re.search(r"^Shown by: `tests/", section, re.MULTILINE), section.splitlines()[0]
+
+
+@pytest.mark.parametrize("named", NAMED)
+def test_the_tests_that_it_names_exist(named: str) -> None:
+    file, _, name = named.partition("::")
+    assert (ROOT / file).is_file()
+    assert not name or f"def {name}(" in (ROOT / file).read_text()
