@@ -41,13 +41,16 @@ class SecretsRequiredError(ConfigurationError):
     :param missing: fields whose secrets have to be given again.
     """
 
-    def __init__(self, changes: tuple[str, ...], missing: tuple[str, ...]) -> None:
-        super().__init__(
-            f"{' and '.join(changes)} changed, which decides who gets to see the secrets: give them again",
-            field=missing[0],
-        )
-        self.changes = changes
-        self.missing = missing
+    changes: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, changes: tuple[str, ...], missing: tuple[str, ...]) -> SecretsRequiredError:
+        """Build it; a copy is built from its message alone."""
+        reason = "changed, which decides who gets to see the secrets: give them again"
+        error = cls(f"{' and '.join(changes)} {reason}", field=missing[0])
+        error.changes, error.missing = changes, missing
+        return error
 
 
 @dataclass(frozen=True)
@@ -174,4 +177,4 @@ def _require_secrets(
     missing = ["password"] if before.password and password is None else []
     missing += [key for key in _SECRETS if stored.get(key) and key not in given]
     if missing:
-        raise SecretsRequiredError(changes, tuple(missing))
+        raise SecretsRequiredError.of(changes, tuple(missing))

@@ -60,13 +60,13 @@ def display_sections(connection: Any) -> tuple[SettingsSection, ...]:
     for entry in FIELDS:
         value = extra.get(entry.key)
         if value not in (None, "", [], {}):
-            row = (entry.label, displayable(_text(entry, value)) or "")
+            row = (entry.label, displayable(text_of(entry, value)) or "")
         elif entry is _METHOD:
             row = (entry.label, f"{entry.default} (the default)")
         else:
             continue
         sections.setdefault(entry.section, []).append(row)
-    redactor = _redactor(values, extra)
+    redactor = redactor_of(values, extra)
     return tuple(
         SettingsSection(title, tuple((label, redactor.text(value)) for label, value in rows))
         for title, rows in sections.items()
@@ -74,7 +74,8 @@ def display_sections(connection: Any) -> tuple[SettingsSection, ...]:
     )
 
 
-def _redactor(values: ConnectionValues, extra: dict[str, Any]) -> Redactor:
+def redactor_of(values: ConnectionValues, extra: dict[str, Any]) -> Redactor:
+    """Return what takes a connection's secrets out of texts, right or wrong as its settings may be."""
     return Redactor(_secrets(values, extra), public=filter(None, (values.login, values.host)))
 
 
@@ -110,11 +111,11 @@ def unusual_settings(connection: Any) -> tuple[str, ...]:
     instance = str(extra.get("base_url") or "")
     named = (f"base_url = {displayable(instance)}",) if INSTANCE in instance else ()
     rows = named + tuple(
-        f"{entry.key} = {displayable(', '.join(_text(entry, value).splitlines()))}"
+        f"{entry.key} = {displayable(', '.join(text_of(entry, value).splitlines()))}"
         for entry, value in values
         if value not in (None, "", [], {}, entry.default)
     )
-    redactor = _redactor(given, extra) if rows else NOTHING
+    redactor = redactor_of(given, extra) if rows else NOTHING
     return tuple(redactor.text(row) for row in rows)
 
 
@@ -123,7 +124,8 @@ def displayable(text: str | None) -> str | None:
     return None if text is None else str(text).encode(errors="replace").decode()
 
 
-def _text(entry: Field, value: Any) -> str:
+def text_of(entry: Field, value: Any) -> str:
+    """Return a field's value as a person enters it; of a secret only that it is set."""
     if entry.secret:
         return "set"
     if entry.kind is Kind.JSON:

@@ -5,6 +5,8 @@ Imported by neither tasks nor triggers, which have no access to the database.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -41,6 +43,15 @@ class StoredConnection:
     stored_extra: str | None = field(repr=False)
     is_encrypted: bool
     is_extra_encrypted: bool
+
+    def digest(self, key: bytes) -> str:
+        """Return what changes when anything of the connection does, and tells nothing of it.
+
+        :param key: keeps people from guessing a secret by it, where the database holds secrets in clear.
+        """
+        values = [str(getattr(self, name)) for name in self.__dataclass_fields__]
+        text = json.dumps(values).encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, key=hashlib.sha256(key).digest(), digest_size=20).hexdigest()
 
     @cached_property
     def password(self) -> str | None:

@@ -51,7 +51,7 @@ def connection_from(args: Any) -> ConnectionValues:
 def preset_needs(error: PresetNeedsError) -> ConfigurationError:
     """Say by which options to fill in what a preset asks for."""
     missing = " and ".join(f"--set {key}={hint}" for key, hint in error.missing.items())
-    return ConfigurationError(f"{error.preset.name} also needs {missing}", field="--preset")
+    return ConfigurationError(f"{error.preset} also needs {missing}", field="--preset")
 
 
 def host_given(

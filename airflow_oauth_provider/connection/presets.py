@@ -115,11 +115,16 @@ class PresetNeedsError(ConfigurationError):
     :param missing: their keys, and with what.
     """
 
-    def __init__(self, preset: Preset, missing: Mapping[str, str]) -> None:
+    preset: str = ""
+    missing: Mapping[str, str] = MappingProxyType({})
+
+    @classmethod
+    def of(cls, preset: Preset, missing: dict[str, str]) -> PresetNeedsError:
+        """Build it; a copy is built from its message alone."""
         key, hint = next(iter(missing.items()))
-        super().__init__(f"{preset.title} needs it: {hint}", field=key)
-        self.preset = preset
-        self.missing = missing
+        error = cls(f"{preset.title} needs it: {hint}", field=key)
+        error.preset, error.missing = preset.name, missing
+        return error
 
 
 def filled_in(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,7 +135,7 @@ def filled_in(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     missing = {key: hint for key, hint in preset.asks.items() if not given.get(key)}
     if missing:
-        raise PresetNeedsError(preset, missing)
+        raise PresetNeedsError.of(preset, missing)
     return {**preset.extra, **given}
 
 

@@ -6,6 +6,7 @@ Nothing of this is a stable API of Airflow: nothing else in this package imports
 from __future__ import annotations
 
 import inspect
+import json
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from itertools import islice
@@ -20,8 +21,10 @@ from airflow.api_fastapi.auth.managers.models.resource_details import (
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_connection
 from airflow.api_fastapi.logging.decorators import action_logging
 from airflow.configuration import conf
+from airflow.models import Log
 from airflow.models.connection import Connection
 from airflow.models.dag import DagModel
+from airflow.utils.session import create_session
 from fastapi import HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
@@ -32,6 +35,8 @@ from airflow_oauth_provider.authorizations.stored import (
 )
 from airflow_oauth_provider.plugin.messages import NoAccessError
 
+_RIGHTS = {"GET": "read", "PUT": "edit", "POST": "create"}
+
 __all__ = [
     "HAS_COMMANDS",
     "GetUserDep",
@@ -39,14 +44,18 @@ __all__ = [
     "action_logging",
     "authorized",
     "base_url",
+    "digest_key",
     "find_connection",
     "find_connections",
+    "log_change",
+    "may_create",
     "readable_dags",
     "requires_access",
     "testing_enabled",
 ]
 
 
+_LONGEST_ID = 250
 HAS_COMMANDS = hasattr(Connection, "team_name")
 """Whether providers can add commands to ``airflow``: from 3.2 on, as do connections that name their team."""
 
@@ -54,7 +63,7 @@ HAS_COMMANDS = hasattr(Connection, "team_name")
 def requires_access(method: str) -> Callable[..., Coroutine[Any, Any, None]]:
     """Return the check that Airflow's own page of connections makes.
 
-    :param method: "GET" to read, "PUT" to edit.
+    :param method: "GET" to read, "PUT" to edit, "POST" to create.
     """
     check: Any = requires_access_connection(method)
 
@@ -67,9 +76,39 @@ def requires_access(method: str) -> Callable[..., Coroutine[Any, Any, None]]:
         except HTTPException as error:
             if error.status_code != 403:
                 raise
-            raise NoAccessError("read" if method == "GET" else "edit") from None
+            raise NoAccessError(_RIGHTS[method]) from None
 
     return required
+
+
+def may_create(user: Any) -> bool:
+    """Whether a person may make connections, as Airflow's own page asks."""
+    allowed = get_auth_manager().is_authorized_connection(
+        method="POST", details=ConnectionDetails(), user=user
+    )
+    return bool(allowed)
+
+
+def log_change(event: str, user: Any, conn_id: str, fields: Iterable[str]) -> None:
+    """Write to Airflow's audit log who changes which fields: their names, and nothing that is in them."""
+    extra = {"connection_id": conn_id[:_LONGEST_ID], "fields": list(fields), "method": "POST"}
+    name = user.get_name()
+    with create_session(scoped=False) as session:
+        session.add(
+            Log(
+                event=event,
+                task_instance=None,
+                owner=name,
+                owner_display_name=name,
+                extra=json.dumps(extra),
+            )
+        )
+
+
+def digest_key() -> bytes:
+    """Return a secret that all of the deployment's API servers share, for digests of what is stored."""
+    options = (("core", "fernet_key"), ("api_auth", "jwt_secret"))
+    return "\0".join(str(conf.get(*option, fallback="") or "") for option in options).encode()
 
 
 def base_url() -> str:

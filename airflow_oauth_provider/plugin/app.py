@@ -8,14 +8,13 @@ type and a title of its own (:mod:`messages`); its text decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
 from fastapi import Query as Parameter
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
 from airflow_oauth_provider.authorizations import (
@@ -31,11 +30,12 @@ from airflow_oauth_provider.authorizations.used_by import PATIENCE, used_by
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.plugin import airflow_access as access
+from airflow_oauth_provider.plugin.editing import add_editing
 from airflow_oauth_provider.plugin.listing import Query, counts, listing
 from airflow_oauth_provider.plugin.messages import PageError, add_messages, page_response
 from airflow_oauth_provider.plugin.origin import refuse_other_sites, require_object
-from airflow_oauth_provider.plugin.rendering import Obstacles
-from airflow_oauth_provider.plugin.waiting import BusyError, Waiting
+from airflow_oauth_provider.plugin.outcomes import Outcome, creation_obstacle, existing, obstacles_of, respond
+from airflow_oauth_provider.plugin.waiting import Waiting
 
 MOST_DAGS = 50
 """DAGs that the page of a connection names as its users."""
@@ -61,6 +61,7 @@ def create_app() -> FastAPI:
             Depends(access.action_logging(f"oauth2_{name}")),
         ]
         app.post(f"/{name}/{{connection_id:path}}", dependencies=editing)(endpoint)
+    add_editing(app)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     return app
 
@@ -89,7 +90,8 @@ def show_list(
         "list.html",
         query=replace(query, page=listed.page),
         listing=listed,
-        obstacles={name: _obstacles(name, editable=name in editable, testing=testing) for name in on_page},
+        obstacles={name: obstacles_of(name, editable=name in editable, testing=testing) for name in on_page},
+        creation=creation_obstacle(user),
         warnings=deployment_warnings(policy),
         store_note=store_note(policy),
     )
@@ -121,7 +123,7 @@ def show_connection(
     :param origin: the query of the list from which the person comes, and goes back to.
     """
     policy = read_policy()
-    connection = _existing(connection_id)
+    connection = existing(connection_id)
     uses = used_by(connection_id, connection.team_name, seconds=PATIENCE)
     return page_response(
         request,
@@ -131,7 +133,7 @@ def show_connection(
         most_tasks=MOST_TASKS,
         origin=Query.of(origin).address(),
         settings=display_sections(connection),
-        obstacles=_obstacles(
+        obstacles=obstacles_of(
             connection_id,
             editable=bool(access.authorized([connection], user, "PUT")),
             testing=access.testing_enabled(),
@@ -143,11 +145,11 @@ def show_connection(
 async def authorize_connection(request: Request, connection_id: str) -> Response:
     """Get a new token, and respond with the outcome."""
     if not access.testing_enabled():
-        obstacles = _obstacles(connection_id, editable=True, testing=False)
+        obstacles = obstacles_of(connection_id, editable=True, testing=False)
         raise PageError(403, "Refused", obstacles.authorize)
 
     def work() -> Outcome:
-        checked = authorize(_existing(connection_id))
+        checked = authorize(existing(connection_id))
         if not checked.displayed or checked.error is None:
             return Outcome(checked.ok, checked.message)
         # The row has the reason, the page of the connection what to do as well.
@@ -155,7 +157,7 @@ async def authorize_connection(request: Request, connection_id: str) -> Response
             ok=False, message=f"{checked.headline}. {remedy(checked.error)}", short=checked.headline
         )
 
-    return await _respond(request, connection_id, work)
+    return await respond(request, connection_id, work)
 
 
 async def forget_connection(request: Request, connection_id: str) -> Response:
@@ -163,47 +165,9 @@ async def forget_connection(request: Request, connection_id: str) -> Response:
 
     def work() -> Outcome:
         try:
-            forget(_existing(connection_id))
+            forget(existing(connection_id))
         except ConfigurationError as error:
             return Outcome(ok=False, message=str(error.for_connection("")))
         return Outcome(ok=True, message="Forgotten. The next task asks for a new token.")
 
-    return await _respond(request, connection_id, work)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome of an action.
-
-    :param message: one line for people.
-    :param short: what is left to say where the page shows the rest; ``None`` for all of *message*.
-    """
-
-    ok: bool
-    message: str
-    short: str | None = None
-
-
-async def _respond(request: Request, connection_id: str, work: Callable[[], Outcome]) -> Response:
-    """Do *work* where it holds up nobody, and respond with the outcome."""
-    try:
-        outcome = await request.app.state.waiting.run(work)
-    except BusyError:
-        text = "Many connections are being authorized at this moment. Try again in a minute."
-        raise PageError(503, "Busy", text) from None
-    texts = {"message": outcome.message, "short": outcome.short or outcome.message}
-    return JSONResponse(
-        {"ok": outcome.ok} | {name: f"{connection_id}: {text}" for name, text in texts.items()}
-    )
-
-
-def _existing(connection_id: str) -> access.StoredConnection:
-    connection = access.find_connection(connection_id)
-    if connection is None:
-        text = f"There is no OAuth 2.0 connection “{connection_id}” (any more): it may have been deleted."
-        raise PageError(404, "Not found", text)
-    return connection
-
-
-def _obstacles(conn_id: str, *, editable: bool, testing: bool) -> Obstacles:
-    return Obstacles.of(conn_id, editable=editable, testing=testing, commands=access.HAS_COMMANDS)
+    return await respond(request, connection_id, work)

@@ -52,6 +52,24 @@ def _host_of(address: str) -> tuple[str, int | None] | None:
     return parts.hostname, None if port in {80, 443} else port
 
 
+MAX_BODY = 2 * 1024 * 1024
+"""Bytes of the largest body that is read."""
+
+
+def require_size(request: Request) -> None:
+    """Refuse a body that is too large, or does not say how large it is, before anybody reads it.
+
+    :raises PageError: for any such.
+    """
+    length = request.headers.get("content-length", "")
+    if not length.isascii() or not length.isdigit():
+        raise PageError(411, "Refused", "This request does not say how long it is, so nothing was done.")
+    if len(length) > 12 or int(length) > MAX_BODY:
+        limit = MAX_BODY // 1024 // 1024
+        text = f"This is more than {limit} MiB, so nothing was done: a key file has a few KiB."
+        raise PageError(413, "Too large", text)
+
+
 async def require_object(request: Request) -> None:
     """Refuse a body that is no JSON object, before Airflow's audit log stumbles over it.
 

@@ -50,6 +50,7 @@ class Obstacles:
 
     authorize: str = ""
     forget: str = ""
+    edit: str = ""
 
     @classmethod
     def of(cls, conn_id: str, *, editable: bool, testing: bool, commands: bool) -> Obstacles:
@@ -61,7 +62,7 @@ class Obstacles:
         """
         if not editable:
             forbidden = "This needs the permission to edit connections: ask an administrator of Airflow."
-            return cls(forbidden, forbidden)
+            return cls(forbidden, forbidden, forbidden)
         if not testing:
             instead = f", or run: airflow oauth2 check {conn_id}" if commands else ""
             return cls(

@@ -14,6 +14,10 @@ from tests.support.service import Service
 pytestmark = MARKS
 
 
+# What a person may do and this test does not do right: a connection without a name, an edit of nothing.
+ALLOWED = {("POST", "/create"): 422, ("POST", "/edit/orders"): 409}
+
+
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 @pytest.mark.parametrize(
     ("role", "status"), [(None, 401), ("viewer", 403), ("user", 403), ("op", 200), ("admin", 200)]
@@ -23,7 +27,7 @@ def test_a_route_obeys_the_role(
 ) -> None:
     visitor = Visitor(role)
     response = visitor.get(path) if method == "GET" else visitor.post(path)
-    assert response.status_code == status
+    assert response.status_code == (ALLOWED.get((method, path), 200) if status == 200 else status)
     assert bool(orders.token_requests) == (path.startswith("/authorize") and status == 200)
 
 
@@ -51,7 +55,7 @@ def test_who_may_only_read_sees_greyed_buttons_that_say_why(orders: Service) -> 
     with mock.patch(AUTHORIZED, autospec=True, side_effect=reading):
         visitor = Visitor("user")
         page = visitor.get("/connections/orders").text
-        assert page.count('aria-disabled="true"') == 2
+        assert page.count('aria-disabled="true"') == 3
         assert "permission to edit connections" in page
         refused = [visitor.post(path) for path in ("/authorize/orders", "/forget/orders")]
     assert [response.status_code for response in refused] == [403, 403]

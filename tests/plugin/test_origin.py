@@ -34,7 +34,7 @@ pytestmark = MARKS
         ),
     ],
 )
-@pytest.mark.parametrize("path", ["/authorize/orders", "/forget/orders"])
+@pytest.mark.parametrize("path", ["/authorize/orders", "/forget/orders", "/create", "/edit/orders"])
 def test_what_the_page_did_not_send_does_nothing(
     orders: Service, admin: Visitor, path: str, forged: dict[str, Any]
 ) -> None:

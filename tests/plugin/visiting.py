@@ -31,8 +31,12 @@ ROUTES = [
     ("GET", "/"),
     ("GET", "/chips"),
     ("GET", "/connections/orders"),
+    ("GET", "/new"),
+    ("GET", "/edit/orders"),
     ("POST", "/authorize/orders"),
     ("POST", "/forget/orders"),
+    ("POST", "/create"),
+    ("POST", "/edit/orders"),
 ]
 
 AUTHORIZED = (
@@ -59,5 +63,5 @@ class Visitor:
     def get(self, path: str, **options: Any) -> Any:
         return self.client.get(PREFIX + path, headers=HTML, **options)
 
-    def post(self, path: str) -> Any:
-        return self.client.post(PREFIX + path, json={}, headers=BY_THE_PAGE)
+    def post(self, path: str, body: Any = None) -> Any:
+        return self.client.post(PREFIX + path, json=body or {}, headers=BY_THE_PAGE)

@@ -258,6 +258,11 @@
     });
   }
 
+  // What the form has to say after it was saved.
+  const kept = JSON.parse(sessionStorage.getItem("oauth2-servers-message") ?? "null");
+  sessionStorage.removeItem("oauth2-servers-message");
+  if (kept) toast(kept.text, kept.ok ? "success" : "error");
+
   localize();
   count();
   setInterval(localize, REFRESH);

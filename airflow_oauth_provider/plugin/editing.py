@@ -1,0 +1,209 @@
+"""New and Edit: the form, and what becomes of what a person enters there.
+
+What is saved is decided where it is decided for commands, too: :mod:`authorizations.editing`, ``saving``. The
+audit log gets the names of fields and nothing that is in them. An edit names the connection as it was when
+its form was opened, by a digest; when somebody else has changed it since, nothing is saved, nothing is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+
+from airflow_oauth_provider.authorizations import ConnectionValues, authorize, remedy, saving
+from airflow_oauth_provider.authorizations.editing import (
+    SecretsRequiredError,
+    edited_connection,
+    new_connection,
+    require_name,
+    stored_fields,
+)
+from airflow_oauth_provider.authorizations.form_values import FormValue, entered, form_values
+from airflow_oauth_provider.connection.presets import filled_in, preset_named, presets, tenant_named
+from airflow_oauth_provider.connection.resolving import MAX_NAME
+from airflow_oauth_provider.deployment.policy import read_policy
+from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.plugin import airflow_access as access
+from airflow_oauth_provider.plugin.form import (
+    NAME,
+    FormField,
+    Submission,
+    method_needs,
+    preset_values,
+    sections,
+)
+from airflow_oauth_provider.plugin.listing import category_of
+from airflow_oauth_provider.plugin.messages import PageError, page_response
+from airflow_oauth_provider.plugin.origin import refuse_other_sites, require_object, require_size
+from airflow_oauth_provider.plugin.outcomes import done, existing
+from airflow_oauth_provider.plugin.submission import submission_of
+
+
+def add_editing(app: FastAPI) -> None:
+    """Add the routes."""
+    app.get("/new", dependencies=[Depends(access.requires_access("POST"))])(show_new)
+    app.get("/edit/{connection_id:path}", dependencies=[Depends(access.requires_access("PUT"))])(show_edit)
+    for path, method, endpoint in (
+        ("/create", "POST", create_connection),
+        ("/edit/{connection_id:path}", "PUT", edit_connection),
+    ):
+        checks: list[Callable[..., Any]] = [
+            *(refuse_other_sites, access.requires_access(method)),
+            *(require_size, require_object),
+        ]
+        app.post(path, dependencies=[Depends(check) for check in checks])(endpoint)
+
+
+def show_new(request: Request, user: access.GetUserDep, preset: str = "", tenant: str = "") -> Response:
+    """Show the empty form, or what a preset fills in."""
+    known = presets().get(preset)
+    problem, values = "", {}
+    if known is not None:
+        try:
+            values = preset_values(known, tenant.strip())
+        except ConfigurationError as error:
+            problem, values = error.message, preset_values(known, None)
+    values.setdefault("category", FormValue(read_policy().default_category or ""))
+    return page_response(
+        request,
+        "form.html",
+        **_form(user, values, known.asks if known else {}),
+        conn_id=None,
+        digest="",
+        name=FormField(NAME, FormValue()),
+        presets=presets().values(),
+        preset=known,
+        tenant=tenant,
+        tenant_problem=problem,
+    )
+
+
+def show_edit(request: Request, user: access.GetUserDep, connection_id: str) -> Response:
+    """Show the form of a stored connection, without its secrets."""
+    existing(connection_id)
+    try:
+        stored = saving.editable(connection_id)
+        values = form_values(stored)
+    except ConfigurationError as error:
+        raise PageError(409, "Not to be edited here", str(error)) from None
+    return page_response(
+        request,
+        "form.html",
+        **_form(user, values, {}),
+        conn_id=connection_id,
+        digest=stored.digest(access.digest_key()),
+        name=None,
+        presets=(),
+        preset=None,
+        tenant="",
+        tenant_problem="",
+    )
+
+
+def _form(user: Any, values: dict[str, FormValue], hints: Any) -> dict[str, Any]:
+    policy = read_policy()
+    stored = access.find_connections()
+    readable = access.authorized(stored, user, "GET")
+    named = {category_of(connection, policy) for connection in stored if connection.conn_id in readable}
+    return {
+        "sections": sections(values, hints),
+        "categories": sorted(filter(None, named), key=str.casefold),
+        "needs": method_needs(),
+        "longest_name": MAX_NAME,
+        "testing": access.testing_enabled(),
+        "commands": access.HAS_COMMANDS,
+    }
+
+
+async def create_connection(request: Request, user: access.GetUserDep) -> Response:
+    """Save a new connection, and authorize it."""
+    body = await request.json()
+
+    def work() -> Response:
+        submission = submission_of(body)
+        name = submission.fields.pop(NAME.key, None)
+        conn_id = name.strip() if isinstance(name, str) else ""
+        access.log_change("oauth2_create", user, conn_id, [NAME.key, *submission.names])
+        return _saved(_new(require_name(conn_id), submission), saving.save_new)
+
+    return await _respond(request, work)
+
+
+def _new(conn_id: str, submission: Submission) -> ConnectionValues:
+    given = entered(submission.fields, submission.files)
+    fields = given.fields
+    if submission.preset:
+        fields.update(filled_in(preset_named(submission.preset), fields))
+    tenant = submission.tenant.strip() or fields.get("tenant")
+    host = tenant_named(given.host, tenant, fields) if given.host and tenant else given.host
+    return new_connection(conn_id, replace(given, host=host))
+
+
+async def edit_connection(request: Request, user: access.GetUserDep, connection_id: str) -> Response:
+    """Save what somebody has changed of a connection, and authorize it."""
+    body = await request.json()
+
+    def work() -> Response:
+        submission = submission_of(body)
+        access.log_change("oauth2_edit", user, connection_id, submission.names)
+        existing(connection_id)
+        stored = saving.editable(connection_id)
+        digest = stored.digest(access.digest_key())
+        if submission.digest != digest:
+            return _conflict(digest)
+        before = ConnectionValues.of(stored)
+        given = entered(submission.fields, submission.files, stored_fields(before))
+        return _saved(edited_connection(before, given), partial(saving.replace, stored))
+
+    return await _respond(request, work)
+
+
+async def _respond(request: Request, work: Callable[[], Response]) -> Response:
+    response: Response = await done(request, lambda: _refusable(work))
+    return response
+
+
+def _refusable(work: Callable[[], Response]) -> Response:
+    """Do *work*; of what is wrong say at which field."""
+    try:
+        return work()
+    except saving.ChangedMeanwhileError as error:  # in the moment between reading and saving
+        stored = access.find_connection(error.conn_id or "")
+        return _conflict(stored.digest(access.digest_key()) if stored else "")
+    except ConfigurationError as error:
+        plain = error.for_connection("")
+        content = {"ok": False, "saved": False, "message": str(plain), "field": error.field}
+        missing = error.missing if isinstance(error, SecretsRequiredError) else ()
+        return JSONResponse({**content, "text": plain.message, "missing": list(missing)}, 422)
+
+
+def _conflict(digest: str) -> Response:
+    text = (
+        "Somebody else has changed this connection since you opened it. Nothing is saved, and what you have "
+        "entered is still here: see what is stored now, then save your changes on top of it."
+    )
+    return JSONResponse({"ok": False, "saved": False, "message": text, "field": None, "digest": digest}, 409)
+
+
+def _saved(values: ConnectionValues, save: Callable[[ConnectionValues], None]) -> Response:
+    """Save a connection, then authorize it where that is allowed; one that is refused stays saved."""
+    saving.checked_and_saved(values, save)
+    conn_id = values.conn_id
+    if not access.testing_enabled():
+        text = "Saved, and not authorized: [core] test_connection of airflow.cfg is not Enabled."
+        text += f" Run: airflow oauth2 check {conn_id}" if access.HAS_COMMANDS else ""
+        return _ended(conn_id, text, ok=True)
+    result = authorize(existing(conn_id))
+    if result.error is None:
+        return _ended(conn_id, f"Saved. {result.message}", ok=True)
+    text = f"Saved, but {result.headline[:1].lower()}{result.headline[1:]}. {remedy(result.error)}"
+    return _ended(conn_id, text, ok=False)
+
+
+def _ended(conn_id: str, text: str, *, ok: bool) -> Response:
+    return JSONResponse({"ok": ok, "saved": True, "message": f"{conn_id}: {text}", "field": None})

@@ -1,0 +1,49 @@
+"""Read what the form's script sends; whatever else is sent is refused."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.plugin.form import Submission
+from airflow_oauth_provider.plugin.messages import PageError
+
+
+def submission_of(body: Mapping[str, Any]) -> Submission:
+    """Read it.
+
+    :raises PageError: when it is nothing that the script sends.
+    :raises ConfigurationError: naming the field at fault.
+    """
+    fields, files = body.get("fields", {}), body.get("files", {})
+    texts = {name: body.get(name, "") for name in ("preset", "tenant", "digest")}
+    if not isinstance(fields, dict) or not isinstance(files, dict) or not all(map(_is_text, texts.values())):
+        raise _not_understood()
+    if not all(value is None or _is_text(value) or _are_rows(value) for value in fields.values()):
+        raise _not_understood()
+    return Submission(fields, {key: _content(key, data) for key, data in files.items()}, **texts)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _are_rows(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(row, list) and len(row) == 2 and all(map(_is_text, row)) for row in value
+    )
+
+
+def _content(key: str, data: Any) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
+    except (ValueError, TypeError, binascii.Error):
+        reason = "the file did not arrive whole: choose it again"
+    raise ConfigurationError(reason, field=key)
+
+
+def _not_understood() -> PageError:
+    return PageError(400, "Not understood", "This is not what the form sends, so nothing was done.")

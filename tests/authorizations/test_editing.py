@@ -1,0 +1,61 @@
+"""What a new connection and an edited one hold; more of it through the commands and the page."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+
+import pytest
+
+from airflow_oauth_provider.authorizations.editing import (
+    Entered,
+    SecretsRequiredError,
+    edited_connection,
+    new_connection,
+    require_name,
+)
+from airflow_oauth_provider.authorizations.values import ConnectionValues
+from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, FIELDS_BY_KEY
+from airflow_oauth_provider.connection.presets import PresetNeedsError, filled_in, preset_named
+from airflow_oauth_provider.exceptions import ConfigurationError
+
+
+def before(**extra: object) -> ConnectionValues:
+    return ConnectionValues(
+        "x", conn_type=CONNECTION_TYPE, host="https://a.example", password="secret", extra=json.dumps(extra)
+    )
+
+
+def test_a_new_one_has_every_field() -> None:
+    values = new_connection("x", Entered(host="https://a.example", password="", fields={"scope": "read"}))
+    extra = json.loads(values.extra or "")
+    assert (set(extra), extra["scope"], values.password) == (set(FIELDS_BY_KEY), "read", None)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a b", "n" * 51])
+def test_names_that_are_none(name: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        require_name(name)
+    assert raised.value.field == "conn_id"
+
+
+def test_what_is_not_entered_stays_and_a_secret_can_be_removed() -> None:
+    after = edited_connection(before(scope="a"), Entered(fields={"category": "b"}))
+    assert (after.host, after.password, json.loads(after.extra or "")["scope"]) == (
+        *("https://a.example", "secret", "a"),
+    )
+    assert edited_connection(before(), Entered(password="")).password is None
+
+
+def test_errors_with_facts_survive_copy_and_pickle() -> None:
+    with pytest.raises(SecretsRequiredError) as raised:
+        edited_connection(before(secret_params="pin=1"), Entered(host="https://b.example"))
+    with pytest.raises(PresetNeedsError) as needed:
+        filled_in(preset_named("zendesk"), {})
+    for error in (raised.value, needed.value):
+        for copied in (copy.copy(error), pickle.loads(pickle.dumps(error)), error.for_connection("y")):
+            assert (copied.message, copied.field, copied.missing) == (
+                *(error.message, error.field, error.missing),
+            )
+    assert raised.value.missing == ("password", "secret_params")
