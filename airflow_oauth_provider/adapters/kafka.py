@@ -1,13 +1,12 @@
 """Tokens for confluent-kafka (SASL/OAUTHBEARER), and by that for Airflow's Kafka hooks.
 
-Their connection names ``oauth_cb`` by its path, ours by ``sasl.oauthbearer.config``: ``oauth2_conn_id=…``.
-``[apache_kafka] callback_allowlist`` must list the path, and ``[oauth2] lent_connections`` our connection.
+Their connection names the path of ``oauth_cb``, which ``[apache_kafka] callback_allowlist`` must list, and by
+``sasl.oauthbearer.config`` (``oauth2_conn_id=…``) ours, which ``[oauth2] lent_connections`` must list.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from airflow_oauth_provider.client.lent_tokens import LentTokens, words
 from airflow_oauth_provider.exceptions import OAuthError
@@ -25,8 +24,8 @@ class _Callback:
         """Return a token, and when it ends in seconds since the epoch; librdkafka asks again before that."""
         try:
             if config not in self._tokens:
-                tokens = LentTokens.of(words(config), stands_in="sasl.oauthbearer.config")
-                self._tokens[config] = tokens.prepare(once=True)
+                made = LentTokens.of(words(config), stands_in="sasl.oauthbearer.config")
+                self._tokens[config] = made.prepare(once=True)
             token = self._tokens[config].token()
         except Exception as error:  # of which confluent-kafka says nothing
             log.error("%s", error if isinstance(error, OAuthError) else type(error).__name__)  # noqa: TRY400
@@ -34,8 +33,8 @@ class _Callback:
         return token.value, token.expires_at
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Callback:
     """Return an ``oauth_cb`` for the next client: each reads the connection anew."""
-    if name == "oauth_cb":
-        return _Callback()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name != "oauth_cb":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _Callback()

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from airflow_oauth_provider.adapters import kafka
 from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError
-from tests.support.consumers_page import shown_extra, shown_options
+from tests.support.consumers_page import shown_extra, shown_options, shown_python
 from tests.support.servers.kafka_broker import KafkaBroker
 from tests.support.servers.scripted import token_json
 from tests.support.service import Service
-from tests.support.waiting import until
+from tests.support.waiting import auntil, until
 
 PATH = "airflow_oauth_provider.adapters.kafka.oauth_cb"
 CONFIG = "oauth2_conn_id=my_kafka"
@@ -116,6 +120,23 @@ def test_fifty_threads(lent: Service) -> None:
     assert len(lent.token_requests) == 1
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_in_a_forked_process(lent: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has what was read; a callback of its own reads by itself."""
+    oauth_cb = kafka.oauth_cb
+    oauth_cb(CONFIG)
+    child = os.fork()
+    if child == 0:  # pragma: no cover  (another process)
+        ended = 1
+        try:
+            monkeypatch.delenv("AIRFLOW_CONN_MY_KAFKA")
+            ended = 0 if oauth_cb(CONFIG)[0] == "tok-1" else 2
+        finally:
+            os._exit(ended)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(lent.token_requests) == 1
+
+
 class TestWithConfluentKafka:
     @pytest.fixture(autouse=True)
     def broker(self, lent: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaBroker]:
@@ -176,6 +197,36 @@ class TestWithConfluentKafka:
 
         producer = KafkaProducerHook().get_producer()
         assert producer.list_topics(timeout=10).brokers
+        assert set(broker.tokens) == {"tok-1"}
+
+    def test_extensions_as_the_page_shows_them(
+        self, broker: KafkaBroker, lent: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from airflow.providers.apache.kafka.hooks.client import KafkaAdminClientHook
+
+        own = ModuleType("my_company_kafka")
+        exec(shown_python("Kafka"), vars(own))
+        monkeypatch.setitem(sys.modules, own.__name__, own)
+        monkeypatch.setenv("AIRFLOW__APACHE_KAFKA__CALLBACK_ALLOWLIST", "my_company_kafka.oauth_cb")
+        stored = self.environment(broker).replace(PATH, "my_company_kafka.oauth_cb")
+        monkeypatch.setenv("AIRFLOW_CONN_KAFKA_DEFAULT", stored)
+        assert KafkaAdminClientHook().test_connection() == (True, "Connection successful.")
+        assert broker.tokens[0] == "tok-1"
+        assert broker.extensions[0] == {"logicalCluster": "lkc-1234", "identityPoolId": "pool-5678"}
+
+    def test_the_stock_trigger(self, broker: KafkaBroker, lent: Service) -> None:
+        """In an event loop, whose threads make the consumer and poll it."""
+        from airflow.providers.apache.kafka.triggers.await_message import AwaitMessageTrigger
+
+        async def watch() -> None:
+            trigger = AwaitMessageTrigger(topics=["orders"], poll_timeout=0.1, poll_interval=0.1)
+            events = trigger.run()
+            first = asyncio.ensure_future(anext(events))
+            await auntil(lambda: broker.tokens or first.done(), "the broker sees a token")
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+
+        asyncio.run(watch())
         assert set(broker.tokens) == {"tok-1"}
 
     def test_its_connection_is_read_while_the_hook_waits(

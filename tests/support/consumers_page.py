@@ -17,6 +17,12 @@ def shown_extra(section: str) -> dict[str, Any]:
     return extra
 
 
+def shown_python(section: str) -> str:
+    """Return the Python that a section shows."""
+    (block,) = re.findall(r"```python\n(.*?)```", _section(section), re.DOTALL)
+    return str(block)
+
+
 def shown_options(section: str) -> dict[str, str]:
     """Return the options of ``airflow.cfg`` that a section shows, as variables."""
     variables, part = {}, ""

@@ -8,7 +8,7 @@ import threading
 from typing import Self
 
 METADATA, HANDSHAKE, API_VERSIONS, AUTHENTICATE = 3, 17, 18, 36
-UNSUPPORTED_VERSION, SASL_AUTHENTICATION_FAILED = 35, 58
+UNSUPPORTED_VERSION = 35
 _VERSIONS = {METADATA: (0, 1), HANDSHAKE: (0, 1), API_VERSIONS: (0, 0), AUTHENTICATE: (0, 1)}
 
 
@@ -17,7 +17,7 @@ class KafkaBroker(socketserver.ThreadingTCPServer):
 
     :param session: milliseconds after which a client must authenticate again (KIP-368).
 
-    ``tokens`` are those that clients have brought, in order; ``dead`` are refused.
+    ``tokens`` are those that clients have brought, in order, ``extensions`` what came with them.
     """
 
     daemon_threads = True
@@ -27,7 +27,7 @@ class KafkaBroker(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Conversation)
         self.session = session
         self.tokens: list[str] = []
-        self.dead: set[str] = set()
+        self.extensions: list[dict[str, str]] = []
 
     @property
     def address(self) -> str:
@@ -70,17 +70,13 @@ class _Conversation(socketserver.StreamRequestHandler):
         return broker + struct.pack(">ii", 1, 0)
 
     def _authenticated(self, version: int, body: bytes) -> bytes:
-        token = body[4:].decode().partition("auth=Bearer ")[2].partition("\x01")[0]
+        pairs = [pair.partition("=") for pair in body[4:].decode().split("\x01")[1:] if pair]
+        given = {name: value for name, _, value in pairs}
+        token = given.pop("auth").removeprefix("Bearer ")
         self.server.tokens.append(token)
-        refused = token in self.server.dead
-        error = SASL_AUTHENTICATION_FAILED if refused else 0
+        self.server.extensions.append(given)
         lifetime = struct.pack(">q", self.server.session) if version else b""
-        return (
-            struct.pack(">h", error)
-            + _string("refused" if refused else None)
-            + struct.pack(">i", 0)
-            + lifetime
-        )
+        return struct.pack(">h", 0) + _string(None) + struct.pack(">i", 0) + lifetime
 
 
 def _string(text: str | None) -> bytes:
