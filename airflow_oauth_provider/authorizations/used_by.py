@@ -1,6 +1,7 @@
 """Which DAGs and tasks use a connection: before it is edited or forgotten, and for who wonders.
 
-*Declared* is what a serialized DAG names (:mod:`declared_uses`).
+*Declared* is what a serialized DAG names (:mod:`declared_uses`), *seen* what tasks have left in the
+connection's history (:mod:`history`). Workers append to that and read nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from airflow_oauth_provider.authorizations.clamping import clamp
 from airflow_oauth_provider.authorizations.declared_uses import DeclaredUse, declared_uses
 from airflow_oauth_provider.authorizations.stored_dags import Schedule, StoredDags
 from airflow_oauth_provider.authorizations.times import DAY, iso
+from airflow_oauth_provider.tokens.history.task_names import TaskUse, dumped_task
 
 PATIENCE = 3.0
 """Seconds for which a page looks at DAGs."""
@@ -28,7 +30,10 @@ class Use:
 
     :param task_id: ``None`` for a watcher or the callback of a deadline.
     :param place: what names the connection.
+    :param place: ``None`` where no DAG declares it, and its history alone tells.
     :param certain: false where only its run will tell; *text* is then the template, where there is one.
+    :param last_at: when the connection was last used there (seconds since the epoch); ``None`` where
+        nobody knows of any.
     """
 
     dag_id: str
@@ -36,10 +41,13 @@ class Use:
     place: str | None
     certain: bool = True
     text: str | None = None
+    last_at: float | None = None
 
     @property
     def how(self) -> str:
         """In a word or two how one knows of it."""
+        if self.last_at is not None:
+            return "seen" if self.place is None else "declared, seen"
         return "declared" if self.certain else "unknown until it runs"
 
     @classmethod
@@ -50,7 +58,13 @@ class Use:
 
     def report(self) -> dict[str, Any]:
         """Return it as JSON has it."""
-        return {"task_id": self.task_id, "how": self.how, "place": self.place, "template": self.text}
+        return {
+            "task_id": self.task_id,
+            "how": self.how,
+            "place": self.place,
+            "template": self.text,
+            "last_used_at": iso(self.last_at),
+        }
 
 
 NO_SCHEDULE = Schedule()
@@ -58,11 +72,15 @@ NO_SCHEDULE = Schedule()
 
 @dataclass(frozen=True)
 class UsingDag:
-    """A DAG with what of it uses the connection."""
+    """A DAG with what of it uses the connection.
+
+    :param exists: false for one that only the history knows: it was removed, or renamed.
+    """
 
     dag_id: str
     uses: tuple[Use, ...]
     schedule: Schedule = NO_SCHEDULE
+    exists: bool = True
 
     @property
     def tasks(self) -> frozenset[str]:
@@ -72,7 +90,7 @@ class UsingDag:
     @property
     def certain(self) -> bool:
         """Whether any of it uses the connection for certain."""
-        return any(use.certain for use in self.uses)
+        return self.exists and any(use.certain for use in self.uses)
 
     def runs_before(self, moment: float) -> bool:
         """Whether it runs now or will have begun to by then."""
@@ -84,6 +102,7 @@ class UsingDag:
         """Return it as JSON has it."""
         return {
             "dag_id": self.dag_id,
+            "exists": self.exists,
             "paused": self.schedule.paused,
             "schedule": self.schedule.summary,
             "running": self.schedule.running,
@@ -134,6 +153,11 @@ class UsedBy:
         return min((run for run in runs if run is not None), default=None)
 
     @property
+    def last_at(self) -> float | None:
+        """When any task is known to have used it last."""
+        return max((use.last_at for dag in self.dags for use in dag.uses if use.last_at), default=None)
+
+    @property
     def uncertain(self) -> int:
         """How many more may use it: only their run will tell."""
         return sum(not use.certain for dag in self.dags for use in dag.uses)
@@ -172,6 +196,7 @@ class UsedBy:
             "tasks": _tasks(self.users),
             "next_24_hours": {"dags": len(self.soon), "tasks": _tasks(self.soon)},
             "next_run_at": iso(self.next_run_at),
+            "last_used_at": iso(self.last_at),
             "unknown_until_they_run": self.uncertain,
             "complete": self.complete,
             "hidden_dags": len(self.hidden),
@@ -179,17 +204,40 @@ class UsedBy:
         }
 
 
-def used_by(conn_id: str, team: str | None = None, *, seconds: float | None = None) -> UsedBy:
+def used_by(
+    conn_id: str,
+    team: str | None = None,
+    *,
+    seen: Iterable[TaskUse] = (),
+    seconds: float | None = None,
+) -> UsedBy:
     """Return what uses a connection, from the metadata database.
 
+    :param seen: the tasks that have used it.
     :param team: that owns the connection, where Airflow says so.
     :param seconds: after which no more DAGs are looked at; ``None`` for all.
     """
     stored = StoredDags(team)
     uses: list[Use] = []
+    known = tuple(seen)
     for dag in stored.naming(conn_id, seconds):
         uses += (Use.of(declared) for declared in declared_uses(dag.content, conn_id, dag.callbacks))
-    return UsedBy(conn_id, _by_dag(uses, stored.schedules), time.time(), stored.complete)
+    return UsedBy(conn_id, _by_dag(_with_seen(uses, known), stored.schedules), time.time(), stored.complete)
+
+
+def _with_seen(declared: Iterable[Use], seen: Iterable[TaskUse]) -> Iterator[Use]:
+    """Yield what is declared, with its last use, and what was only seen."""
+    last = {task.key: task for task in seen}
+    for use in declared:
+        task = None if use.task_id is None else last.pop(dumped_task(use.dag_id, use.task_id), None)
+        if task is not None and use.certain:
+            yield replace(use, last_at=task.last_at)
+        elif task is not None:  # what only its run could tell, it has told
+            yield Use(use.dag_id, use.task_id, None, last_at=task.last_at)
+        else:
+            yield use
+    for task in last.values():
+        yield Use(task.dag_id, task.task_id, None, last_at=task.last_at)
 
 
 def _by_dag(uses: Iterable[Use], schedules: dict[str, Schedule]) -> tuple[UsingDag, ...]:
@@ -197,7 +245,12 @@ def _by_dag(uses: Iterable[Use], schedules: dict[str, Schedule]) -> tuple[UsingD
     for use in uses:
         by_dag.setdefault(use.dag_id, []).append(use)
     dags = [
-        UsingDag(dag_id, tuple(sorted(of_dag, key=_order)), schedules.get(dag_id, NO_SCHEDULE))
+        UsingDag(
+            dag_id,
+            tuple(sorted(of_dag, key=_order)),
+            schedules.get(dag_id, NO_SCHEDULE),
+            exists=dag_id in schedules,
+        )
         for dag_id, of_dag in by_dag.items()
     ]
     return tuple(sorted(dags, key=lambda dag: (not dag.certain, dag.dag_id)))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_oauth_provider.authorizations.history import history_of
 from airflow_oauth_provider.authorizations.stored import find_connection
 from airflow_oauth_provider.authorizations.times import utc
 from airflow_oauth_provider.authorizations.used_by import UsedBy, UsingDag, used_by
+from airflow_oauth_provider.cli.connections import named
 
 MOST_ROWS = 500
 """Rows of a table; documents have all."""
@@ -15,7 +17,9 @@ MOST_ROWS = 500
 def uses_of(conn_id: str) -> UsedBy:
     """Return what uses a connection, whether it exists or not: DAGs may name one that was deleted."""
     stored = find_connection(conn_id)
-    return used_by(conn_id, stored.team_name if stored else None)
+    target = named(conn_id)
+    history = history_of(target.connection) if target.error is None else None
+    return used_by(conn_id, stored.team_name if stored else None, seen=history.uses() if history else ())
 
 
 def using_rows(uses: UsedBy) -> list[dict[str, Any]]:
@@ -27,6 +31,7 @@ def using_rows(uses: UsedBy) -> list[dict[str, Any]]:
             "task": use.task_id,
             "how": use.how,
             "where": use.place if use.text is None else f"{use.place}: {use.text}",
+            "last use": utc(use.last_at) if use.last_at is not None else "",
             "next run": next_run(dag),
         }
         for (dag, use), _ in zip(rows, range(MOST_ROWS), strict=False)
@@ -42,6 +47,8 @@ def left_out(uses: UsedBy) -> str | None:
 def next_run(dag: UsingDag) -> str:
     """Return when a DAG runs next, in words."""
     schedule = dag.schedule
+    if not dag.exists:
+        return "no such DAG any more"
     if schedule.paused:
         return "paused"
     if schedule.running:

@@ -26,7 +26,6 @@ from airflow_oauth_provider.authorizations import (
     remedy,
     store_note,
 )
-from airflow_oauth_provider.authorizations.used_by import PATIENCE, used_by
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.plugin import airflow_access as access
@@ -35,12 +34,8 @@ from airflow_oauth_provider.plugin.listing import Query, counts, listing
 from airflow_oauth_provider.plugin.messages import PageError, add_messages, page_response
 from airflow_oauth_provider.plugin.origin import refuse_other_sites, require_object
 from airflow_oauth_provider.plugin.outcomes import Outcome, creation_obstacle, existing, obstacles_of, respond
+from airflow_oauth_provider.plugin.using import MOST_TASKS, readable_uses
 from airflow_oauth_provider.plugin.waiting import Waiting
-
-MOST_DAGS = 50
-"""DAGs that the page of a connection names as its users."""
-MOST_TASKS = 10
-"""Tasks that it names of each."""
 
 
 def create_app() -> FastAPI:
@@ -124,12 +119,11 @@ def show_connection(
     """
     policy = read_policy()
     connection = existing(connection_id)
-    uses = used_by(connection_id, connection.team_name, seconds=PATIENCE)
     return page_response(
         request,
         "connection.html",
         authorization=describe(connection, policy),
-        uses=uses.readable(access.readable_dags([dag.dag_id for dag in uses.dags], user, MOST_DAGS)),
+        uses=readable_uses(connection, user, policy),
         most_tasks=MOST_TASKS,
         origin=Query.of(origin).address(),
         settings=display_sections(connection),

@@ -133,3 +133,30 @@ def test_an_entry_that_is_no_dag(dags: DagStore) -> None:
     with create_session(scoped=False) as session:
         session.execute(update(SerializedDagModel.__table__).values(data_compressed=b"no zip"))
     assert used_by("orders_api").dags == ()
+
+
+def test_what_is_declared_and_what_was_seen_is_one_list(dags: DagStore) -> None:
+    from airflow_oauth_provider.authorizations.used_by import used_by
+    from airflow_oauth_provider.tokens.history.task_names import TaskUse, dumped_task
+
+    long = "d" * 150
+    dags.add(content("both", oauth2_conn_id="orders_api"))
+    dags.add(content("declared", oauth2_conn_id="orders_api"))
+    dags.add(content("templated", oauth2_conn_id="{{ params.x }}"))
+    dags.add(content(long, oauth2_conn_id="orders_api"))
+    dags.add(content("seen", x="1"), next_run=LATER)
+    names = ("both", "templated", long, "seen", "removed")
+    seen = [TaskUse.load(dumped_task(name, "t"), 1000.0 + at) for at, name in enumerate(names)]
+    uses = used_by("orders_api", seen=seen)
+    assert [(dag.dag_id, dag.exists, [(use.how, use.last_at) for use in dag.uses]) for dag in uses.dags] == [
+        ("both", True, [("declared, seen", 1000.0)]),
+        (long, True, [("declared, seen", 1002.0)]),
+        ("declared", True, [("declared", None)]),
+        ("seen", True, [("seen", 1003.0)]),
+        ("templated", True, [("seen", 1001.0)]),
+        ("removed", False, [("seen", 1004.0)]),
+    ]
+    assert uses.summary == ("Used by 5 tasks of 5 DAGs. In the next 24 hours 1 task of 1 DAG runs."), (
+        "one that is gone uses nothing any more"
+    )
+    assert uses.last_at == 1004.0

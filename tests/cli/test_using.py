@@ -70,7 +70,9 @@ def test_json_has_all_of_it(dags: CommandLine) -> None:
 def test_a_table_and_a_summary(dags: CommandLine) -> None:
     ended = dags("oauth2", "used-by", CONN_ID)
     first, _, *lines = ended.out.splitlines()
-    assert [name.strip() for name in first.split("|")] == ["dag", "task", "how", "where", "next run"]
+    assert [name.strip() for name in first.split("|")] == [
+        *("dag", "task", "how", "where", "last use", "next run")
+    ]
     (watching,) = (line for line in lines if line.startswith("watching"))
     assert "watcher changed of the asset prices" in watching
     assert "In the next 24 hours 1 task of 1 DAG runs." in ended.err
@@ -96,6 +98,10 @@ def test_a_table_is_bounded() -> None:
     assert len(using_rows(uses)) == MOST_ROWS
     assert left_out(uses) == "And 9500 more: --json has all."
     assert left_out(many(100)) is None
+
+
+def test_the_next_run_of_a_dag_that_is_gone() -> None:
+    assert next_run(UsingDag("d", (), exists=False)) == "no such DAG any more"
 
 
 @pytest.mark.parametrize(

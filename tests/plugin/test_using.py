@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
 
+from airflow_oauth_provider.client.history import recorder
 from tests.plugin.visiting import AUTHORIZED, MARKS, Visitor
 from tests.support.service import Service
 from tests.support.stored_dags import DagStore, content, stored_dags
@@ -102,3 +104,23 @@ def test_ten_thousand_uses_are_a_short_page(orders: Service, dags: DagStore, adm
     assert "50 DAGs more not named here" in page
     assert page.count("and 90 more") == 50
     assert len(page) < 150_000
+
+
+def test_tasks_that_have_used_it(
+    orders: Service,
+    dags: DagStore,
+    admin: Visitor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", "file")
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW_CTX_DAG_ID", "python_code")
+    monkeypatch.setenv("AIRFLOW_CTX_TASK_ID", "load")
+    recorder.reset()
+    dags.add(content("python_code", op_args=["orders"]))
+    assert admin.post("/authorize/orders").json()["ok"] is True
+    page = page_of(admin)
+    assert "Used by 1 task of 1 DAG." in page
+    assert 'href="/dags/python_code"' in page
+    assert "Last used <time" in page
