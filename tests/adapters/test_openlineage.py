@@ -19,7 +19,6 @@ from tests.support.consumers_page import shown_options
 from tests.support.servers.scripted import token_json
 from tests.support.service import Service
 from tests.support.waiting import until
-from tests.system.test_example_dags import needs_dag_test
 
 DAG = """
 from airflow.sdk import dag
@@ -189,7 +188,6 @@ class TestWithOpenLineage:
         assert [call.header("Authorization") for call in service.calls] == ["Bearer tok-own"]
 
     @pytest.mark.slow
-    @needs_dag_test
     def test_a_dag_run(self, service: Service, tmp_path: Path) -> None:
         """Airflow forks for the events of a task, and has a pool of processes for those of the DAG's run."""
         pytest.importorskip("airflow.providers.openlineage", reason="the provider is not installed")
