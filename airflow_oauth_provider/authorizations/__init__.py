@@ -13,7 +13,7 @@ from airflow_oauth_provider.authorizations.authorization import (
     Refusal,
     status_of,
 )
-from airflow_oauth_provider.authorizations.checking import AT_ONCE, Target, check_all
+from airflow_oauth_provider.authorizations.checking import AT_ONCE, Target, check_all, check_one
 from airflow_oauth_provider.authorizations.deployment import deployment_warnings, store_note
 from airflow_oauth_provider.authorizations.description import describe, named_category
 from airflow_oauth_provider.authorizations.remedies import remedy
@@ -33,6 +33,7 @@ __all__ = [
     "Target",
     "authorize",
     "check_all",
+    "check_one",
     "deployment_warnings",
     "describe",
     "display_sections",

@@ -111,9 +111,12 @@ class ConnectionCheck:
         )
         return cls(client, facts, trace)
 
-    def check(self) -> CheckResult:
-        """Get a new token as a scheduled check does, and call ``probe_path``."""
-        return self.run(self.client.check, listed_only=False)
+    def check(self, *, listed_only: bool = False) -> CheckResult:
+        """Get a new token as a scheduled check does, and call ``probe_path``.
+
+        :param listed_only: as of :meth:`OAuth2Hook.probe`.
+        """
+        return self.run(self.client.check, listed_only=listed_only)
 
     def run(self, acquire: Callable[[], AccessToken], *, listed_only: bool) -> CheckResult:
         """Get a token and call ``probe_path``.

@@ -19,20 +19,18 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_oauth_provider.authorizations.actions import ConnectionCheck, prepared_check
 from airflow_oauth_provider.authorizations.results import CheckResult
+from airflow_oauth_provider.authorizations.spacing import HostSpacing
 from airflow_oauth_provider.authorizations.unforeseen import unforeseen
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 from airflow_oauth_provider.connection.identifier import connection_not_found
 from airflow_oauth_provider.connection.resolving import require_type
-from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TokenEndpointError
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.transport.steps import Trace
 from airflow_oauth_provider.transport.stopping import GLANCE, Stop
 
 AT_ONCE = 4
-SPACING = 1.0
-"""Seconds between two requests to a host that has just refused a client."""
 STAGGER = 0.05
 """Seconds within which the first ones start."""
-_CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
 
 
 @dataclass(frozen=True)
@@ -90,6 +88,25 @@ def check_all(
     return [checks.results[target.conn_id] for target in order]
 
 
+def check_one(connection: Any, spacing: HostSpacing) -> CheckResult:
+    """Check one connection, as one of many that a person checks from a page.
+
+    It waits for its turn at a host that has refused a client. ``probe_path`` is called only where
+    ``allowed_api_hosts`` lists its host.
+
+    :param spacing: which those checks have in common.
+    """
+    check = prepared_check(connection, "checked", masks=False, trace=Trace())
+    if isinstance(check, CheckResult):
+        return check
+    spacing.take_turn(_host(check))
+    started_at = time.monotonic()
+    result = check.check(listed_only=True)
+    if check.client.cost.requests:
+        spacing.record_outcome(_host(check), result, started_at)
+    return result
+
+
 class _Checks:
     """Keeps four checks under way. All but :meth:`ConnectionCheck.check` happens in the caller's thread."""
 
@@ -108,7 +125,7 @@ class _Checks:
         self._traced = traced
         self._waiting: deque[ConnectionCheck] = deque()
         self._running: dict[Future[CheckResult], _Run] = {}
-        self._spacing = _Spacing()
+        self._spacing = HostSpacing()
         self._started = 0
 
     def _add_some(self) -> None:
@@ -198,31 +215,6 @@ class _Run:
     started_at: float
 
 
-class _Spacing:
-    """Which hosts have refused a client and granted nothing since; times are monotonic seconds."""
-
-    def __init__(self) -> None:
-        self._refused_at: dict[str, float] = {}
-        self._not_before: dict[str, float] = {}
-
-    def wait(self, host: str, now: float) -> float:
-        """Return the seconds until a host may be asked."""
-        return self._not_before.get(host, now) - now
-
-    def record_request(self, host: str, now: float) -> None:
-        """Let the next request wait, where the host has refused."""
-        if host in self._not_before:
-            self._not_before[host] = now + SPACING
-
-    def record_outcome(self, host: str, checked: CheckResult, started_at: float) -> None:
-        """Space out after a refusal, and no longer once a check that began later gets a token."""
-        if _refuses_client(checked.error):
-            self._refused_at[host] = now = time.monotonic()
-            self._not_before[host] = now + SPACING
-        elif checked.expires_at is not None and started_at > self._refused_at.get(host, started_at):
-            del self._refused_at[host], self._not_before[host]
-
-
 def _host(check: ConnectionCheck) -> str:
     return str(check.facts.token_host)
 
@@ -230,7 +222,3 @@ def _host(check: ConnectionCheck) -> str:
 def _check_after(check: ConnectionCheck, moment: float) -> CheckResult:
     time.sleep(moment)
     return check.check()
-
-
-def _refuses_client(error: OAuthError | None) -> bool:
-    return isinstance(error, TokenEndpointError) and error.error in _CLIENT_ERRORS

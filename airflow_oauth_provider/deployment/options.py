@@ -105,6 +105,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "example": None,
         "default": "False",
     },
+    "show_api_answers": {
+        "description": (
+            "Let the page show what an API answers to Try (the beginning of the body, redacted) to whoever "
+            "may edit the connection. False: only status, content type and size."
+        ),
+        "type": "boolean",
+        "example": None,
+        "default": "False",
+    },
     "default_category": {
         "description": "Category of connections that name none.",
         "type": "string",

@@ -54,6 +54,7 @@ class Policy:
     :param assertion_folders: in which a connection may name files with assertions; empty means none.
     :param credentials: name → what lies outside of the connections.
     :param lent_connections: ids of those whose tokens another connection may name; ``*`` means all.
+    :param show_api_answers: the page shows what an API answers to whoever tries it.
     :param sharing: with whom tokens are shared.
     :param shortest_masked: characters of the shortest secret that Airflow masks.
     :param token_hosts_in: where the token hosts are listed, for messages; likewise *api_hosts_in*.
@@ -67,6 +68,7 @@ class Policy:
     assertion_folders: tuple[str, ...] = ()
     lent_connections: tuple[str, ...] = ()
     allow_unverified_tls: bool = False
+    show_api_answers: bool = False
     default_category: str | None = None
     sharing: Sharing = ALONE
     shortest_masked: int = SHORTEST_MASKED
@@ -185,6 +187,7 @@ def _read() -> Policy:
         assertion_folders=_folders(_text("assertion_folders")),
         lent_connections=_connections(_text("lent_connections")),
         allow_unverified_tls=_boolean("allow_unverified_tls"),
+        show_api_answers=_boolean("show_api_answers"),
         default_category=_text("default_category") or None,
         sharing=_sharing(_text("token_store") or "file", _text("store_key"), _days(_text("history_days"))),
         shortest_masked=shortest_masked(),

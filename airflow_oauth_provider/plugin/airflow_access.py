@@ -19,7 +19,6 @@ from airflow.api_fastapi.auth.managers.models.resource_details import (
     DagDetails,
 )
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_connection
-from airflow.api_fastapi.logging.decorators import action_logging
 from airflow.configuration import conf
 from airflow.models import Log
 from airflow.models.connection import Connection
@@ -41,7 +40,7 @@ __all__ = [
     "HAS_COMMANDS",
     "GetUserDep",
     "StoredConnection",
-    "action_logging",
+    "audit",
     "authorized",
     "base_url",
     "digest_key",
@@ -56,6 +55,7 @@ __all__ = [
 
 
 _LONGEST_ID = 250
+_LONGEST_NAME, _MOST_NAMES = 100, 200
 HAS_COMMANDS = hasattr(Connection, "team_name")
 """Whether providers can add commands to ``airflow``: from 3.2 on, as do connections that name their team."""
 
@@ -103,6 +103,16 @@ def log_change(event: str, user: Any, conn_id: str, fields: Iterable[str]) -> No
                 extra=json.dumps(extra),
             )
         )
+
+
+def audit(event: str) -> Callable[..., Coroutine[Any, Any, None]]:
+    """Return what writes to the audit log who does what to a connection, with :func:`log_change`."""
+
+    async def written(request: Request, user: GetUserDep) -> None:
+        fields = sorted(name[:_LONGEST_NAME] for name in await request.json())[:_MOST_NAMES]
+        await run_in_threadpool(log_change, event, user, request.path_params["connection_id"], fields)
+
+    return written
 
 
 def digest_key() -> bytes:

@@ -198,6 +198,17 @@ def _has_status(state: Authorization, status: str) -> bool:
     return status in {"", state.status.value}
 
 
+def matching(connections: Iterable[Any], query: Query, policy: Policy) -> list[Any]:
+    """Return the connections that the filters leave, on whichever page."""
+    return [
+        connection
+        for connection in connections
+        if query.category in {"", category_of(connection, policy)}
+        and _contains(connection, query.text)
+        and (not query.status or _has_status(describe(connection, policy), query.status))
+    ]
+
+
 def _contains(connection: Any, text: str) -> bool:
     fields = (connection.conn_id, connection.description, connection.host, connection.login)
     return any(text.casefold() in (field or "").casefold() for field in fields)

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from airflow_oauth_provider.plugin import airflow_access as access
 from airflow_oauth_provider.plugin.messages import PageError
 from airflow_oauth_provider.plugin.rendering import Obstacles
-from airflow_oauth_provider.plugin.waiting import BusyError
+from airflow_oauth_provider.plugin.waiting import BusyError, Waiting
 
 
 @dataclass(frozen=True)
@@ -21,29 +21,39 @@ class Outcome:
 
     :param message: one line for people.
     :param short: what is left to say where the page shows the rest; ``None`` for all of *message*.
+    :param html: more of it, for the page to put in.
     """
 
     ok: bool
     message: str
     short: str | None = None
+    html: str | None = None
 
 
-async def respond(request: Request, connection_id: str, work: Callable[[], Outcome]) -> Response:
-    """Do *work* where it holds up nobody, and respond with the outcome."""
-    outcome = await done(request, work)
+async def respond(
+    request: Request, connection_id: str, work: Callable[[], Outcome], waiting: Waiting | None = None
+) -> Response:
+    """Do *work* where it holds up nobody, and respond with the outcome.
+
+    :param waiting: where; ``None`` for where people wait.
+    """
+    outcome = await done(request, work, waiting)
     texts = {"message": outcome.message, "short": outcome.short or outcome.message}
     return JSONResponse(
-        {"ok": outcome.ok} | {name: f"{connection_id}: {text}" for name, text in texts.items()}
+        {"ok": outcome.ok, "html": outcome.html}
+        | {name: f"{connection_id}: {text}" for name, text in texts.items()}
     )
 
 
-async def done(request: Request, work: Callable[[], Any]) -> Any:
+async def done(request: Request, work: Callable[[], Any], waiting: Waiting | None = None) -> Any:
     """Do *work* where it holds up nobody, and return what it returns.
+
+    :param waiting: as of :func:`respond`.
 
     :raises PageError: when too many wait; nothing has been done then.
     """
     try:
-        return await request.app.state.waiting.run(work)
+        return await (waiting or request.app.state.waiting).run(work)
     except BusyError:
         text = "Many connections are being authorized at this moment. Try again in a minute."
         raise PageError(503, "Busy", text) from None

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from tests.plugin.visiting import AUTHORIZED, MARKS, ROUTES, Visitor
+from tests.plugin.visiting import ACTIONS, AUTHORIZED, MARKS, ROUTES, Visitor
 from tests.support.service import Service
 
 pytestmark = MARKS
@@ -23,12 +23,21 @@ ALLOWED = {("POST", "/create"): 422, ("POST", "/edit/orders"): 409}
     ("role", "status"), [(None, 401), ("viewer", 403), ("user", 403), ("op", 200), ("admin", 200)]
 )
 def test_a_route_obeys_the_role(
-    orders: Service, method: str, path: str, role: str | None, status: int
+    orders: Service,
+    method: str,
+    path: str,
+    role: str | None,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for kind in ("TOKEN", "API"):
+        monkeypatch.setenv(f"AIRFLOW__OAUTH2__ALLOWED_{kind}_HOSTS", "127.0.0.1")
     visitor = Visitor(role)
-    response = visitor.get(path) if method == "GET" else visitor.post(path)
+    response = visitor.get(path) if method == "GET" else visitor.post(path, {"path": "/orders"})
     assert response.status_code == (ALLOWED.get((method, path), 200) if status == 200 else status)
-    assert bool(orders.token_requests) == (path.startswith("/authorize") and status == 200)
+    asks = path.startswith(("/authorize", "/check", "/try"))
+    assert bool(orders.token_requests) == (asks and status == 200)
+    assert bool(orders.calls) == (path.startswith("/try") and status == 200)
 
 
 def test_these_are_all_routes_there_are() -> None:
@@ -55,10 +64,10 @@ def test_who_may_only_read_sees_greyed_buttons_that_say_why(orders: Service) -> 
     with mock.patch(AUTHORIZED, autospec=True, side_effect=reading):
         visitor = Visitor("user")
         page = visitor.get("/connections/orders").text
-        assert page.count('aria-disabled="true"') == 3
+        assert page.count('aria-disabled="true"') == 4
         assert "permission to edit connections" in page
-        refused = [visitor.post(path) for path in ("/authorize/orders", "/forget/orders")]
-    assert [response.status_code for response in refused] == [403, 403]
+        refused = [visitor.post(path, {"path": "/orders"}) for path in ACTIONS]
+    assert {response.status_code for response in refused} == {403}
     assert "Your role may not edit connections" in refused[0].json()["message"]
     assert orders.token_requests == []
 

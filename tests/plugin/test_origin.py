@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.plugin.entry import PREFIX
-from tests.plugin.visiting import ACCEPTS_JSON, BY_THE_PAGE, MARKS, Visitor
+from tests.plugin.visiting import ACCEPTS_JSON, ACTIONS, BY_THE_PAGE, MARKS, Visitor
 from tests.support.service import Service
 
 pytestmark = MARKS
@@ -34,7 +34,7 @@ pytestmark = MARKS
         ),
     ],
 )
-@pytest.mark.parametrize("path", ["/authorize/orders", "/forget/orders", "/create", "/edit/orders"])
+@pytest.mark.parametrize("path", ACTIONS)
 def test_what_the_page_did_not_send_does_nothing(
     orders: Service, admin: Visitor, path: str, forged: dict[str, Any]
 ) -> None:
@@ -66,7 +66,7 @@ def test_what_the_page_sent_is_done(
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "", "[" * 100_000])
-@pytest.mark.parametrize("path", ["/authorize/orders", "/forget/orders"])
+@pytest.mark.parametrize("path", ACTIONS)
 def test_a_body_that_is_no_object_is_said_so(
     orders: Service, admin: Visitor, path: str, content: str
 ) -> None:

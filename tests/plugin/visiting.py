@@ -33,11 +33,16 @@ ROUTES = [
     ("GET", "/connections/orders"),
     ("GET", "/new"),
     ("GET", "/edit/orders"),
+    ("GET", "/names"),
     ("POST", "/authorize/orders"),
+    ("POST", "/check/orders"),
+    ("POST", "/try/orders"),
     ("POST", "/forget/orders"),
     ("POST", "/create"),
     ("POST", "/edit/orders"),
 ]
+
+ACTIONS = [path for method, path in ROUTES if method == "POST"]
 
 AUTHORIZED = (
     "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager.is_authorized_connection"

@@ -88,6 +88,7 @@
     all.append(box);
     while (all.childElementCount > TOASTS) all.firstElementChild.remove();
     setTimeout(() => box.remove(), TOAST_STAYS[kind]);
+    return box;
   };
 
   // Content
@@ -196,6 +197,7 @@
   };
 
   const act = async (action) => {
+    let box = null;
     pending.add(action);
     mark();
     try {
@@ -207,18 +209,23 @@
       const outcome = await response.json().catch(() => null);
       // A connection's own page shows the refusal and what to do: no need to say it twice.
       const text = document.getElementById("of-refusal") ? outcome?.short : outcome?.message;
-      if (typeof text === "string") toast(text, outcome.ok ? "success" : "error");
-      else toast(FOREIGN, "error");
+      if (typeof text === "string") {
+        box = toast(text, outcome.ok ? "success" : "error");
+        document.dispatchEvent(new CustomEvent("oauth2:message", { detail: { box, outcome } }));
+      } else toast(FOREIGN, "error");
     } catch {
       toast(SILENT, "error");
     }
     pending.delete(action);
     mark();
     await show(location.href);
+    document.dispatchEvent(new CustomEvent("oauth2:done", { detail: { box } }));
   };
 
+  document.addEventListener("oauth2:times", () => localize());
+
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("button[data-action]");
+    const button = event.target.closest("button[data-action], button[data-reason]");
     if (button) {
       if (button.getAttribute("aria-disabled") !== "true") act(button.dataset.action);
       else if (!button.classList.contains("working")) toast(button.dataset.reason, "error");
