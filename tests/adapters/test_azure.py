@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -91,6 +93,38 @@ class TestWithAzureCore:
         assert info.refresh_on < info.expires_on == int(info.expires_on)
         assert len(lent.token_requests) == 2
 
+    @pytest.mark.parametrize("made", [OAuth2Credential, AsyncOAuth2Credential])
+    def test_a_scope_that_is_no_text(self, lent: Service, made: Any) -> None:
+        """As ``force`` once was."""
+        credential = made("my_azure")
+        for ask in (credential.get_token, credential.get_token_info):
+            with pytest.raises(TypeError, match="force=True"):
+                asyncio.run(ask(True)) if made is AsyncOAuth2Credential else ask(True)
+        assert lent.server.requests == []
+
+    def test_fifty_threads(self, lent: Service) -> None:
+        credential = OAuth2Credential("my_azure")
+        with ThreadPoolExecutor(50) as threads:
+            tokens = list(
+                threads.map(lambda number: credential.get_token(f"s-{number % 5}").token, range(50))
+            )
+        assert tokens == [f"tok-s-{number % 5}" for number in range(50)]
+        assert len(lent.token_requests) == 5
+
+    def test_a_forked_process(self, lent: Service) -> None:
+        credential = OAuth2Credential("my_azure")
+        credential.get_token(SCOPE)
+        fork = multiprocessing.get_context("fork")
+        ours, theirs = fork.Pipe()
+        child = fork.Process(
+            target=lambda: theirs.send([credential.get_token(s).token for s in (SCOPE, "x")])
+        )
+        child.start()
+        assert ours.poll(30)
+        assert ours.recv() == [f"tok-{SCOPE}", "tok-x"]
+        child.join(30)
+        assert len(lent.token_requests) == 2
+
     def test_coroutines_have_the_same(self, lent: Service) -> None:
         async def tokens() -> list[Any]:
             async with AsyncOAuth2Credential("my_azure") as credential:
@@ -123,6 +157,34 @@ class TestWithAzureCore:
             lent.refuse = lambda: Json({}, 401, [("WWW-Authenticate", challenge)])
             assert carried() == "Bearer x-2"
         assert len(lent.token_requests) == 2, "a challenge with claims asks for a new one"
+
+    def test_its_policy_for_coroutines_does_the_same(self, lent: Service) -> None:
+        from azure.core.pipeline import AsyncPipeline
+        from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy
+        from azure.core.pipeline.transport import AioHttpTransport
+        from azure.core.rest import HttpRequest
+
+        numbers = iter("12")
+        lent.token = lambda request: token_json(f"{request.form['scope'][0]}-{next(numbers)}")
+
+        async def work() -> list[str]:
+            policy = AsyncBearerTokenCredentialPolicy(AsyncOAuth2Credential("my_azure"), "x")
+            async with AsyncPipeline(AioHttpTransport(), [policy]) as pipeline:
+
+                async def carried() -> str:
+                    request = HttpRequest("GET", f"{lent.base_url}/blob")
+                    response = (await pipeline.run(request, enforce_https=False)).http_response
+                    await response.read()
+                    return str(response.json()["authorization"])
+
+                before = [await carried() for _ in range(3)]
+                challenge = 'Bearer error="insufficient_claims", claims="eyJhIjoxfQ=="'
+                lent.dead.add("x-1")
+                lent.refuse = lambda: Json({}, 401, [("WWW-Authenticate", challenge)])
+                return [*before, await carried()]
+
+        assert asyncio.run(work()) == ["Bearer x-1"] * 3 + ["Bearer x-2"]
+        assert len(lent.token_requests) == 2
 
     def test_the_hooks_own_credential_needs_no_lending(self, lent: Service) -> None:
         from azure.core.credentials import TokenCredential

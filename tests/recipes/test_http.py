@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -13,15 +12,15 @@ from tests.support.service import Service
 
 
 @pytest.fixture
-def api(service: Service, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def instead(service: Service, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.setenv("AIRFLOW_CONN_ORDERS_API", service.environment(base_url=f"{service.server.url}/v1"))
     service.api = lambda request: Json([request.header("Authorization")])
-    return {"https://api_example": service.server.url}
+    return {"https://api.example": service.server.url}
 
 
-def test_httpx(api: Any) -> None:
-    assert run("adapters.httpx", **api)["orders"] == ["Bearer tok-1"]
+def test_httpx(instead: dict[str, str]) -> None:
+    assert run("adapters.httpx", instead)["orders"] == ["Bearer tok-1"]
 
 
-def test_aiohttp(api: Any) -> None:
-    assert asyncio.run(run("adapters.aiohttp", **api)["orders"]()) == ["Bearer tok-1"]
+def test_aiohttp(instead: dict[str, str]) -> None:
+    assert asyncio.run(run("async with (", instead)["orders"]()) == ["Bearer tok-1"]

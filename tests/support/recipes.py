@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,14 @@ def recipe(fragment: str, language: str = "python") -> str:
     return str(code)
 
 
-def run(fragment: str, **addresses: str) -> dict[str, Any]:
+def run(fragment: str, instead: Mapping[str, str]) -> dict[str, Any]:
     """Run a block, and return what it defines.
 
-    :param addresses: by host name as the page has it, with underscores for dots: what stands there instead.
+    :param instead: what stands for addresses of the page on this machine.
     """
     code, names = recipe(fragment), {"__name__": "recipe"}
-    for name, address in addresses.items():
-        written = name.replace("_", ".")
+    for written, here in instead.items():
         assert written in code, f"{written} is not in the block"
-        code = code.replace(written, address)
+        code = code.replace(written, here)
     exec(compile(code, PAGE.name, "exec"), names)
     return names
