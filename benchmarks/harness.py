@@ -14,12 +14,15 @@ import ssl
 import statistics
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 LIFETIME = 3600
+RETRY_AFTER = 5
+"""Seconds for which an API with a limit of calls asks to be left alone."""
 WRONG = b"wrong"
 """A client whose scope contains this is refused."""
 
@@ -91,8 +94,33 @@ class Server:
         }
 
 
-async def _serve(ready: Any, latency: float, tls: Tls | None) -> None:
+class RateLimit:
+    """Calls of the API in any minute: of more it answers 429, and asks to be left alone.
+
+    :param calls: so many; ``None`` for any number.
+    """
+
+    def __init__(self, calls: int | None) -> None:
+        self._calls = calls
+        self._accepted: deque[float] = deque()
+
+    def refuses(self) -> bool:
+        """Whether the call that has just come is too much; one that is refused does not count."""
+        if self._calls is None:
+            return False
+        now = time.monotonic()
+        while self._accepted and self._accepted[0] <= now - 60:
+            self._accepted.popleft()
+        if len(self._accepted) >= self._calls:
+            return True
+        self._accepted.append(now)
+        return False
+
+
+async def _serve(ready: Any, latency: float, tls: Tls | None, per_minute: int | None) -> None:
+    rate = RateLimit(per_minute)
     counts = {
+        "limited": 0,
         "token": 0,
         "api": 0,
         "connections": 0,
@@ -109,7 +137,7 @@ async def _serve(ready: Any, latency: float, tls: Tls | None) -> None:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = _content_length(head)
                 body = await reader.readexactly(length) if length else b""
-                writer.write(await _response(head + body, counts, latency))
+                writer.write(await _response(head + body, counts, latency, rate))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -130,7 +158,7 @@ def _content_length(head: bytes) -> int:
     return 0
 
 
-async def _response(head: bytes, counts: dict[str, int], latency: float) -> bytes:
+async def _response(head: bytes, counts: dict[str, int], latency: float, rate: RateLimit) -> bytes:
     target = head.split(b" ", 2)[1]
     if target == b"/counts":
         return _json(counts)
@@ -148,6 +176,10 @@ async def _response(head: bytes, counts: dict[str, int], latency: float) -> byte
     if target == b"/revoke":
         counts["revoked"] = counts["granted"]
         return _json(counts)
+    if rate.refuses():
+        counts["api"] += 1
+        counts["limited"] += 1
+        return _json({"error": "busy"}, b"429 Too Many Requests\r\nRetry-After: %d" % RETRY_AFTER)
     return await _api_response(target, head, counts)
 
 
@@ -175,20 +207,23 @@ def _json(content: Any, status: bytes = b"200 OK") -> bytes:
     return head % (status, len(body)) + body
 
 
-def _run_server(ready: Any, latency: float, tls: Tls | None) -> None:
-    asyncio.run(_serve(ready, latency, tls))
+def _run_server(ready: Any, latency: float, tls: Tls | None, per_minute: int | None) -> None:
+    asyncio.run(_serve(ready, latency, tls, per_minute))
 
 
 @contextmanager
-def server(*, latency: float = 0.0, tls: Tls | None = None) -> Iterator[Server]:
+def server(
+    *, latency: float = 0.0, tls: Tls | None = None, per_minute: int | None = None
+) -> Iterator[Server]:
     """Run a token endpoint and an API on loopback.
 
     :param latency: seconds the token endpoint takes.
     :param tls: of one that wants a client certificate.
+    :param per_minute: calls of the API in any minute; ``None`` for any number.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_run_server, args=(sender, latency, tls), daemon=True)
+    process = context.Process(target=_run_server, args=(sender, latency, tls, per_minute), daemon=True)
     process.start()
     try:
         yield Server(receiver.recv(), tls)

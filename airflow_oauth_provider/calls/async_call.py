@@ -56,6 +56,7 @@ class AsyncCall:
     __slots__ = (
         "_call",
         "_content",
+        "_cooling",
         "_earlier",
         "_flow",
         "_jar",
@@ -74,6 +75,7 @@ class AsyncCall:
         self._session = session
         self._read = read
         self._limit = limit
+        self._cooling = False  # it began while a cool-down was known
         self._limits: Timeouts | None = None  # of a call that has waited
         self._earlier: list[Response] | None = None
         self._flow: CallFlow | None = None
@@ -148,6 +150,7 @@ class AsyncCall:
         limits = request.timeouts
         most = longest_wait(arguments.get("cool_down"), limits, deferred=session.deferred)
         waited = await await_end(session.auth, request.call, most)
+        self._cooling = bool(session.auth.cool_downs.board.held)
         if waited:
             token = await session.auth.client.aget_token()  # the one before may have ended meanwhile
             self._request = session.builder.build(method, endpoint, arguments, token)
@@ -194,6 +197,8 @@ class AsyncCall:
         request = self._request
         if token.token_type == DPOP and NONCE_HEADER in response.headers:
             self._session.auth.proofs.keep_nonce(request.call.url, async_nonces_of(response))
+        if self._cooling:
+            self._session.auth.note_answered(request.call.url)
         if request.accepted_with is not token:
             request.accepted_with = token
             self._session.auth.note_accepted(token, request.call.url)
