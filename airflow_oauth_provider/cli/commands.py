@@ -53,7 +53,7 @@ from airflow_oauth_provider.cli.rows import (
 )
 from airflow_oauth_provider.cli.selection import Selection, status_after, targets_of, totals
 from airflow_oauth_provider.cli.token_facts import claims_facts, token_facts
-from airflow_oauth_provider.cli.using import left_out, uses_of, using_rows
+from airflow_oauth_provider.cli.using import left_out, uses_before, uses_of, using_rows
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.presets import preset_named
 from airflow_oauth_provider.connection.presets import presets as known_presets
@@ -168,6 +168,7 @@ def edit(args: Any) -> bool:
     """Change a stored connection, then authorize it; a refused one stays saved."""
     stored = saving.editable(args.conn_id)
     values = edited(ConnectionValues.of(stored), args)
+    print_messages(uses_before(args.conn_id))
     return _save(values, partial(saving.replace, stored), args)
 
 
@@ -258,6 +259,7 @@ def forget(args: Any) -> bool:
     if args.endpoint and not args.revoke:
         raise ConfigurationError("is for --revoke", field="--endpoint")
     connection = _read(args.conn_id)
+    print_messages(uses_before(args.conn_id))
     revoked = revoke_token(connection, args.endpoint) if args.revoke else None
     forget_authorization(connection)
     if args.output in DOCUMENTS:

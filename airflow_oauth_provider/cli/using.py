@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from airflow_oauth_provider.authorizations.history import history_of
 from airflow_oauth_provider.authorizations.stored import find_connection
 from airflow_oauth_provider.authorizations.times import utc
@@ -20,6 +22,14 @@ def uses_of(conn_id: str) -> UsedBy:
     target = named(conn_id)
     history = history_of(target.connection) if target.error is None else None
     return used_by(conn_id, stored.team_name if stored else None, seen=history.uses() if history else ())
+
+
+def uses_before(conn_id: str) -> tuple[str, ...]:
+    """Say what uses a connection before something is done to it; that needs no database, so nor may this."""
+    try:
+        return (uses_of(conn_id).summary,)
+    except SQLAlchemyError:
+        return ()
 
 
 def using_rows(uses: UsedBy) -> list[dict[str, Any]]:

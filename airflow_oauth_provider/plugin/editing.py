@@ -42,6 +42,7 @@ from airflow_oauth_provider.plugin.messages import PageError, page_response
 from airflow_oauth_provider.plugin.origin import refuse_other_sites, require_object, require_size
 from airflow_oauth_provider.plugin.outcomes import done, existing
 from airflow_oauth_provider.plugin.submission import submission_of
+from airflow_oauth_provider.plugin.using import readable_uses
 
 
 def add_editing(app: FastAPI) -> None:
@@ -74,6 +75,7 @@ def show_new(request: Request, user: access.GetUserDep, preset: str = "", tenant
         "form.html",
         **_form(user, values, known.asks if known else {}),
         conn_id=None,
+        uses=None,
         digest="",
         name=FormField(NAME, FormValue()),
         presets=presets().values(),
@@ -85,7 +87,7 @@ def show_new(request: Request, user: access.GetUserDep, preset: str = "", tenant
 
 def show_edit(request: Request, user: access.GetUserDep, connection_id: str) -> Response:
     """Show the form of a stored connection, without its secrets."""
-    existing(connection_id)
+    connection = existing(connection_id)
     try:
         stored = saving.editable(connection_id)
         values = form_values(stored)
@@ -96,6 +98,7 @@ def show_edit(request: Request, user: access.GetUserDep, connection_id: str) -> 
         "form.html",
         **_form(user, values, {}),
         conn_id=connection_id,
+        uses=readable_uses(connection, user, read_policy()),
         digest=stored.digest(access.digest_key()),
         name=None,
         presets=(),

@@ -10,8 +10,9 @@ from airflow_oauth_provider.authorizations.stored_dags import Schedule
 from airflow_oauth_provider.authorizations.used_by import Use, UsedBy, UsingDag
 from airflow_oauth_provider.cli.using import MOST_ROWS, left_out, next_run, using_rows
 from tests.authorizations.test_declared_uses import WATCHED
-from tests.cli.arrangement import MARKS
+from tests.cli.arrangement import MARKS, create
 from tests.cli.commands import CommandLine
+from tests.support.service import Service
 from tests.support.using_dags import CONN_ID, HEAD, using_file
 
 pytestmark = MARKS
@@ -76,6 +77,19 @@ def test_a_table_and_a_summary(dags: CommandLine) -> None:
     (watching,) = (line for line in lines if line.startswith("watching"))
     assert "watcher changed of the asset prices" in watching
     assert "In the next 24 hours 1 task of 1 DAG runs." in ended.err
+
+
+def test_it_is_said_before_the_connection_is_edited_or_its_token_forgotten(
+    dags: CommandLine, service: Service
+) -> None:
+    create(dags, service, CONN_ID)
+    try:
+        for arguments in (("edit", CONN_ID, "--set", "category=x"), ("forget", CONN_ID)):
+            ended = dags("oauth2", *arguments)
+            assert ended.code == 0, ended.err
+            assert "In the next 24 hours 1 task of 1 DAG runs." in ended.err
+    finally:
+        dags("connections", "delete", CONN_ID)
 
 
 def test_what_nobody_uses(dags: CommandLine) -> None:

@@ -43,6 +43,15 @@ def test_it_names_them_and_counts(orders: Service, dags: DagStore, admin: Visito
     assert "<code>{{ params.x }}</code>" in page
 
 
+def test_who_edits_it_reads_it_first(orders: Service, dags: DagStore, admin: Visitor) -> None:
+    dags.add(content("nightly", oauth2_conn_id="orders"), next_run=SOON)
+    with reading():
+        form = admin.get("/edit/orders").text
+    assert "Used by 1 task of 1 DAG. In the next 24 hours 1 task of 1 DAG runs." in form
+    assert "nightly" not in form
+    assert 'id="uses"' not in admin.get("/new").text
+
+
 def test_what_nobody_uses(orders: Service, dags: DagStore, admin: Visitor) -> None:
     assert "No DAG is known to use it." in page_of(admin)
 
