@@ -18,7 +18,7 @@ export PYTHONHASHSEED := 1
 # Without compiled files each `import airflow` costs two seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo dist sbom docs test pytest test-fast test-airflow test-lowest test-consumers test-cluster lint types layers format readme interop interop-page bench clean
+.PHONY: demo dist sbom screenshots docs test pytest test-fast test-airflow test-lowest test-consumers test-cluster lint types layers format readme interop interop-page bench clean
 
 demo: .demo-installed
 	@.venv/bin/python -m tests.demo.main
@@ -72,6 +72,10 @@ readme: $(VENV)/.installed
 docs: .venv-docs/.installed
 	AIRFLOW_HOME=$(CURDIR)/docs/_build/airflow .venv-docs/bin/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
 	@echo "The manual begins at docs/_build/html/index.html"
+
+# The pictures of form and page in the manual, from a real Airflow in Chromium.
+screenshots: $(VENV)/.installed
+	$(BIN)/python -m tests.manual.screenshots
 
 # Wheel and source distribution: the same bytes whenever and wherever they are built.
 dist: .venv-release/.installed

@@ -15,6 +15,7 @@ from airflow_oauth_provider.connection.fields import FIELDS, STANDARD_FIELDS
 from airflow_oauth_provider.connection.presets import presets
 from airflow_oauth_provider.deployment.options import OPTIONS
 from airflow_oauth_provider.get_provider_info import get_provider_info
+from tests.manual.diagrams import write as write_diagrams
 from tests.manual.servers import server_part
 from tests.manual.troubleshooting import sentence_table
 
@@ -146,5 +147,6 @@ def provider_yaml() -> str:
 
 if __name__ == "__main__":
     PROVIDER_YAML.write_text(provider_yaml())
+    write_diagrams(ROOT / "docs" / "pictures")
     for page in PAGES:
         page.write_text(rendered(page.read_text()))

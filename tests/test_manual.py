@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from airflow.sdk import Connection
@@ -17,6 +18,7 @@ from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.protocol.token import errors
 from tests.connection.test_checks import pem
 from tests.connection.vendors import KEY
+from tests.manual.diagrams import DIAGRAMS, svg
 from tests.readme import ROOT
 from tests.support.servers.scripted import CloseNow, Json, Text
 from tests.support.service import Service
@@ -108,3 +110,24 @@ def test_other_sentences_are_not_there() -> None:
 @pytest.mark.parametrize("code", [*errors._ADVICE, *errors._WITH_DPOP])
 def test_each_code_that_has_an_advice_has_a_row(code: str) -> None:
     assert f"| `{code}` |" in (DOCS / "troubleshooting.md").read_text()
+
+
+@pytest.mark.parametrize("name", DIAGRAMS)
+def test_a_diagram_is_that_of_its_text_and_can_be_read_aloud(name: str) -> None:
+    file = DOCS / "pictures" / f"{name}.svg"
+    assert file.read_text() == svg(name), "run: make readme"
+    root = ET.fromstring(svg(name))
+    title, spoken = (root.findtext(f"{{http://www.w3.org/2000/svg}}{part}") for part in ("title", "desc"))
+    assert title
+    assert spoken
+    assert spoken.count(";") >= 8
+    assert [page for page in DOCS.glob("*.md") if f"![{title}" in page.read_text()]
+
+
+def test_pictures_are_small_and_each_is_shown_with_words_for_it() -> None:
+    pictures = [file for file in (DOCS / "pictures").iterdir() if file.suffix in {".svg", ".png"}]
+    assert sum(file.stat().st_size for file in pictures) < 400_000
+    texts = [page.read_text() for page in DOCS.rglob("*.md") if "_build" not in page.parts]
+    for file in pictures:
+        described = re.compile(rf"!\[[^\]]{{20,}}\]\((\.\./)?pictures/{re.escape(file.name)}\)")
+        assert any(described.search(text) for text in texts), file.name
