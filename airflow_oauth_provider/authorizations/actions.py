@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_oauth_provider.authorizations.description import certificate_expires_at
 from airflow_oauth_provider.authorizations.discovered import discovered_hosts_warning
+from airflow_oauth_provider.authorizations.history import History
 from airflow_oauth_provider.authorizations.remedies import reason
 from airflow_oauth_provider.authorizations.results import CheckResult
 from airflow_oauth_provider.authorizations.settings import unusual_settings
@@ -116,7 +118,10 @@ class ConnectionCheck:
 
         :param listed_only: as of :meth:`OAuth2Hook.probe`.
         """
-        return self.run(self.client.check, listed_only=listed_only)
+        result = self.run(self.client.check, listed_only=listed_only)
+        with suppress(Exception):  # a display's affair, and nothing of the check
+            History(self.client.conn_id, self.client.settings, self.client.sharing).timeline()
+        return result
 
     def run(self, acquire: Callable[[], AccessToken], *, listed_only: bool) -> CheckResult:
         """Get a token and call ``probe_path``.

@@ -172,7 +172,7 @@ def values(history: History | None, now: float) -> dict[str, Any] | None:
     return {
         "charts": charts(timeline, now, history.days),
         "rows": rows,
-        "used": bool(timeline.buckets),
+        "used": timeline.used,
         "shared": history.shared,
         "days": history.days,
     }

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from airflow_oauth_provider.authorizations.actions import authorize, forget
+from airflow_oauth_provider.authorizations.checking import Target, check_all
+from airflow_oauth_provider.authorizations.description import describe
 from airflow_oauth_provider.authorizations.history import history_of
 from airflow_oauth_provider.client.history import recorder
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.deployment.policy import forget_policy, read_policy
+from tests.support.servers.redis_server import RedisServer
 from tests.support.service import Service
 
 
@@ -31,6 +34,47 @@ def test_what_this_process_has_just_done_is_seen(service: Service) -> None:
     assert history is not None
     assert history.total(0, 1e12).granted == 1
     assert [(use.dag_id, use.task_id) for use in history.uses()] == [("sales", "load")]
+
+
+def test_a_check_merges_what_tasks_have_appended(service: Service, tmp_path: Path) -> None:
+    connection = service.connection()
+    OAuth2Client("my_api", connection).get_token()
+    recorder.end()
+    folder = tmp_path / "oauth2_token_store"
+    assert list(folder.glob("*.appended"))
+    (checked,) = check_all([Target.of(connection)])
+    assert checked.ok
+    assert not list(folder.glob("*.appended"))
+
+
+@pytest.mark.parametrize("store", ["file", "redis"])
+def test_what_is_not_the_history_of_one_is_not_that_of_another(
+    store: str, service: Service, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if store == "redis":
+        server: RedisServer = request.getfixturevalue("redis_server")
+        monkeypatch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", server.url)
+    authorize(service.connection(conn_id="one"))
+    for other in (service.connection(conn_id="two"), service.connection(conn_id="one", login="other")):
+        history = history_of(other)
+        assert history is not None
+        assert not history.buckets
+    one = history_of(service.connection(conn_id="one"))
+    assert one is not None
+    assert one.total(0, 1e12).granted == 1
+
+
+def test_the_totals_of_a_day_as_json_has_them(service: Service) -> None:
+    connection = service.connection()
+    assert describe(connection).report()["history"] is None
+    authorize(connection)
+    assert describe(connection).report()["history"] == {
+        "tokens": 1,
+        "requests": 1,
+        "refused": 0,
+        "failed": 0,
+    }
+    assert describe(service.connection(auth_method="wrong")).report()["history"] is None
 
 
 def test_what_is_forgotten_is_the_token_and_not_the_history(service: Service) -> None:

@@ -8,13 +8,17 @@ import gc
 import json
 import logging
 import time
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
+from airflow_oauth_provider.authorizations.history import history_of
 from airflow_oauth_provider.calls.response import ReadResponse
 from airflow_oauth_provider.client import masking
+from airflow_oauth_provider.client.history import recorder
 from airflow_oauth_provider.exceptions import (
     ConfigurationError,
     ConnectionNotFoundError,
@@ -52,6 +56,29 @@ def test_one_call_one_event(service: Service) -> None:
     assert event["status"] == "success"
     assert '"target": "/api/items?a=1&a=2"' in text_of(event)
     assert load_response(event["response"]).json()["method"] == "GET"
+
+
+def test_the_history_knows_the_task_of_each_trigger(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", "file")
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    triggers = [OAuth2HttpTrigger("my_api", endpoint="items") for _ in range(4)]
+    for number, trigger in enumerate(triggers[:3]):
+        trigger.task_instance = SimpleNamespace(dag_id=f"dag_{number % 2}", task_id="wait")
+
+    async def run_together() -> None:
+        await asyncio.gather(*map(first_event, triggers))
+
+    asyncio.run(run_together())
+    recorder.end()
+    history = history_of(service.connection())
+    assert history is not None
+    assert sorted((use.dag_id, use.task_id) for use in history.uses()) == [
+        ("dag_0", "wait"),
+        ("dag_1", "wait"),
+    ]
+    assert len(service.token_requests) == 1
 
 
 def test_json_and_request_kwargs_are_kept(service: Service) -> None:

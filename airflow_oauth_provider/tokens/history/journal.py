@@ -80,7 +80,7 @@ class Journal:
         """
         if merge and self._has_appended():
             timeline = self.timeline()
-            return timeline.strip(time.time()) if timeline.buckets else None
+            return timeline.strip(time.time()) if timeline.used else None
         content = self._content(0)
         if content is None:
             return None

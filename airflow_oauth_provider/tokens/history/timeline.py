@@ -11,14 +11,17 @@ Rules:
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import accumulate
+from operator import add
 from typing import NamedTuple
 
 from airflow_oauth_provider.tokens.history.counts import NOTHING, Counts, HistoryError, Reader, dumped_number
 from airflow_oauth_provider.tokens.history.delta import Delta
-from airflow_oauth_provider.tokens.history.strip import SIZE, Strip
+from airflow_oauth_provider.tokens.history.strip import SIZE, SLOT_MINUTES, Strip
 from airflow_oauth_provider.tokens.history.task_names import LONGEST_NAME, TaskUse
 from airflow_oauth_provider.tokens.sealing import OVERHEAD
 
@@ -32,10 +35,15 @@ TOLERANCE = 5
 _WIDTHS = ((DAY, 1), (7 * DAY, 15))
 """Minutes of age up to which buckets are that wide."""
 _WIDEST = 60
+_ALL_WIDTHS = frozenset({1, 15, _WIDEST})
 _VERSION = b"\x01"
 _DIGEST = 16
-_LARGEST_BODY = 512 * 1024
+_LARGEST_BODY = 1024 * 1024
 _TENTH = 10
+_ROW = struct.Struct(f"<{len(Counts._fields)}I")
+_MOST = 2**32 - 1
+_KEY = 64
+"""A bucket is known by its minute, times this, and its width: a number costs Python less than a tuple."""
 
 
 class Bucket(NamedTuple):
@@ -48,14 +56,24 @@ class Bucket(NamedTuple):
 class Timeline:
     """The history of one connection.
 
-    ``buckets`` may stand in any order; ``tasks`` are the minutes of their last use; ``last_batch`` is the
-    digest of what was merged last.
+    ``tasks`` are the minutes of their last use; ``last_batch`` is the digest of what was merged last.
     """
 
     def __init__(self) -> None:
-        self.buckets: dict[Bucket, Counts] = {}
+        # Packed: thousands of objects for each row of a list would keep Python's garbage collector busy.
+        self._rows: dict[int, bytes] = {}
         self.tasks: dict[bytes, int] = {}
         self.last_batch = bytes(_DIGEST)
+
+    @property
+    def used(self) -> bool:
+        """Whether anything was counted."""
+        return bool(self._rows)
+
+    @property
+    def buckets(self) -> dict[Bucket, Counts]:
+        """All that was counted, by time."""
+        return dict(self.between(float("-inf"), float("inf")))
 
     def merge(self, batch: Iterable[Delta], *, now: float, days: int) -> None:
         """Add deltas.
@@ -68,7 +86,7 @@ class Timeline:
             if delta.minute > minute + DAY:
                 continue
             if any(delta.counts):
-                self._add(Bucket(delta.minute, 1), delta.counts)
+                self._add(delta.minute, 1, delta.counts)
             for task in delta.tasks:
                 self.tasks[task] = max(self.tasks.get(task, 0), delta.minute)
         self._coarsen(self.newest(now), days)
@@ -76,26 +94,28 @@ class Timeline:
     def newest(self, now: float) -> int:
         """Return the minute from which age is measured."""
         minute = int(now // 60) + TOLERANCE
-        used = (bucket.minute for bucket in self.buckets if bucket.minute <= minute)
+        used = (key // _KEY for key in self._rows if key < (minute + 1) * _KEY)
         return max(used, default=max(filter(minute.__ge__, self.tasks.values()), default=minute))
 
     def strip(self, now: float) -> Strip:
         """Return the last day in half hours."""
-        return Strip.of(
-            ((bucket.minute, counts) for bucket, counts in self.buckets.items()), self.newest(now)
-        )
+        last = self.newest(now)
+        first = (last - DAY - 2 * SLOT_MINUTES) * _KEY
+        by_slot: dict[int, list[tuple[int, ...]]] = {}
+        for key, row in self._rows.items():
+            if key >= first:
+                by_slot.setdefault(key // _KEY // SLOT_MINUTES, []).append(_ROW.unpack(row))
+        return Strip.of(((slot * SLOT_MINUTES, _sum(rows)) for slot, rows in by_slot.items()), last)
 
     def between(self, begin: float, end: float) -> Iterator[tuple[Bucket, Counts]]:
         """Yield the buckets that begin between two times (seconds since the epoch), in order."""
-        chosen = (bucket for bucket in self.buckets if begin <= bucket.minute * 60 < end)
-        return ((bucket, self.buckets[bucket]) for bucket in sorted(chosen))
+        for key in sorted(key for key in self._rows if begin <= key // _KEY * 60 < end):
+            yield Bucket(*divmod(key, _KEY)), Counts._make(_ROW.unpack(self._rows[key]))
 
     def total(self, begin: float, end: float) -> Counts:
         """Return the sum between two times."""
-        total = NOTHING
-        for _, counts in self.between(begin, end):
-            total = total.plus(counts)
-        return total
+        rows = [_ROW.unpack(row) for key, row in self._rows.items() if begin <= key // _KEY * 60 < end]
+        return _sum(rows) if rows else NOTHING
 
     def uses(self) -> tuple[TaskUse, ...]:
         """Return the tasks that have used the connection, the latest first."""
@@ -106,19 +126,24 @@ class Timeline:
                 uses.append(TaskUse.load(key, minute * 60.0))
         return tuple(uses)
 
-    def _add(self, bucket: Bucket, counts: Counts) -> None:
-        self.buckets[bucket] = self.buckets.get(bucket, NOTHING).plus(counts)
+    def _add(self, minute: int, width: int, counts: Iterable[int]) -> None:
+        key = (minute - minute % width) * _KEY + width
+        before = self._rows.get(key)
+        if before is not None:
+            counts = map(add, _ROW.unpack(before), counts)
+        self._rows[key] = _ROW.pack(*(min(number, _MOST) for number in counts))
 
     def _coarsen(self, newest: int, days: int) -> None:
-        oldest = newest - days * DAY
-        kept = self.buckets
-        self.buckets = {}
-        for bucket, counts in kept.items():
-            if bucket.minute >= oldest:
-                width = max(bucket.width, _width(newest, bucket.minute))
-                self._add(Bucket(bucket.minute - bucket.minute % width, width), counts)
-        tasks = sorted((item for item in self.tasks.items() if item[1] >= oldest), key=lambda item: -item[1])
-        self.tasks = dict(tasks[:MOST_TASKS])
+        oldest, finest = (newest - days * DAY) * _KEY, (newest - DAY) * _KEY
+        for key in [key for key in self._rows if key < finest]:
+            minute, width = divmod(key, _KEY)
+            wider = max(width, _width(newest, minute))
+            if key < oldest or wider > width:
+                row = self._rows.pop(key)
+                if key >= oldest:
+                    self._add(minute, wider, _ROW.unpack(row))
+        tasks = sorted(self.tasks.items(), key=lambda item: -item[1])
+        self.tasks = {task: minute for task, minute in tasks[:MOST_TASKS] if minute * _KEY >= oldest}
 
     def dump(self, now: float) -> bytes:
         """Write it, without its oldest part where that does not fit."""
@@ -130,26 +155,18 @@ class Timeline:
             self._shrink()
 
     def _shrink(self) -> None:
-        buckets = sorted(self.buckets)
-        for bucket in buckets[: len(buckets) // _TENTH + 1]:
-            del self.buckets[bucket]
+        for key in sorted(self._rows)[: len(self._rows) // _TENTH + 1]:
+            del self._rows[key]
         tasks = sorted(self.tasks, key=self.tasks.__getitem__)
         for task in tasks[: len(tasks) // _TENTH + 1]:
             del self.tasks[task]
 
     def _body(self) -> bytes:
-        parts = [dumped_number(len(self.buckets))]
-        before = 0
-        for bucket in sorted(self.buckets):
-            parts += (
-                dumped_number(bucket.minute - before),
-                bytes([bucket.width]),
-                self.buckets[bucket].dump(),
-            )
-            before = bucket.minute
-        for task, minute in self.tasks.items():
-            parts += (dumped_number(minute), bytes([len(task)]), task)
-        return b"".join(parts)
+        keys = sorted(self._rows)
+        steps = (key - before for key, before in zip(keys, (0, *keys), strict=False))
+        tasks = (dumped_number(minute) + bytes([len(task)]) + task for task, minute in self.tasks.items())
+        head = struct.pack(f"<I{len(keys)}Q", len(keys), *steps)
+        return b"".join((head, *map(self._rows.__getitem__, keys), *tasks))
 
     @classmethod
     def load(cls, data: bytes) -> Timeline:
@@ -162,22 +179,36 @@ class Timeline:
             raise HistoryError("it is of another version")
         timeline = cls()
         timeline.last_batch = data[head : head + _DIGEST]
-        timeline._read(Reader(_inflated(data[head + _DIGEST :])))
+        body = _inflated(data[head + _DIGEST :])
+        timeline._read_tasks(Reader(body[timeline._read_rows(body) :]))
         return timeline
 
-    def _read(self, reader: Reader) -> None:
-        minute = 0
-        for _ in range(reader.number()):
-            minute += reader.number()
-            width = reader.bytes(1)[0]
-            if not 1 <= width <= _WIDEST:
-                raise HistoryError("it is no bucket")
-            self.buckets[Bucket(minute, width)] = Counts.load(reader)
+    def _read_rows(self, body: bytes) -> int:
+        """Read the buckets, and return where the tasks begin."""
+        try:
+            (count,) = struct.unpack_from("<I", body)
+            begin = 4 + 8 * min(count, len(body))
+            keys = list(accumulate(struct.unpack(f"<{count}Q", body[4:begin])))
+        except (struct.error, MemoryError):
+            keys, count, begin = [], 1, len(body)
+        end: int = begin + count * _ROW.size
+        if end > len(body) or not {key % _KEY for key in keys} <= _ALL_WIDTHS:
+            raise HistoryError("its buckets are not what was written")
+        self._rows = {
+            key: body[at : at + _ROW.size] for key, at in zip(keys, range(begin, end, _ROW.size), strict=True)
+        }
+        return end
+
+    def _read_tasks(self, reader: Reader) -> None:
         while not reader.ended:
             at, length = reader.number(), reader.bytes(1)[0]
             if length > LONGEST_NAME:
                 raise HistoryError("it names no task")
             self.tasks[reader.bytes(length)] = at
+
+
+def _sum(rows: Iterable[tuple[int, ...]]) -> Counts:
+    return Counts(*map(sum, zip(*rows, strict=True)))
 
 
 def strip_of(data: bytes) -> Strip:

@@ -200,8 +200,9 @@ class FileStore:
 
 
 def _sweep(name: str, modified: float, now: float, folder: int) -> None:
-    if (name.endswith((_ENTRY, *_LINES)) and modified < now) or (
-        name.endswith(_TEMPORARY) and modified < now - STALE
+    # Lines have the time of their last write, until who writes them has set another.
+    if (name.endswith(_ENTRY) and modified < now) or (
+        name.endswith((_TEMPORARY, *_LINES)) and modified < now - STALE
     ):
         os.unlink(name, dir_fd=folder)
     elif name.endswith(_LOCK) and modified < now - STALE:

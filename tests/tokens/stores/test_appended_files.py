@@ -12,6 +12,7 @@ import pytest
 
 from airflow_oauth_provider.tokens.stores.appended_files import LARGEST, append, drop, has_appended, take
 from airflow_oauth_provider.tokens.stores.base import MAX_APPENDED
+from airflow_oauth_provider.tokens.stores.file_store import FileStore
 
 LATER = 4e9
 
@@ -117,6 +118,21 @@ def test_a_link_is_not_followed(folder: int, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic"):
         append(folder, "a", [b"one"], LATER)
     assert (tmp_path / "elsewhere").read_bytes() == b""
+
+
+def test_a_sweep_leaves_what_is_just_being_written(
+    folder: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, utime = FileStore(tmp_path / "store"), os.utime
+
+    def others_sweep_first(file: int, times: tuple[float, float]) -> None:
+        monkeypatch.setattr("airflow_oauth_provider.tokens.stores.appended_files.os.utime", utime)
+        FileStore(store.folder).write("other", b"x", until=LATER)
+        utime(file, times)
+
+    monkeypatch.setattr("airflow_oauth_provider.tokens.stores.appended_files.os.utime", others_sweep_first)
+    assert store.append("a", [b"one"], until=LATER)
+    assert store.take_appended("a") == (b"one",)
 
 
 def test_it_may_be_swept_when_nobody_needs_it(folder: int, tmp_path: Path) -> None:
