@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import re
+import tomllib
+from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+import yaml
 from airflow.sdk import Connection
 
+from airflow_oauth_provider.client import report
 from airflow_oauth_provider.connection.presets import presets
 from airflow_oauth_provider.connection.resolving import resolve
+from airflow_oauth_provider.deployment.options import OPTIONS
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
@@ -131,3 +137,77 @@ def test_pictures_are_small_and_each_is_shown_with_words_for_it() -> None:
     for file in pictures:
         described = re.compile(rf"!\[[^\]]{{20,}}\]\((\.\./)?pictures/{re.escape(file.name)}\)")
         assert any(described.search(text) for text in texts), file.name
+
+
+TEXTS = {
+    page.relative_to(ROOT).as_posix(): page.read_text()
+    for page in (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))
+    if "_build" not in page.parts
+}
+
+
+def ini(text: str) -> dict[str, Any]:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(text)
+    return {name: dict(section) for name, section in parser.items()}
+
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "json": json.loads,
+    "yaml": yaml.safe_load,
+    "toml": tomllib.loads,
+    "ini": ini,
+}
+BLOCKS = [
+    (page, *found)
+    for page, text in TEXTS.items()
+    for found in re.findall(r"^```(\w+)\n(.*?)```", text, re.MULTILINE | re.DOTALL)
+]
+
+
+def test_each_block_has_a_language_that_some_test_reads_or_runs() -> None:
+    """Python and shell: tests/test_readme.py, tests/test_client_authentication_page.py and others."""
+    assert {language for _, language, _ in BLOCKS} <= {"python", "sh", *READERS}
+
+
+@pytest.mark.parametrize(
+    ("page", "language", "block"),
+    [
+        pytest.param(*block, id=f"{block[0]}-{place}")
+        for place, block in enumerate(BLOCKS)
+        if block[1] in READERS
+    ],
+)
+def test_a_block_is_what_it_says(page: str, language: str, block: str) -> None:
+    content = READERS[language](block)
+    assert content
+    if language == "ini":
+        assert set(content.get("oauth2", {})) <= set(OPTIONS), page
+
+
+def test_the_metrics_and_log_lines_of_the_page_are_those_of_the_code() -> None:
+    page = TEXTS["docs/monitoring.md"]
+    metrics = {
+        value for name, value in vars(report).items() if name.isupper() and str(value).startswith("oauth2.")
+    }
+    assert metrics
+    assert set(re.findall(r"`(oauth2\.\w+)`", page)) == metrics
+    (alerts,) = [
+        yaml.safe_load(block)
+        for name, language, block in BLOCKS
+        if (name, language) == ("docs/monitoring.md", "yaml")
+    ]
+    rules = alerts["groups"][0]["rules"]
+    asked = {name for rule in rules for name in re.findall(r"airflow_(oauth2_\w+)\{", rule["expr"])}
+    assert asked == {"oauth2_token_refusals"}
+    assert asked <= {metric.replace(".", "_") for metric in metrics}
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/quickstart.md", "docs/glossary.md", "docs/compatibility.md"]
+)
+def test_sentences_for_newcomers_are_short(page: str) -> None:
+    """At most 25 words; tables and code count as what they are."""
+    prose = re.sub(r"```.*?```|^[|#].*?$", "", TEXTS[page], flags=re.MULTILINE | re.DOTALL)
+    sentences = re.split(r"(?<=[.:;?!])\s+|\n\n|\n- |\n\d+\. ", re.sub(r"\]\([^)]*\)", "]", prose))
+    assert [sentence for sentence in sentences if len(sentence.split()) > 25] == []
