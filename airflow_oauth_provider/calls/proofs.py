@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.protocol.access_token import AccessToken
@@ -28,6 +29,10 @@ class CallProofs:
     def __init__(self, client: OAuth2Client) -> None:
         self._client = client
         self._last: tuple[ClientSettings, str, Server] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the resolved settings behind."""
+        return {**self.__dict__, "_last": None}
 
     def sign(self, token: AccessToken, call: SendCall) -> str:
         """Return the proof of possession of *token* for one call."""

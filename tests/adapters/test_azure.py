@@ -111,6 +111,7 @@ class TestWithAzureCore:
         assert tokens == [f"tok-s-{number % 5}" for number in range(50)]
         assert len(lent.token_requests) == 5
 
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
     def test_a_forked_process(self, lent: Service) -> None:
         credential = OAuth2Credential("my_azure")
         credential.get_token(SCOPE)

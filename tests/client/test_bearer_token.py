@@ -77,6 +77,7 @@ def test_other_threads_and_loops_do_not_call_airflow(
     assert len(readers) == before
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_nor_does_a_forked_process(service: Service, get: BearerToken, readers: list[int]) -> None:
     get()
     service.token = lambda _: token_json("tok-9")

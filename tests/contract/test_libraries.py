@@ -317,6 +317,7 @@ class TestManyCallers:
         assert {echoed(result)["authorization"] for result in results} == {"Bearer tok-2"}
         assert len(service.token_requests) == 2
 
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
     def test_a_forked_process_goes_on(self, library: Library, service: Service, connect: Any) -> None:
         adapter, url = library.adapter("my_api"), f"{service.base_url}/x"
         library.call(adapter, "GET", url)
@@ -400,6 +401,12 @@ class TestProofs:
         for _ in range(3):
             assert self.call(library, bound).status == 200
         assert (bound.refused(), len(bound.calls), len(bound.token_requests)) == ([], 3, 1)
+
+    def test_it_travels_after_one(self, library: Library, bound: DpopService) -> None:
+        adapter, url = library.adapter("my_api"), f"{bound.base_url}/x"
+        for _ in range(2):
+            assert library.call(adapter, "GET", url).status == 200
+            adapter = pickle.loads(pickle.dumps(adapter))
 
     def test_a_nonce_is_learnt(self, library: Library, bound: DpopService) -> None:
         bound.serving.required = True
