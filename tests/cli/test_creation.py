@@ -164,6 +164,13 @@ class TestCreate:
         assert "exists already" in ended.json["error"]["message"]
         assert len(service.token_requests) == 1
 
+    def test_a_name_that_the_environment_has(self, cli: CommandLine, service: Service) -> None:
+        arguments = ("--token-url", f"{service.server.url}/token", "--client-id", "c", "--secret-stdin")
+        env = {"AIRFLOW_CONN_MINE": service.environment()}
+        ended = cli("oauth2", "create", "mine", *arguments, stdin=SECRET, env=env)
+        assert (ended.code, "exists already: tasks read it from the environment" in ended.err) == (1, True)
+        assert service.token_requests == []
+
     def test_without_a_secret(self, cli: CommandLine) -> None:
         ended = cli("oauth2", "create", "x", "--token-url", "https://a.example", "--client-id", "b")
         assert ended.code == 1

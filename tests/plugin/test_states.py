@@ -33,8 +33,8 @@ def words(page: str) -> str:
             "Unreachable",
             id="firewall",
         ),
-        pytest.param(Json({}, 503, RETRY), "busy", "Busy until in 10 min", id="busy"),
-        pytest.param(Json({"error": "slow_down"}, 429, RETRY), "busy", "Busy until in 10 min", id="limited"),
+        pytest.param(Json({}, 503, RETRY), "busy", "Busy again in 10 min", id="busy"),
+        pytest.param(Json({"error": "slow_down"}, 429, RETRY), "busy", "Busy again in 10 min", id="limited"),
     ],
 )
 def test_a_status_tells_what_kind_of_trouble_it_is(
@@ -45,7 +45,8 @@ def test_a_status_tells_what_kind_of_trouble_it_is(
     listed, details = admin.get("/").text, admin.get("/connections/orders").text
     assert f'data-status="{status}"' in listed
     assert said in words(listed)
-    assert said in words(details)
+    assert status.capitalize() in words(details)
+    assert ("UTC ( in 10 min )" in words(details)) is (status == "busy"), "until when"
     attention = "1 needs attention" in words(listed)
     assert attention is (status != "busy"), "what is busy passes by itself"
 

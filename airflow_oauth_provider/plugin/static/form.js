@@ -71,9 +71,17 @@
   };
 
   const problem = document.getElementById("problem");
-  const sayAbove = (text) => {
+  const sayAbove = (text, address) => {
     problem.textContent = text;
     problem.hidden = text === "";
+    if (address) {
+      const link = document.createElement("a");
+      link.href = address;
+      link.target = "_blank";
+      link.rel = "noopener";
+      link.textContent = "What is stored now";
+      problem.append(" ", link);
+    }
     if (text) problem.scrollIntoView({ block: "nearest" });
   };
 
@@ -175,7 +183,8 @@
     for (const key of outcome.missing ?? []) say(key, "Enter it again.");
     const tenant = outcome.field === "tenant" && document.getElementById("preset-tenant");
     if (tenant) document.getElementById("tenant-problem").textContent = outcome.text;
-    else if (!outcome.field || !say(outcome.field, outcome.text)) return sayAbove(outcome.message);
+    else if (!outcome.field || !say(outcome.field, outcome.text))
+      return sayAbove(outcome.message, outcome.digest && form.dataset.after + encodeURIComponent(name));
     const input = tenant || document.getElementById(`in-${outcome.field}`);
     input.scrollIntoView({ block: "center" });
     input.focus();

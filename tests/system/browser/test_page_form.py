@@ -60,6 +60,7 @@ def problem(frame: FrameLocator, key: str) -> str:
     return str(frame.locator(f"#problem-{key}").inner_text())
 
 
+@pytest.mark.fault("F51")
 def test_a_new_server_from_the_first_click_to_its_token(
     airflow: AirflowServer, page: Page, tokens: ScriptedServer, complaints: list[str]
 ) -> None:
@@ -133,6 +134,8 @@ def test_two_people_edit_at_once(airflow: AirflowServer, page: Page, add: Add, c
     expect(frame.locator("#problem")).to_contain_text("Somebody else has changed this connection")
     expect(frame.locator("#in-description")).to_have_value("mine")
     assert airflow.stored_connection("orders")["description"] is None
+    link = frame.get_by_role("link", name="What is stored now")
+    expect(link).to_have_attribute("href", f"{PREFIX}/connections/orders")
     pages.screenshot(page, "servers-edit-conflict")
     frame.get_by_role("button", name="Save my changes on top").click()
     frame.get_by_role("heading", name="Last refusal").wait_for()

@@ -1,0 +1,54 @@
+"""Where connections may be saved; that nobody saves over somebody else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.authorizations import ConnectionValues, saving
+from airflow_oauth_provider.authorizations.stored import find_connection
+from airflow_oauth_provider.exceptions import ConfigurationError
+from tests.plugin.conftest import airflow_database, store  # noqa: F401  (fixtures)
+from tests.support.service import Service
+
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.xdist_group("page"),
+    pytest.mark.usefixtures("airflow_database", "store"),
+    pytest.mark.filterwarnings("ignore:The ..noload.. loader strategy"),
+]
+
+
+@pytest.fixture
+def values(service: Service) -> ConnectionValues:
+    return ConnectionValues.of(service.connection(conn_id="orders"))
+
+
+def test_a_name_can_be_had_once(values: ConnectionValues, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert saving.checked_and_saved(values, saving.save_new) == ()
+    with pytest.raises(ConfigurationError, match="exists already") as raised:
+        saving.save_new(values)
+    assert raised.value.field == "conn_id"
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", "http://")
+    with pytest.raises(ConfigurationError, match="environment or a secrets backend"):
+        saving.save_new(replace(values, conn_id="mine"))
+    assert find_connection("mine") is None
+
+
+def test_a_wrong_one_is_not_saved(values: ConnectionValues) -> None:
+    with pytest.raises(ConfigurationError):
+        saving.checked_and_saved(replace(values, host="ftp://x"), saving.save_new)
+    assert find_connection("orders") is None
+
+
+def test_one_that_was_changed_meanwhile(values: ConnectionValues) -> None:
+    saving.save_new(values)
+    stored = saving.editable("orders")
+    saving.replace(stored, replace(values, login="first"))
+    with pytest.raises(saving.ChangedMeanwhileError):
+        saving.replace(stored, replace(values, login="second"))
+    kept: Any = find_connection("orders")
+    assert kept.login == "first"
+    assert kept.digest(b"key") != stored.digest(b"key")

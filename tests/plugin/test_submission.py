@@ -1,0 +1,44 @@
+"""What the form's script sends, and what it never does."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from airflow_oauth_provider.exceptions import ConfigurationError
+from tests.plugin.visiting import MARKS
+
+pytestmark = MARKS
+
+
+def test_it_is_read() -> None:
+    from airflow_oauth_provider.plugin.submission import submission_of
+
+    body = {"fields": {"a": "b", "c": [["d", "e"]], "f": None}, "preset": "zoom", "digest": "1"}
+    read = submission_of(body | {"files": {"private_key": base64.b64encode(b"PEM").decode()}})
+    assert (read.fields, read.files, read.preset, read.tenant, read.digest) == (
+        *(body["fields"], {"private_key": b"PEM"}, "zoom", "", "1"),
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"fields": None}, {"fields": {"a": [["b"]]}}, {"fields": {"a": {}}}, {"tenant": []}, {"files": []}],
+)
+def test_anything_else_is_refused(body: dict[str, Any]) -> None:
+    from airflow_oauth_provider.plugin.messages import PageError
+    from airflow_oauth_provider.plugin.submission import submission_of
+
+    with pytest.raises(PageError):
+        submission_of(body)
+
+
+@pytest.mark.parametrize("content", ["not Base64!", 1, None])
+def test_a_file_that_did_not_arrive_whole(content: Any) -> None:
+    from airflow_oauth_provider.plugin.submission import submission_of
+
+    with pytest.raises(ConfigurationError) as raised:
+        submission_of({"files": {"private_key": content}})
+    assert raised.value.field == "private_key"
