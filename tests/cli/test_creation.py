@@ -75,7 +75,7 @@ class TestCreate:
         ended = create(cli, service, "orders", "--set", f"rich_requests={asked}")
         assert ended.code == 0, ended.err
         assert json.loads(stored(cli, "orders")["extra"])["rich_requests"] == asked
-        assert 'Granted details   {"actions": ["read"], "type": "orders"}' in ended.out
+        assert '{"actions": ["read"], "type": "orders"}' in ended.out
         assert "Not granted       payment" in ended.out
         assert cli("oauth2", "token", "orders", "--json").json["details"] == [
             '{"actions": ["read"], "type": "orders"}'
