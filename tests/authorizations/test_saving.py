@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,15 +13,31 @@ import pytest
 from airflow_oauth_provider.authorizations import ConnectionValues, saving
 from airflow_oauth_provider.authorizations.stored import find_connection
 from airflow_oauth_provider.exceptions import ConfigurationError
-from tests.plugin.conftest import airflow_database, store  # noqa: F401  (fixtures)
 from tests.support.service import Service
 
 pytestmark = [
     pytest.mark.airflow,
-    pytest.mark.xdist_group("page"),
-    pytest.mark.usefixtures("airflow_database", "store"),
+    pytest.mark.xdist_group("page"),  # one database
+    pytest.mark.usefixtures("database"),
     pytest.mark.filterwarnings("ignore:The ..noload.. loader strategy"),
 ]
+
+
+@pytest.fixture(scope="module")
+def migrated() -> None:
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], capture_output=True, check=True)
+
+
+@pytest.fixture
+def database(migrated: None) -> Iterator[None]:
+    """The metadata database; no connection stays there."""
+    from airflow.models.connection import Connection
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    yield
+    with create_session(scoped=False) as session:
+        session.execute(delete(Connection))
 
 
 @pytest.fixture
