@@ -211,3 +211,54 @@ def test_sentences_for_newcomers_are_short(page: str) -> None:
     prose = re.sub(r"```.*?```|^[|#].*?$", "", TEXTS[page], flags=re.MULTILINE | re.DOTALL)
     sentences = re.split(r"(?<=[.:;?!])\s+|\n\n|\n- |\n\d+\. ", re.sub(r"\]\([^)]*\)", "]", prose))
     assert [sentence for sentence in sentences if len(sentence.split()) > 25] == []
+
+
+ELSEWHERE = {"access_token": "t", "token_type": "Bearer", "instance_url": "https://api.elsewhere.example"}
+INSTANCE = {"base_url": "{instance_url}/x", "allowed_origins": ["https://*.my.salesforce.com"]}
+
+
+@pytest.mark.parametrize(
+    ("token", "api", "changes", "row"),
+    [
+        pytest.param(
+            Json({"error": "invalid_client"}, 401),
+            None,
+            {},
+            "`InvalidClientError`, `invalid_client`",
+            id="client",
+        ),
+        pytest.param(
+            Json({"error": "invalid_scope"}, 400),
+            None,
+            {},
+            "`TokenEndpointError`, `invalid_scope`",
+            id="scope",
+        ),
+        pytest.param(Text(404, "<html>"), None, {}, "`TransportError`, or status 404", id="tenant"),
+        pytest.param(Text(200, "<html>log in"), None, {}, "`TokenResponseError`", id="page"),
+        pytest.param(
+            Json(ELSEWHERE),
+            None,
+            INSTANCE,
+            "`TokenResponseError` that names `allowed_origins`",
+            id="instance",
+        ),
+        pytest.param(None, 401, {}, "`ResourceError`, status 401", id="api-401"),
+        pytest.param(None, 403, {}, "`ResourceError`, status 403", id="api-403"),
+    ],
+)
+def test_the_usual_errors_of_a_servers_page_are_those_that_come(
+    service: Service, token: Any, api: int | None, changes: dict[str, Any], row: str
+) -> None:
+    if token is not None:
+        service.token = lambda _: token
+    service.api = lambda _: Json({}, api or 200)
+    with pytest.raises(OAuthError) as caught:
+        OAuth2Hook(method="GET", connection=service.connection(max_retry_attempts=0, **changes)).run("orders")
+    assert any(f"| {row} |" in text for page, text in TEXTS.items() if "/servers/" in page)
+    names = re.findall(r"`(\w+)`", row)
+    if "status 404" in row:
+        names = ["404"]
+    said = f"{type(caught.value).__name__} {caught.value}"
+    assert all(name in said for name in names), said
+    assert "status" not in row or row.rsplit("status ", 1)[-1][:3] in said

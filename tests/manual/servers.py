@@ -114,7 +114,7 @@ def _errors(preset: Preset) -> Iterator[tuple[str, str, str]]:
         )
     if "{instance_url}" in preset.extra.get("base_url", ""):
         yield (
-            "`ConfigurationError` that names `allowed_origins`",
+            "`TokenResponseError` that names `allowed_origins`",
             "The token response names an API that the connection does not allow.",
             "If the address is yours, add it to `allowed_origins`.",
         )
