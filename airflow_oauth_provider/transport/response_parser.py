@@ -32,6 +32,9 @@ class _Lines:
         self.last = self._reader.readline(limit)
         return self.last
 
+    def flush(self) -> None:
+        """Do nothing: ``http.client`` calls it when a response is closed, and nothing is written here."""
+
     def close(self) -> None:
         self._reader.close()
 
@@ -122,6 +125,9 @@ class _End:
 
     def readline(self, _limit: int = -1) -> bytes:
         return b"\r\n"
+
+    def flush(self) -> None:
+        """Do nothing, as above."""
 
     def close(self) -> None:
         self._reader.close()

@@ -26,6 +26,7 @@ from tests.support.servers.scripted import (
     CloseNow,
     Endless,
     Json,
+    Raw,
     Redirect,
     ScriptedResponse,
     ScriptedServer,
@@ -34,7 +35,7 @@ from tests.support.servers.scripted import (
     token_json,
 )
 from tests.support.service import RecordedRequest, Service, echo
-from tests.support.sides import Side
+from tests.support.sides import Side, Threads
 
 SECRET = "a-client-secret"
 
@@ -514,6 +515,27 @@ def test_a_callers_own_authorization_is_a_conflict(
     with pytest.raises(ConfigurationError, match="Authorization"):
         side.run(hook_of(service), "/x", **arguments)
     assert service.server.requests == []
+
+
+@pytest.mark.parametrize("trailer", [b"", b"Checksum: abc\r\n"], ids=["plain", "trailer"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_response_in_chunks_is_read_and_its_connection_used_again(
+    side: Side, service: Service, trailer: bytes, stream: bool
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    service.api = lambda _: Raw(head + b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n" + trailer + b"\r\n", True)
+    options = {"stream": stream} if isinstance(side, Threads) else None
+    hook = hook_of(service)
+    for _ in range(2):
+        assert side.run(hook, "x", extra_options=options).content == b"hello world"
+    assert len({call.connection for call in service.calls}) == 1
+
+
+def test_so_is_a_token(side: Side, service: Service) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    token = b'{"access_token": "tok-in-chunks", "token_type": "Bearer"}'
+    service.token = lambda _: Raw(head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(token), token), True)
+    assert side.run(hook_of(service), "x").json()["authorization"] == "Bearer tok-in-chunks"
 
 
 @pytest.mark.fault("F64")
