@@ -101,7 +101,7 @@ interop-page: $(VENV)/.installed
 	INTEROP_WRITE=1 $(BIN)/python -m pytest -q -p tests.system.interop.printing tests/system/interop
 
 bench: $(VENV)/.installed
-	missed=0; for script in calls async_calls dpop mtls intermediate_responses triggers tokens adapters revocations new_token imports storm authorizations page; do $(BIN)/python -m benchmarks.$$script || missed=1; done; exit $$missed
+	missed=0; for script in calls async_calls dpop mtls intermediate_responses triggers tokens adapters revocations new_token imports storm authorizations page api_rate_limit; do $(BIN)/python -m benchmarks.$$script || missed=1; done; exit $$missed
 
 clean:
 	rm -rf .venv* .demo-installed build dist docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 #: User name to role. Both log in with ``AirflowServer.password``.
 USERS = {"admin": "admin", "viewer": "viewer"}
+#: A client of the REST API, which gets its tokens by its name and the same password.
+SERVICE = "nightly-service"
+ROLES = {**USERS, SERVICE: "user"}
 #: Seconds; a cold start that has to compile every module takes most of it.
 START_DEADLINE = 400.0
 #: Seconds for one REST call. The Test route is the slow one: it waits for the connection's own server.
@@ -183,7 +186,7 @@ class AirflowServer:
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             # Without a key the database holds plain text, so that a test can compare what was stored.
             "AIRFLOW__CORE__FERNET_KEY": "",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{u}:{role}" for u, role in USERS.items()),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{u}:{role}" for u, role in ROLES.items()),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._passwords_file),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._database}",
             "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
@@ -204,7 +207,7 @@ class AirflowServer:
         return self.home / "passwords.json"
 
     def _write_passwords(self) -> None:
-        self._passwords_file.write_text(json.dumps(dict.fromkeys(USERS, self.password)))
+        self._passwords_file.write_text(json.dumps(dict.fromkeys(ROLES, self.password)))
 
     def _migrate(self) -> None:
         self.airflow("db", "migrate")

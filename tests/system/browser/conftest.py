@@ -10,6 +10,7 @@ import pytest
 from airflow_oauth_provider.connection.fields import CONNECTION_TYPE
 from airflow_oauth_provider.connection.provider_form import default_extra
 from tests.conftest import require_server
+from tests.readme import ROOT
 from tests.support.servers.scripted import ScriptedServer
 from tests.system.browser.airflow_server import AirflowServer
 from tests.system.browser.servers_page import Add
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def airflow() -> Iterator[AirflowServer]:
-    """Airflow itself, with this provider installed."""
-    with AirflowServer() as server:
+    """Airflow itself, with this provider installed; clients of its REST API get tokens, too."""
+    environment = {
+        "PYTHONPATH": str(ROOT),
+        "AIRFLOW__CORE__AUTH_MANAGER": "tests.system.browser.client_auth_manager.ClientAuthManager",
+    }
+    with AirflowServer(environment=environment) as server:
         yield server
 
 
