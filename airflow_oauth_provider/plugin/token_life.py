@@ -60,8 +60,8 @@ def _bar(renewed: float, unused: float, now: float) -> Markup:
     )
     frame = f"M0 .5h{_WIDTH}M0 {_HEIGHT - 0.5}h{_WIDTH}M{_WIDTH - 0.5} 0v{_HEIGHT}"
     return Markup(  # noqa: S704  (numbers, and words of this module)
-        f'<svg class="history life" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" preserveAspectRatio="none" '
-        f'focusable="false"><title>{title}</title>'
+        f'<svg class="history life" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'preserveAspectRatio="none" focusable="false"><title>{title}</title>'
         f'<path class="ok" d="M0 0h{from_}v{_HEIGHT}h-{from_}z"/><path class="stripes" d="{stripes}"/>'
         f'<path class="axis" d="{frame}"/><path class="now" d="M{at} 0v{_HEIGHT}"/></svg>'
     )
