@@ -22,7 +22,9 @@ LIMIT = 3.0
 def adapters() -> Iterator[tuple[str, Callable[[], Any]]]:
     """Yield the call that a library makes for each of its requests."""
     from airflow_oauth_provider.adapters import azure, iceberg, kafka, openlineage
+    from airflow_oauth_provider.auth import bearer_token_callable
 
+    yield "bearer_token_callable()", bearer_token_callable("bench")
     oauth_cb = kafka.oauth_cb
     yield "kafka: oauth_cb(config)", lambda: oauth_cb("oauth2_conn_id=bench")
     makers: dict[str, Callable[[], Callable[[], Any]]] = {

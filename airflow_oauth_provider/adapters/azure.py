@@ -7,6 +7,7 @@ that makes its own credential calls :meth:`OAuth2Hook.credential` instead, which
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_oauth_provider.client.lending import Lending
@@ -90,13 +91,20 @@ class AsyncOAuth2Credential(_Credential):
         await self.close()
 
 
-def _token(token: Token) -> AccessToken:
-    from azure.core.credentials import AccessToken
+@cache
+def _azure() -> Any:
+    from azure.core import credentials
 
-    return AccessToken(token.token, token.expires_on)
+    return credentials
+
+
+def _token(token: Token) -> AccessToken:
+    made: AccessToken = _azure().AccessToken(token.value, token.expires_on)
+    return made
 
 
 def _token_info(token: Token) -> AccessTokenInfo:
-    from azure.core.credentials import AccessTokenInfo
-
-    return AccessTokenInfo(token.token, token.expires_on, refresh_on=int(token.advisory_at))
+    info: AccessTokenInfo = _azure().AccessTokenInfo(
+        token.value, token.expires_on, refresh_on=int(token.advisory_at)
+    )
+    return info
