@@ -30,6 +30,22 @@ def test_the_page(service: Service, store: Any, admin: Visitor, scope: str) -> N
     assert_silent(said)
 
 
+@pytest.mark.parametrize("scope", ["read", "refused"])
+def test_checks_and_trials(
+    service: Service, store: Any, admin: Visitor, scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API repeats what it was sent, and the deployment lets the page show it."""
+    for kind in ("TOKEN", "API"):
+        monkeypatch.setenv(f"AIRFLOW__OAUTH2__ALLOWED_{kind}_HOSTS", "127.0.0.1")
+    monkeypatch.setenv("AIRFLOW__OAUTH2__SHOW_API_ANSWERS", "True")
+    echoing(service)
+    store(service.connection(conn_id="orders", **settings_of(scope=scope)))
+    said = [admin.post("/check/orders").text, admin.post("/try/orders", {"path": "/echo"}).text]
+    assert service.token_requests
+    assert bool(service.calls) == (scope == "read")
+    assert_silent(said)
+
+
 @pytest.mark.parametrize("scope", ["{tenant}.read", "{tenant}.refused"])
 def test_a_client_certificate_and_a_tenant(store: Any, admin: Visitor, tmp_path: Path, scope: str) -> None:
     passphrase, issued = "Vq8/zz91+Kd03&hh27", issue_client(CLIENTS)

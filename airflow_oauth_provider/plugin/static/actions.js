@@ -164,7 +164,8 @@
       for (let name; (name = this.left.shift()) !== undefined && !this.stopped.signal.aborted; ) {
         rowOf(name)?.classList.add("checking");
         try {
-          const { outcome } = await checked(this.check + encodeURIComponent(name), this.stopped.signal);
+          const { status, outcome } = await checked(this.check + encodeURIComponent(name), this.stopped.signal);
+          if (status === 401) return this.give(outcome?.message);
           this.done += 1;
           if (!outcome?.ok) this.fail(outcome?.short ?? outcome?.message ?? `${name}: no answer of this page`);
           fill(name, outcome?.html);
@@ -173,6 +174,12 @@
         }
         this.count();
       }
+    }
+
+    // Nobody is signed in any more: the others would fail as well.
+    give(text) {
+      this.reason = text;
+      this.stopped.abort();
     }
 
     fail(text) {
@@ -195,9 +202,10 @@
       const short = this.total === undefined || this.done < this.total;
       this.say(
         this.total === 0 ? "There is nothing to check here that you may edit."
-        : `${short ? "Stopped: " : ""}${this.done} of ${this.total ?? "?"} checked, ${this.failed} failed.`,
+        : `${short ? `Stopped: ${this.reason ? `${this.reason} ` : ""}` : ""}${this.done} of ${this.total ?? "?"} checked, ${this.failed} failed.`,
       );
       this.over();
+      if (this.done) document.dispatchEvent(new Event("oauth2:refresh")); // for the counts of all
     }
 
     over() {

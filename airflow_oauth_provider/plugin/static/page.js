@@ -222,7 +222,14 @@
     document.dispatchEvent(new CustomEvent("oauth2:done", { detail: { box } }));
   };
 
-  document.addEventListener("oauth2:times", () => localize());
+  document.addEventListener("oauth2:times", () => {
+    for (const element of document.querySelectorAll("[data-localize]")) {
+      element.textContent = localized(element.textContent);
+      delete element.dataset.localize;
+    }
+    localize();
+  });
+  document.addEventListener("oauth2:refresh", () => show(location.href));
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-action], button[data-reason]");
