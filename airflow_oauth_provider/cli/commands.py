@@ -12,7 +12,6 @@ from airflow.utils.cli import action_cli, suppress_logs_and_warning
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
 from airflow_oauth_provider.authorizations import (
-    AuthorizationStatus,
     CheckResult,
     ConnectionValues,
     Target,
@@ -29,6 +28,7 @@ from airflow_oauth_provider.authorizations import revoke as revoke_token
 from airflow_oauth_provider.authorizations.stored import find_connections
 from airflow_oauth_provider.authorizations.summary import checked_row
 from airflow_oauth_provider.cli import connections
+from airflow_oauth_provider.cli.changes import change_lines, check_report, findings_of
 from airflow_oauth_provider.cli.creation import connection_from
 from airflow_oauth_provider.cli.discovery import creation_of, found_at
 from airflow_oauth_provider.cli.editing import edited
@@ -115,15 +115,22 @@ def check(args: Any) -> bool:
     results = _checked(targets, traced=args.verbose)
     by_name = {target.conn_id: target for target in targets}
     statuses = [status_after(result, by_name[result.conn_id], policy) for result in results]
-    selected = [row for row in zip(results, statuses, strict=True) if selection.takes(row[1])]
+    findings = findings_of(by_name, results, policy)
+    selected = [
+        (result, status)
+        for result, status in zip(results, statuses, strict=True)
+        if selection.takes(status) and (findings[result.conn_id].is_news or not args.changes)
+    ]
     if args.output in DOCUMENTS:
-        print_document([_check_report(*row, general) for row in selected], args.output)
-    else:
+        reports = [check_report(findings[result.conn_id], status, general) for result, status in selected]
+        print_document(reports, args.output)
+    elif selected or not args.changes:
         print_table([checked_row(result) for result, _ in selected], args.output)
         if args.verbose:
             print_table([row for result, _ in selected for row in step_rows(result)], args.output)
         print_messages(warning_lines(result for result, _ in selected))
         print_messages(unusual_lines(result for result, _ in selected))
+    print_messages(change_lines(findings.values()))
     print_messages(general)
     if len(targets) > 1:
         print_message(f"{totals(statuses)}.")
@@ -131,13 +138,6 @@ def check(args: Any) -> bool:
         print_message(f"{len(results)} of {len(targets)} were checked.")
         raise KeyboardInterrupt
     return all(result.ok for result in results)
-
-
-def _check_report(
-    result: CheckResult, status: AuthorizationStatus, general: tuple[str, ...]
-) -> dict[str, Any]:
-    report = result.report()
-    return report | {"status": status.value, "warnings": [*report["warnings"], *general]}
 
 
 def _checked(targets: list[Target], *, traced: bool) -> list[CheckResult]:

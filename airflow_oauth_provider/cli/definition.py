@@ -28,6 +28,11 @@ _STATUS = Arg(
     "wrong_configuration",
     metavar="STATUS",
 )
+_CHANGES = Arg(
+    ("--changes",),
+    help="Only those that are not as they were when this command checked them last",
+    action="store_true",
+)
 _SHOWN = (_FAILED, _STATUS, ARG_OUTPUT, _JSON)
 _CATEGORY = Arg(("--category",), help="Only connections of this category", metavar="CATEGORY")
 _CONN_ID = Arg(("conn_id",), help="Connection id", metavar="CONN_ID")
@@ -123,11 +128,12 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
                 _action(
                     "check",
                     "Get a new token for each connection; exit code 1 if any fails",
-                    (_CONN_IDS, _ALL, _CATEGORY, *_SHOWN),
+                    (_CONN_IDS, _ALL, _CATEGORY, _CHANGES, *_SHOWN),
                     more="Calls the probe path of each, too. A remembered refusal holds, as for tasks; "
-                    "`airflow oauth2 forget CONN_ID` makes the next check ask. --failed and --status choose "
-                    "what is shown: all are checked and counted, and decide the exit code. --verbose shows "
-                    "each check step by step, with the time of each step; --json has them as steps.",
+                    "`airflow oauth2 forget CONN_ID` makes the next check ask. --failed, --status and "
+                    "--changes choose what is shown: all are checked and counted, and decide the exit code. "
+                    "--verbose shows each check step by step, with the time of each step; --json has them as "
+                    "steps.",
                 ),
                 _action(
                     "create",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import (
@@ -27,35 +27,14 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from airflow_oauth_provider.authorizations import CheckResult
+    from airflow_oauth_provider.authorizations import CheckResult, Target
+    from airflow_oauth_provider.authorizations.changes import Changes
+    from airflow_oauth_provider.authorizations.findings import Finding
     from airflow_oauth_provider.deployment.policy import Policy
     from airflow_oauth_provider.tasks.parameters import TaskParameters
 
 Action = Literal["fail", "warn", "event"]
 _ACTIONS = ("fail", "warn", "event")
-_ORDER = ("failed", "warning", "ok")
-
-
-@dataclass(frozen=True)
-class _Finding:
-    """What the check of one connection has brought, and what deserves a warning about it."""
-
-    result: CheckResult
-    warnings: tuple[str, ...]
-
-    @property
-    def outcome(self) -> str:
-        if not self.result.ok:
-            return "failed"
-        return "warning" if self.warnings else "ok"
-
-    @property
-    def text(self) -> str:
-        texts = self.warnings if self.result.ok else (self.result.message.rstrip("."), *self.warnings)
-        return "; ".join(texts)
-
-    def report(self) -> dict[str, Any]:
-        return self.result.report() | {"outcome": self.outcome, "warnings": list(self.warnings)}
 
 
 class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
@@ -72,11 +51,14 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
         (``credential_expires_on``), that end within so many days.
     :param on_failed: what to do when a connection gets no token or its probe fails: ``fail`` the task,
         ``warn`` in its log, or emit an asset ``event``.
-    :param on_warning: likewise for less: a certificate that ends soon, a scope that was not granted,
-        an unknown key in the connection.
+    :param on_warning: likewise for less: a certificate or credential that ends soon, a scope that was not
+        granted, an unknown key in the connection.
+    :param only_changes: fail for what is new since the last run of this task, and not again for what it has
+        failed for already. What it has found is remembered in the token store.
+    :param remind_after_days: after so many days what is still wrong counts as new again; 0 for never.
     :param asset_alias: name of the asset alias that events are emitted through, for ``event``: one for
-        each connection concerned, on the asset ``oauth2-authorization-<connection id>``, with the
-        connection's report as its extra.
+        each connection of which something is new, or which has recovered, on the asset
+        ``oauth2-authorization-<connection id>``, with the connection's report as its extra.
     :param oauth2_conn_id: another name for *oauth2_conn_ids*, for one connection.
     :param kwargs: of Airflow's ``BaseOperator``.
     :raises ConfigurationError: when an argument cannot be meant; it names the argument.
@@ -94,6 +76,8 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
         expires_within_days: float = 30,
         on_failed: Action = "fail",
         on_warning: Action = "warn",
+        only_changes: bool = False,
+        remind_after_days: float = 7,
         asset_alias: str | None = None,
         **kwargs: Unpack[TaskParameters],
     ) -> None:
@@ -108,7 +92,9 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
             kwargs["outlets"] = [*(kwargs.get("outlets") or ()), AssetAlias(asset_alias)]
         super().__init__(**kwargs)
         self.oauth2_conn_ids = oauth2_conn_ids if oauth2_conn_ids is not None else oauth2_conn_id
-        self.expires_within_days = _days(expires_within_days)
+        self.expires_within_days = _days(expires_within_days, "expires_within_days")
+        self.only_changes = only_changes
+        self.remind_after_days = _days(remind_after_days, "remind_after_days")
         self.on_failed = on_failed
         self.on_warning = on_warning
         self.asset_alias = asset_alias
@@ -120,10 +106,17 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
         :raises AirflowFailException: when the task is to fail and repeating it cannot help.
         :raises AirflowException: when the task is to fail and repeating it may help.
         """
+        from airflow_oauth_provider.authorizations.findings import Finding, report_of
+
         conn_ids, policy = self._read_configuration()
-        self._results = self._checked(conn_ids)
-        findings = [self._finding(result) for result in self._results]
-        report = _report(findings, policy)
+        targets = self._targets(conn_ids)
+        self._results = self._checked(targets)
+        changes = self._changes(policy, context)
+        findings = [
+            Finding.of(target, result, changes, self.expires_within_days)
+            for target, result in zip(targets, self._results, strict=True)
+        ]
+        report = report_of(findings, policy)
         self._log(findings, report)
         self._act(findings, report, context)
         return report
@@ -158,78 +151,77 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
         except ConfigurationError as error:
             raise AirflowFailException(str(error)) from error
 
-    def _checked(self, conn_ids: list[str]) -> list[CheckResult]:
-        from airflow_oauth_provider.authorizations import Target, check_all
+    def _targets(self, conn_ids: list[str]) -> list[Target]:
+        from airflow_oauth_provider.authorizations import Target
         from airflow_oauth_provider.client.masking import airflow_channel
 
         with airflow_channel:
-            targets = [Target.read(conn_id, BaseHook.get_connection) for conn_id in conn_ids]
+            return [Target.read(conn_id, BaseHook.get_connection) for conn_id in conn_ids]
+
+    def _checked(self, targets: list[Target]) -> list[CheckResult]:
+        from airflow_oauth_provider.authorizations import check_all
+
         self.log.info("Checking %d connections", len(targets))
         return check_all(targets, stop=self._stop)
 
-    def _finding(self, result: CheckResult) -> _Finding:
-        from airflow_oauth_provider.authorizations.times import expiry_warnings
+    def _changes(self, policy: Policy, context: Context) -> Changes:
+        """Return what this task remembers; a retry of its run compares with the run before."""
+        from airflow_oauth_provider.authorizations.changes import Changes
 
-        warnings = list(result.warnings)
-        if result.not_granted:
-            warnings.append(f"asked for, but not granted: {' '.join(result.not_granted)}")
-        ends = (result.certificate_expires_at, result.credential_expires_at)
-        warnings += expiry_warnings(*ends, self.expires_within_days)
-        return _Finding(result, tuple(warnings))
+        ti: Any = context["ti"]
+        checker = f"{getattr(ti, 'dag_id', '')}\0{self.task_id}"
+        run = str(getattr(ti, "run_id", None) or uuid.uuid4())
+        return Changes(policy, checker, run, remind_after=self.remind_after_days)
 
-    def _log(self, findings: list[_Finding], report: dict[str, Any]) -> None:
+    def _log(self, findings: list[Finding], report: dict[str, Any]) -> None:
         """Log the table of the command, failures first, and a line for each that is not as it should be."""
-        from airflow_oauth_provider.authorizations.summary import aligned, checked_row
+        from airflow_oauth_provider.authorizations.findings import table, worst_first
 
-        ordered = sorted(findings, key=lambda finding: _ORDER.index(finding.outcome))
-        rows = [
-            checked_row(finding.result, outcome=finding.outcome, within_days=self.expires_within_days)
-            for finding in ordered
-        ]
         counts = f"{report['failed']} failed, {report['with_warnings']} with warnings"
-        self.log.info("%d connections checked, %s:\n%s", len(findings), counts, aligned(rows))
+        rows = table(findings, self.expires_within_days)
+        self.log.info("%d connections checked, %s:\n%s", len(findings), counts, rows)
         for note in report["notes"]:
             self.log.info("%s", plain(note))
-        for finding in ordered:
+        for finding in worst_first(findings):
             if finding.outcome != "ok":
                 log = self.log.error if self._action(finding) == "fail" else self.log.warning
-                log('Connection "%s": %s', plain(finding.result.conn_id), plain(finding.text))
+            elif finding.is_news:
+                log = self.log.info
+            else:
+                continue
+            log('Connection "%s": %s', plain(finding.result.conn_id), plain(finding.line))
 
-    def _act(self, findings: list[_Finding], report: dict[str, Any], context: Context) -> None:
-        failing = []
+    def _act(self, findings: list[Finding], report: dict[str, Any], context: Context) -> None:
+        failing = [
+            finding
+            for finding in findings
+            if self._action(finding) == "fail" and (finding.is_news or not self.only_changes)
+        ]
+        events = [finding for finding in findings if self._is_event(finding)]
         for finding in findings:
-            action = self._action(finding)
-            if action == "fail":
-                failing.append(finding)
-            elif action == "event":
-                self._emit(finding, context)
+            # A task that fails emits no event: what it would have told is new for its next run, too.
+            if not (failing and finding in events):
+                finding.change.remember()
         if failing:
             if self.do_xcom_push:
                 # What a task returns is lost when it fails.
                 context["ti"].xcom_push(key="return_value", value=report)
             raise _failure(failing, len(findings))
+        for finding in events:
+            self._emit(finding, context)
 
-    def _action(self, finding: _Finding) -> Action | None:
+    def _is_event(self, finding: Finding) -> bool:
+        if finding.outcome == "ok":
+            return finding.is_news and "event" in (self.on_failed, self.on_warning)
+        return finding.is_news and self._action(finding) == "event"
+
+    def _action(self, finding: Finding) -> Action | None:
         return {"failed": self.on_failed, "warning": self.on_warning}.get(finding.outcome)
 
-    def _emit(self, finding: _Finding, context: Context) -> None:
+    def _emit(self, finding: Finding, context: Context) -> None:
         asset = Asset(f"oauth2-authorization-{finding.result.conn_id}")
         events = context["outlet_events"][AssetAlias(str(self.asset_alias))]
         events.add(asset, extra=_extra(finding.report()))
-
-
-def _report(findings: list[_Finding], policy: Policy) -> dict[str, Any]:
-    from airflow_oauth_provider.authorizations import deployment_warnings
-
-    outcomes = [finding.outcome for finding in findings]
-    return {
-        "ok": "failed" not in outcomes,
-        "checked": len(findings),
-        "failed": outcomes.count("failed"),
-        "with_warnings": outcomes.count("warning"),
-        "connections": [finding.report() for finding in findings],
-        "notes": list(deployment_warnings(policy)),
-    }
 
 
 def _extra(report: dict[str, Any]) -> dict[str, Any]:
@@ -243,7 +235,7 @@ def _extra(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _failure(failing: list[_Finding], checked: int) -> AirflowException:
+def _failure(failing: list[Finding], checked: int) -> AirflowException:
     reasons = " | ".join(plain(f"{finding.result.conn_id}: {finding.text}") for finding in failing)
     text = f"{len(failing)} of {checked} authorizations need attention. {reasons}"
     errors = [finding.result.error for finding in failing if finding.result.error is not None]
@@ -254,15 +246,15 @@ def _failure(failing: list[_Finding], checked: int) -> AirflowException:
     return failure
 
 
-def _days(value: object) -> float:
+def _days(value: object, name: str) -> float:
     from airflow_oauth_provider.connection.parsing import FieldError, number
 
     try:
         days = number(value)
     except FieldError as error:
-        raise ConfigurationError(str(error), field="expires_within_days") from None
+        raise ConfigurationError(str(error), field=name) from None
     if days < 0:
-        raise ConfigurationError("must not be negative", field="expires_within_days")
+        raise ConfigurationError("must not be negative", field=name)
     return days
 
 

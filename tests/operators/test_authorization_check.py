@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import shutil
 import sqlite3
 import threading
-from contextlib import closing
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import airflow.sdk
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AssetAlias
 
+from airflow_oauth_provider.authorizations import authorize
 from airflow_oauth_provider.authorizations.actions import ConnectionCheck
 from airflow_oauth_provider.client import report
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError
@@ -52,9 +54,13 @@ def _connections(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 class Task:
-    """What a check sees of its task instance."""
+    """What a check sees of its task instance.
 
-    def __init__(self) -> None:
+    :param run_id: of its run; retries have the same.
+    """
+
+    def __init__(self, run_id: str | None = None) -> None:
+        self.dag_id, self.run_id = "checks", run_id
         self.pushed: dict[str, Any] = {}
         self.events: list[tuple[str, str, dict[str, Any]]] = []
         self.context: Any = {"ti": self, "outlet_events": self}
@@ -262,6 +268,60 @@ class TestActions:
         ]
 
 
+class TestChanges:
+    """What was reported is not reported again, and nothing that is new is lost."""
+
+    def test_it_fails_once_for_what_lasts(self) -> None:
+        with pytest.raises(AirflowFailException):
+            check(["good", "bad"], only_changes=True)
+        report = check(["good", "bad"], only_changes=True)
+        assert (report["failed"], report["changes"]) == (1, [])
+        with pytest.raises(AirflowFailException, match="1 of 2"):
+            check(["good", "bad"])
+
+    def test_a_retry_does_not_turn_a_failure_into_a_success(self) -> None:
+        check(["good"], only_changes=True)
+        for _ in range(3):
+            with pytest.raises(AirflowFailException):
+                check(["good", "bad"], task=Task("scheduled-1"), only_changes=True)
+        assert check(["good", "bad"], task=Task("scheduled-2"), only_changes=True)["failed"] == 1
+
+    def test_an_event_for_each_change(self, service: Service) -> None:
+        def events() -> list[tuple[str, str, str]]:
+            task = Task()
+            check(
+                ["good", "less", "bad"], task=task, on_failed="event", on_warning="event", asset_alias="auth"
+            )
+            return [
+                (name.removeprefix("oauth2-authorization-"), extra["outcome"], extra["change"])
+                for _, name, extra in task.events
+            ]
+
+        assert events() == [("less", "warning", "first"), ("bad", "failed", "first")]
+        assert events() == []
+        service.token = lambda _: token_json()
+        assert authorize(service.connection(conn_id="bad", scope="bad", login="unknown")).ok
+        assert events() == [("less", "ok", "recovered"), ("bad", "ok", "recovered")]
+        assert events() == []
+
+    def test_what_a_failing_task_could_not_tell_is_told_by_the_next(self) -> None:
+        def run(*conn_ids: str) -> list[str]:
+            task = Task()
+            with pytest.raises(AirflowFailException) if "bad" in conn_ids else nullcontext():
+                check(list(conn_ids), task=task, on_warning="event", asset_alias="auth")
+            return [name for _, name, _ in task.events]
+
+        assert run("less", "bad") == []
+        assert run("less") == ["oauth2-authorization-less"]
+        assert run("less") == []
+
+    def test_where_nothing_is_remembered_everything_is_new(self, tmp_path: Path) -> None:
+        for _ in range(2):
+            with pytest.raises(AirflowFailException):
+                check(["bad"], only_changes=True)
+            shutil.rmtree(tmp_path / "oauth2_token_store")
+
+
 class TestArguments:
     """Bad ones are told when the DAG is parsed."""
 
@@ -309,6 +369,12 @@ class TestArguments:
                 task_id="check", oauth2_conn_ids=["good"], expires_within_days=given
             )
         assert caught.value.field == "expires_within_days"
+
+    @pytest.mark.parametrize("given", [None, -1, "soon"])
+    def test_days_after_which_to_remind(self, given: Any) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            OAuth2AuthorizationCheckOperator(task_id="c", oauth2_conn_ids=["good"], remind_after_days=given)
+        assert caught.value.field == "remind_after_days"
 
     def test_days_as_text(self) -> None:
         operator = OAuth2AuthorizationCheckOperator(
@@ -373,7 +439,7 @@ def stored_events(home: AirflowHome) -> list[tuple[str, str, str]]:
 
 @pytest.mark.slow
 @needs_dag_test
-def test_the_example_sends_a_mail_of_what_failed(tmp_path: Path) -> None:
+def test_the_examples_send_a_mail_of_what_failed_and_of_what_is_new(tmp_path: Path) -> None:
     home = AirflowHome(tmp_path)
     home.migrate()
     with OrdersServer() as server, MailServer() as mail:
@@ -382,10 +448,12 @@ def test_the_example_sends_a_mail_of_what_failed(tmp_path: Path) -> None:
             "shared_client": server.connection(base_url=None, password="not the client secret"),
             "smtp_default": mail.connection(),
         }
-        (run,), log = home.run(EXAMPLES / "authorization_check.py", connections=connections)
+        alerts = EXAMPLES / "authorization_alerts.py"
+        files = (EXAMPLES / "authorization_check.py", alerts, alerts)
+        (run, first, second), log = home.run(*files, connections=connections)
     assert run.state == "failed", log
     assert not run.results["check"]["ok"]
-    (sent,) = mail.mails
+    sent, news = mail.mails
     assert sent["To"] == "operations@example.com"
     assert sent["Subject"] == "An OAuth 2.0 authorization does not work"
     body = sent.get_body(("html",))
@@ -396,6 +464,15 @@ def test_the_example_sends_a_mail_of_what_failed(tmp_path: Path) -> None:
     else:  # before Airflow 3.3 dag.test(), unlike a worker, tells callbacks of no exception
         assert "See the log of the task." in text
     assert "not the client secret" not in text
+
+    assert (first.state, second.state) == ("success", "success"), log
+    changes = [[row["conn_id"] for row in run.results["check"]["changes"]] for run in (first, second)]
+    assert changes == [["shared_client"], []], "what lasts is no news"
+    assert news["Subject"] == "OAuth 2.0 authorizations have changed"
+    body = news.get_body(("html",))
+    assert body is not None
+    assert "shared_client: invalid_client" in " ".join(body.get_content().split())
+    assert stored_events(home) == [("oauth2-authorization-shared_client", "failed", "invalid_client")]
 
 
 @pytest.mark.slow

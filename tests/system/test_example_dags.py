@@ -21,9 +21,10 @@ needs_dag_test = pytest.mark.skipif(
 # Airflow has retry policies from 3.3 on.
 TOO_NEW = set() if hasattr(airflow.sdk, "RetryPolicy") else {"retry_policy"}
 FILES = [file for file in sorted(EXAMPLES.glob("*.py")) if file.stem not in TOO_NEW]
-# They have tests of their own: one asks for new tokens (tests/operators/test_authorization_check.py), one
+# They have tests of their own: two ask for new tokens (tests/operators/test_authorization_check.py), one
 # runs for events (tests/system/components).
-CALLING = [file for file in FILES if file.stem not in {"authorization_check", "on_change"}]
+ELSEWHERE = {"authorization_alerts", "authorization_check", "on_change"}
+CALLING = [file for file in FILES if file.stem not in ELSEWHERE]
 FAIL_ON_PURPOSE = {"notify_on_failure"}
 
 
