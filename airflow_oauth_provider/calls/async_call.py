@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +53,7 @@ class AsyncCall:
     """
 
     __slots__ = (
+        "_built",
         "_call",
         "_content",
         "_cooling",
@@ -77,6 +77,7 @@ class AsyncCall:
         self._limit = limit
         self._cooling = False  # it began while a cool-down was known
         self._limits: Timeouts | None = None  # of a call that has waited
+        self._built: AsyncRequest | None = None  # before there was a token
         self._earlier: list[Response] | None = None
         self._flow: CallFlow | None = None
         self._jar: aiohttp.CookieJar | None = None
@@ -92,7 +93,7 @@ class AsyncCall:
         session, began = self._session, monotonic()
         client, build = session.auth.client, session.builder.build
         token = client.held_token() or await self._first_token(method, endpoint, arguments)
-        self._request = request = build(method, endpoint, arguments, token)
+        self._request = request = build(method, endpoint, arguments, token, self._built)
         # None when the request could not be built a moment ago: the connection has changed meanwhile.
         token = token or await client.aget_token()
         if began >= session.auth.cool_downs.board.quiet_until and arguments.get("cool_down") != IGNORE:
@@ -136,8 +137,15 @@ class AsyncCall:
         self, method: str, endpoint: str | None, arguments: dict[str, Any]
     ) -> AccessToken | None:
         auth = self._session.auth
-        build = partial(self._session.builder.build, method, endpoint, arguments)
-        token = await auth.client.afirst_token(build)
+
+        def check() -> None:
+            build = self._session.builder.build
+            if auth.instance_named:  # the address is still to come: what is built now is not what is sent
+                build(method, endpoint, {**arguments, "files": None})
+            else:
+                self._built = build(method, endpoint, arguments)
+
+        token = await auth.client.afirst_token(check)
         if token is None and auth.instance_named:  # of the address nobody can tell before there is a token
             token = await auth.client.aget_token()
         return token
@@ -153,7 +161,7 @@ class AsyncCall:
         self._cooling = bool(session.auth.cool_downs.board.held)
         if waited:
             token = await session.auth.client.aget_token()  # the one before may have ended meanwhile
-            self._request = session.builder.build(method, endpoint, arguments, token)
+            self._request = session.builder.build(method, endpoint, arguments, token, request)
             if limits.total is not None:
                 self._limits = limits._replace(total=max(LEAST_CALL, limits.total - waited))
         return token

@@ -24,7 +24,7 @@ from airflow_oauth_provider.calls.arguments import (
 )
 from airflow_oauth_provider.calls.body import CHUNK, GuardedBody, can_replay, rewind
 from airflow_oauth_provider.calls.cool_down import require_choice
-from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.exceptions import OAuthError, ResourceError
 from airflow_oauth_provider.protocol.call.dead_token import DeadTokenSign
 from airflow_oauth_provider.protocol.call.effects import SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination, resolve_endpoint
@@ -68,6 +68,7 @@ class AsyncRequest:
         "headers",
         "names_no_type",
         "timeouts",
+        "where",
     )
 
     def __init__(self, method: str, url: str, headers: dict[str, str], limits: Timeouts) -> None:
@@ -80,6 +81,8 @@ class AsyncRequest:
         self.cookies: dict[str, str] | None = None
         self.names_no_type = method in _WITH_BODY
         """Whether aiohttp is to make up no type for the body."""
+        self.where: Destination | None = None
+        """For which it was built."""
         self.accepted_with: AccessToken | None = None
         """The token with which it was answered by a 2xx status."""
         self._encoded: PreparedRequest | None = None
@@ -160,18 +163,25 @@ class RequestBuilder:
         endpoint: str | None,
         arguments: dict[str, Any],
         token: AccessToken | None = None,
+        before: AsyncRequest | None = None,
     ) -> AsyncRequest:
         """Return a request that may be sent.
 
         :param arguments: as of ``OAuth2AsyncSession.request``.
         :param token: that it will carry; ``None`` where that is not known yet.
+        :param before: what was built of the same arguments: a file among them can be read only once.
         :raises ConfigurationError: when it cannot be sent, or the token may not go there.
+        :raises ResourceError: when the connection leads elsewhere since, and a file has been read.
         """
         try:
             where = self.auth.destination_for(token)
             if where is not self._where:  # the connection has been read again, and may be another one
                 self._begin(where)
+            if before is not None and before.where is where:
+                return before
             if arguments:
+                if before is not None and arguments.get("files"):
+                    raise _files_are_gone()
                 return self._built(method, endpoint, arguments)
             return self._plain.get((method, endpoint)) or self._built_plain(method, endpoint)
         except OAuthError as error:
@@ -196,6 +206,7 @@ class RequestBuilder:
         if params:
             url = encoded("params", _encoded_url, url, params)
         request = AsyncRequest(method, url, self._with_headers(arguments.get("headers")), limits)
+        request.where = self._where
         data, json, files = arguments.get("data"), arguments.get("json"), arguments.get("files")
         if data or json is not None or files:
             request.encode_body(data, json, files)
@@ -234,6 +245,13 @@ class RequestBuilder:
             if value is None:
                 merged.pop(name, None)
         return dict(merged.items())
+
+
+def _files_are_gone() -> ResourceError:
+    return ResourceError(
+        "the connection has changed while this call waited, and its files have been read: run the task again",
+        retryable=True,
+    )
 
 
 def _encoded_url(url: str, params: Any = None) -> str:

@@ -13,7 +13,7 @@ from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.arguments import timeouts
 from airflow_oauth_provider.calls.async_request import AsyncRequest, RequestBuilder, client_timeout
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
-from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
 from airflow_oauth_provider.transport.async_responses import HeadTimer
 from tests.support.service import Service
 
@@ -147,3 +147,20 @@ def test_what_cannot_be_sent_names_the_connection(builder: RequestBuilder, argum
 def test_an_address_elsewhere(builder: RequestBuilder) -> None:
     with pytest.raises(ConfigurationError):
         builder.build("GET", "https://elsewhere.example/", {})
+
+
+def test_a_file_is_read_once_however_often_its_request_is_built(service: Service) -> None:
+    auth = BearerAuth(OAuth2Client("my_api", service.connection()))
+    builder = RequestBuilder(auth, None)
+    arguments = {"files": {"f": io.BytesIO(b"contents")}}
+    request = builder.build("POST", "x", arguments)
+    assert builder.build("POST", "x", arguments, before=request) is request
+    body = request.body(TIMER, again=False)
+    assert b"contents" in body
+    request.where = None  # as if the connection had been edited since
+    with pytest.raises(ResourceError, match="run the task again") as caught:
+        builder.build("POST", "x", arguments, before=request)
+    assert caught.value.retryable
+    without = {"data": b"contents"}
+    again = builder.build("POST", "x", without, before=request)
+    assert again is not request

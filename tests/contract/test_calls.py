@@ -517,6 +517,16 @@ def test_a_callers_own_authorization_is_a_conflict(
     assert service.server.requests == []
 
 
+@pytest.mark.parametrize("held", [False, True], ids=["cold", "warm"])
+def test_files_are_sent_whole(side: Side, service: Service, held: bool) -> None:
+    """A file can be read once, and a request is built before there is a token."""
+    hook = hook_of(service, method="POST")
+    if held:
+        side.token(hook)
+    sent = side.run(hook, "x", files={"f": io.BytesIO(b"contents of a file")}).json()["body"]
+    assert sent.count("contents of a file") == 1
+
+
 @pytest.mark.parametrize("trailer", [b"", b"Checksum: abc\r\n"], ids=["plain", "trailer"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_response_in_chunks_is_read_and_its_connection_used_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
@@ -84,6 +85,14 @@ class TestWhoIsAskedToWait:
         assert len(held) == 1
         side.run(hook, "/x")
         assert held == {}
+
+    def test_what_a_waiting_call_sends_is_whole(self, side: Side, service: Service) -> None:
+        service.api = Busy(1, retry_after="1")
+        hook = OAuth2Hook(method="POST", connection=service.connection())
+        with pytest.raises(ResourceError):
+            side.run(hook, "/x")
+        body = side.run(hook, "/x", files={"f": io.BytesIO(b"contents of a file")}).json()["body"]
+        assert body.count("contents of a file") == 1
 
     def test_who_ignores_it_calls(self, side: Side, service: Service) -> None:
         service.api = Busy(1)
