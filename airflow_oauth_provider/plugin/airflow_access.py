@@ -49,6 +49,8 @@ __all__ = [
     "log_change",
     "may_create",
     "readable_dags",
+    "require_creation",
+    "require_editing",
     "requires_access",
     "testing_enabled",
 ]
@@ -63,7 +65,7 @@ HAS_COMMANDS = hasattr(Connection, "team_name")
 def requires_access(method: str) -> Callable[..., Coroutine[Any, Any, None]]:
     """Return the check that Airflow's own page of connections makes.
 
-    :param method: "GET" to read, "PUT" to edit, "POST" to create.
+    :param method: "GET" to read, "PUT" to edit, in a request with a body.
     """
     check: Any = requires_access_connection(method)
 
@@ -87,6 +89,27 @@ def may_create(user: Any) -> bool:
         method="POST", details=ConnectionDetails(), user=user
     )
     return bool(allowed)
+
+
+def require_creation(user: GetUserDep) -> None:
+    """Refuse people who may not make connections.
+
+    Not by Airflow's own check, which takes the team from the body of the request: what is made here belongs
+    to no team, whatever a body says, and a form that is fetched has none.
+
+    :raises NoAccessError: for anybody who may not.
+    """
+    if not may_create(user):
+        raise NoAccessError(_RIGHTS["POST"])
+
+
+def require_editing(connection: StoredConnection, user: Any) -> None:
+    """Refuse people who may not edit a connection, where there is no body for Airflow's own check to read.
+
+    :raises NoAccessError: for anybody who may not.
+    """
+    if not authorized([connection], user, "PUT"):
+        raise NoAccessError(_RIGHTS["PUT"])
 
 
 def log_change(event: str, user: Any, conn_id: str, fields: Iterable[str]) -> None:

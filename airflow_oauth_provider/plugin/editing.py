@@ -47,15 +47,14 @@ from airflow_oauth_provider.plugin.using import readable_uses
 
 def add_editing(app: FastAPI) -> None:
     """Add the routes."""
-    app.get("/new", dependencies=[Depends(access.requires_access("POST"))])(show_new)
-    app.get("/edit/{connection_id:path}", dependencies=[Depends(access.requires_access("PUT"))])(show_edit)
-    for path, method, endpoint in (
-        ("/create", "POST", create_connection),
-        ("/edit/{connection_id:path}", "PUT", edit_connection),
+    app.get("/new", dependencies=[Depends(access.require_creation)])(show_new)
+    app.get("/edit/{connection_id:path}", dependencies=[Depends(access.requires_access("GET"))])(show_edit)
+    for path, allowed, endpoint in (
+        ("/create", access.require_creation, create_connection),
+        ("/edit/{connection_id:path}", access.requires_access("PUT"), edit_connection),
     ):
         checks: list[Callable[..., Any]] = [
-            *(refuse_other_sites, access.requires_access(method)),
-            *(require_size, require_object),
+            *(refuse_other_sites, require_size, allowed, require_object),
         ]
         app.post(path, dependencies=[Depends(check) for check in checks])(endpoint)
 
@@ -88,6 +87,7 @@ def show_new(request: Request, user: access.GetUserDep, preset: str = "", tenant
 def show_edit(request: Request, user: access.GetUserDep, connection_id: str) -> Response:
     """Show the form of a stored connection, without its secrets."""
     connection = existing(connection_id)
+    access.require_editing(connection, user)
     try:
         stored = saving.editable(connection_id)
         values = form_values(stored)

@@ -94,6 +94,9 @@ def test_a_team_sees_and_authorizes_its_own(
     assert "of_blue" not in page
     assert visitor.get("/connections/of_blue").status_code == 403
     assert visitor.post("/authorize/of_blue").status_code == 403
+    assert visitor.post("/edit/of_blue", {"fields": {"scope": "x"}}).status_code == 403
+    assert [visitor.get(f"/edit/of_{team}").status_code for team in ("red", "blue")] == [200, 403]
+    assert visitor.get("/new").status_code == 200
     assert service.token_requests == []
     assert visitor.post("/authorize/of_red").json()["ok"] is True
 
@@ -128,3 +131,23 @@ def test_no_access_is_decided_by_type(orders: Service, detail: str | None) -> No
         refused = visitor.get("/")
     assert refused.status_code == 403
     assert "Your role may not read connections" in refused.text
+
+
+def test_a_team_in_the_body_gives_nobody_the_right_to_create(
+    service: Service, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is made here belongs to no team: the right to make one for a team is not enough."""
+    from airflow_oauth_provider.plugin.airflow_access import find_connection
+
+    def of_the_team(self: Any, *, method: str, details: Any = None, **_: Any) -> bool:
+        return method == "GET" or getattr(details, "team_name", None) == "red"
+
+    monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+    given = {"conn_id": "sly", "host": f"{service.server.url}/token", "login": "me", "password": "x"}
+    with mock.patch(AUTHORIZED, autospec=True, side_effect=of_the_team):
+        visitor = Visitor("op")
+        refused = [visitor.post("/create", {"fields": given, "team_name": "red"}), visitor.get("/new")]
+        assert 'id="new" role="link"' in visitor.get("/").text.replace("\n", " ")
+    assert [response.status_code for response in refused] == [403, 403]
+    assert "Your role may not create connections" in refused[0].json()["message"]
+    assert find_connection("sly") is None
