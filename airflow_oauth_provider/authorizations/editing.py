@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_oauth_provider.authorizations.values import ConnectionValues
+from airflow_oauth_provider.client.masking import hides_value_of
+from airflow_oauth_provider.connection.field_kinds import Kind
 from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, FIELDS
-from airflow_oauth_provider.connection.parsing import FieldError, parse_extra
+from airflow_oauth_provider.connection.parsing import FieldError, parse_claims, parse_extra
 from airflow_oauth_provider.connection.provider_form import default_extra
 from airflow_oauth_provider.connection.resolving import MAX_NAME
 from airflow_oauth_provider.connection.tenant import with_tenant
@@ -32,6 +34,8 @@ _RECIPIENT = {
 }
 """Fields that decide who gets to see a secret, and what a message calls them."""
 _SECRETS = tuple(entry.key for entry in FIELDS if entry.secret and entry.key not in _RECIPIENT)
+_PARAMETERS = tuple(entry.key for entry in FIELDS if entry.kind is Kind.PAIRS and entry.section != "API")
+"""Fields that go to the token host and may hold what Airflow hides by its name, such as an ``api_key``."""
 
 
 class SecretsRequiredError(ConfigurationError):
@@ -60,6 +64,7 @@ class Entered:
     :param host: access token URL or issuer.
     :param password: the client secret; "" removes it.
     :param fields: of the extra, as Airflow's form stores them.
+    :param restored: those of them in which stored values stand that the person has not seen.
     """
 
     host: str | None = None
@@ -67,6 +72,7 @@ class Entered:
     password: str | None = field(default=None, repr=False)
     description: str | None = None
     fields: dict[str, Any] = field(default_factory=dict, repr=False)
+    restored: frozenset[str] = frozenset()
 
 
 def require_name(name: str) -> str:
@@ -133,7 +139,10 @@ def edited_connection(before: ConnectionValues, entered: Entered) -> ConnectionV
     changes = tuple(dict.fromkeys(_changes(before, host, stored, given)))
     if changes:
         before = _without_unused(before, stored, given)
-        _require_secrets(before, password, stored, given, changes)
+        missing = ["password"] if before.password and password is None else []
+        missing += _not_given_again(stored, given, entered.restored)
+        if missing:
+            raise SecretsRequiredError.of(changes, tuple(missing))
     return replace(
         before,
         host=host,
@@ -171,10 +180,18 @@ def _without_unused(before: ConnectionValues, stored: Extra, given: dict[str, An
     return before if needs_secret else replace(before, password=None)
 
 
-def _require_secrets(
-    before: ConnectionValues, password: str | None, stored: Extra, given: Extra, changes: tuple[str, ...]
-) -> None:
-    missing = ["password"] if before.password and password is None else []
-    missing += [key for key in _SECRETS if stored.get(key) and key not in given]
-    if missing:
-        raise SecretsRequiredError.of(changes, tuple(missing))
+def _not_given_again(stored: Extra, given: Extra, restored: frozenset[str]) -> Iterator[str]:
+    """Yield the fields with secrets that are stored and that nobody has entered again."""
+    for key in _SECRETS:
+        if stored.get(key) and key not in given:
+            yield key
+    for key in _PARAMETERS:
+        if key in restored or (key not in given and _holds_hidden(stored.get(key))):
+            yield key
+
+
+def _holds_hidden(value: Any) -> bool:
+    try:
+        return any(hides_value_of(str(name)) for name in parse_claims(value))
+    except FieldError:
+        return True  # nobody knows what it holds

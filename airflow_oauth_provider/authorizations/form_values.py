@@ -128,7 +128,14 @@ def entered(
         fields[key] = _file_text(key, data)
     texts = {name: given[name].strip() for name in TEXTS if isinstance(given.get(name), str)}
     secret = given.get(SECRET, "")
-    return Entered(**texts, password="" if secret is None else secret or None, fields=fields)
+    restored = frozenset(key for key in fields if _has_hidden(given.get(key)))
+    return Entered(
+        **texts, password="" if secret is None else secret or None, fields=fields, restored=restored
+    )
+
+
+def _has_hidden(value: Any) -> bool:
+    return isinstance(value, list) and any(content.strip() == MASKED for _, content in value)
 
 
 def _entered_value(entry: Field, value: Any, stored: Any) -> Any:

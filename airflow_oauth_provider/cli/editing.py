@@ -16,6 +16,7 @@ from airflow_oauth_provider.authorizations.editing import (
 from airflow_oauth_provider.cli.arguments import fields_given, option_named, take_secret, variable
 from airflow_oauth_provider.cli.creation import host_given, preset_needs
 from airflow_oauth_provider.cli.key_file import add_key
+from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.connection.presets import (
     Preset,
     PresetNeedsError,
@@ -79,8 +80,9 @@ def _host(
 def _secrets_required(error: SecretsRequiredError) -> ConfigurationError:
     """Say by which options to give the secrets again."""
     options = {"password": "--secret-stdin or --secret-env"}
-    for key in error.missing:
+    for key in filter(FIELDS_BY_KEY.get, error.missing):
         by_file = "--key-file or " if key == "private_key" else ""
-        options.setdefault(key, f"{by_file}--set-env {key}=VARIABLE")
+        option = "--set-env {}=VARIABLE" if FIELDS_BY_KEY[key].secret else "--set {}=NAME=VALUE"
+        options[key] = by_file + option.format(key)
     how = ", ".join(options[key] for key in error.missing)
     return ConfigurationError(f"{error.message}, by {how} (--set KEY= empties a field)")

@@ -48,6 +48,27 @@ def test_what_is_not_entered_stays_and_a_secret_can_be_removed() -> None:
     assert edited_connection(before(), Entered(password="")).password is None
 
 
+@pytest.mark.parametrize(
+    ("fields", "restored", "missing"),
+    [
+        pytest.param({}, [], ("password", "post_params"), id="left as it is"),
+        pytest.param(
+            {"post_params": ["api_key=k"]}, ["post_params"], ("password", "post_params"), id="unseen"
+        ),
+        pytest.param({"post_params": ["api_key=k"]}, [], ("password",), id="entered again"),
+    ],
+)
+def test_what_airflow_hides_by_its_name_goes_to_no_other_host(
+    fields: dict[str, object], restored: list[str], missing: tuple[str, ...]
+) -> None:
+    stored = before(post_params=["api_key=k", "realm=r"], query_params=["realm=r"])
+    entered = Entered(host="https://b.example", fields=fields, restored=frozenset(restored))
+    with pytest.raises(SecretsRequiredError) as raised:
+        edited_connection(stored, entered)
+    assert raised.value.missing == missing
+    assert edited_connection(stored, Entered(login="other")).login == "other"
+
+
 def test_errors_with_facts_survive_copy_and_pickle() -> None:
     with pytest.raises(SecretsRequiredError) as raised:
         edited_connection(before(secret_params="pin=1"), Entered(host="https://b.example"))

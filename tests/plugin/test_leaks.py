@@ -46,6 +46,24 @@ def test_checks_and_trials(
     assert_silent(said)
 
 
+@pytest.mark.parametrize("scope", ["read", "refused"])
+def test_new_and_edit(service: Service, admin: Visitor, store: Any, scope: str) -> None:
+    echoing(service)
+    settings = settings_of(scope=scope)
+    given = {"conn_id": "orders", "host": f"{service.server.url}/token", "login": "me", "scope": scope}
+    given |= {
+        key: settings[key] for key in ("password", "secret_params", "secret_headers") if key in settings
+    }
+    said = [admin.post("/create", {"fields": given}).text]
+    assert service.token_requests
+    page = admin.get("/edit/orders").text
+    said += [page, admin.get("/connections/orders").text]
+    digest = page.partition('data-digest="')[2].partition('"')[0]
+    for fields in ({"description": "x"}, {"auth_method": "client_secret_post"}, {"max_wait": "soon"}):
+        said.append(admin.post("/edit/orders", {"fields": fields, "digest": digest}).text)
+    assert_silent(said)
+
+
 @pytest.mark.parametrize("scope", ["{tenant}.read", "{tenant}.refused"])
 def test_a_client_certificate_and_a_tenant(store: Any, admin: Visitor, tmp_path: Path, scope: str) -> None:
     passphrase, issued = "Vq8/zz91+Kd03&hh27", issue_client(CLIENTS)
