@@ -177,10 +177,12 @@ class TestTry:
 def test_with_testing_switched_off_nobody_is_asked(
     orders: Service, admin: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from airflow_oauth_provider.plugin.airflow_access import HAS_COMMANDS
+
     monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Disabled")
     for path in ("/authorize/orders", "/check/orders", "/try/orders"):
         refused = admin.post(path, {"path": "/x"})
         assert refused.status_code == 403
         assert "test_connection = Enabled" in refused.json()["message"]
-    assert "airflow oauth2 check --all" in admin.get("/").text
+    assert ("airflow oauth2 check --all" in admin.get("/").text) == HAS_COMMANDS
     assert orders.server.requests == []

@@ -165,7 +165,7 @@ def test_details_tell_the_settings_without_secrets_and_the_token_can_be_forgotte
     expect(frame.get_by_role("heading", name="orders", exact=True)).to_be_visible()
     assert path_of(frame) == f"{PREFIX}/connections/orders"
     frame.get_by_role("button", name="Authorize orders").click()
-    expect(frame.locator("#results .badge").first).to_have_text("Authorized")
+    expect(frame.locator("#state .badge").first).to_have_text("Authorized")
     details = frame.locator("main").inner_text()
     for text in ("Nightly", "Not granted", "Granted scopes\norders.read", "Secret post parameters\nset"):
         assert text in details
@@ -173,7 +173,7 @@ def test_details_tell_the_settings_without_secrets_and_the_token_can_be_forgotte
     pages.screenshot(page, "servers-details")
     frame.get_by_role("button", name="Forget token: orders").click()
     frame.get_by_role("button", name="Forget it").click()
-    expect(frame.locator("#results .badge").first).to_have_text("Not yet")
+    expect(frame.locator("#state .badge").first).to_have_text("Not yet")
     frame.get_by_role("link", name="Edit connection").click()
     page.wait_for_url("**/connections?name_pattern=orders")
     expect(pages.connection_row(page, "orders")).to_be_visible()

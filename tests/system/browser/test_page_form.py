@@ -85,7 +85,7 @@ def test_a_new_server_from_the_first_click_to_its_token(
     expect(frame.get_by_role("heading", name="made_here", exact=True)).to_be_visible()
     try:
         expect(frame.locator(".toast")).to_contain_text("made_here: Saved. Authorized until ")
-        expect(frame.locator("#results .badge").first).to_have_text("Authorized")
+        expect(frame.locator("#state .badge").first).to_have_text("Authorized")
         assert path_of(frame) == f"{PREFIX}/connections/made_here"
         stored = airflow.stored_connection("made_here")
         assert (stored["login"], stored["password"]) == ("me", "the secret")
@@ -113,7 +113,7 @@ def test_a_refused_one_stays_saved_and_is_mended_by_edit(
     fill(frame, description="خادم التفويض")
     frame.locator("#save").click()
     expect(frame.locator(".toast")).to_contain_text("orders: Saved, but not authorized: invalid_scope")
-    expect(frame.locator("#results .badge").first).to_have_text("Refused")
+    expect(frame.locator("#state .badge").first).to_have_text("Refused")
     frame.locator("#edit").click()
     frame.locator("#form").wait_for()
     frame.locator("html").evaluate(LOADED)
@@ -121,7 +121,7 @@ def test_a_refused_one_stays_saved_and_is_mended_by_edit(
     fill(frame, scope="read")
     pages.screenshot(page, "servers-edit")
     frame.locator("#save").click()
-    expect(frame.locator("#results .badge").first).to_have_text("Authorized")
+    expect(frame.locator("#state .badge").first).to_have_text("Authorized")
     assert airflow.stored_connection("orders")["extra"]["secret_params"] == "pin=hidden-pin"
 
 

@@ -79,7 +79,7 @@ def test_sorting_and_forgetting_by_keyboard(
     frame.locator(".crumbs a").focus()
     tab_to(page, frame, "authorize-orders")
     page.keyboard.press("Enter")
-    expect(frame.locator("#results .badge").first).to_have_text("Authorized")
+    expect(frame.locator("#state .badge").first).to_have_text("Authorized")
     expect(focused).to_have_attribute("id", "authorize-orders")
     page.keyboard.press("Shift+Tab")
     expect(focused).to_have_attribute("id", "forget-orders")
@@ -91,7 +91,7 @@ def test_sorting_and_forgetting_by_keyboard(
     page.keyboard.press("Space")
     expect(focused).to_have_text("Forget it")
     page.keyboard.press("Enter")
-    expect(frame.locator("#results .badge").first).to_have_text("Not yet")
+    expect(frame.locator("#state .badge").first).to_have_text("Not yet")
     expect(focused).to_have_attribute("id", "headline")
 
 
