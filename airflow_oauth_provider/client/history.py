@@ -73,6 +73,8 @@ class _Pending:
 
     :param since: monotonic seconds at which it began; *minute* the same by the wall clock.
     :param appended_at: monotonic seconds of the last append, *merged_at* of the last merge.
+    :param under_way: a thread is about to append it.
+    :param loop: that looks after it.
     """
 
     subject: Subject
@@ -82,6 +84,8 @@ class _Pending:
     since: float | None = None
     appended_at: float = float("-inf")
     merged_at: float = float("-inf")
+    under_way: bool = False
+    loop: asyncio.AbstractEventLoop | None = None
 
     def add(self, counts: Counts, task: bytes | None) -> None:
         if self.since is None:
@@ -131,7 +135,8 @@ class Recorder:
             pending = self._of(subject)
             begins = pending.since is None
             pending.add(counts, task)
-            due = pending.is_due(time.monotonic())
+            due = not pending.under_way and pending.is_due(time.monotonic())
+            pending.under_way |= due
         self._end_with_process()
         if due:
             self._in_background(pending)
@@ -146,7 +151,7 @@ class Recorder:
         """Append what waits for that, unless the last time is less than a minute ago."""
         with self._lock:
             pending = self._pending.get(subject.key)
-        if pending is not None and pending.may_append(time.monotonic()):
+        if pending is not None:
             self._append(pending)
 
     def end(self) -> None:
@@ -186,7 +191,7 @@ class Recorder:
     def _append(self, pending: _Pending, *, whole: bool = False) -> None:
         self._take_left_over()
         with self._lock:
-            if pending.since is None:
+            if pending.since is None or not (whole or pending.may_append(time.monotonic())):
                 return
             before = pending.appended_at
             pending.appended_at = time.monotonic()
@@ -207,6 +212,7 @@ class Recorder:
                     if in_triggerer():
                         self._merge(pending)
             finally:
+                pending.under_way = False
                 self._appending.discard(threading.current_thread())
 
         thread = threading.Thread(target=append, name="oauth2-history", daemon=True)
@@ -214,6 +220,7 @@ class Recorder:
         try:
             thread.start()
         except RuntimeError:  # the interpreter is about to end
+            pending.under_way = False
             self._appending.discard(thread)
 
     @staticmethod
@@ -231,9 +238,18 @@ class Recorder:
         except RuntimeError:
             return
 
+        if pending.loop is loop:
+            return
+        pending.loop = loop
+
         def append() -> None:
-            if pending.is_due(time.monotonic()):
+            if pending.since is None:
+                pending.loop = None
+                return
+            if not pending.under_way and pending.is_due(time.monotonic()):
+                pending.under_way = True
                 self._in_background(pending)
+            loop.call_later(INTERVAL + 0.1, append)
 
         loop.call_later(INTERVAL + 0.1, append)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from contextlib import suppress
 from time import monotonic
@@ -104,3 +105,12 @@ def _leave_all() -> None:
 
 
 recorder.before_end = _leave_all
+
+
+def _reset_after_fork() -> None:
+    """Leave to the parent what it has not reported yet."""
+    for hits in list(_alive):
+        hits.view.taken_hits()
+
+
+os.register_at_fork(after_in_child=_reset_after_fork)

@@ -80,9 +80,13 @@ def _svg(kind: str, outline: Outline, slots: Sequence[Slot], sentence: str, *, g
     :param grid: columns between two marks on the line.
     """
     width = outline.step * len(slots)
-    line = outline.above + 0.5
+    line, wide = outline.above + 0.5, outline.step - outline.gap
     marks = "".join(f"M{outline.step * at:g} {line:g}v3" for at in range(0, len(slots) + 1, grid))
-    bars = "".join(f'<path class="{name}" d="{path}"/>' for name, path in _paths(outline, slots) if path)
+    bars = "".join(
+        f'<path class="{name}" stroke-width="{wide:g}" d="{path}"/>'
+        for name, path in _paths(outline, slots)
+        if path
+    )
     return Markup(  # noqa: S704  (numbers, and words of this module)
         f'<svg class="history {kind}" viewBox="0 0 {width:g} {outline.height}" role="img" '
         f'preserveAspectRatio="none" focusable="false"><title>{sentence}</title>'
@@ -91,7 +95,7 @@ def _svg(kind: str, outline: Outline, slots: Sequence[Slot], sentence: str, *, g
 
 
 def _paths(outline: Outline, slots: Sequence[Slot]) -> Iterator[tuple[str, str]]:
-    """Yield for each class of the style sheet what it fills."""
+    """Yield for each class of the style sheet what it strokes."""
     top, bottom, short = outline.above, outline.above + 1, outline.below // 2
     most = max((slot.tokens for slot in slots), default=0)
     heights = [_height(slot.tokens, most, outline.above) for slot in slots]
@@ -102,8 +106,9 @@ def _paths(outline: Outline, slots: Sequence[Slot]) -> Iterator[tuple[str, str]]
 
 
 def _bars(outline: Outline, bars: Iterable[tuple[int, int, int]]) -> str:
-    wide = outline.step - outline.gap
-    return "".join(f"M{outline.step * at:g} {y}h{wide:g}v{height}h-{wide:g}z" for at, y, height in bars)
+    """Return strokes as wide as a bar, from their upper ends: half as long as what would be filled."""
+    half = outline.step / 2
+    return "".join(f"M{outline.step * at + half:g} {y}v{height}" for at, y, height in bars)
 
 
 def _height(count: int, most: int, space: int) -> int:

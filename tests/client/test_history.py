@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -129,6 +129,24 @@ class TestSeldom:
         assert store.lots == [1]
         assert total(subject).from_store == 5
 
+    def test_a_minute_that_is_over_begins_one_thread(
+        self, subject: Subject, store: Appends, clock: list[float], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        started: list[threading.Thread] = []
+
+        def start(thread: threading.Thread) -> None:
+            started.append(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", start)
+        recorder.count(subject, ONE)
+        clock[0] += 61
+        for _ in range(100):
+            recorder.count(subject, ONE)
+        assert len(started) == 1
+        monkeypatch.undo()
+        started[0].run()
+        assert store.lots == [1]
+
     def test_who_looks_sees_what_waits_but_not_twice_a_minute(
         self, subject: Subject, store: Appends, clock: list[float]
     ) -> None:
@@ -154,6 +172,31 @@ class TestSeldom:
 
         asyncio.run(use())
         assert total(subject).from_store == 1
+
+    def test_a_loop_that_is_busy_has_one_timer(
+        self, subject: Subject, store: Appends, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(history, "INTERVAL", 0.02)
+        timers: list[float] = []
+
+        async def use() -> None:
+            loop = asyncio.get_running_loop()
+            call_later = loop.call_later
+
+            def noted(delay: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
+                timers.append(delay)
+                return call_later(0.01, callback)
+
+            monkeypatch.setattr(loop, "call_later", noted)
+            while len(store.lots) < 5:
+                recorder.count(subject, ONE)
+                await asyncio.sleep(0)
+            timers.clear()
+            for _ in range(200):
+                recorder.count(subject, ONE)
+            assert len(timers) <= 1
+
+        asyncio.run(use())
 
     def test_many_connections_are_bounded(self, store: Appends) -> None:
         sharing = Sharing(store, history_days=7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from airflow_oauth_provider.tokens.history.counts import Counts, HistoryError
@@ -79,6 +80,12 @@ class Strip(NamedTuple):
         """
         if len(data) != SIZE:
             raise HistoryError("it is no strip")
-        last, *numbers = _FORM.unpack(data)
-        slots = zip(*(iter(numbers),) * _NUMBERS, strict=True)
-        return cls(last, tuple(map(Slot._make, slots)))
+        return _loaded(data)
+
+
+@lru_cache(512)
+def _loaded(data: bytes) -> Strip:
+    """Read one; a list that is looked at again shows mostly what it has shown before."""
+    last, *numbers = _FORM.unpack(data)
+    slots = zip(*(iter(numbers),) * _NUMBERS, strict=True)
+    return Strip(last, tuple(map(Slot._make, slots)))

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import fcntl
 import os
 import time
@@ -36,6 +37,7 @@ LONGEST_LINE = 256
 LARGEST = MOST_APPENDED * LONGEST_LINE // 2
 """Bytes from which a file is full; two of them may lie there."""
 _ATTEMPTS = 8
+_TO_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | CAREFUL
 _WAIT = 0.1
 """Seconds that one who takes waits for those who write."""
 
@@ -50,9 +52,13 @@ def append(folder: int, name: str, items: Iterable[bytes], until: float) -> bool
     # The end of a line stands before it: what a full disk has cut short spoils no other line.
     lines = b"".join(b"\n" + base64.b64encode(item) for item in items)
     for _ in range(_ATTEMPTS):
-        file = os.open(
-            name + APPENDED, os.O_WRONLY | os.O_APPEND | os.O_CREAT | CAREFUL, 0o600, dir_fd=folder
-        )
+        try:
+            file = os.open(name + APPENDED, _TO_APPEND, 0o600, dir_fd=folder)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            os.unlink(name + APPENDED, dir_fd=folder)  # a symbolic link is somebody's leftover
+            continue
         try:
             if _is_ready(file, folder, name):
                 write_all(file, lines)

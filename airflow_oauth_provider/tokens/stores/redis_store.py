@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from airflow_oauth_provider.tokens.stores.base import (
@@ -103,7 +103,7 @@ class RedisStore:
     def append(self, name: str, items: Sequence[bytes], *, until: float) -> bool:
         """Append them to a list, of which the newest stay."""
         milliseconds = int((until - time.time()) * 1000)
-        key = f"{_PREFIX}{name}.appended"
+        key, _ = self._lists(name)
         with self._working():
             try:
                 with self._client.pipeline() as pipeline:
@@ -111,12 +111,16 @@ class RedisStore:
                     pipeline.ltrim(key, -MOST_APPENDED, -1)
                     pipeline.pexpire(key, milliseconds)
                     pipeline.execute()
-            except self._refused as error:  # a key of another type: it is in the way of nothing else
-                if type(error) is not self._refused:
-                    raise
-                self._client.delete(key)
-                return False
+            except self._refused:
+                return self._clear_the_way(key)
         return True
+
+    def _clear_the_way(self, key: str) -> bool:
+        """Remove a key of another type; what Redis does not allow is no reason to do without tokens."""
+        with suppress(self._refused):
+            if self._client.type(key) != b"list":
+                self._client.delete(key)
+        return False
 
     def has_appended(self, name: str) -> bool:
         """Look for the list, and for one that was taken."""
@@ -126,18 +130,23 @@ class RedisStore:
     def take_appended(self, name: str) -> tuple[bytes, ...] | None:
         """Rename the list, and read it, in one step."""
         with self._working():
-            items = self._client.eval(_TAKE, 2, *self._lists(name), MOST_APPENDED)
+            try:
+                items = self._client.eval(_TAKE, 2, *self._lists(name), MOST_APPENDED)
+            except self._refused:
+                return None
         if items is None:
             return None
         return tuple(item for item in items if len(item) <= MAX_APPENDED)
 
     def drop_taken(self, name: str) -> None:
         """Delete the list that was taken."""
-        self.delete(f"{name}.taken")
+        with self._working():
+            self._client.delete(self._lists(name)[1])
 
     @staticmethod
     def _lists(name: str) -> tuple[str, str]:
-        return f"{_PREFIX}{name}.appended", f"{_PREFIX}{name}.taken"
+        """Return the keys of what is appended and of what was taken; braces keep both on one node."""
+        return f"{_PREFIX}{{{name}}}.appended", f"{_PREFIX}{{{name}}}.taken"
 
     def release(self, key: str, nonce: str) -> None:
         """Delete a lease's key if it still holds *nonce*."""

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from airflow_oauth_provider.tokens.stores.base import StoreError
+from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
 from airflow_oauth_provider.tokens.stores.redis_store import RedisStore
 from tests.support.servers.redis_server import RedisServer
 from tests.support.stopwatch import Stopwatch
@@ -106,3 +107,32 @@ class TestRedis:
         assert store.read(NAME) is None, "one bad entry; the store works"
         store.write(NAME, b"y", until=soon())
         assert store.read(NAME) == b"y"
+
+    def test_what_redis_does_not_allow_costs_the_history_and_no_token(
+        self, redis_server: RedisServer
+    ) -> None:
+        client, store = redis_server.client(), GuardedStore(RedisStore(redis_server.url))
+        store.write(NAME, b"token", until=soon())
+        store.append(NAME, [b"one"], until=soon())
+        client.execute_command("ACL", "SETUSER", "default", "-@list", "-rename", "-eval")
+        try:
+            assert store.append(NAME, [b"two"], until=soon()) is False
+            assert store.take_appended(NAME) is None
+            assert store.read(NAME) == b"token", "it is not left alone"
+        finally:
+            client.execute_command("ACL", "SETUSER", "default", "+@all")
+        assert store.take_appended(NAME) == (b"one",)
+
+    def test_keys_of_another_kind_in_the_place_of_what_is_appended(self, redis_server: RedisServer) -> None:
+        client, store = redis_server.client(), RedisStore(redis_server.url)
+        store.append(NAME, [b"one"], until=soon())
+        (key,) = client.keys("*.appended")
+        client.delete(key)
+        client.set(key, "text")
+        assert store.append(NAME, [b"two"], until=soon()) is False
+        assert store.append(NAME, [b"three"], until=soon())
+        client.set(key.replace(b"appended", b"taken"), "text")
+        assert store.take_appended(NAME) == ()
+        store.drop_taken(NAME)
+        assert store.take_appended(NAME) == (b"three",)
+        assert 0 < client.pttl(key.replace(b"appended", b"taken")) <= 60_000
