@@ -149,6 +149,7 @@ HOLD_UPS = [
 
 
 @pytest.mark.fault("F15")
+@pytest.mark.timeout(60)  # without those limits a call has no end
 class TestTime:
     """``timeout`` bounds what has no end without a byte of the body; ``total_timeout`` the whole call."""
 

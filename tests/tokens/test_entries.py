@@ -108,6 +108,24 @@ class TestTokens:
         entries(sharing).drop_token(token("newer"))
         assert entries(sharing).token() is None
 
+    @pytest.mark.fault("F80")
+    def test_a_newer_token_that_comes_while_it_looks_stays(
+        self, sharing: Sharing, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        refused, newer = token("refused", age=5), token("newer")
+        entries(sharing).granted(refused)
+        read = FileStore.read
+
+        def overtaken(store: FileStore, name: str) -> bytes | None:
+            content = read(store, name)
+            monkeypatch.setattr(FileStore, "read", read)
+            entries(sharing).granted(newer)  # as another process does
+            return content
+
+        monkeypatch.setattr(FileStore, "read", overtaken)
+        entries(sharing).drop_token(refused)
+        assert entries(sharing).token() == newer
+
     @pytest.mark.parametrize(
         "given",
         [
