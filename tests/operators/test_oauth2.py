@@ -93,16 +93,23 @@ def test_an_echoed_token_does_not_reach_xcom(service: Service) -> None:
     assert execute(endpoint="x") == "Bearer *** ***"
 
 
-@pytest.mark.parametrize("deferrable", [False, True])
+@pytest.mark.parametrize(
+    "method, deferrable",
+    [
+        pytest.param("GET", False, id="on-the-worker"),
+        pytest.param("GET", True, id="in-the-triggerer"),
+        pytest.param("POST", True, id="deferrable-but-not-idempotent"),  # no event redacts its response
+    ],
+)
 @pytest.mark.fault("F04")
-def test_nor_does_one_in_what_a_filter_returns(service: Service, deferrable: bool) -> None:
+def test_nor_does_one_in_what_a_filter_returns(service: Service, method: str, deferrable: bool) -> None:
     service.api = lambda request: Json(
         {"headers": [{"a": request.header("Authorization")}], "a-client-secret": 1}
     )
     arguments: dict[str, Any] = {
         "task_id": "call",
         "oauth2_conn_id": "my_api",
-        "method": "GET",
+        "method": method,
         "endpoint": "x",
         "response_filter": lambda response: {
             "json": response.json(),
