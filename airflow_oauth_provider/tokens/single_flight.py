@@ -45,7 +45,7 @@ from airflow_oauth_provider.tokens.shared_acquisition import Purpose, Search
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.worker_threads import run_in_thread
 from airflow_oauth_provider.transport.driver import Driver
-from airflow_oauth_provider.transport.steps import StepName, observed, observer, recording
+from airflow_oauth_provider.transport.steps import Recording, StepName, observed, observer, recording
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
 
 log = logging.getLogger(__name__)
@@ -263,7 +263,7 @@ class DirectFlight(Flight):
         return self.fetch()
 
 
-def _run(driver: Driver, flow: Acquisition, step: recording) -> Granted:
+def _run(driver: Driver, flow: Acquisition, step: Recording) -> Granted:
     """Carry out an acquisition, and say in *step* what came of it."""
     try:
         granted = driver.run(flow)

@@ -28,7 +28,7 @@ from airflow_oauth_provider.protocol.token.metadata import KnownMetadata
 from airflow_oauth_provider.protocol.token.response import Granted
 from airflow_oauth_provider.transport import authorization_server
 from airflow_oauth_provider.transport.assertion_files import read_assertion
-from airflow_oauth_provider.transport.steps import StepName, recording
+from airflow_oauth_provider.transport.steps import Recording, StepName, recording
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
 
 Result = TypeVar("Result")
@@ -129,7 +129,7 @@ class Driver:
         return assertion
 
 
-def _noted(step: recording, url: str, response: HttpResponse | Failure) -> HttpResponse | Failure:
+def _noted(step: Recording, url: str, response: HttpResponse | Failure) -> HttpResponse | Failure:
     """Say in a step what came back from *url*."""
     if step.observed:
         step.host = urlsplit(url).netloc

@@ -78,7 +78,7 @@ class Trace:
     """
 
     _steps: list[Step] = field(default_factory=list)
-    _open: list[recording] = field(default_factory=list)
+    _open: list[Recording] = field(default_factory=list)
     _inner_ended_at: float = 0.0
 
     def add(self, ended: Step) -> None:
@@ -108,11 +108,11 @@ class Trace:
             ended.append(Step(StepName.TOKEN, ok=False, text=f"{error.message} (no request was made)"))
         return tuple(ended)
 
-    def begin(self, begun: recording) -> None:
+    def begin(self, begun: Recording) -> None:
         """Note a step that begins."""
         self._open.append(begun)
 
-    def end(self, ending: recording, error: BaseException | None) -> None:
+    def end(self, ending: Recording, error: BaseException | None) -> None:
         """Record a step that ends.
 
         :param error: that ends it.
@@ -149,44 +149,37 @@ def observer() -> Trace | None:
     return trace
 
 
-class recording:  # noqa: N801  (used like a function)
+class Recording:
     """Something that is done within a ``with`` statement; what is left of it is a :class:`Step`.
 
-    Set its attributes meanwhile; where that takes any effort, only if it is ``observed``.
+    Set its attributes meanwhile, but only if it is ``observed``.
     """
 
-    __slots__ = ("addresses", "began_at", "chain_ends_at", "failed", "host", "name", "observed_by", "text")
+    __slots__ = ("_trace", "addresses", "began_at", "chain_ends_at", "failed", "host", "name", "text")
+    observed = True
+    _trace: Trace
 
-    def __init__(self, name: StepName, host: str | None = None) -> None:
-        self.observed_by = observer()
-        if self.observed_by is not None:
-            self.name = name
-            self.host = host
-            self.text = ""
-            self.addresses: tuple[str, ...] = ()
-            self.chain_ends_at: float | None = None
-            self.failed = False
-            self.began_at = time.monotonic()
-
-    @property
-    def observed(self) -> bool:
-        """Whether anybody observes it."""
-        return self.observed_by is not None
+    def __init__(self, trace: Trace, name: StepName, host: str | None) -> None:
+        self._trace = trace
+        self.name = name
+        self.host = host
+        self.text = ""
+        self.addresses: tuple[str, ...] = ()
+        self.chain_ends_at: float | None = None
+        self.failed = False
+        self.began_at = time.monotonic()
 
     def note(self, text: str) -> None:
         """Say what came of it."""
-        if self.observed_by is not None:
-            self.text = text
+        self.text = text
 
     def fail(self, text: str) -> None:
         """Say that it has failed, where no exception says so."""
-        if self.observed_by is not None:
-            self.failed, self.text = True, text
+        self.failed, self.text = True, text
 
     def resolved(self, addresses: Iterable[str]) -> None:
         """Say which addresses it is about."""
-        if self.observed_by is not None:
-            self.addresses = tuple(dict.fromkeys(addresses))
+        self.addresses = tuple(dict.fromkeys(addresses))
 
     def ended(self, now: float, *, ok: bool, text: str) -> Step:
         """Return the step as it ends.
@@ -197,12 +190,47 @@ class recording:  # noqa: N801  (used like a function)
         return Step(self.name, ok, self.host, text, self.addresses, self.chain_ends_at, seconds)
 
     def __enter__(self) -> Self:
-        if self.observed_by is not None:
-            self.observed_by.begin(self)
+        self._trace.begin(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.observed_by is not None:
-            self.observed_by.end(self, error)
+        self._trace.end(self, error)
+
+
+class _Unobserved(Recording):
+    """What nobody observes: one object for all of it, which keeps nothing."""
+
+    __slots__ = ()
+    observed = False
+
+    def __init__(self) -> None:
+        """Keep nothing."""
+
+    def note(self, text: str) -> None:
+        """Keep nothing."""
+
+    def fail(self, text: str) -> None:
+        """Keep nothing."""
+
+    def resolved(self, addresses: Iterable[str]) -> None:
+        """Keep nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Keep nothing."""
+
+
+_UNOBSERVED = _Unobserved()
+
+
+def recording(name: StepName, host: str | None = None) -> Recording:
+    """Record a step, for whoever observes this thread, in a ``with`` statement.
+
+    :param host: that it is about.
+    """
+    trace = observer()
+    return _UNOBSERVED if trace is None else Recording(trace, name, host)

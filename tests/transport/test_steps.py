@@ -34,6 +34,7 @@ def test_where_nobody_observes_nothing_is_kept() -> None:
     assert not step.observed
     assert observer() is None
     assert not hasattr(step, "text")
+    assert recording(StepName.TOKEN) is step, "one object for all"
 
 
 def test_a_step_has_its_result(trace: Trace) -> None:
