@@ -93,6 +93,7 @@ STORED: dict[str, Any] = {
     "probe_path": "/health",
     "require_scopes": "orders.read",
     "refresh_on_status": ["401", "403"],
+    "cool_down": "never",
     "dead_when": "$.errors[*].code in 601, 602",
     "ca_certificates": CERTIFICATE,
     "verify_tls": False,
