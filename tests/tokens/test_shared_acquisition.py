@@ -143,6 +143,22 @@ def test_a_failed_early_renewal_warns_with_its_reason(
     assert "gone" in warnings[0]
 
 
+@pytest.mark.fault("F85")
+def test_all_processes_pause_after_a_failed_early_renewal(
+    sharing: Sharing, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where what the server said is over sooner than that."""
+    monkeypatch.setattr(Entries, "standing", lambda *_: None)
+    settings, processes = settings_for(service), [TokenManager(), TokenManager()]
+    held = processes[0].acquire(settings, sharing)
+    assert processes[1].acquire(settings, sharing) == held
+    service.token = lambda _: Json({}, 503)
+    for manager in processes * 2:
+        manager.slot(settings).pause(-10_000)
+        assert manager.acquire(settings, sharing) == held
+    assert len(service.token_requests) == 2, "one for the token, one before its time"
+
+
 @pytest.mark.fault("F12")
 def test_whatever_an_acquisition_raises_is_a_typed_error(
     sharing: Sharing, service: Service, monkeypatch: pytest.MonkeyPatch
