@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
-from airflow_oauth_provider.authorizations import AT_ONCE, Target, actions, check_all, checking
+from airflow_oauth_provider.authorizations import AT_ONCE, Target, actions, check_all, checking, spacing
 from airflow_oauth_provider.authorizations.actions import ConnectionCheck
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError
 from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
@@ -97,7 +97,7 @@ def test_results_come_in_order_and_are_told_as_they_come(service: Service) -> No
 def test_a_host_that_refuses_clients_is_asked_slowly(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checking, "SPACING", 0.4)
+    monkeypatch.setattr(spacing, "SPACING", 0.4)
     service.token = lambda _: Json({"error": "invalid_client"}, 401)
     results = check_all(clients(service, 7))
     assert all(isinstance(result.error, InvalidClientError) for result in results)
@@ -131,7 +131,7 @@ def test_one_refused_client_among_many_costs_about_a_second(service: Service) ->
 def test_a_host_is_asked_slowly_again_after_another_refusal(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checking, "SPACING", 0.8)
+    monkeypatch.setattr(spacing, "SPACING", 0.8)
     monkeypatch.setattr(checking, "AT_ONCE", 1)
     service.token = lambda request: (
         Json({"error": "invalid_client"}, 401) if request.form["scope"][0][-1] in "03" else token_json()

@@ -15,7 +15,6 @@ from airflow_oauth_provider.authorizations import AuthorizationStatus, Target, c
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.plugin.listing import Query, listing
-from airflow_oauth_provider.plugin.rendering import Obstacles, render
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.display_index import DisplayIndex, LastUse
 from airflow_oauth_provider.tokens.held_token import HeldToken
@@ -29,6 +28,7 @@ from tests.authorizations.foreign_store import (
     spoil,
     spoiled_record,
 )
+from tests.support.pages import list_page
 from tests.support.servers.redis_server import RedisServer
 from tests.support.service import Service
 
@@ -57,15 +57,7 @@ def test_whatever_lies_there_list_page_and_check_go_on(
     another_process()
     policy = read_policy()
     listed = listing(connections, Query(), policy)
-    page = render(
-        "list.html",
-        "",
-        query=Query(),
-        listing=listed,
-        obstacles=dict.fromkeys(CONN_IDS, Obstacles()),
-        warnings=(),
-        store_note=None,
-    )
+    page = list_page(listed)
     assert [authorization.conn_id for authorization in listed.rows] == list(CONN_IDS)
     assert FORGED not in page
     for authorization in listed.rows:

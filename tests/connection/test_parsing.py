@@ -19,15 +19,14 @@ from airflow_oauth_provider.authorizations import (
     describe,
     display_sections,
 )
-from airflow_oauth_provider.authorizations.used_by import UsedBy
 from airflow_oauth_provider.connection.fields import FIELDS, FIELDS_BY_KEY
 from airflow_oauth_provider.connection.parsing import FieldError, parse
 from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.plugin.listing import Query, listing
-from airflow_oauth_provider.plugin.rendering import Obstacles, render
 from tests.protocol.client.test_methods import pem
+from tests.support.pages import connection_page, list_page
 
 HALF = "\ud800"
 ODD: tuple[Any, ...] = (
@@ -95,14 +94,8 @@ def show(given: ConnectionValues) -> AuthorizationStatus:
     """Do all that page and command line do to show a connection; return its state."""
     description = describe(given, POLICY)
     listed = listing([given], Query(sort="category"), POLICY)
-    obstacles = {"odd": Obstacles()}
-    render(
-        "list.html", "/x", query=Query(), listing=listed, obstacles=obstacles, warnings=(), store_note=None
-    ).encode()
-    settings = display_sections(given)
-    uses = UsedBy("odd", (), at=0.0)
-    shared = {"obstacles": Obstacles(), "store_note": None, "uses": uses, "most_tasks": 1, "origin": ""}
-    render("connection.html", "/x", authorization=description, settings=settings, **shared).encode()
+    list_page(listed).encode()
+    connection_page(description, display_sections(given)).encode()
     json.dumps(description.report())
     assert description.status in LABELS
     return description.status

@@ -27,7 +27,7 @@ def tokens(server: OAuth2Server) -> list[str]:
 def travel(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Set the wall clock forward, as time-machine does wherever a function holds it."""
     now = time.time
-    holders = ("client.oauth2_client", "hooks.hook_tokens")
+    holders = ("client.memory_hits", "hooks.hook_tokens")
     for place in ("time.time", *(f"airflow_oauth_provider.{holder}.wall_time" for holder in holders)):
         monkeypatch.setattr(place, lambda: now() + seconds)
 
