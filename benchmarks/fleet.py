@@ -40,6 +40,8 @@ class Task:
     :param rounds: how often, each time as a client of another name.
     :param store_seconds: that an operation of Redis may take; ``None`` for as long as the package gives it.
     :param endpoint: each process calls it with its token instead of only getting one, where it is named.
+    :param scopes: how many scopes the processes ask for, in turn, instead of the connection's; 0 for none.
+    :param scope: of one process.
     :param library: ``ours``, ``authlib`` or ``requests_oauth2client``.
     """
 
@@ -55,6 +57,8 @@ class Task:
     rounds: int = 1
     store_seconds: float | None = None
     endpoint: str | None = None
+    scopes: int = 0
+    scope: str | None = None
     library: str = "ours"
     seed: int = 0
 
@@ -137,6 +141,7 @@ def _ours(task: Task, leaders: int) -> Callable[[], str]:
 
     redis_store.OPERATION_TIMEOUT = task.store_seconds or redis_store.OPERATION_TIMEOUT
     from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+    from airflow_oauth_provider.connection.token_parameters import chosen_parameters
     from airflow_oauth_provider.tokens.single_flight import Flight
 
     fetch = Flight.fetch
@@ -150,7 +155,8 @@ def _ours(task: Task, leaders: int) -> Callable[[], str]:
     connection = Connection(conn_id="fleet", **given)
     if task.endpoint is not None:
         return _calling(connection, task.endpoint)
-    client = OAuth2Client("fleet", connection)
+    parameters = chosen_parameters("fleet", task.scope, None, None, None)
+    client = OAuth2Client("fleet", connection, parameters=parameters)
     return lambda: client.get_token().value
 
 
@@ -228,7 +234,7 @@ def _child(task: Task, start: int, leaders: int, results: int) -> None:
 
 def _engine(task: Task) -> float:
     """Measure, on the store that is warm now, from settings to token with a memory that is cold."""
-    if task.library != "ours" or task.kill_after:
+    if task.library != "ours" or task.kill_after or task.scopes:
         return 0.0
     from airflow.sdk import Connection
 
@@ -263,7 +269,7 @@ class _Conductor:
         start, go = os.pipe()
         leaders, announce = os.pipe()
         results, report = os.pipe()
-        children = [self._fork(start, announce, report) for _ in range(self.task.processes)]
+        children = [self._fork(number, start, announce, report) for number in range(self.task.processes)]
         os.close(announce)
         os.close(report)
         time.sleep(0.2 + 0.004 * self.task.processes)  # until all stand at the start
@@ -276,11 +282,12 @@ class _Conductor:
             os.close(pipe)
         return collected, self.killed
 
-    def _fork(self, *pipes: int) -> int:
+    def _fork(self, number: int, *pipes: int) -> int:
         child = os.fork()
         if child == 0:
+            scope = f"scope-{number % self.task.scopes}" if self.task.scopes else None
             try:
-                _child(self.task, *pipes)
+                _child(replace(self.task, scope=scope), *pipes)
             finally:
                 os._exit(0)
         return child

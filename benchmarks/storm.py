@@ -1,8 +1,8 @@
 """Token requests of many cold processes: ours with files and Redis, and what others make.
 
 Figures: 1,000 calls by 16 processes at a token endpoint that takes 250 ms; likewise at a real server, by
-discovery, with proofs of possession and with a client certificate; the first token on a warm store; 500
-processes with a wrong secret; 200 processes whose leader is killed again and again
+discovery, with proofs of possession and with a client certificate; the first token on a warm store; 1,000
+processes with 10 scopes between them; 500 with a wrong secret; 200 whose leader is killed again and again
 (``python -m benchmarks.storm ROUNDS``, default 100, some minutes).
 """
 
@@ -100,6 +100,18 @@ def wrong_secret(report: Report, where: Server, store: str, name: str) -> None:
         )
 
 
+def several_scopes(report: Report, where: Server, store: str, name: str) -> None:
+    with folder() as home:
+        before = where.counts()["token"]
+        outcome = run(Task(connection(where, f"scopes-{name}"), store, home, 1000, scopes=10), timeout=170)
+        requests = where.counts()["token"] - before
+        report.figure(
+            f"{name}: token requests, 1000 processes with 10 scopes of one connection", requests, 10
+        )
+        failed = sum(not result.token for result in outcome.results)
+        report.figure(f"{name}: of those without a token", failed, 0)
+
+
 def killed_leaders(report: Report, where: Server, rounds: int) -> None:
     with folder() as home:
         given = connection(where, "killed", max_wait=BUDGET)
@@ -122,6 +134,7 @@ def main(rounds: int) -> None:
         for store, name, limit in (("file", "files", 2.0), (redis.url, "Redis", 5.0)):
             cold_start(report, where, store, name)
             warm_store(report, where, store, name, limit)
+            several_scopes(report, where, store, name)
             wrong_secret(report, where, store, name)
         with StrictServers() as strict:
             for store, name in (("file", "files"), (redis.url, "Redis")):

@@ -2,7 +2,8 @@
 
 Every component is real and runs on loopback: API server, scheduler, DAG processor, two workers with
 homes of their own, so that they share nothing but Redis. At the end the authorization server's own
-count of token requests must be 1. ``make test-cluster TASKS=200``
+count of token requests must be 1, the history must know every token that tasks of either worker were
+given, and ``airflow oauth2 used-by`` the task. ``make test-cluster TASKS=200``
 """
 
 from __future__ import annotations
@@ -28,6 +29,18 @@ from tests.support.servers.redis_server import RedisServer
 DEADLINE = 600.0
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
+TOKENS_GIVEN = """
+import sys, time
+from airflow.sdk import BaseHook
+from airflow_oauth_provider.authorizations.history import history_of
+connection, ends_at = BaseHook.get_connection("orders_api"), time.monotonic() + 30
+while True:  # a task's process ends a moment after its task
+    counts = history_of(connection).total(0, time.time() + 60)
+    if counts.tokens >= int(sys.argv[1]) or time.monotonic() > ends_at:
+        break
+    time.sleep(0.2)
+print("tokens given:", counts.tokens, "requested:", counts.granted)
+"""
 TASK_STATES = "select state, count(*) from task_instance group by state"
 
 
@@ -39,17 +52,21 @@ class Cluster:
         self.environment = environment
         self._running: list[subprocess.Popen[bytes]] = []
 
-    def command(self, *arguments: str) -> None:
+    def command(self, *arguments: str) -> str:
+        return self.run("-m", "airflow", *arguments)
+
+    def run(self, *arguments: str) -> str:
+        """Have Python carry something out; return what it prints."""
         ended = subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments],
+            [sys.executable, *arguments],
             env={**self.environment, "AIRFLOW_HOME": str(self._home("main"))},
             check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
         )
         if ended.returncode:
-            raise SystemExit(f"airflow {' '.join(arguments)} failed:\n{ended.stdout[-3000:]}")
+            raise SystemExit(f"{' '.join(arguments)} failed:\n{ended.stdout[-2000:]}\n{ended.stderr[-3000:]}")
+        return ended.stdout
 
     def start(self, name: str, *arguments: str) -> None:
         """Start one; each has a home and a log of its own."""
@@ -140,6 +157,23 @@ def wait_for_tasks(database: str, tasks: int) -> dict[str, int]:
     return {}
 
 
+def remembered(cluster: Cluster, tasks: int) -> bool:
+    """Whether what tasks of both workers have left is told of the connection, in full."""
+    tokens = cluster.run("-c", TOKENS_GIVEN, str(tasks)).splitlines()[-1]
+    (use,) = (
+        (dag["dag_id"], use["task_id"], use["how"], use["last_used_at"] is not None)
+        for dag in json.loads(cluster.command("oauth2", "used-by", "orders_api", "--json"))["dags"]
+        for use in dag["uses"]
+    )
+    print(f"The history: {tokens}; used by {use}")
+    return tokens == f"tokens given: {tasks} requested: 1" and use == (
+        "mapped_calls",
+        "call",
+        "declared, seen",
+        True,
+    )
+
+
 def main(tasks: int) -> int:
     began = time.monotonic()
     with ExitStack() as stack:
@@ -164,6 +198,7 @@ def main(tasks: int) -> int:
         counts = orders.counts()
         print(f"{states} after {seconds:.0f} s; the server counted {dict(counts)}")
         good = states.get("success") == tasks and counts == {"token requests": 1, "API calls": tasks}
+        good = good and remembered(cluster, tasks)
         if not good:
             print(cluster.logs())
     print(f"{'Passed' if good else 'FAILED'} ({time.monotonic() - began:.0f} s in all)")
