@@ -9,6 +9,7 @@ import pytest
 
 from airflow_oauth_provider.authorizations.editing import SecretsRequiredError
 from airflow_oauth_provider.authorizations.saving import ChangedMeanwhileError
+from airflow_oauth_provider.connection.presets import PresetNeedsError
 from airflow_oauth_provider.exceptions import (
     ConfigurationError,
     ConnectionNotFoundError,
@@ -60,7 +61,10 @@ def test_no_class_is_left_out() -> None:
 
     ours = {kind for kind in classes(OAuthError) if kind.__module__.startswith("airflow_oauth_provider")}
     assert {type(error) for error in ERRORS} == set(error_record._classes.values())
-    of_one_process = {TaskStoppedError, EventError, SecretsRequiredError, ChangedMeanwhileError}
+    of_one_process = {
+        *(TaskStoppedError, EventError),
+        *(SecretsRequiredError, ChangedMeanwhileError, PresetNeedsError),
+    }
     assert ours - set(error_record._classes.values()) == of_one_process
 
 
