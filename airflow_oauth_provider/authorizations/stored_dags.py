@@ -20,7 +20,7 @@ from airflow.models.dag_version import DagVersion
 from airflow.models.dagrun import DagRun
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.utils.session import create_session
-from sqlalchemy import JSON, Column, MetaData, Table, Text, Uuid, cast, func, inspect, or_, select
+from sqlalchemy import JSON, Column, MetaData, Table, Text, cast, func, inspect, or_, select
 
 from airflow_oauth_provider.authorizations.declared_uses import OURS
 
@@ -34,7 +34,10 @@ _serialized = SerializedDagModel.__table__.c
 _run = DagRun.__table__.c
 # From Airflow 3.2 on deadlines lie in a table of their own.
 _deadlines = Table(
-    "deadline_alert", MetaData(), Column("serialized_dag_id", Uuid()), Column("callback_def", JSON())
+    "deadline_alert",
+    MetaData(),
+    Column("serialized_dag_id", _serialized.id.type),  # as Airflow has it: SQLAlchemy 1.4 has no ``Uuid``
+    Column("callback_def", JSON()),
 )
 _teams = Table("dag_bundle_team", MetaData(), Column("dag_bundle_name", Text()), Column("team_name", Text()))
 
