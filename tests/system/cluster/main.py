@@ -162,7 +162,7 @@ def remembered(cluster: Cluster, tasks: int) -> bool:
     tokens = cluster.run("-c", TOKENS_GIVEN, str(tasks)).splitlines()[-1]
     (use,) = (
         (dag["dag_id"], use["task_id"], use["how"], use["last_used_at"] is not None)
-        for dag in json.loads(cluster.command("oauth2", "used-by", "orders_api", "--json"))["dags"]
+        for dag in json.loads(cluster.command("oauth2", "used-by", "orders_api", "--json"))["used_by"]
         for use in dag["uses"]
     )
     print(f"The history: {tokens}; used by {use}")
