@@ -14,13 +14,14 @@ from airflow_oauth_provider.authorizations.authorization import (
 )
 from airflow_oauth_provider.authorizations.discovered import discovered_hosts_warning
 from airflow_oauth_provider.authorizations.history import History
+from airflow_oauth_provider.authorizations.known_settings import settings_for_display
 from airflow_oauth_provider.authorizations.remedies import reason, remedy
 from airflow_oauth_provider.authorizations.settings import displayable, unusual_settings
 from airflow_oauth_provider.authorizations.times import credential_warning
 from airflow_oauth_provider.authorizations.unforeseen import unforeseen
 from airflow_oauth_provider.authorizations.values import ConnectionValues, team_of, value_of
 from airflow_oauth_provider.connection.parsing import FieldError, parse_extra
-from airflow_oauth_provider.connection.resolving import Resolved, resolve
+from airflow_oauth_provider.connection.resolving import Resolved
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import (
     ConfigurationError,
@@ -59,7 +60,7 @@ def describe(connection: Any, policy: Policy | None = None) -> Authorization:
     try:
         policy = policy or read_policy()
         values = ConnectionValues.of(connection)
-        resolved = resolve(values, policy, thorough=False)
+        resolved = settings_for_display(values, policy)
         return _Described(values, team, resolved, policy.sharing).authorization()
     except ConfigurationError as error:
         return _wrong(connection, team, policy, error)

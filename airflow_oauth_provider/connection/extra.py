@@ -6,6 +6,7 @@ Every error names the connection and the field, and never a value.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any, NoReturn
 
 from airflow_oauth_provider.connection import checks
@@ -59,12 +60,14 @@ class Extra:
 
     def value(self, key: str) -> Any:
         """Return an extra field's parsed value, or its default."""
-        entry = FIELDS_BY_KEY[key]
-        try:
-            parsed = parse(entry, self.content.get(key))
-        except FieldError as error:
-            self.fail(key, str(error))
-        value = parse(entry, entry.default) if parsed is None else parsed
+        given = self.content.get(key)
+        parsed = None
+        if given is not None:
+            try:
+                parsed = parse(FIELDS_BY_KEY[key], given)
+            except FieldError as error:
+                self.fail(key, str(error))
+        value = _default(key) if parsed is None else parsed
         return self.with_tenant(key, value) if key in FIELDS_WITH_TENANT else value
 
     def choose_tenant(self, name: str | None) -> None:
@@ -178,3 +181,9 @@ class Extra:
         ):
             self.fail("refresh_on_status", "must list HTTP statuses from 400 to 499, one a line")
         return frozenset(int(text) for text in texts)
+
+
+@cache
+def _default(key: str) -> Any:
+    entry = FIELDS_BY_KEY[key]
+    return parse(entry, entry.default)

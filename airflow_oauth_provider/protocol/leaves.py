@@ -8,7 +8,8 @@ token has to say so where it is declared, by :data:`NO_KEY`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 from airflow_oauth_provider.protocol.secret import Secret
@@ -43,15 +44,15 @@ def leaves(settings: Any, *, keep: Predicate = lambda _: True, path: str = "") -
 
     :param keep: is given a field's metadata; false leaves out the field with all that is below it.
     """
-    for entry in fields(settings):
-        value = getattr(settings, entry.name)
-        if not keep(entry.metadata) or _is_default(entry, value):
+    for own_name, default, metadata in _declared(settings.__class__):
+        value = getattr(settings, own_name)
+        if value is default or not keep(metadata) or (default is not MISSING and bool(value == default)):
             continue
-        name = f"{path}.{entry.name}" if path else entry.name
-        if _is_group(value):
+        name = f"{path}.{own_name}" if path else own_name
+        if _is_group(value.__class__):
             yield from leaves(value, keep=keep, path=name)
         else:
-            yield Leaf(name, value, entry.metadata)
+            yield Leaf(name, value, metadata)
 
 
 def secrets_in(value: Any) -> Iterator[Secret]:
@@ -82,10 +83,13 @@ def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, int | float) else f"{type(value).__name__} {value}"
 
 
-def _is_group(value: Any) -> bool:
-    """Whether a value is settings of its own; one that spells itself (a URL) is a leaf."""
-    return is_dataclass(value) and type(value).__str__ is object.__str__
+@cache
+def _declared(kind: Any) -> tuple[tuple[str, Any, Mapping[str, Any]], ...]:
+    """Return name, default and metadata of each field of a class."""
+    return tuple((entry.name, entry.default, entry.metadata) for entry in fields(kind))
 
 
-def _is_default(entry: Field[Any], value: Any) -> bool:
-    return entry.default is not MISSING and bool(value == entry.default)
+@cache
+def _is_group(kind: type) -> bool:
+    """Whether a value of this class is settings of its own; one that spells itself (a URL) is a leaf."""
+    return is_dataclass(kind) and kind.__str__ is object.__str__
