@@ -74,6 +74,7 @@ class Pause:
     """Wait, because of a cool-down.
 
     :param seconds: how long.
+    :param cool_down: for which the call waits, so that a driver can say so.
     """
 
     seconds: float
