@@ -211,9 +211,10 @@ _LIBRARIES: dict[str, Callable[[Task, int], Callable[[], str]]] = {
 }
 
 
-def _child(task: Task, start: int, leaders: int, results: int) -> None:
+def _child(task: Task, start: int, ready: int, leaders: int, results: int) -> None:
     """Be one process, and tell at the end what came of it."""
     get_token = _LIBRARIES[task.library](task, leaders)
+    os.write(ready, b"x")
     os.read(start, 1)
     watch = Stopwatch()
     try:
@@ -267,18 +268,26 @@ class _Conductor:
     def run(self) -> tuple[list[Result], int]:
         """Run one round; return what came of it, and how many were killed."""
         start, go = os.pipe()
+        standing, ready = os.pipe()
         leaders, announce = os.pipe()
         results, report = os.pipe()
-        children = [self._fork(number, start, announce, report) for number in range(self.task.processes)]
-        os.close(announce)
-        os.close(report)
-        time.sleep(0.2 + 0.004 * self.task.processes)  # until all stand at the start
+        children = [
+            self._fork(number, start, ready, announce, report) for number in range(self.task.processes)
+        ]
+        for pipe in (ready, announce, report):
+            os.close(pipe)
+        waiting = 0
+        while waiting < self.task.processes:
+            arrived = len(os.read(standing, self.task.processes))
+            if not arrived:
+                raise RuntimeError(f"{self.task.processes - waiting} processes ended before the start")
+            waiting += arrived
         os.write(go, b"x" * self.task.processes)
         collected = self._collect(leaders, results)
         for child in children:
             os.kill(child, signal.SIGKILL)  # whoever was stopped; the others are zombies by now
             os.waitpid(child, 0)
-        for pipe in (start, go, leaders, results):
+        for pipe in (start, go, standing, leaders, results):
             os.close(pipe)
         return collected, self.killed
 
