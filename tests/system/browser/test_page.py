@@ -336,7 +336,7 @@ def test_filters_stand_in_the_address_and_last(airflow: AirflowServer, page: Pag
     expect_names(frame, "orders")
     # Airflow takes the frame's address over when all of it is there, which is after its rows.
     until(lambda: page.evaluate("location.search") == expected, "the list in Airflow's own address")
-    until(lambda: "/connections/" not in page.evaluate("location.pathname"), "the list there, not a connection")
+    until(lambda: "/connections/" not in page.evaluate("location.pathname"), "no connection's address")
     page.reload()
     expect_names(frame, "orders")
     expect(frame.locator("#category")).to_have_value("sales")
