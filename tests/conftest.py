@@ -35,6 +35,7 @@ for _name in (
 from airflow_oauth_provider.client import masking  # noqa: E402
 from airflow_oauth_provider.client.history import recorder  # noqa: E402
 from airflow_oauth_provider.deployment.policy import forget_policy  # noqa: E402
+from airflow_oauth_provider.testing.plugin import oauth2_connection, oauth2_server  # noqa: E402
 from tests.support.ports import free_port  # noqa: E402
 from tests.support.servers.missing import ServerMissingError  # noqa: E402
 from tests.support.servers.oidc_server import OidcServer  # noqa: E402
@@ -42,6 +43,9 @@ from tests.support.servers.redis_server import RedisServer  # noqa: E402
 from tests.support.servers.scripted import ScriptedServer  # noqa: E402
 from tests.support.service import Service, running_service  # noqa: E402
 from tests.support.sides import Coroutines, Side, Threads  # noqa: E402
+
+# Named here, they are there also where the installed package is one without their entry point.
+__all__ = ["oauth2_connection", "oauth2_server"]
 
 _Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
 

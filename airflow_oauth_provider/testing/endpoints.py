@@ -17,12 +17,14 @@ class Request:
 
     :param target: path and query.
     :param headers: names in lower case.
+    :param connection: by which it came; the server counts them from 1.
     """
 
     method: str
     target: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    connection: int = 1
 
     @property
     def path(self) -> str:
@@ -48,19 +50,25 @@ class Request:
 class Response:
     """One response.
 
+    :param delay: seconds before any of it.
     :param interval: seconds after each byte of the body; 0 to send it at once.
     :param cut_after: bytes of the body after which the connection ends; ``None`` to send all of it.
+    :param dropped: whether the connection ends without any of it.
     """
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
     interval: float = 0.0
     cut_after: int | None = None
+    dropped: bool = False
 
     @classmethod
     def of(cls, body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-        """Return a response: bytes and text as they are, anything else as JSON."""
+        """Return a response: bytes and text as they are, anything else as JSON; a response as it is."""
+        if isinstance(body, cls):
+            return body
         if isinstance(body, str | bytes):
             data, kind = (body.encode() if isinstance(body, str) else body), "text/plain; charset=utf-8"
         else:
@@ -75,7 +83,7 @@ class Endpoint:
     """The token endpoint or the API.
 
     What is scripted holds for the next requests, one after another; afterwards the endpoint does as usual.
-    *times* is always the number of requests for which it holds.
+    *times* is always the number of requests for which it holds; ``None`` until :meth:`as_usual`.
 
     :param usual: what it does where nothing is scripted.
     """
@@ -84,30 +92,53 @@ class Endpoint:
         self.requests: list[Request] = []
         self._usual = usual
         self._scripted: deque[Responder] = deque()
+        self._from_now_on: Responder | None = None
         self._lock = threading.Lock()
 
     def respond(
-        self, body: Any = "", status: int = 200, headers: Mapping[str, str] | None = None, *, times: int = 1
+        self,
+        body: Any = "",
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        *,
+        times: int | None = 1,
     ) -> None:
         """Send this, whatever is asked: bytes and text as they are, anything else as JSON."""
         response = Response.of(body, status, headers)
         self._script(lambda _: response, times)
 
-    def throttle(self, retry_after: int = 1, status: int = 429, *, times: int = 1) -> None:
+    def throttle(self, retry_after: int = 1, status: int = 429, *, times: int | None = 1) -> None:
         """Be busy, with ``Retry-After``.
 
         :param retry_after: whole seconds.
         """
         self.respond("busy", status, {"Retry-After": str(retry_after)}, times=times)
 
-    def drip(self, interval: float = 0.1, *, times: int = 1) -> None:
+    def as_usual(self) -> None:
+        """Forget all that is scripted."""
+        with self._lock:
+            self._scripted.clear()
+            self._from_now_on = None
+
+    def delay(self, seconds: float, *, times: int | None = 1) -> None:
+        """Respond as usual, but late. A server that never responds is one that is late for minutes.
+
+        :param seconds: before the response; the end of the test does not wait for them.
+        """
+        self._script(lambda request: replace(self._usual(request), delay=seconds), times)
+
+    def drop(self, *, times: int | None = 1) -> None:
+        """End the connection without a response."""
+        self._script(lambda _: Response(200, dropped=True), times)
+
+    def drip(self, interval: float = 0.1, *, times: int | None = 1) -> None:
         """Respond as usual, one byte of the body at a time.
 
         :param interval: seconds after each byte.
         """
         self._script(lambda request: replace(self._usual(request), interval=interval), times)
 
-    def cut(self, after: int = 1, *, times: int = 1) -> None:
+    def cut(self, after: int = 1, *, times: int | None = 1) -> None:
         """Respond as usual, and end the connection within the body.
 
         :param after: bytes of the body that arrive.
@@ -118,12 +149,15 @@ class Endpoint:
         """Return what the server sends; any number of threads may call it."""
         with self._lock:
             self.requests.append(request)
-            respond = self._scripted.popleft() if self._scripted else self._usual
+            respond = self._scripted.popleft() if self._scripted else self._from_now_on or self._usual
         return respond(request)
 
-    def _script(self, respond: Responder, times: int) -> None:
+    def _script(self, respond: Responder, times: int | None) -> None:
         with self._lock:
-            self._scripted.extend([respond] * times)
+            if times is None:
+                self._from_now_on = respond
+            else:
+                self._scripted.extend([respond] * times)
 
 
 class TokenEndpoint(Endpoint):
@@ -153,7 +187,7 @@ class TokenEndpoint(Endpoint):
         status: int | None = None,
         description: str | None = None,
         *,
-        times: int = 1,
+        times: int | None = 1,
     ) -> None:
         """Refuse to grant a token (RFC 6749 §5.2).
 
@@ -179,7 +213,8 @@ class ApiEndpoint(Endpoint):
         """Respond to calls of a path that bring a good token; all other paths are 404.
 
         :param path: below the base URL.
-        :param body: as of :meth:`respond`; or a function that makes it of the :class:`Request`.
+        :param body: as of :meth:`respond`; or a function that makes it, or a whole :class:`Response`, of the
+            :class:`Request`.
         :param headers: of the response, with ``_`` for ``-``.
         """
         names = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -187,7 +222,7 @@ class ApiEndpoint(Endpoint):
             body(request) if callable(body) else body, status, names
         )
 
-    def refuse(self, error: str = "invalid_token", status: int = 401, *, times: int = 1) -> None:
+    def refuse(self, error: str = "invalid_token", status: int = 401, *, times: int | None = 1) -> None:
         """Refuse the token, whatever it is (RFC 6750 §3.1)."""
         self.respond({"error": error}, status, challenge("Bearer", error), times=times)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import sys
 import threading
@@ -29,6 +30,7 @@ class Listener(ThreadingTCPServer):
         super().__init__((LOOPBACK, 0), _Exchange)
         self.respond = respond
         self.stopped = threading.Event()
+        self.numbers = itertools.count(1)
         self._open: set[socket.socket] = set()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
 
@@ -74,10 +76,20 @@ class _Exchange(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
+    def setup(self) -> None:
+        """Give the connection its number."""
+        super().setup()
+        self._listener = cast("Listener", self.server)
+        self._number = next(self._listener.numbers)
+
     def _respond(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, self.path, headers, self._body(headers))
-        self._send(cast("Listener", self.server).respond(request))
+        request = Request(self.command, self.path, headers, self._body(headers), self._number)
+        response = self._listener.respond(request)
+        if self._listener.stopped.wait(response.delay) or response.dropped:
+            self.close_connection = True
+        else:
+            self._send(response)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _respond  # noqa: N815
 
@@ -113,5 +125,5 @@ class _Exchange(BaseHTTPRequestHandler):
     def _drip(self, body: bytes, interval: float) -> None:
         for byte in body:
             self.wfile.write(bytes([byte]))
-            if cast("Listener", self.server).stopped.wait(interval):
+            if self._listener.stopped.wait(interval):
                 return

@@ -1,15 +1,20 @@
-"""A connection to the service, and both modes of a sensor."""
+"""A connection to the plugin's server, the job that sensors wait for, and both modes of a sensor."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.support.service import Service
+from airflow_oauth_provider.testing.connections import Connections
+from airflow_oauth_provider.testing.endpoints import ApiEndpoint
+from airflow_oauth_provider.testing.server import OAuth2Server
 
 
 @pytest.fixture(autouse=True)
-def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(max_retry_attempts=0))
+def job(oauth2_server: OAuth2Server, oauth2_connection: Connections) -> ApiEndpoint:
+    """The API of ``my_api``, where job 7 is done."""
+    oauth2_connection("my_api", max_retry_attempts=0)
+    oauth2_server.api.route("job/7", {})
+    return oauth2_server.api
 
 
 @pytest.fixture(params=[False, True], ids=["worker", "deferred"])

@@ -1,4 +1,4 @@
-"""Sensors to test, and a service that answers them."""
+"""Sensors to test."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import Any
 
 from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
 from airflow_oauth_provider.tasks.polling import Progress
-from tests.support.servers.scripted import ScriptedResponse
-from tests.support.service import Service
 from tests.triggers.running import to_the_end
 
 
@@ -31,8 +29,3 @@ def wait(**arguments: Any) -> Any:
 def last_poll(response: dict[str, Any], **progress: Any) -> dict[str, Any]:
     """Return the event of a trigger whose last poll was answered."""
     return {"status": "success", "response": response, "progress": Progress(**progress).state()}
-
-
-def responding(service: Service, *responses: ScriptedResponse) -> None:
-    left = list(responses)
-    service.api = lambda _: left.pop(0) if len(left) > 1 else left[0]

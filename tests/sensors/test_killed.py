@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.servers.scripted import Delay, Json
-from tests.support.service import Service
+from airflow_oauth_provider.testing.endpoints import ApiEndpoint
 from tests.support.stopwatch import Stopwatch
 from tests.support.waiting import until
 
@@ -21,12 +21,11 @@ pytestmark = [pytest.mark.airflow]
 
 ROOT = Path(__file__).parents[2]
 WAITING = """
-import json, os, signal, sys
+import json, signal, sys
 from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
 
-os.environ["AIRFLOW_CONN_API"] = sys.argv[1]
 sensor = OAuth2HttpSensor(
-    task_id="x", oauth2_conn_id="api", endpoint="x", poke_interval=60, **json.loads(sys.argv[2])
+    task_id="x", oauth2_conn_id="my_api", endpoint="job/7", poke_interval=60, **json.loads(sys.argv[1])
 )
 signal.signal(signal.SIGTERM, lambda *_: sensor.on_kill())
 try:
@@ -46,16 +45,17 @@ except Exception as error:
     ],
 )
 def test_a_killed_sensor_leaves_every_wait_within_two_seconds(
-    hangs: str, options: dict[str, Any], service: Service, tmp_path: Path
+    hangs: str, options: dict[str, Any], job: ApiEndpoint, tmp_path: Path
 ) -> None:
     """SIGKILL would follow after 5 s; a kill is neither "not yet" nor a reason to skip."""
-    service.api = lambda _: Delay(60, Json({})) if hangs == "poke" else Json({}, 404)
+    job.route("job/7", {}, status=404)
+    if hangs == "poke":
+        job.delay(60)
     task = subprocess.Popen(
-        [sys.executable, "-c", WAITING, service.environment(), json.dumps(options)],
+        [sys.executable, "-c", WAITING, json.dumps(options)],
         env={
-            "PATH": "/usr/bin:/bin",
+            **os.environ,
             "AIRFLOW_HOME": str(tmp_path),
-            "AIRFLOW__OAUTH2__TOKEN_STORE": "memory",
             "PYTHONWARNINGS": "ignore",
             "PYTHONPATH": str(ROOT),
         },
@@ -65,7 +65,7 @@ def test_a_killed_sensor_leaves_every_wait_within_two_seconds(
         text=True,
     )
     try:
-        until(lambda: service.calls, "a call")
+        until(lambda: job.requests, "a call")
         time.sleep(0.5)
         watch = Stopwatch()
         task.send_signal(signal.SIGTERM)
@@ -78,4 +78,4 @@ def test_a_killed_sensor_leaves_every_wait_within_two_seconds(
         task.kill()
     assert "TaskStoppedError" in output, output
     assert took < 2.0
-    assert len(service.calls) == 1
+    assert len(job.requests) == 1

@@ -20,13 +20,12 @@ from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
 from airflow_oauth_provider.tasks.deferrable_sensor import GRACE
 from airflow_oauth_provider.tasks.polling import LONGEST_RETRY_AFTER
-from tests.sensors.sensing import responding, sensor, wait
-from tests.support.servers.scripted import Json, ScriptedResponse, Silent
-from tests.support.service import Service
+from airflow_oauth_provider.testing.connections import Connections
+from airflow_oauth_provider.testing.endpoints import ApiEndpoint, Request
+from tests.sensors.sensing import sensor, wait
 from tests.triggers.running import event_of
 
 pytestmark = [pytest.mark.airflow, pytest.mark.fault("F41")]
-DONE_BOTH = Json({"state": "done", "stat": "done"})
 DONE = ResponseCheck(json_path="$.state", expected="done")
 
 
@@ -41,10 +40,12 @@ def polls(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 
 
 def test_first_poll_each_change_and_the_end(
-    service: Service, deferrable: bool, polls: Callable[[], list[str]]
+    job: ApiEndpoint, deferrable: bool, polls: Callable[[], list[str]]
 ) -> None:
     states = ["queued", "queued", "running", "running", "done"]
-    responding(service, Json({}, 404), *[Json({"state": state}) for state in states])
+    job.respond({}, 404)
+    for state in states:
+        job.respond({"state": state})
     wait(deferrable=deferrable, response_check=DONE, poke_interval=0.1)
     assert polls() == [
         "INFO poll 1: 404, which means not yet; next in 0.1 s",
@@ -55,22 +56,25 @@ def test_first_poll_each_change_and_the_end(
 
 
 def test_polls_have_no_line_of_each_call_besides(
-    service: Service, deferrable: bool, caplog: pytest.LogCaptureFixture
+    job: ApiEndpoint, deferrable: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    responding(service, *[Json({"state": "queued"})] * 5, Json({"state": "done"}))
+    job.respond({"state": "queued"}, times=5)
+    job.route("job/7", {"state": "done"})
     wait(deferrable=deferrable, response_check=DONE)
     assert [record for record in caplog.records if record.name.endswith("call_log")] == []
-    service.api = lambda _: Json({})
-    OAuth2HttpOperator(task_id="x", oauth2_conn_id="my_api", method="GET", endpoint="x").execute({})
+    job.route("job/7", {})
+    OAuth2HttpOperator(task_id="x", oauth2_conn_id="my_api", method="GET", endpoint="job/7").execute({})
     assert len([record for record in caplog.records if record.name.endswith("call_log")]) == 1
 
 
 def test_a_callable_check_counts_on_over_deferrals(
-    service: Service, deferrable: bool, polls: Callable[[], list[str]]
+    job: ApiEndpoint, deferrable: bool, polls: Callable[[], list[str]]
 ) -> None:
     states = ["queued", "queued", "running", "done"]
-    responding(service, Json({}, 404), *[Json({"state": state}) for state in states])
+    job.respond({}, 404)
+    for state in states:
+        job.respond({"state": state})
     wait(
         deferrable=deferrable,
         poke_interval=0.1,
@@ -84,31 +88,32 @@ def test_a_callable_check_counts_on_over_deferrals(
 
 
 def test_a_missing_path_is_a_warning_at_once_and_once(
-    service: Service, deferrable: bool, polls: Callable[[], list[str]]
+    job: ApiEndpoint, deferrable: bool, polls: Callable[[], list[str]]
 ) -> None:
-    responding(service, *[Json({"stage": "x", "echo": "a"})] * 3, Json({"state": "done"}))
+    job.respond({"stage": "x", "echo": "a"}, times=3)
+    job.route("job/7", {"state": "done"})
     wait(deferrable=deferrable, response_check=DONE)
     warnings = [line for line in polls() if line.startswith("WARNING")]
     assert warnings == ["WARNING the response has no $.state: $ has stage, echo"]
 
 
-def test_no_secret_is_told(service: Service, deferrable: bool, polls: Callable[[], list[str]]) -> None:
-    def echo(request: Any) -> ScriptedResponse:
-        return Json({"state": request.header("Authorization"), request.header("Authorization"): 1})
+def test_no_secret_is_told(job: ApiEndpoint, deferrable: bool, polls: Callable[[], list[str]]) -> None:
+    def echo(request: Request) -> dict[str, Any]:
+        token = request.headers["authorization"]
+        done = len(job.requests) % 3 == 0
+        return {"state": "done", "stat": "done"} if done else {"state": token, token: 1}
 
+    job.route("job/7", echo)
     for path in ("$.state", "$.stat"):
-        service.api = lambda request: (
-            Json({"state": "done", "stat": "done"}) if len(service.calls) % 3 == 0 else echo(request)
-        )
         wait(deferrable=deferrable, response_check=ResponseCheck(json_path=path, expected="done"))
     lines = "\n".join(polls())
     assert '$.state = "Bearer ***"' in lines
     assert "$ has state, Bearer ***" in lines
-    assert "tok-1" not in lines
+    assert "token-1" not in lines
 
 
 def test_rescheduled_there_are_no_numbers_and_one_warning(
-    service: Service, polls: Callable[[], list[str]]
+    job: ApiEndpoint, polls: Callable[[], list[str]]
 ) -> None:
     class Instance:
         first: Any = None
@@ -118,7 +123,7 @@ def test_rescheduled_there_are_no_numbers_and_one_warning(
 
     from datetime import UTC, datetime
 
-    responding(service, Json({"stage": "x"}))
+    job.route("job/7", {"stage": "x"})
     instance = Instance()
     for _ in range(2):
         with pytest.raises(Exception) as caught:  # where it is imported from depends on the version
@@ -136,41 +141,45 @@ class TestTimeout:
 
     LAST = re.compile(r'Last seen: poll \d+: 200, \$\.state = "running"; expected: \$\.state = "done"$')
 
-    def test_it_names_the_last_poll(self, service: Service, deferrable: bool) -> None:
-        responding(service, Json({"state": "running"}))
+    def test_it_names_the_last_poll(self, job: ApiEndpoint, deferrable: bool) -> None:
+        job.route("job/7", {"state": "running"})
         with pytest.raises(AirflowSensorTimeout) as caught:
             wait(deferrable=deferrable, response_check=DONE, timeout=2, poke_interval=0.1)
         assert self.LAST.search(str(caught.value))
 
     @pytest.mark.parametrize("option", ["soft_fail", "never_fail"])
-    def test_so_does_a_skip(self, service: Service, deferrable: bool, option: str) -> None:
-        responding(service, Json({"state": "running"}))
+    def test_so_does_a_skip(self, job: ApiEndpoint, deferrable: bool, option: str) -> None:
+        job.route("job/7", {"state": "running"})
         with pytest.raises(AirflowSkipException) as caught:
             wait(deferrable=deferrable, response_check=DONE, timeout=2, poke_interval=0.1, **{option: True})
         assert self.LAST.search(str(caught.value))
 
-    def test_of_failures(self, service: Service, deferrable: bool) -> None:
-        responding(service, Json({}, 503))
+    def test_of_failures(self, job: ApiEndpoint, deferrable: bool) -> None:
+        job.route("job/7", {}, status=503)
         with pytest.raises(AirflowSensorTimeout, match=r"Last seen: poll \d+: failed: .*503"):
             wait(deferrable=deferrable, timeout=2, poke_interval=0.1, max_consecutive_failures=None)
 
-    def test_the_trigger_ends_in_time_whatever_it_is_doing(self, service: Service) -> None:
-        service.api = lambda _: Silent()
+    def test_the_trigger_ends_in_time_whatever_it_is_doing(self, job: ApiEndpoint) -> None:
+        job.delay(60)
         with pytest.raises(AirflowSensorTimeout, match="Last seen: no poll has ended yet"):
             wait(deferrable=True, timeout=2)
 
     @pytest.mark.fault("F15")
-    def test_retry_after_is_obeyed_up_to_the_end_only(self, service: Service, deferrable: bool) -> None:
-        responding(service, Json({}, 429, [("Retry-After", "999999999")]))
+    def test_retry_after_is_obeyed_up_to_the_end_only(self, job: ApiEndpoint, deferrable: bool) -> None:
+        job.route("job/7", {}, status=429, retry_after="999999999")
         with pytest.raises(AirflowSensorTimeout):
             wait(deferrable=deferrable, timeout=3)
 
     @pytest.mark.fault("F15")
     def test_retry_after_is_obeyed_for_an_hour_at_the_most(
-        self, service: Service, polls: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+        self,
+        job: ApiEndpoint,
+        oauth2_connection: Connections,
+        polls: Callable[[], list[str]],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(cool_down="never"))
-        responding(service, Json({}, 429, [("Retry-After", "999999999")]), Json({}))
+        oauth2_connection("my_api", cool_down="never")
+        job.respond({}, 429, {"Retry-After": "999999999"})
         pauses: list[float] = []
         sleep_really = asyncio.sleep
 
@@ -183,7 +192,7 @@ class TestTimeout:
         wait(deferrable=True, timeout=999_999)
         assert pauses == [LONGEST_RETRY_AFTER]
 
-    def test_airflows_own_limit_is_left_for_a_triggerer_that_is_gone(self, service: Service) -> None:
+    def test_airflows_own_limit_is_left_for_a_triggerer_that_is_gone(self, job: ApiEndpoint) -> None:
         task = sensor(deferrable=True, timeout=100)
         with pytest.raises(TaskDeferred) as deferred:
             task.execute({})
@@ -192,7 +201,7 @@ class TestTimeout:
         with pytest.raises(AirflowSensorTimeout, match="its log says"):
             task.resume_execution("__fail__", {"error": "Trigger timeout"}, {})
 
-    def test_a_trigger_that_comes_too_late_ends_at_once(self, service: Service) -> None:
+    def test_a_trigger_that_comes_too_late_ends_at_once(self, job: ApiEndpoint) -> None:
         task: OAuth2HttpSensor = sensor(deferrable=True, timeout=0)
         with pytest.raises(TaskDeferred) as deferred:
             task.execute({})

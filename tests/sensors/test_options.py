@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -11,11 +12,11 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
 
 from airflow_oauth_provider.exceptions import OAuthError, ResourceError
+from airflow_oauth_provider.testing.connections import Connections
+from airflow_oauth_provider.testing.endpoints import ApiEndpoint
 from airflow_oauth_provider.transport.call_failure import CallFailedError
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
-from tests.sensors.sensing import last_poll, responding, sensor, wait
-from tests.support.servers.scripted import CloseNow, Json, ScriptedResponse
-from tests.support.service import Service
+from tests.sensors.sensing import last_poll, sensor, wait
 from tests.support.stopwatch import Stopwatch
 from tests.triggers.running import again
 
@@ -26,25 +27,25 @@ class TestSkipping:
     """``soft_fail`` skips what is final by Airflow's own errors; ``never_fail`` skips everything."""
 
     @pytest.mark.parametrize(
-        "response, error",
+        "fail, error",
         [
-            pytest.param(Json({}, 503), ResourceError, id="over-budget"),
-            pytest.param(Json({}, 410), ResourceError, id="410"),
-            pytest.param(CloseNow(), CallFailedError, id="cut"),
+            pytest.param(lambda job: job.respond({}, 503, times=None), ResourceError, id="over-budget"),
+            pytest.param(lambda job: job.respond({}, 410, times=None), ResourceError, id="410"),
+            pytest.param(lambda job: job.drop(times=None), CallFailedError, id="cut"),
         ],
     )
     def test_errors(
-        self, service: Service, deferrable: bool, response: ScriptedResponse, error: type[OAuthError]
+        self, job: ApiEndpoint, deferrable: bool, fail: Callable[[ApiEndpoint], None], error: type[OAuthError]
     ) -> None:
-        responding(service, response)
+        fail(job)
         with pytest.raises(error):
             wait(deferrable=deferrable, soft_fail=True, max_consecutive_failures=2)
         with pytest.raises(AirflowSkipException):
             wait(deferrable=deferrable, never_fail=True, max_consecutive_failures=2)
 
     @pytest.mark.parametrize("option", ["soft_fail", "never_fail"])
-    def test_the_end_of_the_time(self, service: Service, deferrable: bool, option: str) -> None:
-        responding(service, Json({}, 404))
+    def test_the_end_of_the_time(self, job: ApiEndpoint, deferrable: bool, option: str) -> None:
+        job.route("job/7", {}, status=404)
         task = sensor(deferrable=deferrable, timeout=0.1, **{option: True})
         timed_out = partial(task.resume_execution, "__fail__", {"error": "Trigger timeout"})
         step = timed_out if deferrable else task.execute
@@ -52,7 +53,7 @@ class TestSkipping:
             step({})
 
     @pytest.mark.parametrize("option", ["soft_fail", "never_fail"])
-    def test_a_skip_of_the_check_stays_one(self, service: Service, deferrable: bool, option: str) -> None:
+    def test_a_skip_of_the_check_stays_one(self, job: ApiEndpoint, deferrable: bool, option: str) -> None:
         def nothing_today(response: Any) -> bool:
             raise AirflowSkipException(f"nothing today ({response.status_code})")
 
@@ -63,53 +64,54 @@ class TestSkipping:
 class TestSilence:
     """``silent_fail`` makes a "not yet" of errors, but of no final ones."""
 
-    def test_of_the_check(self, service: Service, deferrable: bool) -> None:
+    def test_of_the_check(self, job: ApiEndpoint, deferrable: bool) -> None:
         def once_only(response: Any) -> bool:
-            if len(service.calls) < 3:
+            if len(job.requests) < 3:
                 raise ValueError(response.status_code)
             return True
 
         wait(deferrable=deferrable, silent_fail=True, response_check=once_only)
-        assert len(service.calls) == 3
+        assert len(job.requests) == 3
 
-    def test_of_the_api(self, service: Service, deferrable: bool) -> None:
-        responding(service, Json({}, 410), Json({}, 410), Json({}))
+    def test_of_the_api(self, job: ApiEndpoint, deferrable: bool) -> None:
+        job.respond({}, 410, times=2)
         wait(deferrable=deferrable, silent_fail=True)
-        assert len(service.calls) == 3
+        assert len(job.requests) == 3
 
-    def test_but_not_of_what_cannot_help(self, service: Service, deferrable: bool) -> None:
-        responding(service, Json({}, 403))
+    def test_but_not_of_what_cannot_help(self, job: ApiEndpoint, deferrable: bool) -> None:
+        job.route("job/7", {}, status=403)
         with pytest.raises(Exception, match="403"):
             wait(deferrable=deferrable, silent_fail=True)
-        assert len(service.calls) == 1
+        assert len(job.requests) == 1
 
 
 class TestRetryAfter:
     """The next poll is not made before the server wants it."""
 
     @pytest.mark.parametrize("options", [{}, {"silent_fail": True, "max_consecutive_failures": 1}])
-    def test_it_is_obeyed(self, service: Service, deferrable: bool, options: dict[str, Any]) -> None:
-        responding(service, Json({}, 429, [("Retry-After", "1")]), Json({}))
+    def test_it_is_obeyed(self, job: ApiEndpoint, deferrable: bool, options: dict[str, Any]) -> None:
+        job.respond({}, 429, {"Retry-After": "1"})
         watch = Stopwatch()
         wait(deferrable=deferrable, **options)
         assert watch.wall >= 1.0
         assert watch.seconds < 4
-        assert len(service.calls) == 2
+        assert len(job.requests) == 2
 
-    def test_the_worker_is_not_held_beyond_the_sensors_time(self, service: Service) -> None:
-        responding(service, Json({}, 429, [("Retry-After", "600")]))
+    def test_the_worker_is_not_held_beyond_the_sensors_time(self, job: ApiEndpoint) -> None:
+        job.route("job/7", {}, status=429, retry_after="600")
         watch = Stopwatch()
         with pytest.raises(AirflowSkipException):
             wait(timeout=2, soft_fail=True)
         assert watch.seconds < 4
 
-    def test_it_decides_when_to_come_again(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(cool_down="never"))
+    def test_it_decides_when_to_come_again(self, job: ApiEndpoint, oauth2_connection: Connections) -> None:
+        oauth2_connection("my_api", cool_down="never")
 
         class Instance:
             def get_first_reschedule_date(self, context: Any) -> None: ...
 
-        responding(service, Json({}, 429, [("Retry-After", "15")]), Json({}, 404))
+        job.respond({}, 429, {"Retry-After": "15"})
+        job.route("job/7", {}, status=404)
         task = sensor(mode="reschedule", poke_interval=5, timeout=600)
         for expected in (15, 5):
             with pytest.raises(Exception) as caught:  # where it is imported from depends on the version
@@ -119,8 +121,8 @@ class TestRetryAfter:
             assert (at - datetime.now(UTC)).total_seconds() == pytest.approx(expected, abs=2)
 
 
-def test_only_processes_of_one_poll_each_count_no_failures(service: Service) -> None:
-    responding(service, Json({}, 503))
+def test_only_processes_of_one_poll_each_count_no_failures(job: ApiEndpoint) -> None:
+    job.route("job/7", {}, status=503)
     task = sensor(mode="reschedule", max_consecutive_failures=1)
     assert task.poke({}) is False
     body = {"status_code": 200, "reason": "OK", "url": "https://x", "headers": {}, "content": None}
@@ -155,9 +157,9 @@ class TestBackoff:
         assert trigger.not_before - time.time() > 400
         assert trigger.backoff_since == pytest.approx(time.time() - 1000, abs=5)
 
-    def test_the_triggers_pauses_grow(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_triggers_pauses_grow(self, job: ApiEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("random.uniform", lambda _least, most: most)
-        responding(service, *[Json({}, 404)] * 4, Json({}))
+        job.respond({}, 404, times=4)
         began = time.monotonic()
         wait(deferrable=True, exponential_backoff=True, poke_interval=0.2)
         assert time.monotonic() - began >= 1.6  # 0.8 of equal pauses

@@ -12,11 +12,11 @@ from airflow.sdk.bases.sensor import PokeReturnValue
 from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.tasks.polling import Progress
+from airflow_oauth_provider.testing.endpoints import ApiEndpoint
+from airflow_oauth_provider.testing.server import OAuth2Server
 from airflow_oauth_provider.triggers.events import EventError
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger
-from tests.sensors.sensing import last_poll, responding, sensor
-from tests.support.servers.scripted import Json, Text
-from tests.support.service import Service
+from tests.sensors.sensing import last_poll, sensor
 from tests.triggers.running import again
 
 pytestmark = [pytest.mark.airflow]
@@ -26,73 +26,76 @@ PAGE = {"status_code": 200, "reason": "OK", "url": "https://x", "headers": {}, "
 class TestPoke:
     """One poll on the worker."""
 
-    def test_a_status_below_400_is_enough(self, service: Service) -> None:
+    def test_a_status_below_400_is_enough(self, job: ApiEndpoint) -> None:
         assert sensor().poke({}) is True
-        assert [call.target for call in service.calls] == ["/api/job/7"]
+        assert [call.target for call in job.requests] == ["/api/job/7"]
 
-    def test_a_declared_check_decides(self, service: Service) -> None:
-        responding(service, Json({"state": "running"}), Json({"state": "done"}))
+    def test_a_declared_check_decides(self, job: ApiEndpoint) -> None:
+        job.respond({"state": "running"})
+        job.route("job/7", {"state": "done"})
         task = sensor(response_check=ResponseCheck(json_path="$.state", expected="done"))
         assert [task.poke({}), task.poke({})] == [False, True]
 
-    def test_python_of_the_dag_decides_with_the_context(self, service: Service) -> None:
+    def test_python_of_the_dag_decides_with_the_context(self, job: ApiEndpoint) -> None:
         task = sensor(response_check=lambda response, run: PokeReturnValue(run == 7, response.status_code))
         assert not task.poke({"run": 6})
         assert task.poke({"run": 7}).xcom_value == 200
 
-    def test_an_error_of_the_check_is_the_dags(self, service: Service) -> None:
+    def test_an_error_of_the_check_is_the_dags(self, job: ApiEndpoint) -> None:
         task = sensor(response_check=lambda response: response.json()["state"])
         with pytest.raises(KeyError):
             task.poke({})
         assert task._polling.progress.seen == "200, response_check raised KeyError"
 
-    def test_temporary_failures_are_not_yet_within_the_budget(self, service: Service) -> None:
-        responding(service, Json({}, 503))
+    def test_temporary_failures_are_not_yet_within_the_budget(self, job: ApiEndpoint) -> None:
+        job.route("job/7", {}, status=503)
         task = sensor(max_consecutive_failures=2)
         assert task.poke({}) is False
         with pytest.raises(ResourceError):
             task.poke({})
 
-    def test_a_poll_does_not_wait_while_the_api_wants_to_be_left_alone(self, service: Service) -> None:
-        responding(service, Json({}, 429, [("Retry-After", "100")]), Json({}))
+    def test_a_poll_does_not_wait_while_the_api_wants_to_be_left_alone(self, job: ApiEndpoint) -> None:
+        job.respond({}, 429, {"Retry-After": "100"})
         task = sensor(max_consecutive_failures=2)
         assert task.poke({}) is False
         assert task.poke({}) is False
         assert 90 < task._polling.retry_after <= 100
         assert task._polling.progress.failures == 1  # the poll that was sent
-        assert len(service.calls) == 1
+        assert len(job.requests) == 1
         assert sensor(extra_options={"cool_down": "ignore"}).poke({}) is True
 
-    def test_a_poll_that_succeeds_begins_to_count_anew(self, service: Service) -> None:
-        responding(service, Json({}, 503), Json({}, 404), Json({}, 503), Json({}))
+    def test_a_poll_that_succeeds_begins_to_count_anew(self, job: ApiEndpoint) -> None:
+        job.respond({}, 503)
+        job.respond({}, 404)
+        job.respond({}, 503)
         task = sensor(max_consecutive_failures=2)
         assert [task.poke({}) for _ in range(4)] == [False, False, False, True]
 
-    def test_what_is_listed_means_not_yet(self, service: Service) -> None:
-        responding(service, Json({}, 409))
+    def test_what_is_listed_means_not_yet(self, job: ApiEndpoint) -> None:
+        job.route("job/7", {}, status=409)
         task = sensor(response_error_codes_allowlist=["409"], max_consecutive_failures=1)
         assert [task.poke({}), task.poke({})] == [False, False]
 
-    def test_permanent_refusals_fail_the_task_for_good(self, service: Service) -> None:
-        responding(service, Json({}, 403))
+    def test_permanent_refusals_fail_the_task_for_good(self, job: ApiEndpoint) -> None:
+        job.route("job/7", {}, status=403)
         with pytest.raises(AirflowFailException) as caught:
             sensor().poke({})
         assert isinstance(caught.value.__cause__, ResourceError)
 
-    def test_killed_it_makes_nothing_of_the_poll(self, service: Service) -> None:
+    def test_killed_it_makes_nothing_of_the_poll(self, job: ApiEndpoint) -> None:
         task = sensor()
         task.on_kill()
         assert task.poke({}) is False
         assert task._polling.progress == Progress()
-        assert service.calls == []
+        assert job.requests == []
 
-    def test_what_templates_have_made_is_checked(self, service: Service) -> None:
+    def test_what_templates_have_made_is_checked(self, oauth2_server: OAuth2Server) -> None:
         task = sensor()
         task.headers = "X-One"  # type: ignore[assignment]
         with pytest.raises(AirflowFailException) as caught:
             task.poke({})
         assert isinstance(caught.value.__cause__, ConfigurationError)
-        assert service.server.requests == []
+        assert oauth2_server.token_endpoint.requests == oauth2_server.api.requests == []
 
 
 class TestDeferred:
@@ -105,14 +108,14 @@ class TestDeferred:
         assert isinstance(trigger, OAuth2HttpSensorTrigger)
         return trigger
 
-    def test_a_declared_check_goes_to_the_triggerer(self, service: Service) -> None:
+    def test_a_declared_check_goes_to_the_triggerer(self, job: ApiEndpoint) -> None:
         check = ResponseCheck(json_path="$.state", expected="done")
         trigger = self.trigger(response_check=check)
         assert trigger.response_check is not None
         assert trigger.response_check.arguments() == check.arguments()
         assert trigger.max_event_body == 0, "the worker needs no body"
 
-    def test_python_of_the_dag_stays_on_the_worker_and_needs_the_body(self, service: Service) -> None:
+    def test_python_of_the_dag_stays_on_the_worker_and_needs_the_body(self, job: ApiEndpoint) -> None:
         trigger = self.trigger(response_check=lambda _: True, max_event_body=1234)
         assert trigger.response_check is None
         assert trigger.max_event_body == 1234
@@ -154,8 +157,8 @@ class TestDeferred:
         assert trigger._polling.progress.polls == 5
         assert trigger.not_before > time.time() - 1
 
-    def test_a_body_that_was_too_large_is_polled_by_the_worker(self, service: Service) -> None:
-        responding(service, Text(200, "x" * 1000))
+    def test_a_body_that_was_too_large_is_polled_by_the_worker(self, job: ApiEndpoint) -> None:
+        job.route("job/7", "x" * 1000)
         task = sensor(deferrable=True, response_check=lambda response: len(response.text) == 1000)
         assert task.execute_complete({}, last_poll({**PAGE, "content": None}), started_at=1.0) is None
-        assert len(service.calls) == 1
+        assert len(job.requests) == 1

@@ -1,4 +1,4 @@
-"""The plugin's fixtures, also where the installed package is one without their entry point."""
+"""Hooks for connections to the plugin's server."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ import pytest
 
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.testing.connections import Connections
-from airflow_oauth_provider.testing.plugin import oauth2_connection, oauth2_server
-
-__all__ = ["oauth2_connection", "oauth2_server"]
 
 
 @pytest.fixture

@@ -67,6 +67,27 @@ class TestTokenEndpoint:
         with pytest.raises(TokenResponseError):
             hook().get_token()
 
+    def test_no_response_at_all(self, oauth2_server: OAuth2Server, hook: MakeHook) -> None:
+        oauth2_server.token_endpoint.drop()
+        with pytest.raises(TransportError):
+            hook(max_retry_attempts=0).get_token()
+        assert hook().get_token().value == "token-1", "none was granted before"
+
+    def test_one_that_comes_too_late(self, oauth2_server: OAuth2Server, hook: MakeHook) -> None:
+        oauth2_server.token_endpoint.delay(600)
+        with pytest.raises(TransportError, match="in time"):
+            hook(max_wait=0.5, max_retry_attempts=0).get_token()
+
+    def test_down_until_it_is_up_again(self, oauth2_server: OAuth2Server, hook: MakeHook) -> None:
+        oauth2_server.token_endpoint.refuse("invalid_scope", times=None)
+        oauth2_server.token_endpoint.respond({}, 400)
+        for error in (None, "invalid_scope", "invalid_scope"):
+            with pytest.raises(TokenEndpointError) as caught:
+                hook().get_token()
+            assert caught.value.error == error, "what holds for one request comes first"
+        oauth2_server.token_endpoint.as_usual()
+        assert hook().get_token().value == "token-1"
+
     def test_afterwards_as_usual(self, oauth2_server: OAuth2Server, hook: MakeHook) -> None:
         oauth2_server.token_endpoint.refuse("invalid_scope")
         made = hook()
@@ -123,6 +144,31 @@ class TestApi:
         assert response.status_code == 201
         assert response.json() == {"got": {"id": 3}, "query": {"dry": ["1"]}}
         assert (response.headers["ETag"], response.headers["X-Rate"]) == ("1", "9")
+
+    def test_a_function_may_choose_status_and_headers(
+        self, oauth2_server: OAuth2Server, hook: MakeHook
+    ) -> None:
+        def page(request: Request) -> Response:
+            number = int(request.query.get("page", ["1"])[0])
+            return Response.of([number], 200 if number < 3 else 404, {"ETag": str(number)})
+
+        oauth2_server.api.route("orders", page)
+        session = hook().get_conn()
+        pages = [session.get(f"{oauth2_server.base_url}/orders?page={number}") for number in (1, 2, 3)]
+        assert [(page.status_code, page.headers["ETag"]) for page in pages] == [
+            (200, "1"),
+            (200, "2"),
+            (404, "3"),
+        ]
+        assert len({request.connection for request in oauth2_server.api.requests}) == 1
+
+    def test_connections_are_counted(self, oauth2_server: OAuth2Server, hook: MakeHook) -> None:
+        oauth2_server.api.drop()
+        with pytest.raises(TransportError):
+            hook().run("orders")
+        hook().run("orders")
+        first, second = oauth2_server.api.requests
+        assert first.connection != second.connection
 
     def test_a_body_in_chunks_and_none(self, oauth2_server: OAuth2Server, hook: MakeHook) -> None:
         oauth2_server.api.route("orders", "", method="PUT", status=204)
