@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -212,7 +213,9 @@ class ApiEndpoint(Endpoint):
     ) -> None:
         """Respond to calls of a path that bring a good token; all other paths are 404.
 
-        :param path: below the base URL.
+        :param path: below the base URL; ``*`` stands for any characters, as in ``orders/*``. A path without it
+            goes first.
+        :param method: ``*`` for all.
         :param body: as of :meth:`respond`; or a function that makes it, or a whole :class:`Response`, of the
             :class:`Request`.
         :param headers: of the response, with ``_`` for ``-``.
@@ -221,6 +224,16 @@ class ApiEndpoint(Endpoint):
         self.routes[method.upper(), path.strip("/")] = lambda request: Response.of(
             body(request) if callable(body) else body, status, names
         )
+
+    def responder(self, method: str, path: str) -> Responder | None:
+        """Return what responds to a call, if the test has a route for it."""
+        for known in (method, "*"):
+            if route := self.routes.get((known, path)):
+                return route
+        for (known, pattern), route in self.routes.items():
+            if known in {method, "*"} and fnmatchcase(path, pattern):
+                return route
+        return None
 
     def refuse(self, error: str = "invalid_token", status: int = 401, *, times: int | None = 1) -> None:
         """Refuse the token, whatever it is (RFC 6750 §3.1)."""

@@ -107,7 +107,7 @@ class OAuth2Server:
                 {"error": "invalid_token"}, 401, challenge(scheme or "Bearer", "invalid_token")
             )
         path = request.path.removeprefix(API_PATH).strip("/")
-        respond = self.api.routes.get((request.method, path))
+        respond = self.api.responder(request.method, path)
         missing = {"error": f"the test has no route for {request.method} {path}"}
         return respond(request) if respond else Response.of(missing, 404)
 

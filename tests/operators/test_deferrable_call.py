@@ -14,28 +14,27 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
 from airflow_oauth_provider.operators.deferrable_call import LONGEST_WAIT
 from airflow_oauth_provider.response_check import ResponseCheck
+from airflow_oauth_provider.testing.endpoints import ApiEndpoint
+from airflow_oauth_provider.testing.server import OAuth2Server
 from airflow_oauth_provider.triggers.events import EventError
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger, WaitTrigger
 from tests.operators.deferring import deferred, operator
-from tests.support.servers.scripted import Json, Text
-from tests.support.service import Service, echo
 from tests.triggers.running import again, to_the_end
 
-pytestmark = [pytest.mark.airflow]
+pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("api")]
 TWICE = {"stop": tenacity.stop_after_attempt(2), "wait": tenacity.wait_fixed(30), "reraise": True}
-
-
-@pytest.fixture(autouse=True)
-def connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
 
 
 class TestWhere:
     """The triggerer makes what may be made twice; the worker makes the rest."""
 
     @pytest.mark.parametrize("method", ["GET", "put", "DELETE"])
-    def test_an_idempotent_call_is_the_triggerers(self, service: Service, method: str) -> None:
-        task = operator(method=method, base_url=service.base_url, data={"a": "1"}, headers={"X-One": "1"})
+    def test_an_idempotent_call_is_the_triggerers(
+        self, api: ApiEndpoint, oauth2_server: OAuth2Server, method: str
+    ) -> None:
+        task = operator(
+            method=method, base_url=oauth2_server.base_url, data={"a": "1"}, headers={"X-One": "1"}
+        )
         deferral = deferred(lambda: task.execute({}))
         trigger = again(deferral.trigger)
         assert isinstance(trigger, OAuth2HttpTrigger)
@@ -45,20 +44,20 @@ class TestWhere:
             method,
             {"a": "1"},
             {"X-One": "1"},
-            service.base_url,
+            oauth2_server.base_url,
         )
         assert deferral.method_name == "execute_complete"
         assert deferral.kwargs is not None
         assert deferral.kwargs["attempts"]["number"] == 1
-        assert service.server.requests == []
+        assert oauth2_server.token_endpoint.requests == api.requests == []
 
-    def test_any_other_is_the_workers(self, service: Service, logged: Callable[[], str]) -> None:
+    def test_any_other_is_the_workers(self, api: ApiEndpoint, logged: Callable[[], str]) -> None:
         assert '"method": "POST"' in operator(method="POST", json={"a": 1}).execute({})
-        assert len(service.calls) == 1
+        assert len(api.requests) == 1
         assert "POST is not idempotent (RFC 9110 §9.2.2): the worker makes this call" in logged()
 
-    def test_of_which_the_triggerer_only_waits_for_the_next_attempt(self, service: Service) -> None:
-        service.api = lambda _: Json({}, 503)
+    def test_of_which_the_triggerer_only_waits_for_the_next_attempt(self, api: ApiEndpoint) -> None:
+        api.respond({}, 503, times=None)
         task = operator(method="POST", retry_args=TWICE, execution_timeout=timedelta(seconds=100))
         deferral = deferred(lambda: task.execute({}))
         assert isinstance(deferral.trigger, WaitTrigger)
@@ -69,11 +68,10 @@ class TestWhere:
         assert attempts["number"] == 2
         with pytest.raises(ResourceError):
             task.execute_complete({}, {"status": "waited"}, attempts)
-        assert len(service.calls) == 2
+        assert len(api.requests) == 2
 
-    def test_while_the_api_wants_to_be_left_alone_the_triggerer_waits(self, service: Service) -> None:
-        refused = iter([Json({}, 429, [("Retry-After", "100")])])
-        service.api = lambda request: next(refused, None) or echo(request)
+    def test_while_the_api_wants_to_be_left_alone_the_triggerer_waits(self, api: ApiEndpoint) -> None:
+        api.throttle(100)
         with pytest.raises(ResourceError):
             operator(method="POST").execute({})
         task = operator(method="POST", execution_timeout=timedelta(seconds=300))
@@ -84,7 +82,7 @@ class TestWhere:
         assert deferral.timeout <= timedelta(seconds=300)
         attempts = (deferral.kwargs or {})["attempts"]
         assert attempts["number"] == 1  # nothing was sent
-        assert len(service.calls) == 1
+        assert len(api.requests) == 1
         late = {**attempts, "started_at": time.time() - LONGEST_WAIT}
         with pytest.raises(ResourceError) as caught:
             task.execute_complete({}, {"status": "waited"}, late)
@@ -92,9 +90,9 @@ class TestWhere:
         ignoring = operator(method="POST", extra_options={"cool_down": "ignore"})
         assert '"method": "POST"' in ignoring.execute({})
 
-    def test_not_deferrable_it_stays_on_the_worker(self, service: Service) -> None:
+    def test_not_deferrable_it_stays_on_the_worker(self, api: ApiEndpoint) -> None:
         assert '"method": "GET"' in operator(deferrable=False).execute({})
-        assert len(service.calls) == 1
+        assert len(api.requests) == 1
 
 
 class TestGoingOn:
@@ -110,47 +108,49 @@ class TestGoingOn:
         ids=["no-attempts", "negative", "newer"],
     )
     def test_what_is_of_another_version_is_refused(
-        self, service: Service, attempts: Any, unknown: dict[str, Any]
+        self, api: ApiEndpoint, oauth2_server: OAuth2Server, attempts: Any, unknown: dict[str, Any]
     ) -> None:
         with pytest.raises(EventError, match="another version"):
             operator().execute_complete({}, {"status": "waited"}, attempts, **unknown)
-        assert service.server.requests == []
+        assert oauth2_server.token_endpoint.requests == api.requests == []
 
-    def test_without_attempts_it_is_the_first(self, service: Service) -> None:
+    def test_without_attempts_it_is_the_first(self, api: ApiEndpoint) -> None:
         """``dag.test()`` of Airflow 3.0 keeps none."""
         with pytest.raises(TaskDeferred):
             operator().execute_complete({}, {"status": "waited"})
 
     def test_a_body_that_was_too_large_for_the_event_is_fetched(
-        self, service: Service, logged: Callable[[], str]
+        self, api: ApiEndpoint, logged: Callable[[], str]
     ) -> None:
-        service.api = lambda _: Text(200, "x" * 2000)
+        api.respond("x" * 2000, times=None)
         assert to_the_end(operator(max_event_body=1000)) == "x" * 2000
         assert "larger than max_event_body (1000 bytes): the worker fetches it" in logged()
-        assert len(service.calls) == 2
+        assert len(api.requests) == 2
 
-    def test_but_not_by_doing_something_twice(self, service: Service) -> None:
-        service.api = lambda _: Text(200, "x" * 2000)
+    def test_but_not_by_doing_something_twice(self, api: ApiEndpoint) -> None:
+        api.respond("x" * 2000, times=None)
         with pytest.raises(ResourceError, match=r"larger than max_event_body \(1000 bytes\): raise it"):
             to_the_end(operator(method="PUT", max_event_body=1000))
-        assert len(service.calls) == 1
+        assert len(api.requests) == 1
 
 
 class TestResult:
     """What is returned, and what the checks of the DAG say of it."""
 
-    def test_the_body_is_kept_apart_from_the_callers_dict(self, service: Service) -> None:
+    def test_the_body_is_kept_apart_from_the_callers_dict(self, api: ApiEndpoint) -> None:
         common: dict[str, Any] = {"params": {"v": "1"}}
         operator(method="POST", json={"a": 1}, request_kwargs=common).execute({})
         assert common == {"params": {"v": "1"}}
-        assert service.calls[0].body == b'{"a": 1}'
+        assert api.requests[0].body == b'{"a": 1}'
 
-    def test_an_echo_of_the_token_stays_out_of_it(self, service: Service) -> None:
+    def test_an_echo_of_the_token_stays_out_of_it(self, api: ApiEndpoint) -> None:
         result = operator(deferrable=False).execute({})
-        assert "tok-1" not in result
+        assert "token-1" not in result
         assert "Bearer ***" in result
 
-    def test_of_pages_the_last_is_named_by_a_check_that_does_not_hold(self, service: Service) -> None:
+    def test_of_pages_the_last_is_named_by_a_check_that_does_not_hold(
+        self, oauth2_server: OAuth2Server
+    ) -> None:
         pages = iter([{"endpoint": "y"}, None])
         task = operator(
             deferrable=False,
@@ -159,7 +159,7 @@ class TestResult:
         )
         with pytest.raises(ResourceError) as caught:
             task.execute({})
-        assert caught.value.url == f"{service.base_url}/y"
+        assert caught.value.url == f"{oauth2_server.base_url}/y"
         assert "Response check returned False." in str(caught.value)
 
     @pytest.mark.parametrize("deferrable", [False, True])
@@ -175,35 +175,40 @@ class TestResult:
         ids=["another", "failed"],
     )
     def test_a_declared_check_tells_expected_and_seen(
-        self, service: Service, deferrable: bool, check: dict[str, Any], told: str
+        self,
+        api: ApiEndpoint,
+        oauth2_server: OAuth2Server,
+        deferrable: bool,
+        check: dict[str, Any],
+        told: str,
     ) -> None:
-        service.api = lambda _: Json({"state": "running"})
+        api.respond({"state": "running"}, times=None)
         checked = ResponseCheck(json_path="$.state", **check)
         with pytest.raises(ResourceError) as caught:
             to_the_end(operator(deferrable=deferrable, response_check=checked))
         error = caught.value
-        assert str(error).startswith(f'Connection "my_api": GET {service.base_url}/x: ')
+        assert str(error).startswith(f'Connection "my_api": GET {oauth2_server.base_url}/x: ')
         assert told in str(error)
-        assert (error.status, error.method, error.url) == (200, "GET", f"{service.base_url}/x")
+        assert (error.status, error.method, error.url) == (200, "GET", f"{oauth2_server.base_url}/x")
 
     @pytest.mark.parametrize("deferrable", [False, True])
-    def test_what_it_tells_repeats_no_token(self, service: Service, deferrable: bool) -> None:
+    def test_what_it_tells_repeats_no_token(self, api: ApiEndpoint, deferrable: bool) -> None:
         check = ResponseCheck(json_path="$.authorization", expected="none")
         with pytest.raises(ResourceError, match=r'authorization is "Bearer \*\*\*", expected "none"'):
             to_the_end(operator(deferrable=deferrable, response_check=check))
 
-    def test_log_response_logs_no_token(self, service: Service, logged: Callable[[], str]) -> None:
+    def test_log_response_logs_no_token(self, api: ApiEndpoint, logged: Callable[[], str]) -> None:
         operator(deferrable=False, log_response=True).execute({})
         lines = logged()
         assert "Bearer ***" in lines
-        assert "tok-1" not in lines
+        assert "token-1" not in lines
 
     @pytest.mark.parametrize(
         ("arguments", "field"),
         [({"headers": "X-One"}, "headers"), ({"data": {"a": 1}, "json": {}, "method": "POST"}, "json")],
     )
     def test_what_templates_have_made_is_checked_before_anything_is_sent(
-        self, service: Service, arguments: dict[str, Any], field: str
+        self, api: ApiEndpoint, oauth2_server: OAuth2Server, arguments: dict[str, Any], field: str
     ) -> None:
         task = operator()
         for name, value in arguments.items():
@@ -212,4 +217,4 @@ class TestResult:
             task.execute({})
         assert isinstance(caught.value.__cause__, ConfigurationError)
         assert caught.value.__cause__.field == field
-        assert service.server.requests == []
+        assert oauth2_server.token_endpoint.requests == api.requests == []

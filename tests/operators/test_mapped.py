@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import airflow.sdk
 import pytest
 
+from airflow_oauth_provider.testing.endpoints import ApiEndpoint
 from tests.demo.dag_runs import AirflowHome
-from tests.support.service import Service
 
 pytestmark = [
     pytest.mark.airflow,
@@ -24,6 +25,9 @@ DAG = """
 import tenacity
 from airflow.sdk import dag
 
+from airflow_oauth_provider.testing.connections import Connections
+from airflow_oauth_provider.testing.endpoints import ApiEndpoint, Request, Response
+from airflow_oauth_provider.testing.server import OAuth2Server
 from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.sensors.oauth2 import OAuth2HttpSensor
@@ -73,16 +77,16 @@ deferred()
 """
 
 
-def test_they_make_the_calls_that_were_asked_for(service: Service, tmp_path: Path) -> None:
+def test_they_make_the_calls_that_were_asked_for(api: ApiEndpoint, tmp_path: Path) -> None:
     file = tmp_path / "dags" / "deferred.py"
     file.parent.mkdir()
     file.write_text(DAG)
     home = AirflowHome(tmp_path / "home", dags=file.parent)
     home.environment["AIRFLOW__OAUTH2__TOKEN_STORE"] = "memory"
     home.migrate()
-    (run,), log = home.run(file, connections={"my_api": json.loads(service.environment())})
+    (run,), log = home.run(file, connections={"my_api": json.loads(os.environ["AIRFLOW_CONN_MY_API"])})
     assert run.state == "success", log
-    made = sorted((call.method, call.target, call.body, call.header("X-What")) for call in service.calls)
+    made = sorted((call.method, call.target, call.body, call.headers.get("x-what")) for call in api.requests)
     assert made == [
         ("GET", "/api/first", b"", "orders"),
         ("GET", "/api/orders?q=orders", b"", "orders"),

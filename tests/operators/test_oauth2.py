@@ -16,19 +16,12 @@ from airflow_oauth_provider.exceptions import (
     TokenEndpointError,
 )
 from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
+from airflow_oauth_provider.testing.endpoints import ApiEndpoint, Request
+from airflow_oauth_provider.testing.server import OAuth2Server
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
-from tests.support.servers.scripted import Json, Text
-from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import to_the_end
 
-pytestmark = [
-    pytest.mark.airflow,
-]
-
-
-@pytest.fixture(autouse=True)
-def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("api")]
 
 
 def execute(**arguments: Any) -> Any:
@@ -38,11 +31,11 @@ def execute(**arguments: Any) -> Any:
     return operator.execute({})
 
 
-def test_the_answers_text_is_the_result(service: Service) -> None:
+def test_the_answers_text_is_the_result(api: ApiEndpoint) -> None:
     assert '"target": "/api/items"' in execute(endpoint="items")
 
 
-def test_json_and_headers_and_filter(service: Service) -> None:
+def test_json_and_headers_and_filter(api: ApiEndpoint) -> None:
     result = execute(
         endpoint="x",
         method="POST",
@@ -51,23 +44,23 @@ def test_json_and_headers_and_filter(service: Service) -> None:
         response_filter=lambda response: response.json()["body"],
     )
     assert result == '{"a": 1}'
-    assert service.calls[0].header("X-One") == "1"
-    assert service.calls[0].header("Content-Type") == "application/json"
+    assert api.requests[0].headers["x-one"] == "1"
+    assert api.requests[0].headers["content-type"] == "application/json"
 
 
-def test_a_failed_check_fails_the_task(service: Service) -> None:
+def test_a_failed_check_fails_the_task(api: ApiEndpoint) -> None:
     with pytest.raises(AirflowException):
         execute(endpoint="x", response_check=lambda _: False)
 
 
 def test_five_pages_over_one_connection_with_one_token(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    api: ApiEndpoint, oauth2_server: OAuth2Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def page(request: RecordedRequest) -> Any:
-        number = int(request.target.rpartition("=")[2])
-        return Json({"next": f"{service.base_url}/items?page={number + 1}" if number < 5 else None})
+    def page(request: Request) -> dict[str, Any]:
+        number = int(request.query["page"][0])
+        return {"next": f"{oauth2_server.base_url}/items?page={number + 1}" if number < 5 else None}
 
-    service.api = page
+    api.route("items", page)
     result = execute(
         endpoint="items?page=1",
         pagination_function=lambda response: (
@@ -75,21 +68,21 @@ def test_five_pages_over_one_connection_with_one_token(
         ),
     )
     assert len(result) == 5
-    assert len({call.connection for call in service.calls}) == 1
-    assert len(service.token_requests) == 1
+    assert len({call.connection for call in api.requests}) == 1
+    assert len(oauth2_server.token_endpoint.requests) == 1
 
 
 @pytest.mark.fault("R30")
-def test_a_next_link_to_another_host_is_refused(service: Service) -> None:
+def test_a_next_link_to_another_host_is_refused(api: ApiEndpoint) -> None:
     with pytest.raises(AirflowFailException) as caught:
         execute(endpoint="items", pagination_function=lambda _: {"endpoint": "https://elsewhere.example/2"})
     assert isinstance(caught.value.__cause__, ConfigurationError)
-    assert len(service.calls) == 1
+    assert len(api.requests) == 1
 
 
 @pytest.mark.fault("R32")
-def test_an_echoed_token_does_not_reach_xcom(service: Service) -> None:
-    service.api = lambda request: Text(200, f"{request.header('Authorization')} a-client-secret")
+def test_an_echoed_token_does_not_reach_xcom(api: ApiEndpoint, secret: str) -> None:
+    api.route("x", lambda request: f"{request.headers['authorization']} {secret}")
     assert execute(endpoint="x") == "Bearer *** ***"
 
 
@@ -102,9 +95,11 @@ def test_an_echoed_token_does_not_reach_xcom(service: Service) -> None:
     ],
 )
 @pytest.mark.fault("F04")
-def test_nor_does_one_in_what_a_filter_returns(service: Service, method: str, deferrable: bool) -> None:
-    service.api = lambda request: Json(
-        {"headers": [{"a": request.header("Authorization")}], "a-client-secret": 1}
+def test_nor_does_one_in_what_a_filter_returns(
+    api: ApiEndpoint, secret: str, method: str, deferrable: bool
+) -> None:
+    api.route(
+        "x", lambda request: {"headers": [{"a": request.headers["authorization"]}], secret: 1}, method="*"
     )
     arguments: dict[str, Any] = {
         "task_id": "call",
@@ -121,8 +116,8 @@ def test_nor_does_one_in_what_a_filter_returns(service: Service, method: str, de
     else:
         result = execute(**{name: value for name, value in arguments.items() if name != "task_id"})
     assert result["json"] == {"headers": [{"a": "Bearer ***"}], "***": 1}
-    assert b"tok-1" not in result["raw"][0]
-    assert "tok-1" not in result["raw"][1]
+    assert b"token-1" not in result["raw"][0]
+    assert "token-1" not in result["raw"][1]
 
 
 class TestFailFast:
@@ -132,8 +127,8 @@ class TestFailFast:
         "status, definite",
         [pytest.param(401, True), pytest.param(403, True), (404, False), (429, False), (503, False)],
     )
-    def test_answers_of_the_api(self, service: Service, status: int, definite: bool) -> None:
-        service.api = lambda _: Json({}, status)
+    def test_answers_of_the_api(self, api: ApiEndpoint, status: int, definite: bool) -> None:
+        api.respond({}, status, times=None)
         with pytest.raises(AirflowException) as caught:
             execute(endpoint="x")
         assert isinstance(caught.value, AirflowFailException) is definite
@@ -142,8 +137,8 @@ class TestFailFast:
         assert error.status == status
 
     @pytest.mark.fault("L21")
-    def test_a_refused_client(self, service: Service) -> None:
-        service.token = lambda _: Json({"error": "invalid_client"}, 401)
+    def test_a_refused_client(self, oauth2_server: OAuth2Server) -> None:
+        oauth2_server.token_endpoint.refuse()
         with pytest.raises(AirflowFailException) as caught:
             execute(endpoint="x")
         assert isinstance(caught.value.__cause__, InvalidClientError)
@@ -153,14 +148,14 @@ class TestFailFast:
             execute(endpoint="x", base_url="https://elsewhere.example")
         assert isinstance(caught.value.__cause__, ConfigurationError)
 
-    def test_a_passing_failure_is_left_to_the_retries(self, service: Service) -> None:
-        service.token = lambda _: Json({}, 503, [("Retry-After", "600")])
+    def test_a_passing_failure_is_left_to_the_retries(self, oauth2_server: OAuth2Server) -> None:
+        oauth2_server.token_endpoint.throttle(600, 503)
         with pytest.raises(TokenEndpointError) as caught:
             execute(endpoint="x")
         assert caught.value.retry_after is not None
 
-    def test_it_can_be_switched_off(self, service: Service) -> None:
-        service.api = lambda _: Json({}, 403)
+    def test_it_can_be_switched_off(self, api: ApiEndpoint) -> None:
+        api.respond({}, 403, times=None)
         with pytest.raises(ResourceError):
             execute(endpoint="x", fail_fast=False)
 
@@ -183,42 +178,42 @@ class TestFailFastWithRetryArgs:
 
     @pytest.mark.parametrize("method", ["GET", "POST"])
     @pytest.mark.parametrize("status", [401, 403])
-    def test_refusals_of_the_api(self, service: Service, deferrable: bool, status: int, method: str) -> None:
-        service.api = lambda _: Json({}, status, [("WWW-Authenticate", "Basic")])
+    def test_refusals_of_the_api(self, api: ApiEndpoint, deferrable: bool, status: int, method: str) -> None:
+        api.respond({}, status, {"WWW-Authenticate": "Basic"}, times=None)
         with pytest.raises(AirflowFailException) as caught:
             self.run(deferrable, method=method)
         assert isinstance(caught.value.__cause__, ResourceError)
-        assert len(service.calls) == (2 if status == 401 else 1)  # of a 401 the token is renewed once
+        assert len(api.requests) == (2 if status == 401 else 1)  # of a 401 the token is renewed once
 
-    def test_a_refused_client(self, service: Service, deferrable: bool) -> None:
-        service.token = lambda _: Json({"error": "invalid_client"}, 401)
+    def test_a_refused_client(self, oauth2_server: OAuth2Server, deferrable: bool) -> None:
+        oauth2_server.token_endpoint.refuse()
         with pytest.raises(AirflowFailException) as caught:
             self.run(deferrable)
         assert isinstance(caught.value.__cause__, InvalidClientError)
-        assert len(service.token_requests) == 1
+        assert len(oauth2_server.token_endpoint.requests) == 1
 
-    def test_of_later_pages_too(self, service: Service, deferrable: bool) -> None:
-        statuses = iter([200, 403])
-        service.api = lambda _: Json({}, next(statuses))
+    def test_of_later_pages_too(self, api: ApiEndpoint, deferrable: bool) -> None:
+        api.respond({})
+        api.respond({}, 403)
         with pytest.raises(AirflowFailException):
             self.run(deferrable, pagination_function=lambda _: {"endpoint": "next"})
-        assert len(service.calls) == 2
+        assert len(api.requests) == 2
 
     def test_what_passes_is_repeated_and_left_to_the_retries(
-        self, service: Service, deferrable: bool
+        self, api: ApiEndpoint, deferrable: bool
     ) -> None:
-        service.api = lambda _: Json({}, 503)
+        api.respond({}, 503, times=None)
         with pytest.raises(tenacity.RetryError):
             self.run(deferrable)
-        assert len(service.calls) == 3
+        assert len(api.requests) == 3
 
-    def test_it_can_be_switched_off(self, service: Service, deferrable: bool) -> None:
-        service.api = lambda _: Json({}, 403)
+    def test_it_can_be_switched_off(self, api: ApiEndpoint, deferrable: bool) -> None:
+        api.respond({}, 403, times=None)
         with pytest.raises(tenacity.RetryError):
             self.run(deferrable, fail_fast=False)
-        assert len(service.calls) == 3
+        assert len(api.requests) == 3
 
-    def test_a_kill_ends_it(self, service: Service, deferrable: bool) -> None:
+    def test_a_kill_ends_it(self, api: ApiEndpoint, deferrable: bool) -> None:
         task = OAuth2HttpOperator(
             task_id="call", oauth2_conn_id="my_api", deferrable=deferrable, retry_args=self.RETRY
         )
@@ -230,11 +225,11 @@ class TestFailFastWithRetryArgs:
 class TestUnmodifiedHttpOperator:
     """Airflow's own operator, with nothing but the connection's name."""
 
-    def test_it_works(self, service: Service) -> None:
+    def test_it_works(self, api: ApiEndpoint) -> None:
         operator = HttpOperator(task_id="call", http_conn_id="my_api", endpoint="items", method="GET")
-        assert "Bearer tok-1" in operator.execute({})
+        assert "Bearer token-1" in operator.execute({})
 
-    def test_it_paginates(self, service: Service) -> None:
+    def test_it_paginates(self, oauth2_server: OAuth2Server) -> None:
         pages = iter([{"endpoint": "b"}, {"endpoint": "c"}, None])
         operator = HttpOperator(
             task_id="call",
@@ -244,10 +239,10 @@ class TestUnmodifiedHttpOperator:
             pagination_function=lambda _: next(pages),
         )
         assert len(operator.execute({})) == 3
-        assert len(service.token_requests) == 1
+        assert len(oauth2_server.token_endpoint.requests) == 1
 
-    def test_refusals_are_airflow_exceptions(self, service: Service) -> None:
-        service.api = lambda _: Json({}, 500)
+    def test_refusals_are_airflow_exceptions(self, api: ApiEndpoint) -> None:
+        api.respond({}, 500, times=None)
         with pytest.raises(AirflowException):
             HttpOperator(task_id="call", http_conn_id="my_api", endpoint="a", method="GET").execute({})
 

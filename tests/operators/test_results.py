@@ -14,17 +14,12 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
 from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
 from airflow_oauth_provider.response_check import ResponseCheck
+from airflow_oauth_provider.testing.endpoints import ApiEndpoint, Request, Response
+from airflow_oauth_provider.testing.server import OAuth2Server
 from tests.operators.deferring import operator
-from tests.support.servers.scripted import Json, ScriptedResponse, Text
-from tests.support.service import RecordedRequest, Service
 from tests.triggers.running import to_the_end
 
-pytestmark = [pytest.mark.airflow]
-
-
-@pytest.fixture(autouse=True)
-def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("api")]
 
 
 @pytest.fixture(params=[False, True], ids=["worker", "deferred"])
@@ -37,12 +32,12 @@ def next_page(response: Any) -> dict[str, Any] | None:
     return {"data": {"page": str(number + 1)}} if number < 3 else None
 
 
-def serving(*pages: Any) -> Callable[[RecordedRequest], ScriptedResponse]:
-    def serve(request: RecordedRequest) -> ScriptedResponse:
-        number = int(request.target.rpartition("=")[2]) if "page" in request.target else 1
+def serving(*pages: Any) -> Callable[[Request], Response]:
+    def serve(request: Request) -> Response:
+        number = int(request.query.get("page", ["1"])[0])
         page = pages[number - 1]
         text = page if isinstance(page, str) else json.dumps(page)
-        return Text(200, text, headers=[("ETag", str(number))])
+        return Response.of(text, headers={"ETag": str(number)})
 
     return serve
 
@@ -69,18 +64,18 @@ def serving(*pages: Any) -> Callable[[RecordedRequest], ScriptedResponse]:
     ],
 )
 def test_a_line_a_page(
-    service: Service,
+    api: ApiEndpoint,
     run: Callable[..., Any],
     caplog: pytest.LogCaptureFixture,
     pages: list[Any],
     messages: list[str],
 ) -> None:
     caplog.set_level(logging.INFO, "airflow_oauth_provider.tasks.pages")
-    service.api = serving(*pages)
+    api.route("x", serving(*pages))
     assert len(run(pagination_function=next_page, data={"kept": "1"}, response_headers="ETag")) == 3
     lines = [record.getMessage() for record in caplog.records if record.name.endswith("tasks.pages")]
     assert lines == messages
-    assert [call.target for call in service.calls[1:]] == ["/api/x?kept=1&page=2", "/api/x?kept=1&page=3"]
+    assert [call.target for call in api.requests[1:]] == ["/api/x?kept=1&page=2", "/api/x?kept=1&page=3"]
 
 
 @pytest.mark.fault("F48")
@@ -95,7 +90,7 @@ def test_what_a_pagination_function_may_not_return(run: Callable[..., Any], page
     assert isinstance(caught.value.__cause__, ConfigurationError)
 
 
-def test_what_pages_merge(service: Service) -> None:
+def test_what_pages_merge(api: ApiEndpoint) -> None:
     calls = iter([{"endpoint": "y", "data": {"b": {"d": 2}}, "headers": {"X-Two": "2"}}, None])
     task = OAuth2HttpOperator(
         task_id="x",
@@ -107,9 +102,9 @@ def test_what_pages_merge(service: Service) -> None:
         pagination_function=lambda _: next(calls),
     )
     task.execute({})
-    last = service.calls[-1]
+    last = api.requests[-1]
     assert last.target == "/api/y?a=1&b=c&b=d"
-    assert (last.header("X-One"), last.header("X-Two")) == ("1", "2")
+    assert (last.headers["x-one"], last.headers["x-two"]) == ("1", "2")
 
 
 @pytest.mark.fault("F41")
@@ -128,25 +123,25 @@ def test_what_pages_merge(service: Service) -> None:
     ],
 )
 def test_a_declared_check_tells_what_it_expects_and_what_it_has_seen(
-    service: Service, run: Callable[..., Any], check: Any, message: str
+    api: ApiEndpoint, oauth2_server: OAuth2Server, run: Callable[..., Any], check: Any, message: str
 ) -> None:
-    service.api = lambda request: Json({"a": request.header("Authorization")})
+    api.route("x", lambda request: {"a": request.headers["authorization"]})
     with pytest.raises(ResourceError) as caught:
         run(response_check=check)
-    url = f"{service.base_url}/x"
+    url = f"{oauth2_server.base_url}/x"
     assert str(caught.value) == f'Connection "my_api": GET {url}: response_check: {message}'
     assert (caught.value.method, caught.value.url, caught.value.status) == ("GET", url, 200)
-    assert "tok-" not in str(caught.value)
+    assert "token-1" not in str(caught.value)
 
 
-def test_a_declared_check_that_holds(service: Service, run: Callable[..., Any]) -> None:
-    service.api = lambda _: Json({"a": "done"})
+def test_a_declared_check_that_holds(api: ApiEndpoint, run: Callable[..., Any]) -> None:
+    api.respond({"a": "done"}, times=None)
     assert run(response_check=ResponseCheck(json_path="$.a", expected="done")) == '{"a": "done"}'
 
 
 @pytest.mark.fault("F52")
 def test_checks_and_filters_log_no_deprecation(
-    service: Service,
+    api: ApiEndpoint,
     run: Callable[..., Any],
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
@@ -162,7 +157,7 @@ def test_checks_and_filters_log_no_deprecation(
     assert "determine_kwargs" not in caplog.text + capsys.readouterr().out
 
 
-def test_checks_and_filters_are_given_what_they_name_of_the_context(service: Service) -> None:
+def test_checks_and_filters_are_given_what_they_name_of_the_context(api: ApiEndpoint) -> None:
     task = operator(
         deferrable=False,
         response_check=lambda response, ds: (response.ok, ds) == (True, "2026-01-01"),

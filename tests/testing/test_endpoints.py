@@ -162,6 +162,16 @@ class TestApi:
         ]
         assert len({request.connection for request in oauth2_server.api.requests}) == 1
 
+    def test_a_route_for_many_paths_and_methods(self, oauth2_server: OAuth2Server, hook: MakeHook) -> None:
+        oauth2_server.api.route("orders/*", lambda request: [request.method, request.path], method="*")
+        oauth2_server.api.route("orders/7", "seven")
+        session = hook().get_conn()
+        orders = f"{oauth2_server.base_url}/orders"
+        assert session.get(f"{orders}/4/lines").json() == ["GET", "/api/orders/4/lines"]
+        assert session.delete(f"{orders}/7").json() == ["DELETE", "/api/orders/7"]
+        assert session.get(f"{orders}/7").text == "seven"
+        assert session.get(orders).json() == {"orders": [1, 2]}
+
     def test_connections_are_counted(self, oauth2_server: OAuth2Server, hook: MakeHook) -> None:
         oauth2_server.api.drop()
         with pytest.raises(TransportError):
