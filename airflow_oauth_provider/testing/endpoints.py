@@ -213,8 +213,8 @@ class ApiEndpoint(Endpoint):
     ) -> None:
         """Respond to calls of a path that bring a good token; all other paths are 404.
 
-        :param path: below the base URL; ``*`` stands for any characters, as in ``orders/*``. A path without it
-            goes first.
+        :param path: below the base URL; ``*`` stands for any characters, as in ``orders/*``. A path without
+            it goes first.
         :param method: ``*`` for all.
         :param body: as of :meth:`respond`; or a function that makes it, or a whole :class:`Response`, of the
             :class:`Request`.

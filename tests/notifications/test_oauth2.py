@@ -8,6 +8,7 @@ import inspect
 import json
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -21,10 +22,12 @@ from airflow_oauth_provider.exceptions import (
     ResourceError,
 )
 from airflow_oauth_provider.notifications.oauth2 import OAuth2HttpNotifier
-from tests.support.servers.scripted import Json
-from tests.support.service import Service
+from airflow_oauth_provider.testing.connections import Connections
+from airflow_oauth_provider.testing.endpoints import ApiEndpoint
+from airflow_oauth_provider.testing.server import OAuth2Server
 
 pytestmark = pytest.mark.airflow
+SECRET = f"secret-{uuid.uuid4()}"
 Notify = Callable[..., None]
 KNOWS_CONTEXT = "context" in inspect.signature(BaseNotifier.__init__).parameters
 raises = pytest.mark.skipif(not KNOWS_CONTEXT, reason="Airflow 3.0 logs what a notifier raises, and goes on")
@@ -44,6 +47,13 @@ def in_triggerer(context: dict[str, Any], **arguments: Any) -> None:
     gc.collect()  # an unclosed session would complain now
 
 
+@pytest.fixture
+def api(oauth2_server: OAuth2Server) -> ApiEndpoint:
+    for method, path in (("POST", "events"), ("PUT", "v2/events/import"), ("POST", "x")):
+        oauth2_server.api.route(path, method=method)
+    return oauth2_server.api
+
+
 @pytest.fixture(
     params=[
         in_callback,
@@ -54,8 +64,8 @@ def in_triggerer(context: dict[str, Any], **arguments: Any) -> None:
     ],
     ids=["callback", "triggerer"],
 )
-def notify(request: pytest.FixtureRequest, service: Service, monkeypatch: pytest.MonkeyPatch) -> Notify:
-    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+def notify(request: pytest.FixtureRequest, oauth2_connection: Connections) -> Notify:
+    oauth2_connection("my_api", password=SECRET)
     notify: Notify = request.param
     return notify
 
@@ -67,47 +77,49 @@ def test_a_connection_that_does_not_exist_is_named(notify: Notify) -> None:
         notify({}, oauth2_conn_id="my_apo", endpoint="events")
 
 
-def test_it_calls_the_api_with_the_token(notify: Notify, service: Service) -> None:
+def test_it_calls_the_api_with_the_token(notify: Notify, api: ApiEndpoint) -> None:
     notify({}, endpoint="events", json={"a": 1}, headers={"X-One": "1"})
-    (call,) = service.calls
+    (call,) = api.requests
     assert (call.method, call.target, json.loads(call.body)) == ("POST", "/api/events", {"a": 1})
-    assert call.header("Authorization") == "Bearer tok-1"
-    assert call.header("X-One") == "1"
+    assert call.headers["authorization"] == "Bearer token-1"
+    assert call.headers["x-one"] == "1"
 
 
-def test_its_arguments_are_templates(notify: Notify, service: Service) -> None:
+def test_its_arguments_are_templates(notify: Notify, api: ApiEndpoint, oauth2_server: OAuth2Server) -> None:
     notify(
-        {"task": "import", "server": service.base_url, "connection": "my_api"},
+        {"task": "import", "server": oauth2_server.base_url, "connection": "my_api"},
         oauth2_conn_id="{{ connection }}",
         endpoint="events/{{ task }}",
         base_url="{{ server }}/v2",
         data={"failed": "{{ task }}"},
         method="PUT",
     )
-    (call,) = service.calls
+    (call,) = api.requests
     assert (call.method, call.target, call.body) == ("PUT", "/api/v2/events/import", b"failed=import")
 
 
-def test_the_hooks_options_hold(notify: Notify, service: Service) -> None:
-    service.api = lambda _: Json({}, 500)
+def test_the_hooks_options_hold(notify: Notify, api: ApiEndpoint) -> None:
+    api.respond({}, 500, times=None)
     notify({}, endpoint="x", extra_options={"check_response": False})
-    assert len(service.calls) == 1
+    assert len(api.requests) == 1
 
 
 @raises
-def test_a_refusing_api_is_an_error(notify: Notify, service: Service) -> None:
-    service.api = lambda _: Json({}, 500)
+def test_a_refusing_api_is_an_error(notify: Notify, api: ApiEndpoint) -> None:
+    api.respond({}, 500, times=None)
     with pytest.raises(ResourceError):
         notify({}, endpoint="x")
 
 
 @raises
-def test_a_refused_client_is_told_without_its_secret(notify: Notify, service: Service) -> None:
-    service.token = lambda _: Json({"error": "invalid_client"}, 401)
+def test_a_refused_client_is_told_without_its_secret(
+    notify: Notify, api: ApiEndpoint, oauth2_server: OAuth2Server
+) -> None:
+    oauth2_server.token_endpoint.refuse()
     with pytest.raises(InvalidClientError) as caught:
         notify({}, endpoint="x")
-    assert "a-client-secret" not in str(caught.value)
-    assert not service.calls
+    assert SECRET not in str(caught.value)
+    assert not api.requests
 
 
 def test_http_conn_id_is_another_name() -> None:
