@@ -1,7 +1,7 @@
 """Many cold processes that want a token at the same moment.
 
-As a program it imports everything once and forks the processes, as Airflow's executors do; each has
-a memory of its own. What they have in common is the store.
+A conductor that has everything imported forks the processes, as Airflow's executors do; each has a memory
+of its own. What they have in common is the store.
 """
 
 from __future__ import annotations
@@ -12,18 +12,23 @@ import os
 import random
 import select
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
+from tests.support.preloaded import Preloaded
 from tests.support.stopwatch import Stopwatch
 
-ROOT = Path(__file__).parents[1]
+# What the process of a task has imported by the time it asks for a token.
+_IMPORTED = (
+    "airflow.sdk.definitions.connection",
+    "airflow_oauth_provider.hooks.oauth2",
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "cryptography.hazmat.primitives.kdf.hkdf",
+    "requests",
+)
+_CONDUCTORS = Preloaded("benchmarks.fleet:conduct", _IMPORTED)
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ class Report:
 
 
 def run(task: Task, *, timeout: float = 400) -> Report:
-    """Run the processes below a fresh interpreter."""
+    """Run the processes below a conductor, with nothing in its memory but what is imported."""
     environment = {
         **os.environ,
         "AIRFLOW_HOME": task.home,
@@ -112,21 +117,8 @@ def run(task: Task, *, timeout: float = 400) -> Report:
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "PYTHONWARNINGS": "ignore",
     }
-    conductor = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.fleet", json.dumps(asdict(task))],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        printed, _ = conductor.communicate(timeout=timeout)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(conductor.pid, signal.SIGKILL)
-    if conductor.returncode:
+    code, printed = _CONDUCTORS.run(json.dumps(asdict(task)), environment, timeout)
+    if code:
         raise RuntimeError(f"the fleet failed:\n{printed[-3000:]}")
     report = json.loads(printed.strip().splitlines()[-1])
     results = [Result(**result) for result in report["results"]]
@@ -333,28 +325,19 @@ class _Conductor:
         return lines
 
 
-# What the process of a task has imported by the time it asks for a token.
-_PRELOADED = (
-    "airflow.sdk.definitions.connection",
-    "airflow_oauth_provider.hooks.oauth2",
-    "cryptography.hazmat.primitives.ciphers.aead",
-    "cryptography.hazmat.primitives.kdf.hkdf",
-    "requests",
-)
-
-
-def main() -> None:
+def conduct(text: str) -> None:
+    """Run the processes of a task, and print the report."""
     import importlib
     import logging
 
     logging.disable(logging.CRITICAL)
-    given = json.loads(sys.argv[1])
+    given = json.loads(text)
     task = Task(**{**given, "kill_after": tuple(given["kill_after"]) if given["kill_after"] else None})
     if task.ahead:
         real = time.time
         time.time = lambda: real() + task.ahead
-    for module in (*_PRELOADED, *(["redis"] if task.store.startswith("redis") else [])):
-        importlib.import_module(module)
+    if task.store.startswith("redis"):
+        importlib.import_module("redis")
     from airflow.sdk import Connection
 
     from airflow_oauth_provider.connection.resolving import resolve
@@ -398,7 +381,3 @@ def _asked(task: Task) -> int:
             return int(json.load(response)["token"])
     except (URLError, ValueError, KeyError):
         return 0
-
-
-if __name__ == "__main__":
-    main()

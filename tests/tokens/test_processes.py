@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.fleet import ROOT, Report, Task, run
+from benchmarks.fleet import Report, Task, run
 from tests.support.bound_tokens import CLIENTS, bound_service, certified
+from tests.support.preloaded import ROOT
 from tests.support.servers.certificates import issue_client
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.scripted import Delay, Json, token_json
