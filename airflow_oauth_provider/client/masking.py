@@ -47,7 +47,7 @@ _bookkeeping = threading.Lock()
 
 MAX_WHOLE_TOKENS = 4
 """Tokens that a task registers as they are."""
-MAX_TASK_TAILS = 12
+MAX_TASK_TAILS = 8
 """Tokens beyond those of which a task registers the tail."""
 MAX_TAILS = 256
 """Tokens of which a process that lives on registers the tail."""
