@@ -121,7 +121,7 @@ def hopeless(report: Report, where: Server, name: str) -> None:
     shared.clear()
     before, refused = where.counts()["token"], 0
     for hook in hooks(25):
-        shared._slots.clear()  # noqa: SLF001  (a task is a process of its own)
+        shared.slots.clear()  # a task is a process of its own
         for _ in range(25):
             try:
                 hook.run("status-401")

@@ -21,11 +21,12 @@ from airflow_oauth_provider.deployment.policy import forget_policy
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
+from airflow_oauth_provider.protocol.client.algorithms import KeyKind
 from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
-from tests.protocol.client.test_methods import EC_KEY, pem
 from tests.support.confidential import assert_nothing_confidential
 from tests.support.echoing import SECRET, Echo
+from tests.support.keys import KEYS, pem
 from tests.support.servers.scripted import RecordedRequest, ScriptedResponse, token_json
 from tests.support.service import Service
 from tests.support.sides import Side
@@ -34,7 +35,7 @@ from tests.triggers.running import event_of, to_the_end
 
 pytestmark = [pytest.mark.airflow, pytest.mark.fault("F04", "F20", "F27", "F29")]
 
-KEY = pem(EC_KEY)
+KEY = pem(KEYS[KeyKind.P256])
 KEY_LINES = tuple(line for line in KEY.splitlines() if line and "-----" not in line)
 
 

@@ -31,7 +31,7 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.protocol.client.certificates import certificate_of
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError
-from airflow_oauth_provider.protocol.redaction import secrets_redactor
+from airflow_oauth_provider.protocol.confidential_values import secrets_redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.authorization_details import displayed, not_granted
 from airflow_oauth_provider.tokens.display_index import DisplayIndex, IndexEntry

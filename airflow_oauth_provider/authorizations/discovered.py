@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer
+from airflow_oauth_provider.protocol.configured_server import Issuer
+from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.sharing import Sharing
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.protocol.confidential_values import redactor_of
 from airflow_oauth_provider.protocol.private_token import PrivateToken
-from airflow_oauth_provider.protocol.redaction import Redactor, redactor_of
+from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
 

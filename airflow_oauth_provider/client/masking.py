@@ -31,9 +31,9 @@ from urllib.parse import quote, quote_plus
 from airflow_oauth_provider.deployment.policy import policy_as_read, read_policy
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.client.methods import method_of
+from airflow_oauth_provider.protocol.confidential_values import confidential_values
 from airflow_oauth_provider.protocol.dpop.proof_key import private_part
 from airflow_oauth_provider.protocol.private_token import PrivateToken
-from airflow_oauth_provider.protocol.redaction import confidential_values
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import token_key
 

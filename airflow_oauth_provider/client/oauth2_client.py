@@ -6,8 +6,7 @@ Everything here runs on the caller's side; what threads and coroutines have to d
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,20 +14,17 @@ from typing import Any
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.derived_tokens import DerivedTokens
 from airflow_oauth_provider.client.first_token import FirstToken
-from airflow_oauth_provider.client.handed_out import HandedOutTokens, own_error
-from airflow_oauth_provider.client.memory_hits import MemoryHits
+from airflow_oauth_provider.client.handed_out import HandedOutTokens
 from airflow_oauth_provider.client.reading import ConnectionReader
-from airflow_oauth_provider.client.report import Report
+from airflow_oauth_provider.client.reported_acquisitions import ReportedAcquisitions
 from airflow_oauth_provider.client.token_flow import Acquire, Read, Refusal, TokenFlow, token_flow
 from airflow_oauth_provider.connection.token_parameters import NONE_CHOSEN, TokenParameters
-from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.flows import adrive, drive
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
 from airflow_oauth_provider.protocol.urls import Origin
 from airflow_oauth_provider.tokens import AccessToken
-from airflow_oauth_provider.tokens.acquiring import carry_out
-from airflow_oauth_provider.tokens.async_single_flight import AsyncSingleFlight, acarry_out, in_thread
+from airflow_oauth_provider.tokens.async_single_flight import AsyncSingleFlight, in_thread
 from airflow_oauth_provider.tokens.cached_token import EMPTY, Slot
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.search_cost import SearchCost
@@ -41,7 +37,7 @@ CHECK_WAIT = 20.0
 """Seconds a scheduled check waits for one token at the most."""
 
 
-class OAuth2Client(MemoryHits):
+class OAuth2Client(ReportedAcquisitions):
     """The tokens of one connection.
 
     The connection is read once, and again before a new acquisition and after ``invalid_client``:
@@ -219,7 +215,7 @@ class OAuth2Client(MemoryHits):
     def _flow(self, *, force: bool = False, refusal: Refusal | None = None) -> TokenFlow:
         settings, read_anew = self.reader.settings, self._read_is_used or not self.reader.is_recent
         if settings is not None:
-            self._use_slot(shared.slot(settings))
+            self._use_slot(shared.slots.of(settings))
         return token_flow(self.conn_id, settings, read_anew=read_anew, force=force, refusal=refusal)
 
     def _run(self, flow: TokenFlow) -> AccessToken | None:
@@ -254,60 +250,8 @@ class OAuth2Client(MemoryHits):
 
     def _use(self, settings: ClientSettings) -> ClientSettings:
         self._read_is_used = False
-        self._use_slot(shared.slot(settings))
+        self._use_slot(shared.slots.of(settings))
         return settings
-
-    def _acquire(self, acquire: Acquire) -> AccessToken | None:
-        report = self._report(acquire.settings)
-        with self._reported(report):
-            report.token = drive(self._acquiring_flow(acquire, report), carry_out)
-        self.derived.remember(acquire.settings, report.cost)
-        return report.token
-
-    async def _aacquire(self, acquire: Acquire) -> AccessToken | None:
-        report = self._report(acquire.settings)
-        with self._reported(report, in_loop=True):
-            report.token = await adrive(self._acquiring_flow(acquire, report, in_loop=True), acarry_out)
-        await self.derived.aremember(acquire.settings, report.cost)
-        return report.token
-
-    def _acquiring_flow(self, acquire: Acquire, report: Report, *, in_loop: bool = False) -> Any:
-        self._read_is_used = True
-        settings, sharing, refusal = acquire.settings, self.reader.sharing, acquire.refusal
-        stop, cost = self.stop, report.cost
-        if refusal is not None:
-            return shared.renewing(settings, sharing, refusal.token, refusal.origin, stop=stop, cost=cost)
-        return shared.acquiring(
-            settings, sharing, force=acquire.force, look_up=not in_loop, stop=stop, cost=cost
-        )
-
-    def _report(self, settings: ClientSettings, *, saved: bool = True) -> Report:
-        team = getattr(self.reader.connection, "team", None)
-        return Report(
-            self.conn_id,
-            settings,
-            self.reader.sharing,
-            team=team,
-            saved=saved,
-            recorded=not self.derived.chosen,
-            own=self.reader.own_settings,
-        )
-
-    @contextmanager
-    def _reported(self, report: Report, *, in_loop: bool = False) -> Iterator[None]:
-        """Name the connection in errors, and report the outcome, whichever it is."""
-        self.cost = report.cost
-        try:
-            yield
-        except OAuthError as error:
-            report.error = error
-            raise own_error(error, self.conn_id, self.redactor) from None
-        finally:
-            self._report_hits()
-            if in_loop:
-                report.end_in_loop()
-            else:
-                report.end()
 
     def _hand_out(self, token: AccessToken | None) -> AccessToken | None:
         """Remember a token that leaves, for redacting what comes back."""

@@ -7,9 +7,10 @@ import logging
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.client.methods import method_of
+from airflow_oauth_provider.protocol.configured_server import Issuer
 from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.protocol.profile import CLIENT_RULES, PROFILES
-from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer
+from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.endpoint import Endpoint
 from airflow_oauth_provider.protocol.token.server import ServerLookup
 from airflow_oauth_provider.protocol.urls import Url, UrlError, host_allowed, parse_url, with_scheme

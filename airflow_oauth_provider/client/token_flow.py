@@ -85,7 +85,7 @@ def token_flow(
 
 def _held_instead(settings: ClientSettings, refusal: Refusal | None) -> AccessToken | None:
     """Return the token in memory where it serves: fresh, and another than a refused one."""
-    slot = shared.slot(settings)
+    slot = shared.slots.of(settings)
     token = slot.fresh()
     if token is None or refusal is None:
         return token

@@ -14,8 +14,8 @@ from airflow_oauth_provider.connection.extra import Extra
 from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol.client.methods import Method, Needs
+from airflow_oauth_provider.protocol.configured_server import Issuer, TokenEndpoint
 from airflow_oauth_provider.protocol.credential_sources import AssertionFile
-from airflow_oauth_provider.protocol.settings import Issuer, TokenEndpoint
 from airflow_oauth_provider.protocol.urls import host_allowed
 
 FIELD = "assertion_file"

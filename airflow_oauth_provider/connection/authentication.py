@@ -20,8 +20,9 @@ from airflow_oauth_provider.connection.profile import chosen_algorithm
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol.client.algorithms import one_of
 from airflow_oauth_provider.protocol.client.certificates import ClientCertificate, certificate_of
+from airflow_oauth_provider.protocol.client.jwt_assertion import RESERVED_CLAIMS
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
-from airflow_oauth_provider.protocol.client.methods import RESERVED_CLAIMS, Method, Needs, method_of
+from airflow_oauth_provider.protocol.client.methods import Method, Needs, method_of
 from airflow_oauth_provider.protocol.dpop.proof_key import load_proof_key
 from airflow_oauth_provider.protocol.profile import PROFILES
 from airflow_oauth_provider.protocol.settings import (

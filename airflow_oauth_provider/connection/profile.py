@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from airflow_oauth_provider.protocol.client.algorithms import one_of
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, SigningKey
 from airflow_oauth_provider.protocol.client.methods import METHODS, Needs, method_of
+from airflow_oauth_provider.protocol.configured_server import TokenEndpoint
 from airflow_oauth_provider.protocol.profile import (
     ALGORITHM_RULES,
     CLIENT_RULES,
@@ -14,7 +15,7 @@ from airflow_oauth_provider.protocol.profile import (
     TLS_RULES,
     Profile,
 )
-from airflow_oauth_provider.protocol.settings import ApiSettings, ClientSettings, TokenEndpoint
+from airflow_oauth_provider.protocol.settings import ApiSettings, ClientSettings
 
 Problems = Iterator[tuple[str, str]]
 

@@ -29,6 +29,7 @@ from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol import settings as s
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError
 from airflow_oauth_provider.protocol.client.methods import METHODS
+from airflow_oauth_provider.protocol.configured_server import Issuer, TokenEndpoint
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.urls import UrlError, parse_url
 
@@ -194,7 +195,7 @@ class _Resolver:
             except FieldError as error:
                 self.extra.fail(name, str(error))
 
-    def _server(self) -> s.TokenEndpoint | s.Issuer:
+    def _server(self) -> TokenEndpoint | Issuer:
         named = "issuer" if self.extra.value("discovery") else "access token URL"
         try:
             given = checks.token_url_text(self.connection)
@@ -206,8 +207,8 @@ class _Resolver:
             self.extra.fail("host", f"the {named} {error}")
         require_host(self.extra, "host", url, self.policy.token_hosts, self.policy.token_hosts_in)
         if named == "issuer":
-            return s.Issuer(url, text, self.policy.token_hosts)
-        return s.TokenEndpoint(url)
+            return Issuer(url, text, self.policy.token_hosts)
+        return TokenEndpoint(url)
 
     def _with_tenant(self, address: str) -> str:
         if stands_in_host(address) and not self.policy.token_hosts:

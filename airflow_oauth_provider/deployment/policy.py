@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import copy
-import json
 import os
-import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import NamedTuple
 
-from airflow_oauth_provider.deployment.credentials import (
-    CredentialsError,
-    ExternalCredential,
-    in_both,
-    parse_credentials,
-)
+from airflow_oauth_provider.deployment import option_values
+from airflow_oauth_provider.deployment.credentials import CredentialsError, ExternalCredential, in_both
+from airflow_oauth_provider.deployment.option_values import EVERY_CONNECTION, SHORTEST_MASKED, bad_option
 from airflow_oauth_provider.deployment.options import OPTIONS, SECTION
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
-from airflow_oauth_provider.protocol.urls import UrlError, split_pattern
 from airflow_oauth_provider.tokens.sharing import ALONE, Sharing
-from airflow_oauth_provider.tokens.stores import UnknownStoreError, open_store
 
-STORE_KEY_BYTES = 32
 GOOD_FOR = 60.0
 """Seconds for which what was read is used."""
 _VARIABLES = (
@@ -36,11 +24,6 @@ _VARIABLES = (
     "AIRFLOW__LOGGING__MIN_LENGTH_MASKED_SECRET",
     *(f"AIRFLOW__{SECTION}__{option}".upper() for option in OPTIONS),
 )
-DAYS, MOST_DAYS = 7, 90
-"""Days of history where nothing is said, and at the most."""
-EVERY_CONNECTION = "*"
-SHORTEST_MASKED = 5
-"""Airflow's own default of ``[logging] min_length_masked_secret``."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +84,7 @@ class Policy:
         if entry is not None:
             with suppress(CredentialsError):
                 return self.narrowed_to(entry)
-        raise _bad("credentials", f'does not allow the use of "{settings.external.name}" any more')
+        raise bad_option("credentials", f'does not allow the use of "{settings.external.name}" any more')
 
     def narrowed_to(self, credential: ExternalCredential | None) -> Policy:
         """Return what is allowed to a connection that names an external credential.
@@ -179,128 +162,16 @@ def forget_policy() -> None:
 
 def _read() -> Policy:
     return Policy(
-        token_hosts=_hosts("allowed_token_hosts", _text("allowed_token_hosts")),
-        api_hosts=_hosts("allowed_api_hosts", _text("allowed_api_hosts")),
-        proxies=_hosts("allowed_proxies", _text("allowed_proxies")),
-        custom_providers=_providers(_text("custom_providers")),
-        credentials=_credentials(_text("credentials")),
-        assertion_folders=_folders(_text("assertion_folders")),
-        lent_connections=_connections(_text("lent_connections")),
-        allow_unverified_tls=_boolean("allow_unverified_tls"),
-        show_api_answers=_boolean("show_api_answers"),
-        default_category=_text("default_category") or None,
-        sharing=_sharing(_text("token_store") or "file", _text("store_key"), _days(_text("history_days"))),
-        shortest_masked=shortest_masked(),
+        token_hosts=option_values.hosts("allowed_token_hosts"),
+        api_hosts=option_values.hosts("allowed_api_hosts"),
+        proxies=option_values.hosts("allowed_proxies"),
+        custom_providers=option_values.custom_providers(),
+        credentials=option_values.credentials(),
+        assertion_folders=option_values.assertion_folders(),
+        lent_connections=option_values.lent_connections(),
+        allow_unverified_tls=option_values.boolean("allow_unverified_tls"),
+        show_api_answers=option_values.boolean("show_api_answers"),
+        default_category=option_values.text("default_category") or None,
+        sharing=option_values.sharing(),
+        shortest_masked=option_values.shortest_masked(),
     )
-
-
-def shortest_masked() -> int:
-    """Return the characters of the shortest secret that Airflow masks; it warns of each shorter one."""
-    from airflow.providers.common.compat.sdk import conf
-
-    try:
-        return int(conf.getint("logging", "min_length_masked_secret", fallback=SHORTEST_MASKED))
-    except Exception:  # Airflow itself falls back then
-        return SHORTEST_MASKED
-
-
-def _text(option: str) -> str:
-    from airflow.providers.common.compat.sdk import conf
-
-    with suppress(Exception):  # of the configuration's own syntax, which repeats the value
-        return str(conf.get(SECTION, option, fallback="") or "").strip()
-    raise _bad(option, "cannot be read: is each % in it written as %%?")
-
-
-def _boolean(option: str) -> bool:
-    from airflow.providers.common.compat.sdk import conf
-
-    with suppress(Exception):  # Airflow's own, which repeats the value
-        return bool(conf.getboolean(SECTION, option, fallback=False))
-    raise _bad(option, "must be True or False")
-
-
-def _hosts(option: str, text: str) -> tuple[str, ...]:
-    hosts = tuple(entry.strip() for entry in text.split(",") if entry.strip())
-    for host in hosts:
-        try:
-            split_pattern(host)
-        except UrlError as error:
-            raise _bad(option, str(error)) from error
-    return hosts
-
-
-def _providers(text: str) -> dict[str, str]:
-    value, broken = None, False
-    try:
-        value = json.loads(text or "{}")
-    except (ValueError, RecursionError):  # which holds the text: ours is raised outside of this block
-        broken = True
-    if broken:
-        raise _bad("custom_providers", "is not valid JSON")
-    if not isinstance(value, dict) or not all(isinstance(path, str) for path in value.values()):
-        raise _bad("custom_providers", "must be a JSON object of names and dotted paths")
-    return value
-
-
-def _credentials(text: str) -> dict[str, ExternalCredential]:
-    try:
-        return parse_credentials(text)
-    except CredentialsError as error:
-        reason = str(error)
-    raise _bad("credentials", reason)
-
-
-def _folders(text: str) -> tuple[str, ...]:
-    folders = tuple(entry.strip() for entry in text.split(",") if entry.strip())
-    for folder in folders:
-        path = Path(folder)
-        if not path.is_absolute() or ".." in path.parts or path == Path("/"):
-            raise _bad("assertion_folders", "must list absolute paths of folders, and not the root of all")
-    return folders
-
-
-def _connections(text: str) -> tuple[str, ...]:
-    ids = tuple(entry.strip() for entry in text.split(",") if entry.strip())
-    if any(
-        not entry.isprintable() or (EVERY_CONNECTION in entry and entry != EVERY_CONNECTION) for entry in ids
-    ):
-        raise _bad("lent_connections", f"must list connection ids, or {EVERY_CONNECTION} alone for all")
-    return ids
-
-
-def _days(text: str) -> int:
-    if not text:
-        return DAYS
-    if not re.fullmatch(r"[0-9]{1,2}", text) or int(text) > MOST_DAYS:
-        raise _bad("history_days", f"must be a number from 0 to {MOST_DAYS}")
-    return int(text)
-
-
-def _sharing(option: str, keys: str, days: int) -> Sharing:
-    home = Path(os.path.expandvars(os.environ.get("AIRFLOW_HOME", "~/airflow"))).expanduser()
-    try:
-        store = open_store(option, home)
-    except ImportError:
-        reason = "needs the package redis: install airflow-oauth-provider[redis]"
-    except UnknownStoreError as error:
-        reason = str(error)
-    except ValueError:  # of the Redis client: it repeats the address, with its password
-        reason = "is no valid address of a Redis server"
-    else:
-        return Sharing(store, tuple(_store_key(key) for key in keys.replace(",", " ").split()), days)
-    raise _bad("token_store", reason)
-
-
-def _store_key(text: str) -> Secret:
-    try:
-        key = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != STORE_KEY_BYTES:
-        raise _bad("store_key", f"must be Base64 of {STORE_KEY_BYTES} bytes (several, newest first)")
-    return Secret(text)
-
-
-def _bad(option: str, reason: str) -> ConfigurationError:
-    return ConfigurationError(f"[{SECTION}] {option} in airflow.cfg {reason}", field=option)

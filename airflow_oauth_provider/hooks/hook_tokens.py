@@ -1,4 +1,4 @@
-"""The tokens that a hook hands out."""
+"""The tokens that a hook hands out, and what the authorization server is asked of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from airflow_oauth_provider.client.lending import Lending
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.client.scoped_clients import ScopedClients
 from airflow_oauth_provider.client.token_credential import TokenCredential
+from airflow_oauth_provider.client.token_services import TokenServices, presented
+from airflow_oauth_provider.protocol.token.introspection import Introspection
 from airflow_oauth_provider.tokens import AccessToken
 
 
 class HookTokens:
-    """A part of the hook: its tokens for callers, and for other libraries."""
+    """A part of the hook: its tokens for callers and for other libraries, introspection and revocation."""
 
     _client: OAuth2Client
     _scoped_clients: ScopedClients | None = None
@@ -84,6 +86,51 @@ class HookTokens:
         It needs no lending: the code that makes it says where the tokens go.
         """
         return TokenCredential(self._clients)
+
+    def introspect(
+        self, token: AccessToken | str | None = None, *, endpoint: str | None = None
+    ) -> Introspection:
+        """Ask the authorization server what it knows of a token (RFC 7662).
+
+        :param token: the token, ours or another's; ``None`` for the one that tasks would use now.
+        :param endpoint: URL of the introspection endpoint, on the access token URL's own host or on one of
+            ``[oauth2] allowed_token_hosts``; ``None`` for the one that the metadata of the connection's
+            issuer names.
+        :return: a dict with the boolean ``active``, and what else the server says; see
+            :class:`Introspection`. It never holds the token.
+        :raises ConfigurationError: when the endpoint is missing or not allowed; nothing was sent.
+        :raises OAuthError: as :meth:`get_token` does; repeated within ``max_wait`` like a token request.
+        """
+        token = presented(token)
+        return TokenServices(self._client).introspect(token, endpoint)
+
+    async def aintrospect(
+        self, token: AccessToken | str | None = None, *, endpoint: str | None = None
+    ) -> Introspection:
+        """Do what :meth:`introspect` does without blocking the event loop."""
+        token = presented(token)
+        return await TokenServices(self._client).aintrospect(token, endpoint)
+
+    def revoke(self, token: AccessToken | str | None = None, *, endpoint: str | None = None) -> bool:
+        """Tell the authorization server that a token is not needed any more (RFC 7009).
+
+        The token is taken out of memory and store before, so that the next call gets another one. Other
+        processes that hold it in memory learn of it by the API's 401, and renew it.
+
+        :param token: the token, ours or another's; ``None`` for the one that is kept for this connection.
+        :param endpoint: URL of the revocation endpoint; as of :meth:`introspect`.
+        :return: false when no token is kept, so that there was nothing to send. True says that the token
+            is good no more; servers say so of tokens that they do not know, too.
+        :raises ConfigurationError: as :meth:`introspect` does.
+        :raises OAuthError: when the server does not confirm it: the token may stay good until it ends.
+        """
+        token = presented(token)
+        return TokenServices(self._client).revoke(token, endpoint)
+
+    async def arevoke(self, token: AccessToken | str | None = None, *, endpoint: str | None = None) -> bool:
+        """Do what :meth:`revoke` does without blocking the event loop."""
+        token = presented(token)
+        return await TokenServices(self._client).arevoke(token, endpoint)
 
     @property
     def _clients(self) -> ScopedClients:

@@ -19,7 +19,6 @@ from airflow_oauth_provider.calls.network import own_network, own_proxies
 from airflow_oauth_provider.calls.refusals import refusal_of
 from airflow_oauth_provider.calls.session import OAuth2Session
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
-from airflow_oauth_provider.client.token_services import TokenServices, presented
 from airflow_oauth_provider.connection import fields, form
 from airflow_oauth_provider.connection.identifier import DEFAULT_CONN_ID, one_conn_id, require_no_auth_type
 from airflow_oauth_provider.connection.token_parameters import Texts, chosen_parameters
@@ -29,7 +28,6 @@ from airflow_oauth_provider.hooks.async_calls import AsyncCalls
 from airflow_oauth_provider.hooks.hook_tokens import HookTokens
 from airflow_oauth_provider.protocol.call.endpoints import resolve_endpoint
 from airflow_oauth_provider.protocol.redaction import Redactor
-from airflow_oauth_provider.protocol.token.introspection import Introspection
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.transport.stopping import Stop
 
@@ -129,51 +127,6 @@ class OAuth2Hook(HookTokens, AsyncCalls, HttpHook):
     def auth(self) -> OAuth2Auth:
         """Authentication for other ``requests`` code, sharing this hook's token."""
         return OAuth2Auth.of(self._auth)
-
-    def introspect(
-        self, token: AccessToken | str | None = None, *, endpoint: str | None = None
-    ) -> Introspection:
-        """Ask the authorization server what it knows of a token (RFC 7662).
-
-        :param token: the token, ours or another's; ``None`` for the one that tasks would use now.
-        :param endpoint: URL of the introspection endpoint, on the access token URL's own host or on one of
-            ``[oauth2] allowed_token_hosts``; ``None`` for the one that the metadata of the connection's
-            issuer names.
-        :return: a dict with the boolean ``active``, and what else the server says; see
-            :class:`Introspection`. It never holds the token.
-        :raises ConfigurationError: when the endpoint is missing or not allowed; nothing was sent.
-        :raises OAuthError: as :meth:`get_token` does; repeated within ``max_wait`` like a token request.
-        """
-        token = presented(token)
-        return TokenServices(self._client).introspect(token, endpoint)
-
-    async def aintrospect(
-        self, token: AccessToken | str | None = None, *, endpoint: str | None = None
-    ) -> Introspection:
-        """Do what :meth:`introspect` does without blocking the event loop."""
-        token = presented(token)
-        return await TokenServices(self._client).aintrospect(token, endpoint)
-
-    def revoke(self, token: AccessToken | str | None = None, *, endpoint: str | None = None) -> bool:
-        """Tell the authorization server that a token is not needed any more (RFC 7009).
-
-        The token is taken out of memory and store before, so that the next call gets another one. Other
-        processes that hold it in memory learn of it by the API's 401, and renew it.
-
-        :param token: the token, ours or another's; ``None`` for the one that is kept for this connection.
-        :param endpoint: URL of the revocation endpoint; as of :meth:`introspect`.
-        :return: false when no token is kept, so that there was nothing to send. True says that the token
-            is good no more; servers say so of tokens that they do not know, too.
-        :raises ConfigurationError: as :meth:`introspect` does.
-        :raises OAuthError: when the server does not confirm it: the token may stay good until it ends.
-        """
-        token = presented(token)
-        return TokenServices(self._client).revoke(token, endpoint)
-
-    async def arevoke(self, token: AccessToken | str | None = None, *, endpoint: str | None = None) -> bool:
-        """Do what :meth:`revoke` does without blocking the event loop."""
-        token = presented(token)
-        return await TokenServices(self._client).arevoke(token, endpoint)
 
     def get_conn(
         self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None

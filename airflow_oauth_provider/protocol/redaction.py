@@ -17,8 +17,7 @@ import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
-from urllib.parse import unquote
+from typing import Any, NoReturn, TypeVar
 
 from airflow_oauth_provider.protocol.material import (
     BLOCK,
@@ -30,9 +29,6 @@ from airflow_oauth_provider.protocol.material import (
 )
 from airflow_oauth_provider.protocol.spelling import ESCAPES, PLUS, Places, readings
 from airflow_oauth_provider.protocol.strict_json import parse_value
-
-if TYPE_CHECKING:
-    from airflow_oauth_provider.protocol.settings import ClientSettings
 
 ErrorType = TypeVar("ErrorType", bound=Exception)
 
@@ -226,39 +222,6 @@ class Redactor:
 
 NOTHING = Redactor()
 """Knows no value."""
-
-
-def redactor_of(settings: ClientSettings, *tokens: str) -> Redactor:
-    """Return the redactor of a client's secrets, and of tokens."""
-    return Redactor((*confidential_values(settings), *tokens), public=public_values(settings))
-
-
-def secrets_redactor(settings: ClientSettings) -> Redactor:
-    """Return the redactor of a client's secrets alone, made once."""
-    known: Redactor | None = settings.__dict__.get("secrets_redactor")
-    if known is None:
-        known = settings.__dict__["secrets_redactor"] = redactor_of(settings)
-    return known
-
-
-def confidential_values(settings: ClientSettings) -> tuple[str, ...]:
-    """Return the secrets of a client; of its proxy's address only user and password."""
-    proxy = settings.network.proxy_url
-    values: list[str] = []
-    for secret in settings.secrets():
-        values += _credentials_in(secret.reveal()) if secret == proxy else (secret.reveal(),)
-    return tuple(dict.fromkeys(values))
-
-
-def public_values(settings: ClientSettings) -> tuple[str, ...]:
-    """Return what anybody may read of a client, though its secret may be made of it."""
-    return settings.client_id, str(settings.server), *settings.request.scope
-
-
-def _credentials_in(url: str) -> tuple[str, ...]:
-    userinfo, at, _ = url.partition("://")[2].rpartition("@")
-    password = userinfo.partition(":")[2]
-    return (userinfo, password, unquote(password)) if at else ()
 
 
 def _positions(form: str, text: str) -> Iterator[int]:

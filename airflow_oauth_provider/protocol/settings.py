@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, NoReturn
 
 from airflow_oauth_provider.protocol.call.dead_token import DeadTokenSign
+from airflow_oauth_provider.protocol.configured_server import Issuer, TokenEndpoint
 from airflow_oauth_provider.protocol.credential_sources import AssertionFile, ExternalSource
 from airflow_oauth_provider.protocol.json_path import Path
 from airflow_oauth_provider.protocol.leaves import CREDENTIAL, NO_KEY, UNORDERED, leaves, secrets_in
@@ -197,78 +198,6 @@ class NetworkSettings:
     def elsewhere(self) -> NetworkSettings:
         """For hosts that are neither the authorization server's nor the API's."""
         return replace(self, certificate=None) if self.certificate is not None else self
-
-
-@dataclass(frozen=True)
-class TokenEndpoint:
-    """An authorization server that is known by its token endpoint.
-
-    :param url: where token requests go.
-    """
-
-    url: Url
-
-    def __str__(self) -> str:
-        return str(self.url)
-
-    @property
-    def origin(self) -> Origin:
-        """Its origin, by which people and allow-lists know it."""
-        return self.url.origin
-
-    @property
-    def audience(self) -> str:
-        """Whom an assertion is meant for, unless the connection says otherwise (RFC 7523 §3)."""
-        return str(self.url)
-
-    @property
-    def assertion_type(self) -> str:
-        """The ``typ`` of an assertion (RFC 7519 §5.1)."""
-        return "JWT"
-
-    @property
-    def other_audience(self) -> str:
-        """What a server that refuses the audience may want instead."""
-        return "than its token URL: set jwt_audience, often to its issuer"
-
-
-@dataclass(frozen=True)
-class Issuer:
-    """An authorization server that is known by its issuer; its metadata names the endpoints (RFC 8414).
-
-    :param identifier: as it is configured: metadata must name exactly this one (RFC 8414 §3.3).
-    :param allowed_hosts: patterns of hosts that an endpoint may have; empty for any.
-    """
-
-    url: Url
-    identifier: str
-    allowed_hosts: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return self.identifier
-
-    @property
-    def origin(self) -> Origin:
-        """Its origin, by which people and allow-lists know it."""
-        return self.url.origin
-
-    @property
-    def audience(self) -> str:
-        """Whom an assertion is meant for: the server itself, whichever its endpoints are.
-
-        draft-ietf-oauth-rfc7523bis: the issuer as the only audience, as one string.
-        """
-        return self.identifier
-
-    @property
-    def assertion_type(self) -> str:
-        """The ``typ`` of an assertion (draft-ietf-oauth-rfc7523bis)."""
-        return "client-authentication+jwt"
-
-    @property
-    def other_audience(self) -> str:
-        """What a server that refuses the audience may want instead: many are older than that draft."""
-        return "than its issuer: set jwt_audience, often to its token URL"
 
 
 @dataclass(frozen=True)

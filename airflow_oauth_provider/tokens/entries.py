@@ -14,9 +14,10 @@ from dataclasses import replace
 
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.access_token import AccessToken, TokenState
+from airflow_oauth_provider.protocol.configured_server import Issuer
 from airflow_oauth_provider.protocol.dpop.bound_token import with_key
 from airflow_oauth_provider.protocol.private_token import accompanied, details_of
-from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer
+from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.introspection import INTROSPECTION
 from airflow_oauth_provider.protocol.token.metadata import KEPT, KnownMetadata
 from airflow_oauth_provider.protocol.token.revocation import REVOCATION

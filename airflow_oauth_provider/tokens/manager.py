@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Generator
 from functools import partial
 from typing import Any
@@ -39,10 +38,10 @@ from airflow_oauth_provider.tokens.search_cost import SearchCost, Source
 from airflow_oauth_provider.tokens.shared_acquisition import EARLY_PAUSE, Purpose
 from airflow_oauth_provider.tokens.sharing import ALONE, Sharing
 from airflow_oauth_provider.tokens.single_flight import DirectFlight, Flight
+from airflow_oauth_provider.tokens.slots import Slots
 from airflow_oauth_provider.tokens.stores.choice import memory
 from airflow_oauth_provider.transport.stopping import NEVER, Stop
 
-MAX_SLOTS = 256
 EARLY_WAIT = 2.0
 """Seconds the one caller that renews a token before its time waits for it.
 
@@ -51,23 +50,14 @@ A task may end at any moment, and the renewal with it: so it waits a little, and
 
 
 class TokenManager:
-    """The tokens of this process; one request per key, however many threads ask."""
+    """The tokens of this process; one request per key, however many threads ask.
+
+    ``slots`` are their places.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self.slots = Slots()
         self._derived_lock = threading.Lock()
-        self._slots: OrderedDict[str, Slot] = OrderedDict()
-
-    def slot(self, settings: ClientSettings) -> Slot:
-        """Return the place of these settings' token; the least recently asked for go first."""
-        key = token_key(settings)
-        with self._lock:
-            slot = self._slots.get(key) or Slot(key)
-            self._slots[key] = slot
-            self._slots.move_to_end(key)
-            while len(self._slots) > MAX_SLOTS:
-                self._slots.popitem(last=False)
-            return slot
 
     def acquire(
         self,
@@ -100,7 +90,7 @@ class TokenManager:
 
         :param look_up: look into the store in the caller's own thread first, which may block it a little.
         """
-        slot = self.slot(settings)
+        slot = self.slots.of(settings)
         cost = cost or SearchCost()
         budget = Budget.of(this_moment(), settings.retry.max_wait)
         if look_up and not force and slot.current() is None and slot.flight is None:
@@ -133,7 +123,7 @@ class TokenManager:
         :param origin: of the API that refused it; ``None`` for an API that is not known.
         :return: ``None`` when this API refuses tokens that were only just granted: another would not help.
         """
-        slot = self.slot(settings)
+        slot = self.slots.of(settings)
         if not slot.has_refused(refused) and (
             yield Work(partial(self._is_hopeless, slot, settings, sharing, refused, origin))
         ):
@@ -159,7 +149,7 @@ class TokenManager:
         :raises OAuthError: when the server does not grant one.
         """
         budget = Budget.of(this_moment(), settings.retry.max_wait)
-        slot = self.slot(settings)
+        slot = self.slots.of(settings)
 
         def share(flight: Flight) -> None:
             if flight.token is not None:
@@ -179,7 +169,7 @@ class TokenManager:
 
     def refuse(self, settings: ClientSettings, sharing: Sharing, refused: AccessToken) -> None:
         """Take a token out of use that an API did not accept; a newer one stays."""
-        slot = self.slot(settings)
+        slot = self.slots.of(settings)
         with slot.lock:
             slot.refuse(refused)  # first, so that nobody of this process takes it from the store again
         Entries(settings, sharing).drop_token(refused)
@@ -192,14 +182,14 @@ class TokenManager:
 
     def kept(self, settings: ClientSettings, sharing: Sharing) -> tuple[AccessToken, ...]:
         """Return the tokens that memory and store keep and that have not ended; asks for none."""
-        held = self.slot(settings).held[0]
+        held = self.slots.of(settings).held[0]
         alive = held if held is not None and held.state(time.time()) is not TokenState.EXPIRED else None
         shared_token = Entries(settings, sharing).token()
         return tuple({token.value: token for token in (alive, shared_token) if token is not None}.values())
 
     def forget(self, settings: ClientSettings, sharing: Sharing) -> None:
         """Forget the token and what is known of it, here and in the store."""
-        self._drop_slot(token_key(settings))
+        self.slots.drop(token_key(settings))
         Entries(settings, sharing).forget()
 
     def remember_derived(self, own: ClientSettings, settings: ClientSettings, sharing: Sharing) -> None:
@@ -210,28 +200,16 @@ class TokenManager:
     def forget_derived(self, own: ClientSettings, sharing: Sharing) -> None:
         """Forget the tokens that were asked for with other parameters, here and in the store."""
         for key in Entries(own, sharing).forget_derived():
-            self._drop_slot(key)
-
-    def _drop_slot(self, key: str) -> None:
-        """Forget a slot, and its token: hooks that were made before hold on to the slot."""
-        with self._lock:
-            slot = self._slots.pop(key, None)
-        if slot is not None:
-            with slot.lock:
-                slot.empty()
+            self.slots.drop(key)
 
     def reset_after_fork(self) -> None:
         """Leave behind what belongs to the parent's threads; tokens stay good."""
-        self._lock = threading.Lock()
+        self.slots.reset_after_fork()
         self._derived_lock = threading.Lock()
-        for slot in self._slots.values():
-            slot.lock = threading.Lock()
-            slot.flight = None
 
     def clear(self) -> None:
         """Forget all that this process knows."""
-        with self._lock:
-            self._slots.clear()
+        self.slots.clear()
         memory.clear()
         refusals.clear()
         endpoint_refusals.clear()

@@ -32,10 +32,11 @@ from airflow_oauth_provider.exceptions import (
     unexpected,
 )
 from airflow_oauth_provider.protocol.access_token import AccessToken, scopes_text
+from airflow_oauth_provider.protocol.confidential_values import redactor_of
+from airflow_oauth_provider.protocol.configured_server import Issuer
 from airflow_oauth_provider.protocol.effects import Sleep
 from airflow_oauth_provider.protocol.moments import Budget
-from airflow_oauth_provider.protocol.redaction import redactor_of
-from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer, RetrySettings
+from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
 from airflow_oauth_provider.protocol.token.acquisition import Acquisition, acquisition
 from airflow_oauth_provider.protocol.token.response import Granted, check_custom_token
 from airflow_oauth_provider.tokens.clocks import this_moment

@@ -23,10 +23,11 @@ from airflow_oauth_provider.exceptions import (
     TokenResponseError,
 )
 from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.client.algorithms import KeyKind
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.manager import shared
-from tests.protocol.client.test_methods import EC_KEY, pem
 from tests.support.confidential import assert_nothing_confidential
+from tests.support.keys import KEYS, pem
 from tests.support.servers.certificates import authority, issue, server_context
 from tests.support.servers.scripted import (
     CloseNow,
@@ -217,7 +218,7 @@ def test_a_custom_provider_that_tells_all(
         pytest.param(
             {
                 "auth_method": "private_key_jwt",
-                "private_key": pem(EC_KEY).replace("A", "B", 3) + PIN,
+                "private_key": pem(KEYS[KeyKind.P256]).replace("A", "B", 3) + PIN,
                 "private_key_passphrase": GATE,
                 "password": None,
             },

@@ -19,13 +19,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.protocol.client.algorithms import KeyKind
 from airflow_oauth_provider.protocol.dpop.bound_token import with_key
 from airflow_oauth_provider.protocol.dpop.proof_key import new_proof_key
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings, NetworkSettings, ProofSettings
 from airflow_oauth_provider.tokens import AccessToken
-from tests.protocol.client.test_methods import EC_KEY, pem
 from tests.support.builders import NOW, settings
+from tests.support.keys import KEYS, pem
 from tests.support.servers.client_certificates import client_certificate
 from tests.support.servers.scripted import token_json
 from tests.support.service import Service
@@ -56,7 +57,7 @@ def test_every_form_in_which_a_secret_travels(masked: list[str]) -> None:
     )
 
 
-@pytest.mark.parametrize("secret", [AWKWARD, pem(EC_KEY)], ids=["secret", "key"])
+@pytest.mark.parametrize("secret", [AWKWARD, pem(KEYS[KeyKind.P256])], ids=["secret", "key"])
 def test_a_credential_alone_is_one_mask_or_a_few(masked: list[str], secret: str) -> None:
     given = settings(client_secret=Secret(secret), request={"secret_params": (("pin", Secret("12345678")),)})
     for _ in range(2):
@@ -68,7 +69,7 @@ def test_a_credential_alone_is_one_mask_or_a_few(masked: list[str], secret: str)
 
 
 def test_each_line_of_a_key(masked: list[str]) -> None:
-    text = pem(EC_KEY)
+    text = pem(KEYS[KeyKind.P256])
     masking.mask_settings(
         settings(auth_method="private_key_jwt", client_secret=None, assertion={"private_key": Secret(text)})
     )

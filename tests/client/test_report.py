@@ -193,7 +193,7 @@ class TestLogLine:
     ) -> None:
         asking, now = client(service), time.time()
         old = AccessToken("the-old-token", "Bearer", now + 100, now - 500)
-        shared.slot(asking.settings).put(old)
+        shared.slots.of(asking.settings).put(old)
         service.token = lambda _: Json({}, 503)
         with caplog.at_level(logging.INFO):
             assert asking.get_token() == old

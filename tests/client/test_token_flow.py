@@ -58,7 +58,7 @@ def test_it_is_read_again_before_a_new_acquisition() -> None:
 
 def test_a_token_in_memory_needs_nothing() -> None:
     held = token()
-    shared.slot(GIVEN).put(held)
+    shared.slots.of(GIVEN).put(held)
     with pytest.raises(StopIteration) as end:
         next(token_flow("c", GIVEN, read_anew=True))
     assert end.value.value is held
@@ -67,16 +67,16 @@ def test_a_token_in_memory_needs_nothing() -> None:
 
 def test_a_refused_token_is_replaced_by_a_newer_one_in_memory() -> None:
     refused, newer = token("refused", ago=10), token("newer")
-    shared.slot(GIVEN).put(newer)
+    shared.slots.of(GIVEN).put(newer)
     with pytest.raises(StopIteration) as end:
         next(token_flow("c", GIVEN, read_anew=False, refusal=Refusal(refused, None)))
     assert end.value.value is newer
-    assert shared.slot(GIVEN).has_refused(refused)
+    assert shared.slots.of(GIVEN).has_refused(refused)
 
 
 def test_a_refused_token_is_not_handed_out_again() -> None:
     refused = token("refused")
-    shared.slot(GIVEN).put(refused)
+    shared.slots.of(GIVEN).put(refused)
     refusal = Refusal(refused, None)
     effects, result = steps(token_flow("c", GIVEN, read_anew=False, refusal=refusal), None)
     assert effects == [Acquire(GIVEN, refusal=refusal)]

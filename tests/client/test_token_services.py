@@ -24,6 +24,7 @@ from airflow_oauth_provider.exceptions import (
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.manager import shared
+from airflow_oauth_provider.tokens.slots import Slots
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 from tests.support.confidential import assert_nothing_confidential
 from tests.support.servers.scripted import (
@@ -173,9 +174,9 @@ class TestRevocation:
         shared.clear()
         assert side.token(server.hook()).value == "tok-2"
         # Memory holds tok-2, the store what another process has just been granted.
-        slots, shared._slots = shared._slots, type(shared._slots)()
+        slots, shared.slots = shared.slots, Slots()
         assert side.call(server.hook(), "get_token", force=True).value == "tok-3"
-        shared._slots = slots
+        shared.slots = slots
         assert side.call(server.hook(), "revoke", endpoint=server.endpoint) is True
         assert [request.form["token"] for request in server.asked[1:]] == [["tok-2"], ["tok-3"]]
 

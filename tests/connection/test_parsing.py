@@ -25,7 +25,7 @@ from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.plugin.listing import Query, listing
-from tests.protocol.client.test_methods import pem
+from tests.support.keys import pem
 from tests.support.pages import connection_page, list_page
 
 HALF = "\ud800"

@@ -281,5 +281,5 @@ def test_an_api_whose_address_comes_with_the_token(
     for _ in range(2):
         hook = hook_of(service, base_url="{instance_url}/api")
         assert side.run(hook, "orders").json()["authorization"] == "DPoP bound-tok-1"
-        shared._slots.clear()
+        shared.slots.clear()
     assert service.refused() == []

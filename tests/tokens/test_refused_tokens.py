@@ -68,8 +68,8 @@ def test_a_search_that_began_before_does_not_bring_it_back(
     flight = waiting.flight  # type: ignore[union-attr]
     flight.wait(time.monotonic() + 10)
     flight.token, flight.asked_at = refused, None  # as if it had found the old token in the store
-    with manager.slot(settings).lock:
-        manager.slot(settings).refuse(refused)
+    with manager.slots.of(settings).lock:
+        manager.slots.of(settings).refuse(refused)
     effect = flow.send(refused)
     assert effect.flight is not flight  # type: ignore[union-attr]
     effect.flight.wait(time.monotonic() + 10)  # type: ignore[union-attr]
@@ -163,7 +163,7 @@ class TestHopeless:
         one, other, _ = managers
         token = one.acquire(settings, sharing)
         one.refused_again(settings, sharing, token, API)
-        other.slot(settings).accepted_by(API, token)
+        other.slots.of(settings).accepted_by(API, token)
         assert self.renewed(other, settings, sharing, token, API) is not None
 
     @pytest.mark.fault("F10")

@@ -45,9 +45,9 @@ def settings_for(service: Service, **changes: Any) -> ClientSettings:
 
 def worth_renewing(manager: TokenManager, settings: ClientSettings) -> None:
     """Let the token in memory be in its advisory window now."""
-    manager.slot(settings).pause(-10_000)
-    assert manager.slot(settings).fresh() is None
-    assert manager.slot(settings).current() is not None
+    manager.slots.of(settings).pause(-10_000)
+    assert manager.slots.of(settings).fresh() is None
+    assert manager.slots.of(settings).current() is not None
 
 
 class TestEarly:

@@ -135,7 +135,7 @@ def test_a_failed_early_renewal_warns_with_its_reason(
     service.token = lambda _: Json({"error": "invalid_scope", "error_description": "gone"}, 400)
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            manager.slot(settings).pause(-10_000)
+            manager.slots.of(settings).pause(-10_000)
             assert manager.acquire(settings, sharing) is held
     warnings = [record.getMessage() for record in caplog.records if "renewed before" in record.getMessage()]
     assert len(warnings) == 1
@@ -154,7 +154,7 @@ def test_all_processes_pause_after_a_failed_early_renewal(
     assert processes[1].acquire(settings, sharing) == held
     service.token = lambda _: Json({}, 503)
     for manager in processes * 2:
-        manager.slot(settings).pause(-10_000)
+        manager.slots.of(settings).pause(-10_000)
         assert manager.acquire(settings, sharing) == held
     assert len(service.token_requests) == 2, "one for the token, one before its time"
 

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from airflow_oauth_provider.exceptions import InvalidClientError, TransportError
+from airflow_oauth_provider.protocol.configured_server import TokenEndpoint
 from airflow_oauth_provider.protocol.moments import Budget
-from airflow_oauth_provider.protocol.settings import TokenEndpoint
 from airflow_oauth_provider.protocol.urls import parse_url
 from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.tokens.sharing import ALONE

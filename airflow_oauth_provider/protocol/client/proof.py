@@ -22,3 +22,13 @@ class Proof:
 
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     form: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+def assertion_proof(client_id: str, kind: str, assertion: str) -> Proof:
+    """Return an assertion as a request carries it (RFC 7521 §4.2).
+
+    :param kind: ``client_assertion_type``.
+    """
+    return Proof(
+        form=(("client_id", client_id), ("client_assertion_type", kind), ("client_assertion", assertion))
+    )

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from airflow_oauth_provider.protocol.client.proof import ASSERTION_TYPE, Entropy, Problems, Proof
+from airflow_oauth_provider.protocol.client.proof import (
+    ASSERTION_TYPE,
+    Entropy,
+    Problems,
+    Proof,
+    assertion_proof,
+)
 
 if TYPE_CHECKING:
     from airflow_oauth_provider.protocol.settings import ClientSettings
@@ -25,13 +31,7 @@ def workload_identity(settings: ClientSettings, now: float, entropy: Entropy) ->
     file = settings.assertion_file
     if file is None or file.content is None:
         raise ValueError(f"{settings.auth_method} needs the assertion of this request")
-    return Proof(
-        form=(
-            ("client_id", settings.client_id),
-            ("client_assertion_type", ASSERTION_TYPES[file.kind]),
-            ("client_assertion", file.content.reveal()),
-        )
-    )
+    return assertion_proof(settings.client_id, ASSERTION_TYPES[file.kind], file.content.reveal())
 
 
 def workload_problems(settings: ClientSettings) -> Problems:

@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 from airflow_oauth_provider.protocol.client.methods import authenticate
 from airflow_oauth_provider.protocol.client.proof import Proof
-from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor, redactor_of
+from airflow_oauth_provider.protocol.confidential_values import redactor_of
+from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings, Pairs
 from airflow_oauth_provider.protocol.urls import Url

@@ -10,12 +10,13 @@ from typing import Any
 from airflow_oauth_provider.exceptions import InsufficientScopeError, TokenResponseError
 from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.call.instance import instance_origin
+from airflow_oauth_provider.protocol.confidential_values import secrets_redactor
 from airflow_oauth_provider.protocol.dpop.proof import DPOP
 from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.json_path import MISSING, at_path
 from airflow_oauth_provider.protocol.material import WINDOW
 from airflow_oauth_provider.protocol.private_token import accompanied
-from airflow_oauth_provider.protocol.redaction import NOTHING, REDACTED, Redactor, secrets_redactor
+from airflow_oauth_provider.protocol.redaction import NOTHING, REDACTED, Redactor
 from airflow_oauth_provider.protocol.settings import DEFAULT_EXPIRES_IN, ClientSettings, ResponseSettings
 from airflow_oauth_provider.protocol.texts import MAX_SCOPES, cut
 from airflow_oauth_provider.protocol.token.authorization_details import read_details

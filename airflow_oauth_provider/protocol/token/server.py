@@ -10,10 +10,11 @@ from collections.abc import Generator
 
 from airflow_oauth_provider.exceptions import TransportError
 from airflow_oauth_provider.protocol.client.methods import method_of
+from airflow_oauth_provider.protocol.configured_server import Issuer, TokenEndpoint
 from airflow_oauth_provider.protocol.effects import Effect, Flow, Outcome, Remember
 from airflow_oauth_provider.protocol.http import Fault
 from airflow_oauth_provider.protocol.moments import Moment
-from airflow_oauth_provider.protocol.settings import ClientSettings, Issuer, TokenEndpoint
+from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.discovery import discovery
 from airflow_oauth_provider.protocol.token.metadata import KEPT, KnownMetadata, Metadata
 from airflow_oauth_provider.protocol.urls import Url

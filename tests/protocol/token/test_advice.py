@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.exceptions import TokenEndpointError
+from airflow_oauth_provider.protocol.configured_server import Issuer
 from airflow_oauth_provider.protocol.redaction import NOTHING
 from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.settings import Issuer
 from airflow_oauth_provider.protocol.token.errors import read_error
 from airflow_oauth_provider.protocol.urls import parse_url
 from tests.support.builders import http_response, settings

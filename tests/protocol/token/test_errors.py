@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.exceptions import InvalidClientError, TokenEndpointError
-from airflow_oauth_provider.protocol.redaction import redactor_of
+from airflow_oauth_provider.protocol.confidential_values import redactor_of
 from airflow_oauth_provider.protocol.token.errors import RETRYABLE_STATUSES, read_error
 from tests.support.builders import SECRET, http_response, settings
 

@@ -7,7 +7,7 @@ import jwt
 import pytest
 
 from airflow_oauth_provider.exceptions import InvalidClientError, TokenEndpointError, TokenResponseError
-from airflow_oauth_provider.protocol.redaction import redactor_of
+from airflow_oauth_provider.protocol.confidential_values import redactor_of
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.token.introspection import (
     INTROSPECTION,

@@ -11,6 +11,7 @@ import pytest
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.protocol import settings as s
 from airflow_oauth_provider.protocol.call.dead_token import parse_sign
+from airflow_oauth_provider.protocol.configured_server import Issuer, TokenEndpoint
 from airflow_oauth_provider.protocol.credential_sources import AssertionFile, ExternalSource
 from airflow_oauth_provider.protocol.leaves import leaves
 from airflow_oauth_provider.protocol.secret import Secret
@@ -66,7 +67,7 @@ OF_THE_CLIENT = {
 def full_settings() -> s.ClientSettings:
     """Return settings in which no leaf has its default."""
     return s.ClientSettings(
-        server=s.TokenEndpoint(parse_url("https://idp.example/token")),
+        server=TokenEndpoint(parse_url("https://idp.example/token")),
         client_id="client",
         auth_method="private_key_jwt",
         client_secret=Secret("the-client-secret"),
@@ -211,7 +212,7 @@ def test_every_secret_leaf_is_masked(path: str) -> None:
 @pytest.mark.fault("F09")
 @pytest.mark.parametrize("written", [60, 60.0])
 def test_a_default_that_is_written_is_the_default(written: float) -> None:
-    server = s.TokenEndpoint(parse_url("https://idp.example/token"))
+    server = TokenEndpoint(parse_url("https://idp.example/token"))
     plain = s.ClientSettings(server, "client", client_secret=Secret("s" * 32))
     settings = dataclasses.replace(plain, assertion=s.AssertionSettings(lifetime=written))
     assert token_key(settings) == token_key(plain)
@@ -220,9 +221,9 @@ def test_a_default_that_is_written_is_the_default(written: float) -> None:
 
 def test_an_issuer_is_no_token_endpoint() -> None:
     url = parse_url("https://idp.example/token")
-    one = dataclasses.replace(full_settings(), server=s.TokenEndpoint(url))
-    other = dataclasses.replace(full_settings(), server=s.Issuer(url, str(url)))
-    listed = dataclasses.replace(full_settings(), server=s.Issuer(url, str(url), ("idp.example",)))
+    one = dataclasses.replace(full_settings(), server=TokenEndpoint(url))
+    other = dataclasses.replace(full_settings(), server=Issuer(url, str(url)))
+    listed = dataclasses.replace(full_settings(), server=Issuer(url, str(url), ("idp.example",)))
     assert token_key(one) != token_key(other)
     assert token_key(other) == token_key(listed), "an allow-list shapes no token"
 

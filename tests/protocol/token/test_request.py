@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from airflow_oauth_provider.protocol.configured_server import TokenEndpoint
 from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.settings import TokenEndpoint
 from airflow_oauth_provider.protocol.token.request import (
     TokenRequest,
     build_request_about_token,
@@ -127,3 +127,45 @@ def test_introspection_and_revocation_stay_forms() -> None:
     url = parse_url("https://idp.example/introspect")
     request = build_request_about_token(given, url, Secret("tok-1"), now=NOW, entropy=bytes)
     assert dict(form(request))["token"] == "tok-1"
+
+
+class TestParameters:
+    """RFC 6749 §4.4.2, §3.2; RFC 8707 §2."""
+
+    def test_all(self) -> None:
+        request = built(
+            request={
+                "scope": ("b", "a"),
+                "audience": "https://api.example",
+                "resources": ("https://a.example", "https://b.example"),
+                "query_params": (("tenant", "e&f"),),
+                "post_params": (("realm", "prod"), ("empty", "")),
+                "secret_params": (("pin", Secret("1234567")),),
+            }
+        )
+        assert sorted(form(request)) == [
+            ("audience", "https://api.example"),
+            ("grant_type", "client_credentials"),
+            ("pin", "1234567"),
+            ("realm", "prod"),
+            ("resource", "https://a.example"),
+            ("resource", "https://b.example"),
+            ("scope", "b a"),
+        ]
+        assert request.url == "https://idp.example/token?tenant=e%26f"
+        assert "1234567" in request.redactor.values
+
+    def test_scope_can_be_left_out(self) -> None:
+        assert "scope" not in dict(form(built(request={"scope": ("a",), "include_scope": False})))
+
+    def test_own_headers_replace_the_usual_ones(self) -> None:
+        request = built(
+            request={"headers": (("accept", "*/*"),), "secret_headers": (("X-Key", Secret("gate-key")),)}
+        )
+        assert header(request, "Accept") == ["*/*"]
+        assert header(request, "X-Key") == ["gate-key"]
+        assert header(request, "Accept-Encoding") == ["identity"]
+        assert "gate-key" in request.redactor.values
+
+    def test_nothing_secret_in_its_repr(self) -> None:
+        assert SECRET not in repr(built(auth_method="client_secret_post"))

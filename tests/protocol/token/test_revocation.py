@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from airflow_oauth_provider.exceptions import TokenEndpointError, TokenResponseError
+from airflow_oauth_provider.protocol.confidential_values import redactor_of
 from airflow_oauth_provider.protocol.moments import Moment
-from airflow_oauth_provider.protocol.redaction import redactor_of
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.token.errors import read_error
 from airflow_oauth_provider.protocol.token.revocation import REVOCATION, revocation

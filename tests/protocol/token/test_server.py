@@ -9,16 +9,12 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
+from airflow_oauth_provider.protocol.configured_server import Issuer
 from airflow_oauth_provider.protocol.effects import Fetch, Outcome, Remember, Send
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.moments import Budget, Moment
 from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.settings import (
-    ClientSettings,
-    Issuer,
-    NetworkSettings,
-    PresentedCertificate,
-)
+from airflow_oauth_provider.protocol.settings import ClientSettings, NetworkSettings, PresentedCertificate
 from airflow_oauth_provider.protocol.token.acquisition import acquisition
 from airflow_oauth_provider.protocol.token.metadata import FRESH, KEPT, KnownMetadata, read_document
 from airflow_oauth_provider.protocol.token.response import Granted

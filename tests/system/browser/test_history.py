@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_oauth_provider.protocol.configured_server import TokenEndpoint
 from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.settings import ClientSettings, TokenEndpoint
+from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.urls import parse_url
 from airflow_oauth_provider.tokens.history.counts import Counts
 from airflow_oauth_provider.tokens.history.delta import Delta

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.tokens.slots import MAX_SLOTS, Slots
+from tests.support.builders import settings
+
+KEPT = settings(client_id="kept")
+
+
+def token() -> AccessToken:
+    now = time.time()
+    return AccessToken("tok-1", "Bearer", now + 3600, now)
+
+
+def test_settings_that_ask_for_the_same_token_have_one_slot() -> None:
+    slots = Slots()
+    slot = slots.of(KEPT)
+    assert slots.of(settings(client_id="kept", category="another")) is slot
+    assert slots.of(settings(client_id="another")) is not slot
+
+
+@pytest.mark.fault("P48")
+def test_the_least_recently_used_goes_first() -> None:
+    slots = Slots()
+    slot = slots.of(KEPT)
+    first = slots.of(settings(client_id="first"))
+    for number in range(MAX_SLOTS + 10):
+        slots.of(settings(client_id=f"other-{number}"))
+        if number % 50 == 0:
+            assert slots.of(KEPT) is slot
+    assert slots.of(settings(client_id="first")) is not first
+    assert slots.of(KEPT) is slot
+
+
+def test_a_slot_that_is_dropped_is_empty_for_those_who_hold_on_to_it() -> None:
+    slots = Slots()
+    slot = slots.of(KEPT)
+    slot.put(token())
+    slots.drop(slot.key)
+    assert slot.current() is None
+    assert slots.of(KEPT) is not slot
+    slots.drop("of nobody")
+
+
+def test_after_a_fork_the_tokens_are_there_and_locks_and_flights_are_not() -> None:
+    slots = Slots()
+    slot = slots.of(KEPT)
+    slot.put(granted := token())
+    slot.lock.acquire()  # by a thread that the child does not have
+    slots.reset_after_fork()
+    assert slots.of(KEPT).current() is granted
+    assert slot.flight is None
+    assert slot.lock.acquire(blocking=False)
+
+
+def test_threads_that_come_at_once_have_one_slot() -> None:
+    slots, start = Slots(), threading.Barrier(8)
+    given: list[object] = []
+
+    def ask() -> None:
+        start.wait(10)
+        given.append(slots.of(KEPT))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(given) == 8
+    assert len({id(slot) for slot in given}) == 1
