@@ -9,12 +9,14 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from airflow_oauth_provider.authorizations.stored import StoredConnection, find_connection, replace_connection
+from airflow_oauth_provider.authorizations.unforeseen import unforeseen
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.connection.fields import CONNECTION_TYPE
+from airflow_oauth_provider.connection.parsing import FieldError, require_characters
 from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import read_policy
-from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 
 _ELSEWHERE = (
     "tasks read it from the environment or a secrets backend, which comes before the metadata database"
@@ -29,12 +31,32 @@ def checked_and_saved(values: ConnectionValues, save: Callable[[ConnectionValues
     """Check a connection as tasks will, register its secrets with Airflow's masker, and save it.
 
     :return: what deserves a warning about it.
-    :raises ConfigurationError: when it is wrong, or cannot be saved.
+    :raises ConfigurationError: when it is wrong, or must not be saved.
+    :raises OAuthError: when the database fails, whose own error repeats all that was to be saved.
     """
     resolved = resolve(values, read_policy())
+    _require_storable(values.description)
     masking.mask_settings(resolved.settings)
-    save(values)
-    return resolved.warnings
+    try:
+        save(values)
+    except OAuthError:
+        raise
+    except Exception as error:
+        failure = unforeseen(error, values.conn_id, "saved")
+    else:
+        return resolved.warnings
+    raise failure
+
+
+def _require_storable(description: str | None) -> None:
+    """Refuse what no database takes; of all else the settings have been checked."""
+    try:
+        require_characters(description)
+        reason = "contains a NUL character" if "\0" in (description or "") else None
+    except FieldError as error:
+        reason = str(error)
+    if reason is not None:
+        raise ConfigurationError(reason, field="description")
 
 
 def save_new(values: ConnectionValues) -> None:

@@ -21,7 +21,7 @@ from airflow_oauth_provider.plugin import airflow_access as access
 from airflow_oauth_provider.plugin.connections import list_values
 from airflow_oauth_provider.plugin.listing import Query
 from airflow_oauth_provider.plugin.messages import PageError
-from airflow_oauth_provider.plugin.origin import refuse_other_sites, require_object
+from airflow_oauth_provider.plugin.origin import refuse_other_sites, require_object, require_size
 from airflow_oauth_provider.plugin.outcomes import Outcome, existing, obstacles_of, respond
 from airflow_oauth_provider.plugin.rendering import render
 from airflow_oauth_provider.plugin.waiting import Waiting
@@ -40,6 +40,7 @@ def add_actions(app: FastAPI) -> None:
     ):
         editing = [
             Depends(refuse_other_sites),
+            Depends(require_size),
             Depends(access.requires_access("PUT")),
             Depends(require_object),
             Depends(access.audit(f"oauth2_{name}")),

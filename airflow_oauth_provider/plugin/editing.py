@@ -27,7 +27,7 @@ from airflow_oauth_provider.authorizations.form_values import FormValue, entered
 from airflow_oauth_provider.connection.presets import filled_in, preset_named, presets, tenant_named
 from airflow_oauth_provider.connection.resolving import MAX_NAME
 from airflow_oauth_provider.deployment.policy import read_policy
-from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.plugin import airflow_access as access
 from airflow_oauth_provider.plugin.form import (
     NAME,
@@ -183,6 +183,9 @@ def _refusable(work: Callable[[], Response]) -> Response:
         content = {"ok": False, "saved": False, "message": str(plain), "field": error.field}
         missing = error.missing if isinstance(error, SecretsRequiredError) else ()
         return JSONResponse({**content, "text": plain.message, "missing": list(missing)}, 422)
+    except OAuthError as error:  # of the database
+        text = f"Nothing is saved: it {error.message}. The log of Airflow's API server says why."
+        return JSONResponse({"ok": False, "saved": False, "message": text, "field": None}, 500)
 
 
 def _conflict(digest: str) -> Response:

@@ -7,6 +7,8 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_oauth_provider.authorizations.form_values import WITH_ROWS
+from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.plugin.form import Submission
 from airflow_oauth_provider.plugin.messages import PageError
@@ -22,13 +24,21 @@ def submission_of(body: Mapping[str, Any]) -> Submission:
     texts = {name: body.get(name, "") for name in ("preset", "tenant", "digest")}
     if not isinstance(fields, dict) or not isinstance(files, dict) or not all(map(_is_text, texts.values())):
         raise _not_understood()
-    if not all(value is None or _is_text(value) or _are_rows(value) for value in fields.values()):
+    printable = all(key.isprintable() for key in (*fields, *files))  # for the response that repeats one
+    if not printable or not all(_is_entered(key, value) for key, value in fields.items()):
         raise _not_understood()
     return Submission(fields, {key: _content(key, data) for key, data in files.items()}, **texts)
 
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
+
+
+def _is_entered(key: str, value: Any) -> bool:
+    """Whether the form sends such a value for a field: rows for those alone that have them."""
+    entry = FIELDS_BY_KEY.get(key)
+    has_rows = entry is not None and entry.kind in WITH_ROWS
+    return value is None or _is_text(value) or (has_rows and _are_rows(value))
 
 
 def _are_rows(value: Any) -> bool:

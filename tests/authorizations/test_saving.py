@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from airflow_oauth_provider.authorizations import ConnectionValues, saving
 from airflow_oauth_provider.authorizations.stored import find_connection
-from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from tests.support.service import Service
+
+SECRET = "a-client-secret-that-nobody-sees"
 
 pytestmark = [
     pytest.mark.airflow,
@@ -71,3 +75,39 @@ def test_one_that_was_changed_meanwhile(values: ConnectionValues) -> None:
     kept: Any = find_connection("orders")
     assert kept.login == "first"
     assert kept.digest(b"key") != stored.digest(b"key")
+
+
+@pytest.mark.fault("F12", "F61")
+def test_a_database_that_fails_repeats_nothing(
+    values: ConnectionValues, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SQLAlchemy's own errors repeat all that was to be written: in clear, where there is no Fernet key."""
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    values = replace(values, password=SECRET)
+    saving.checked_and_saved(values, saving.save_new)
+    stored = saving.editable("orders")
+    saves = {"INSERT": saving.save_new, "UPDATE": partial(saving.replace, stored)}
+    for kind, save in saves.items():
+        with create_session(scoped=False) as session:
+            session.execute(text(f"CREATE TRIGGER t BEFORE {kind} ON connection BEGIN DELETE FROM none; END"))
+        try:
+            with pytest.raises(OAuthError, match=r"cannot be saved \(OperationalError\)") as raised:
+                saving.checked_and_saved(replace(values, conn_id="other"), save)
+        finally:
+            with create_session(scoped=False) as session:
+                session.execute(text("DROP TRIGGER t"))
+        assert raised.value.__context__ is None
+        shown = "".join(traceback.format_exception(raised.value)) + caplog.text
+        assert SECRET not in shown
+        assert "parameters:" not in shown
+
+
+@pytest.mark.fault("H57")
+@pytest.mark.parametrize("description", ["half \ud800", "nul \0"])
+def test_a_description_that_no_database_takes(values: ConnectionValues, description: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        saving.checked_and_saved(replace(values, description=description), saving.save_new)
+    assert raised.value.field == "description"
+    assert find_connection("orders") is None

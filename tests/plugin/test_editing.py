@@ -449,3 +449,22 @@ def test_names_with_markup_become_no_html(service: Service, store: Any, admin: V
         page = admin.client.get(PREFIX + path, headers=HTML).text
         assert "<img" not in page
         assert "7 * 7" in page or "evil" not in path
+
+
+@pytest.mark.fault("F12")
+def test_a_database_that_fails_is_said_so(
+    service: Service, admin: Visitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    with create_session(scoped=False) as session:
+        session.execute(text("CREATE TRIGGER t BEFORE INSERT ON connection BEGIN DELETE FROM none; END"))
+    try:
+        response = create(admin, fields(service))
+    finally:
+        with create_session(scoped=False) as session:
+            session.execute(text("DROP TRIGGER t"))
+    assert (response.status_code, response.json()["saved"]) == (500, False)
+    assert response.json()["message"].startswith("Nothing is saved: it cannot be saved (OperationalError)")
+    assert SECRET not in response.text + caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -74,4 +75,14 @@ def test_a_body_that_is_no_object_is_said_so(
     response = admin.client.post(PREFIX + path, content=content, headers=headers)
     assert response.status_code == 400
     assert response.json()["ok"] is False
+    assert orders.token_requests == []
+
+
+@pytest.mark.fault("F28")
+@pytest.mark.parametrize("path", ACTIONS)
+def test_a_body_of_any_length_is_not_read(orders: Service, admin: Visitor, path: str) -> None:
+    headers = {"Content-Type": "application/json", **BY_THE_PAGE}
+    post = partial(admin.client.post, PREFIX + path, headers=headers)
+    assert post(content=b" " * (2 * 1024 * 1024) + b"{}").status_code == 413
+    assert post(content=iter([b"{}"])).status_code == 411
     assert orders.token_requests == []

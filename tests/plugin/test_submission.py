@@ -16,7 +16,8 @@ pytestmark = MARKS
 def test_it_is_read() -> None:
     from airflow_oauth_provider.plugin.submission import submission_of
 
-    body = {"fields": {"a": "b", "c": [["d", "e"]], "f": None}, "preset": "zoom", "digest": "1"}
+    fields = {"scope": "b", "post_params": [["d", "e"]], "password": None}
+    body: dict[str, Any] = {"fields": fields, "preset": "zoom", "digest": "1"}
     read = submission_of(body | {"files": {"private_key": base64.b64encode(b"PEM").decode()}})
     assert (read.fields, read.files, read.preset, read.tenant, read.digest) == (
         *(body["fields"], {"private_key": b"PEM"}, "zoom", "", "1"),
@@ -25,7 +26,12 @@ def test_it_is_read() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{"fields": None}, {"fields": {"a": [["b"]]}}, {"fields": {"a": {}}}, {"tenant": []}, {"files": []}],
+    [
+        *({"fields": None}, {"fields": {"scope": {}}}, {"tenant": []}, {"files": []}),
+        {"fields": {"post_params": [["b"]]}},
+        *({"fields": {key: [["b", "c"]]}} for key in ("password", "host", "conn_id", "scope", "private_key")),
+        *({"fields": {"\ud800": "x"}}, {"files": {"\ud800": ""}}),
+    ],
 )
 def test_anything_else_is_refused(body: dict[str, Any]) -> None:
     from airflow_oauth_provider.plugin.messages import PageError
