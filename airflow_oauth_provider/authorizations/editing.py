@@ -7,7 +7,7 @@ secret is to be given again, as Airflow's own *Test* demands of a changed host.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,13 +21,14 @@ from airflow_oauth_provider.connection.resolving import MAX_NAME
 from airflow_oauth_provider.connection.tenant import with_tenant
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.client.methods import DEFAULT_METHOD, METHODS, Method, Needs
-from airflow_oauth_provider.protocol.urls import UrlError, parse_url, with_scheme
+from airflow_oauth_provider.protocol.urls import Url, UrlError, parse_url, with_scheme
 
 Extra = Mapping[str, Any]
 
 _RECIPIENT = {
     "discovery": "token host",
     "auth_method": "authentication method",
+    "custom_provider": "custom provider",
     "proxy_url": "proxy",
     "ca_certificates": "CA",
     "verify_tls": "verification of TLS",
@@ -36,6 +37,9 @@ _RECIPIENT = {
 _SECRETS = tuple(entry.key for entry in FIELDS if entry.secret and entry.key not in _RECIPIENT)
 _PARAMETERS = tuple(entry.key for entry in FIELDS if entry.kind is Kind.PAIRS and entry.section != "API")
 """Fields that go to the token host and may hold what Airflow hides by its name, such as an ``api_key``."""
+_API_PARAMETERS = ("api_headers",)
+"""Those that go to the API."""
+_API_ADDRESSES = ("base_url", "allowed_origins")
 
 
 class SecretsRequiredError(ConfigurationError):
@@ -137,12 +141,16 @@ def edited_connection(before: ConnectionValues, entered: Entered) -> ConnectionV
     if given.get("private_key"):
         given.setdefault("private_key_passphrase", None)  # it belongs to its key
     changes = tuple(dict.fromkeys(_changes(before, host, stored, given)))
+    missing: list[str] = []
     if changes:
         before = _without_unused(before, stored, given)
         missing = ["password"] if before.password and password is None else []
         missing += _not_given_again(stored, given, entered.restored)
-        if missing:
-            raise SecretsRequiredError.of(changes, tuple(missing))
+    elsewhere = _changed(_API_ADDRESSES, stored, given)
+    hidden = list(_hidden_again(_API_PARAMETERS, stored, given, entered.restored)) if elsewhere else []
+    if missing or hidden:
+        changes += ("address of the API",) if hidden else ()
+        raise SecretsRequiredError.of(changes, (*missing, *hidden))
     return replace(
         before,
         host=host,
@@ -155,17 +163,27 @@ def edited_connection(before: ConnectionValues, entered: Entered) -> ConnectionV
 
 def _changes(before: ConnectionValues, host: str | None, stored: Extra, given: Extra) -> Iterator[str]:
     """Yield what the edit changes of those who get to see a secret."""
-    if _origin(before.host, stored) != _origin(host, {**stored, **given}):
+    extra = {**stored, **given}
+    was, now = _address(before.host, stored), _address(host, extra)
+    if getattr(was, "origin", was) != getattr(now, "origin", now):
         yield "token host"
-    defaults = default_extra()
+    elif was != now and extra.get("discovery"):  # other metadata may name another host
+        yield "issuer"
     for key, name in _RECIPIENT.items():
-        if key in given and (given[key] or None) != (stored.get(key, defaults[key]) or None):
+        if _changed((key,), stored, given):
             yield name
 
 
-def _origin(host: str | None, extra: Extra) -> object:
+def _changed(keys: Iterable[str], stored: Extra, given: Extra) -> bool:
+    defaults = default_extra()
+    return any(
+        key in given and (given[key] or None) != (stored.get(key, defaults[key]) or None) for key in keys
+    )
+
+
+def _address(host: str | None, extra: Extra) -> Url | str | None:
     try:
-        return parse_url(with_scheme(with_tenant(host or "", str(extra.get("tenant"))))).origin
+        return parse_url(with_scheme(with_tenant(host or "", str(extra.get("tenant")))))
     except UrlError:
         return host
 
@@ -173,7 +191,10 @@ def _origin(host: str | None, extra: Extra) -> object:
 def _without_unused(before: ConnectionValues, stored: Extra, given: dict[str, Any]) -> ConnectionValues:
     """Leave out what the method has no use for: a secret beside a key, a key beside a secret."""
     extra = {**stored, **given}
-    needs_secret = method_in(extra).needs is Needs.SECRET
+    method = method_in(extra)
+    if method.function is None:  # a custom provider may use all
+        return before
+    needs_secret = method.needs is Needs.SECRET
     if needs_secret and not extra.get("dpop"):
         given.setdefault("private_key", None)
         given.setdefault("private_key_passphrase", None)
@@ -185,7 +206,14 @@ def _not_given_again(stored: Extra, given: Extra, restored: frozenset[str]) -> I
     for key in _SECRETS:
         if stored.get(key) and key not in given:
             yield key
-    for key in _PARAMETERS:
+    yield from _hidden_again(_PARAMETERS, stored, given, restored)
+
+
+def _hidden_again(
+    keys: Iterable[str], stored: Extra, given: Extra, restored: frozenset[str]
+) -> Iterator[str]:
+    """Yield those fields in which values stand that are hidden, and that nobody has entered again."""
+    for key in keys:
         if key in restored or (key not in given and _holds_hidden(stored.get(key))):
             yield key
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
-from airflow_oauth_provider.authorizations.entered_values import stored_value
+from airflow_oauth_provider.authorizations.entered_values import PAIRS, stored_value
+from airflow_oauth_provider.client.masking import hides_value_of
 from airflow_oauth_provider.connection.field_kinds import Field
 from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
+from airflow_oauth_provider.connection.parsing import FieldError, holds_private_key, parse_claims
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.client.algorithms import one_of
 from airflow_oauth_provider.protocol.client.methods import METHODS, Method, Needs
@@ -46,6 +49,7 @@ def fields_given(plain: list[str], from_environment: list[str]) -> dict[str, Any
                 f"is secret, and arguments can be seen by others: use --set-env {entry.key}=VARIABLE",
                 field=entry.key,
             )
+        _require_no_secret(entry, value)
         texts.setdefault(entry.key, []).append(value)
     for text in from_environment:
         entry, name = _assignment("--set-env", text)
@@ -61,6 +65,23 @@ def _assignment(option: str, text: str) -> tuple[Field, str]:
     if entry is None:
         raise ConfigurationError(_unknown(key.strip()), field=option)
     return entry, value
+
+
+def _require_no_secret(entry: Field, value: str) -> None:
+    """Refuse what Airflow's pages would hide: besides other people its audit log sees arguments, too.
+
+    :raises ConfigurationError: then.
+    """
+    names: list[str] = []
+    if entry.kind in PAIRS:
+        with suppress(FieldError):
+            names = [str(name) for name, content in parse_claims(value).items() if content]
+    if holds_private_key(value) or any(map(hides_value_of, names)):
+        raise ConfigurationError(
+            f"holds a secret, and arguments can be seen by others: use --set-env {entry.key}=VARIABLE, or a "
+            "field for secrets",
+            field=entry.key,
+        )
 
 
 def _unknown(key: str) -> str:

@@ -82,7 +82,6 @@ def _secrets_required(error: SecretsRequiredError) -> ConfigurationError:
     options = {"password": "--secret-stdin or --secret-env"}
     for key in filter(FIELDS_BY_KEY.get, error.missing):
         by_file = "--key-file or " if key == "private_key" else ""
-        option = "--set-env {}=VARIABLE" if FIELDS_BY_KEY[key].secret else "--set {}=NAME=VALUE"
-        options[key] = by_file + option.format(key)
+        options[key] = f"{by_file}--set-env {key}=VARIABLE"
     how = ", ".join(options[key] for key in error.missing)
     return ConfigurationError(f"{error.message}, by {how} (--set KEY= empties a field)")

@@ -80,3 +80,48 @@ def test_errors_with_facts_survive_copy_and_pickle() -> None:
                 *(error.message, error.field, error.missing),
             )
     assert raised.value.missing == ("password", "secret_params")
+
+
+@pytest.mark.fault("F21")
+@pytest.mark.parametrize(
+    ("address", "restored", "missing"),
+    [
+        pytest.param({"base_url": "https://evil.example"}, [], ("api_headers",), id="base URL"),
+        pytest.param({"allowed_origins": ["https://evil.example"]}, [], ("api_headers",), id="origins"),
+        pytest.param({"base_url": "https://evil.example"}, ["api_headers"], ("api_headers",), id="unseen"),
+    ],
+)
+def test_hidden_headers_go_to_no_other_api(
+    address: dict[str, object], restored: list[str], missing: tuple[str, ...]
+) -> None:
+    stored = before(base_url="https://api.example", api_headers=["X-Api-Key=k"])
+    headers = {"api_headers": ["X-Api-Key=k"]}
+    entered = Entered(fields=address | (headers if restored else {}), restored=frozenset(restored))
+    with pytest.raises(SecretsRequiredError, match="address of the API changed") as raised:
+        edited_connection(stored, entered)
+    assert raised.value.missing == missing
+    after = edited_connection(stored, Entered(fields=address | headers))
+    assert after.password == "secret", "the client secret goes to the token host, which is the same"
+
+
+@pytest.mark.fault("F21")
+@pytest.mark.parametrize(
+    ("stored", "entered", "changed"),
+    [
+        pytest.param(
+            {"discovery": True}, Entered(host="https://a.example/evil"), "issuer changed", id="other metadata"
+        ),
+        pytest.param(
+            {"auth_method": "custom", "custom_provider": "ours"},
+            Entered(fields={"custom_provider": "another"}),
+            "custom provider changed",
+            id="other code",
+        ),
+    ],
+)
+def test_who_else_decides_where_a_secret_goes(
+    stored: dict[str, object], entered: Entered, changed: str
+) -> None:
+    with pytest.raises(SecretsRequiredError, match=changed):
+        edited_connection(before(**stored), entered)
+    assert edited_connection(before(), Entered(host="https://a.example/path")).password == "secret"

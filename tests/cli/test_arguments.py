@@ -63,6 +63,29 @@ def test_a_secret_field_is_no_argument_but_may_be_emptied() -> None:
     assert fields_given(["private_key=", "secret_params="], []) == {"private_key": None, "secret_params": ""}
 
 
+@pytest.mark.fault("F50")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "post_params=api_key=the-key",
+        "post_params=x=1\napi_key=the-key",
+        'query_params={"client_secret": "the-key"}',
+        "request_headers=X-Api-Key=the-key",
+        "api_headers=X-Auth-Token=the-key",
+        "certificate=-----BEGIN PRIVATE KEY-----\nthe-key",
+    ],
+)
+def test_what_airflow_hides_by_its_name_is_no_argument(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arguments stand in the list of processes, and in Airflow's audit log."""
+    key, _, value = text.partition("=")
+    with pytest.raises(ConfigurationError, match=f"use --set-env {key}=VARIABLE") as raised:
+        fields_given([text], [])
+    assert "the-key" not in str(raised.value)
+    monkeypatch.setenv("GIVEN", value)
+    assert "the-key" in str(fields_given([], [f"{key}=GIVEN"]))
+    assert fields_given(["post_params=api_key="], []) == {"post_params": ["api_key="]}
+
+
 def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMPTY", "")
     with pytest.raises(ConfigurationError, match="not set, or empty"):
