@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -88,7 +88,10 @@ def test_a_database_that_fails_repeats_nothing(
     values = replace(values, password=SECRET)
     saving.checked_and_saved(values, saving.save_new)
     stored = saving.editable("orders")
-    saves = {"INSERT": saving.save_new, "UPDATE": partial(saving.replace, stored)}
+    saves: dict[str, Callable[[ConnectionValues], None]] = {
+        "INSERT": saving.save_new,
+        "UPDATE": partial(saving.replace, stored),
+    }
     for kind, save in saves.items():
         with create_session(scoped=False) as session:
             session.execute(text(f"CREATE TRIGGER t BEFORE {kind} ON connection BEGIN DELETE FROM none; END"))
