@@ -98,7 +98,8 @@ class Report:
         if self._has_outcome():
             self._publish()
             if self._worth_recording():
-                run_in_thread(self._record, "oauth2-display-index")
+                with suppress(OAuthError):  # a display's affair
+                    run_in_thread(self._record, "oauth2-display-index")
 
     def _has_outcome(self) -> bool:
         """Whether there is an outcome; a task that is being killed says nothing of the server."""

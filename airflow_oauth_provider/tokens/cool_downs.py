@@ -165,7 +165,8 @@ class Board:
         for name, held in list(self.held.items()):
             if elapsed_clock() > held.ends_at + LONGEST:  # nobody has called since
                 self.held.pop(name, None)
-        self.quiet_until = -math.inf if self.held or self.records else self._next_look
+        with self._lock:  # else a cool-down of which another thread hears meanwhile would be passed over
+            self.quiet_until = -math.inf if self.held or self.records else self._next_look
 
     def _remember(self, sealed: str, held: Held | None) -> None:
         self._seen[sealed] = held

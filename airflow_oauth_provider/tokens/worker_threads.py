@@ -16,8 +16,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context
 from queue import Empty, SimpleQueue
+
+from airflow_oauth_provider.exceptions import TransportError
 
 IDLE = 5.0
 """Seconds that a thread waits for more work."""
@@ -30,14 +33,26 @@ def run_in_thread(work: Callable[[], object], name: str) -> None:
     """Have *work* done in a thread; it sees to its own errors.
 
     :param name: of the thread meanwhile.
+    :raises TransportError: when the system grants no more threads, or the interpreter is ending.
     """
     try:
         thread = _idle.pop()
     except IndexError:
-        thread = SimpleQueue()
-        # The work comes by the queue: what a thread is started with, it holds until it ends.
-        threading.Thread(target=_serve, args=(thread,), name=name, daemon=True).start()
+        thread = _new_thread(name)
     thread.put((work, name))
+
+
+def _new_thread(name: str) -> SimpleQueue[_Work]:
+    own: SimpleQueue[_Work] = SimpleQueue()
+    with suppress(RuntimeError):  # is all that Python says of it
+        # The work comes by the queue: what a thread is started with, it holds until it ends.
+        threading.Thread(target=_serve, args=(own,), name=name, daemon=True).start()
+        return own
+    raise TransportError(
+        "this process can begin no more threads: see the limits of processes and memory of its host or "
+        "container",
+        retryable=True,
+    )
 
 
 def _serve(own: SimpleQueue[_Work]) -> None:

@@ -99,7 +99,10 @@ async def _in_thread(host: str, port: int, family: int) -> list[Any]:
         except RuntimeError:
             return  # the loop has been closed meanwhile: nobody waits any more
 
-    threading.Thread(target=look_up, name="oauth2-lookup", daemon=True).start()
+    try:
+        threading.Thread(target=look_up, name="oauth2-lookup", daemon=True).start()
+    except RuntimeError:  # is all that Python says of it
+        future.set_exception(socket.gaierror(socket.EAI_AGAIN, "this process can begin no more threads"))
     return await future
 
 

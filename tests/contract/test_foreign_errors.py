@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow_oauth_provider.auth import OAuth2Auth
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TransportError, UnexpectedError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.tokens import worker_threads
 from tests.support.leaks import leaks
 from tests.support.servers.scripted import CloseNow, Json, Redirect, Silent, Text
 from tests.support.service import Service
@@ -314,3 +316,22 @@ def test_an_ipv6_address_stands_in_brackets(side: Side, service: Service, unused
         side.run(hook_of(service, base_url=f"http://[::1]:{unused_port}"), "/x")
     assert caught.value.host == f"[::1]:{unused_port}"
     assert f"the API [::1]:{unused_port}" in str(caught.value)
+
+
+@pytest.mark.fault("F12")
+def test_a_process_that_can_begin_no_more_threads(
+    side: Side, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container whose limit of processes is reached."""
+    hook = OAuth2Hook("my_api", connection=service.connection())
+
+    def refuse(_: threading.Thread) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker_threads, "_idle", [])
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(TransportError, match="can begin no more threads") as raised:
+            side.token(hook)
+    assert raised.value.retryable
+    assert side.token(hook).value == "tok-1"

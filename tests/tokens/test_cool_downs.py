@@ -325,3 +325,24 @@ def test_a_new_process_knows_nothing(process: Any) -> None:
     one.disk.delete(ENTRY)
     cool_downs.clear()
     assert one.sees() is None
+
+
+@pytest.mark.fault("F05")
+def test_what_another_thread_hears_at_this_moment_is_not_passed_over() -> None:
+    """One has just seen that no cool-down is known, and is about to say so."""
+    client = CoolDowns(SETTINGS, ALONE)
+    board = client.board
+    hearing = threading.Thread(target=client.heard, args=(API, 429, 60.0))
+
+    class Seen(dict[str, Any]):
+        def __len__(self) -> int:
+            board.held = {}
+            hearing.start()
+            hearing.join(0.1)  # it waits for its turn
+            return 0
+
+    board.held = Seen()
+    board.settle()
+    hearing.join(20)
+    assert client.standing(API) is not None
+    assert time.monotonic() >= board.quiet_until, "a call looks"

@@ -3,7 +3,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from typing import Any
+import threading
+from typing import Any, NoReturn
 
 import pytest
 
@@ -94,3 +95,17 @@ def test_a_name_server_that_hangs_holds_nobody(monkeypatch: pytest.MonkeyPatch) 
         asyncio.run(main())
     finally:
         ended.set()
+
+
+@pytest.mark.fault("F12")
+def test_where_no_thread_can_begin_no_name_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    async def resolved() -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            return await Resolver(nowhere).resolve("api.example", 443)
+
+    with pytest.raises(OSError, match="no more threads"):
+        asyncio.run(resolved())
