@@ -168,7 +168,8 @@ class Report:
         if self.cost.retries:
             Stats.incr(RETRIES, self.cost.retries, tags=tags)
         if self.error is not None:
-            Stats.incr(REFUSALS, tags={**tags, "error": _tag(error_code(self.error))})
+            kind = {"error": _tag(error_code(self.error)), "retryable": str(self.error.retryable).lower()}
+            Stats.incr(REFUSALS, tags=tags | kind)
         elif self.cost.kept or not requests:
             Stats.incr(HITS, tags={**tags, "level": self._level()})
         Stats.timing(WAIT, timedelta(seconds=seconds), tags=tags)

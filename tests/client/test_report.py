@@ -19,7 +19,7 @@ import pytest
 
 from airflow_oauth_provider.client import memory_hits, report
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
-from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError
+from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError, TokenEndpointError
 from airflow_oauth_provider.protocol.token.key import token_key
 from airflow_oauth_provider.tokens import AccessToken, token_view
 from airflow_oauth_provider.tokens.display_index import DisplayIndex, LastUse
@@ -101,7 +101,14 @@ class TestMetrics:
         assert metrics.counts[report.REQUESTS] == 2
         assert metrics.counts[report.RETRIES] == 1
         assert metrics.counts[report.REFUSALS] == 1
-        assert metrics.tags[-2]["error"] == "invalid_client"
+        assert (metrics.tags[-2]["error"], metrics.tags[-2]["retryable"]) == ("invalid_client", "false")
+
+    def test_a_refusal_says_whether_it_passes(self, metrics: Metrics, service: Service) -> None:
+        """An alert must not decide it by the text of the error, which is the server's."""
+        service.token = lambda _: Json({"error": "access_denied"}, 429, [("Retry-After", "600")])
+        with pytest.raises(TokenEndpointError):
+            client(service).get_token()
+        assert (metrics.tags[-2]["error"], metrics.tags[-2]["retryable"]) == ("access_denied", "true")
 
     def test_tags_hold_no_secret_and_nothing_that_statsd_gives_a_meaning(
         self, metrics: Metrics, service: Service
