@@ -114,7 +114,13 @@ def drop(folder: int, name: str) -> None:
 
 def _content(folder: int, name: str) -> bytes | None:
     """Return what was taken; ``None`` while somebody writes to it: one that was stopped in the middle."""
-    file = os.open(name + TAKEN, os.O_RDONLY | CAREFUL, dir_fd=folder)
+    try:
+        file = os.open(name + TAKEN, os.O_RDONLY | CAREFUL, dir_fd=folder)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        os.unlink(name + TAKEN, dir_fd=folder)  # as above
+        return b""
     try:
         if not is_private_file(os.fstat(file)):
             os.unlink(name + TAKEN, dir_fd=folder)

@@ -140,23 +140,26 @@ class FileStore:
         return _FileLease(file)
 
     def append(self, name: str, items: Iterable[bytes], *, until: float) -> bool:
-        """Append lines to a file."""
-        with self._entered() as folder:
+        """Append lines to a file; what is in their way is no reason to do without tokens."""
+        with self._entered() as folder, suppress(OSError):
             return appended_files.append(folder, name, items, until)
+        return False
 
     def has_appended(self, name: str) -> bool:
         """Look for the file, and for one that was taken."""
-        with self._entered() as folder:
+        with self._entered() as folder, suppress(OSError):
             return appended_files.has_appended(folder, name)
+        return False
 
     def take_appended(self, name: str) -> tuple[bytes, ...] | None:
         """Put the file aside."""
-        with self._entered() as folder:
+        with self._entered() as folder, suppress(OSError):
             return appended_files.take(folder, name)
+        return None
 
     def drop_taken(self, name: str) -> None:
         """Remove the file that was put aside."""
-        with self._entered() as folder:
+        with self._entered() as folder, suppress(OSError):
             appended_files.drop(folder, name)
 
     @contextmanager

@@ -32,7 +32,11 @@ if redis.call('exists', KEYS[2]) == 0 and redis.call('exists', KEYS[1]) == 1 the
 end
 if redis.call('exists', KEYS[2]) == 0 then return false end
 if redis.call('type', KEYS[2])['ok'] ~= 'list' then return {} end
-return redis.call('lrange', KEYS[2], 0, ARGV[1] - 1)
+local items = {}
+for _, item in ipairs(redis.call('lrange', KEYS[2], 0, ARGV[1] - 1)) do
+  if #item <= tonumber(ARGV[2]) then items[#items + 1] = item end
+end
+return items
 """
 
 
@@ -63,16 +67,16 @@ class RedisStore:
         self._errors = (redis.RedisError, OSError, ValueError)
 
     def read(self, name: str) -> bytes | None:
-        """Return an entry; a key of another type is none."""
+        """Return an entry; a key of another type is none, and of one that is too large no more is fetched."""
         with self._working():
             try:
-                data = self._client.get(_PREFIX + name)
+                data = self._client.getrange(_PREFIX + name, 0, MAX_ENTRY)
             except self._refused as error:
                 # Its subclasses (no permission, read only, loading) mean Redis as a whole.
                 if type(error) is not self._refused:
                     raise
                 return None
-            return data if isinstance(data, bytes) and len(data) <= MAX_ENTRY else None
+            return data if isinstance(data, bytes) and 0 < len(data) <= MAX_ENTRY else None
 
     def write(self, name: str, data: bytes, *, until: float) -> None:
         """Keep an entry until then."""
@@ -131,12 +135,10 @@ class RedisStore:
         """Rename the list, and read it, in one step."""
         with self._working():
             try:
-                items = self._client.eval(_TAKE, 2, *self._lists(name), MOST_APPENDED)
+                items = self._client.eval(_TAKE, 2, *self._lists(name), MOST_APPENDED, MAX_APPENDED)
             except self._refused:
                 return None
-        if items is None:
-            return None
-        return tuple(item for item in items if len(item) <= MAX_APPENDED)
+        return None if items is None else tuple(items)
 
     def drop_taken(self, name: str) -> None:
         """Delete the list that was taken."""

@@ -139,3 +139,30 @@ def test_it_may_be_swept_when_nobody_needs_it(folder: int, tmp_path: Path) -> No
     until = time.time() + 5
     append(folder, "a", [b"one"], until)
     assert (tmp_path / "a.appended").stat().st_mtime == pytest.approx(until, abs=1)
+
+
+@pytest.mark.fault("F86")
+@pytest.mark.parametrize("kind", ["appended", "full", "taken"])
+@pytest.mark.parametrize("what", ["a symbolic link", "a folder", "a pipe"])
+def test_a_leftover_costs_the_history_and_no_token(tmp_path: Path, kind: str, what: str) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("x")
+    store = FileStore(tmp_path / "folder")
+    store.write("a", b"token", until=LATER)
+    leftover = store.folder / f"a.{kind}"
+    if what == "a symbolic link":
+        leftover.symlink_to(victim)
+    elif what == "a folder":
+        leftover.mkdir()
+    else:
+        os.mkfifo(leftover, 0o600)
+    for _ in range(2):
+        store.take_appended("a")
+        store.append("a", [b"one"], until=LATER)
+        store.has_appended("a")
+        store.drop_taken("a")
+    assert store.read("a") == b"token"
+    assert victim.read_text() == "x"
+    if what == "a symbolic link":
+        assert store.append("a", [b"two"], until=LATER)
+        assert store.take_appended("a") in {(b"one", b"two"), (b"two",)}, "it is gone"

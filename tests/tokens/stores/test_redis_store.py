@@ -136,3 +136,17 @@ class TestRedis:
         store.drop_taken(NAME)
         assert store.take_appended(NAME) == (b"three",)
         assert 0 < client.pttl(key.replace(b"appended", b"taken")) <= 60_000
+
+    @pytest.mark.fault("F22")
+    def test_of_what_is_too_large_no_more_is_fetched(self, redis_server: RedisServer) -> None:
+        """Whoever writes to Redis must not fill the memory of all who read from it."""
+        client, store = redis_server.client(), RedisStore(redis_server.url)
+        store.write(NAME, b"x", until=soon())
+        store.append(NAME, [b"one"], until=soon())
+        (entry,), (lines,) = client.keys(f"*:{NAME}"), client.keys("*.appended")
+        client.set(entry, b"x" * 4_000_000)
+        client.rpush(lines, b"x" * 4_000_000, b"two")
+        before = client.info("stats")["total_net_output_bytes"]
+        assert store.read(NAME) is None
+        assert store.take_appended(NAME) == (b"one", b"two")
+        assert client.info("stats")["total_net_output_bytes"] - before < 1_000_000
