@@ -254,9 +254,12 @@ class TestRefusals:
                 manager.acquire(settings_for(service))
         assert len(service.token_requests) == 2
 
-    @pytest.mark.fault("P50")
-    def test_a_server_that_wants_a_rest_gets_it(self, manager: TokenManager, service: Service) -> None:
-        service.token = refuse("slow_down", 429, [("Retry-After", "7200")])
+    @pytest.mark.fault("P50", "H25")
+    @pytest.mark.parametrize("named", ["7200", "Fri, 31 Dec 9999 23:59:59 GMT"])
+    def test_a_server_that_wants_a_rest_gets_it(
+        self, manager: TokenManager, service: Service, named: str
+    ) -> None:
+        service.token = refuse("slow_down", 429, [("Retry-After", named)])
         settings = settings_for(service, max_wait=2)
         for _ in range(3):
             with pytest.raises(TokenEndpointError) as caught:

@@ -17,6 +17,8 @@ LEAST_ATTEMPT = 1.0
 """Seconds that must be left for a further attempt to be worth starting."""
 MAX_COOL_DOWN = 3600.0
 DEFAULT_COOL_DOWN = 5.0
+LONGEST = 999_999_999.0
+"""Seconds that a response can ask to wait, in whichever form: what is remembered of it has nine digits."""
 _SECONDS = re.compile(r"[0-9]{1,9}\Z", re.ASCII)
 
 
@@ -36,7 +38,7 @@ def retry_after(response: HttpResponse, *, now: float) -> float | None:
         return None
     # Compared with the server's own clock where it shows it: ours may be off.
     server_now = http_date(response.header("date") or "")
-    return max(0.0, until - (now if server_now is None else server_now))
+    return min(max(0.0, until - (now if server_now is None else server_now)), LONGEST)
 
 
 def http_date(value: str) -> float | None:

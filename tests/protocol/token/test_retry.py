@@ -37,6 +37,7 @@ def asked(*headers: tuple[str, str]) -> float | None:
             id="Date-unreadable[H24]",
         ),
         pytest.param([("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT")], 0.0, id="past[H25]"),
+        pytest.param([("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT")], 999_999_999.0, id="never[H25]"),
         pytest.param([("retry-after", "-5")], None, id="negative[H26]"),
         pytest.param([("retry-after", "1.5")], None, id="fraction[H26]"),
         pytest.param([("retry-after", "abc")], None, id="text[H26]"),
