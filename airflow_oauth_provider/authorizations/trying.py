@@ -11,6 +11,7 @@ import re
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from requests import Request, Response
 from urllib3.exceptions import HTTPError
@@ -37,6 +38,7 @@ MAX_READ = 256 * 1024
 MAX_SHOWN = 16 * 1024
 """Characters of a body that are shown."""
 _CHUNK = 16 * 1024
+_STEPS = frozenset({".", ".."})
 # All that steers a terminal or turns the direction of a text, but line breaks and tabs.
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
@@ -186,6 +188,8 @@ class _Trial:
 def _check_path(path: str) -> None:
     if not path.startswith("/") or path.startswith("//"):
         raise ConfigurationError("must be a path below the base URL, such as /v1/orders", field="path")
+    if _STEPS & {unquote(segment) for segment in path.partition("?")[0].split("/")}:
+        raise ConfigurationError("must not have . or .. between slashes: they lead elsewhere", field="path")
     if len(path) > MAX_PATH:
         raise ConfigurationError(f"must have at most {MAX_PATH} characters", field="path")
 

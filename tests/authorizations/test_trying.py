@@ -106,6 +106,7 @@ def test_what_is_in_the_way_of_all() -> None:
         "/\\evil.example",
         "/" + "x" * MAX_PATH,
         "@evil.example/",
+        *("/../admin", "/x/%2e%2E/../y", "/./x", "/x/.."),
     ],
 )
 def test_only_a_path_of_its_own_api(path: str, service: Service) -> None:
