@@ -265,4 +265,5 @@ def bearer_token_callable(
     :param oauth2_conn_id: Airflow connection id; read at the first call, not now.
     :param scope: as of :class:`OAuth2Auth`, like *audience*, *resource* and *tenant*.
     """
-    return BearerToken(oauth2_conn_id, scope=scope, audience=audience, resource=resource, tenant=tenant)
+    parameters = chosen_parameters(oauth2_conn_id, scope, audience, resource, tenant)
+    return BearerToken(oauth2_conn_id, parameters)

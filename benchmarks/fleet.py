@@ -147,7 +147,7 @@ def _ours(task: Task, leaders: int) -> Callable[[], str]:
     connection = Connection(conn_id="fleet", **given)
     if task.endpoint is not None:
         return _calling(connection, task.endpoint)
-    parameters = chosen_parameters("fleet", task.scope, None, None, None)
+    parameters = chosen_parameters("fleet", task.scope)
     client = OAuth2Client("fleet", connection, parameters=parameters)
     return lambda: client.get_token().value
 

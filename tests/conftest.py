@@ -39,6 +39,7 @@ from airflow_oauth_provider.testing.plugin import oauth2_connection, oauth2_serv
 from tests.support.ports import free_port  # noqa: E402
 from tests.support.servers.missing import ServerMissingError  # noqa: E402
 from tests.support.servers.oidc_server import OidcServer  # noqa: E402
+from tests.support.servers.proxy import Proxy  # noqa: E402
 from tests.support.servers.redis_server import RedisServer  # noqa: E402
 from tests.support.servers.scripted import ScriptedServer  # noqa: E402
 from tests.support.service import Service, running_service  # noqa: E402
@@ -97,6 +98,22 @@ def unused_port() -> int:
 def service() -> Iterator[Service]:
     with running_service() as running:
         yield running
+
+
+@pytest.fixture
+def my_api(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection ``my_api`` to the service, in the environment."""
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+
+
+@pytest.fixture
+def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
+    """A forward proxy; its parameter, if any, is ``user:password``."""
+    try:
+        with Proxy(getattr(request, "param", None)) as running:
+            yield running
+    except ServerMissingError as missing:
+        require_server(str(missing))
 
 
 def require_server(reason: str) -> NoReturn:

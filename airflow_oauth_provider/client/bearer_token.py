@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_oauth_provider.client.lending import require_bearer
 from airflow_oauth_provider.client.prepared_client import PreparedClient
-from airflow_oauth_provider.connection.token_parameters import Texts, chosen_parameters
+from airflow_oauth_provider.connection.token_parameters import NONE_CHOSEN, TokenParameters
 from airflow_oauth_provider.tokens import AccessToken
 
 
@@ -15,19 +15,10 @@ class BearerToken:
     process then: those use what was read, and do not call Airflow.
 
     :param oauth2_conn_id: Airflow connection id; read at the first call, not now.
-    :param scope: asked for instead of the connection's, like *audience*, *resource* and *tenant*.
+    :param parameters: asked for instead of the connection's.
     """
 
-    def __init__(
-        self,
-        oauth2_conn_id: str,
-        *,
-        scope: Texts | None = None,
-        audience: str | None = None,
-        resource: Texts | None = None,
-        tenant: str | None = None,
-    ) -> None:
-        parameters = chosen_parameters(oauth2_conn_id, scope, audience, resource, tenant)
+    def __init__(self, oauth2_conn_id: str, parameters: TokenParameters = NONE_CHOSEN) -> None:
         self._client = PreparedClient(oauth2_conn_id, parameters=parameters)
 
     def __call__(self) -> str:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from inspect import signature
 from typing import Any, Self
 
 from airflow_oauth_provider.client.lending import Lending, require_bearer
 from airflow_oauth_provider.client.prepared_client import PreparedClient
 from airflow_oauth_provider.connection.checks import printable
-from airflow_oauth_provider.connection.token_parameters import MAX_SHOWN, Texts, chosen_parameters
+from airflow_oauth_provider.connection.token_parameters import (
+    MAX_SHOWN,
+    NONE_CHOSEN,
+    PARAMETER_NAMES,
+    TokenParameters,
+    chosen_parameters,
+)
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.call.credentials import TOKEN_HEADER, headers_for
 from airflow_oauth_provider.protocol.call.effects import SendCall
 from airflow_oauth_provider.protocol.texts import cut
 from airflow_oauth_provider.tokens import AccessToken
 
+_CONN_ID = "oauth2_conn_id"
 _ANY_CALL = SendCall("", "")
 """A token that is bound to no key is put on every call in the same way."""
 
@@ -26,20 +32,10 @@ class LentTokens:
     It holds the id of the connection and never a token, and travels as that.
 
     :param oauth2_conn_id: Airflow connection id.
-    :param scope: asked for instead of the connection's, space-delimited or a list; *audience*, *resource*
-        and *tenant* likewise.
+    :param parameters: asked for instead of the connection's.
     """
 
-    def __init__(
-        self,
-        oauth2_conn_id: str,
-        *,
-        scope: Texts | None = None,
-        audience: str | None = None,
-        resource: Texts | None = None,
-        tenant: str | None = None,
-    ) -> None:
-        parameters = chosen_parameters(oauth2_conn_id, scope, audience, resource, tenant)
+    def __init__(self, oauth2_conn_id: str, parameters: TokenParameters = NONE_CHOSEN) -> None:
         self._client = PreparedClient(oauth2_conn_id, parameters=parameters)
         self._lending: Lending | None = Lending(oauth2_conn_id)
 
@@ -47,19 +43,20 @@ class LentTokens:
     def of(cls, arguments: Mapping[str, Any], *, stands_in: str) -> Self:
         """Return those that another library's configuration asks for.
 
-        :param arguments: of this class, by name.
+        :param arguments: ``oauth2_conn_id`` and the texts of :func:`chosen_parameters`, by name.
         :param stands_in: the place that a person has written them in.
         :raises ConfigurationError: for one that is not known, and where there is no connection id.
         """
-        names = list(signature(cls).parameters)
-        conn_id = arguments.get(names[0])
+        names = (_CONN_ID, *PARAMETER_NAMES)
+        texts = dict(arguments)
+        conn_id = texts.pop(_CONN_ID, None)
         unknown = [cut(printable(str(name)), MAX_SHOWN) for name in arguments if name not in names]
         if unknown:
             reason = f"has no {', '.join(unknown)}, only {', '.join(names)}"
         elif not isinstance(conn_id, str) or not conn_id or not conn_id.isprintable():
-            reason = f"must name a connection as {names[0]}"
+            reason = f"must name a connection as {_CONN_ID}"
         else:
-            return cls(**arguments)
+            return cls(conn_id, chosen_parameters(conn_id, **texts))
         raise ConfigurationError(reason, field=stands_in)
 
     @property

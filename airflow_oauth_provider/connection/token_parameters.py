@@ -7,7 +7,7 @@ other's token. Where the token may go stays the connection's affair.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from airflow_oauth_provider.connection.checks import is_scope_token, printable
@@ -96,6 +96,7 @@ def _require_allowed(scope: tuple[str, ...] | None, audience: str | None, own: R
 
 
 NONE_CHOSEN = TokenParameters()
+PARAMETER_NAMES = tuple(field.name for field in fields(TokenParameters))
 
 
 def _texts(name: str, value: Texts) -> list[str]:
@@ -125,10 +126,10 @@ def _refused(name: str, reason: str) -> ConfigurationError:
 
 def chosen_parameters(
     conn_id: str,
-    scope: Texts | None,
-    audience: str | None,
-    resource: Texts | None,
-    tenant: str | None,
+    scope: Texts | None = None,
+    audience: str | None = None,
+    resource: Texts | None = None,
+    tenant: str | None = None,
 ) -> TokenParameters:
     """Return what a caller has chosen, as :meth:`TokenParameters.of` does.
 

@@ -10,21 +10,11 @@ import aiohttp
 import pytest
 
 from airflow_oauth_provider.adapters.aiohttp import oauth2_middleware
+from tests.support.aiohttp_sessions import run
 from tests.support.servers.scripted import Delay, token_json
 from tests.support.service import Service
 
-
-@pytest.fixture(autouse=True)
-def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
-
-
-def run(work: Any) -> Any:
-    async def session() -> Any:
-        async with aiohttp.ClientSession(middlewares=(oauth2_middleware("my_api"),)) as session:
-            return await work(session)
-
-    return asyncio.run(session())
+pytestmark = pytest.mark.usefixtures("my_api")
 
 
 def test_a_file_is_sent_again_from_where_it_began(service: Service) -> None:

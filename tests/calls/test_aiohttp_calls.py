@@ -9,23 +9,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from airflow_oauth_provider.adapters.aiohttp import oauth2_middleware
 from airflow_oauth_provider.exceptions import ConfigurationError
+from tests.support.aiohttp_sessions import run
 from tests.support.servers.scripted import Redirect, ScriptedServer, Text
 from tests.support.service import Service, echo
 
-
-@pytest.fixture(autouse=True)
-def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
-
-
-def run(work: Any) -> Any:
-    async def session() -> Any:
-        async with aiohttp.ClientSession(middlewares=(oauth2_middleware("my_api"),)) as session:
-            return await work(session)
-
-    return asyncio.run(session())
+pytestmark = pytest.mark.usefixtures("my_api")
 
 
 def test_a_redirect_of_one_call_lets_no_other_go_elsewhere(service: Service) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from airflow_oauth_provider.auth import bearer_token_callable
 from airflow_oauth_provider.client import reading
 from airflow_oauth_provider.client.bearer_token import BearerToken
 from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError
@@ -48,7 +49,7 @@ def test_a_token_and_when_it_ends(service: Service, get: BearerToken) -> None:
 
 
 def test_what_it_asks_for(service: Service, get: BearerToken) -> None:
-    assert BearerToken("my_api", scope=["a", "b"], audience="https://a.example")() == "tok-1"
+    assert bearer_token_callable("my_api", scope=["a", "b"], audience="https://a.example")() == "tok-1"
     form = service.token_requests[0].form
     assert (form["scope"], form["audience"]) == (["a b"], ["https://a.example"])
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.client.lent_tokens import LentTokens, words
+from airflow_oauth_provider.connection.token_parameters import chosen_parameters
 from airflow_oauth_provider.exceptions import ConfigurationError
 from tests.support.servers.scripted import token_json
 from tests.support.service import Service
@@ -26,7 +27,8 @@ def lent(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
 
 def test_tokens_of_the_connection_and_of_other_parameters(lent: Service) -> None:
     assert LentTokens("my_api").prepare().authorization() == "Bearer tok-own"
-    chosen = LentTokens("my_api", scope="a", audience="https://a.example", resource=["https://r.example"])
+    arguments = {"scope": "a", "audience": "https://a.example", "resource": ["https://r.example"]}
+    chosen = LentTokens.of({"oauth2_conn_id": "my_api", **arguments}, stands_in="auth")
     assert chosen.prepare().token().value == "tok-a"
     request = lent.token_requests[-1]
     assert (request.form["audience"], request.form["resource"]) == (
@@ -77,7 +79,7 @@ def test_other_threads_do_not_read_airflow_cfg(lent: Service, monkeypatch: pytes
 
 
 def test_it_travels_as_an_id(lent: Service) -> None:
-    tokens = LentTokens("my_api", scope="a").prepare()
+    tokens = LentTokens("my_api", chosen_parameters("my_api", "a")).prepare()
     tokens.token()
     for travelled in (pickle.loads(pickle.dumps(tokens)), copy.deepcopy(tokens)):
         assert travelled.token().value == "tok-a"

@@ -31,15 +31,6 @@ CREDENTIALS = "proxy-user:proxy-password-value"
 
 
 @pytest.fixture
-def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
-    try:
-        with Proxy(getattr(request, "param", None)) as running:
-            yield running
-    except ServerMissingError as missing:
-        require_server(str(missing))
-
-
-@pytest.fixture
 def nginx(service: Service) -> Iterator[Nginx]:
     try:
         with Nginx(service.server.url) as running:

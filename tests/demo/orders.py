@@ -10,16 +10,15 @@ import logging
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer, ResourceProtector
-from authlib.oauth2.rfc6749 import ClientMixin, TokenMixin, grants
+from authlib.oauth2.rfc6749 import ClientMixin, grants
 from authlib.oauth2.rfc6750 import BearerTokenValidator
-from authlib.oauth2.rfc7009 import RevocationEndpoint
-from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import make_server
+
+from tests.support.servers.authlib_tokens import AuthlibToken, introspection, revocation
 
 LIFETIME = 600
 CLIENT_ID = "nightly-import"
@@ -48,29 +47,6 @@ class _Client(ClientMixin):  # type: ignore[misc]
         return grant_type == "client_credentials"
 
 
-@dataclass
-class _Token(TokenMixin):  # type: ignore[misc]
-    access_token: str
-    scope: str
-    issued_at: float = field(default_factory=time.time)
-    revoked: bool = False
-
-    def get_scope(self) -> str:
-        return self.scope
-
-    def get_expires_in(self) -> int:
-        return LIFETIME
-
-    def is_expired(self) -> bool:
-        return time.time() > self.issued_at + LIFETIME
-
-    def is_revoked(self) -> bool:
-        return self.revoked
-
-    def check_client(self, client: _Client) -> bool:
-        return client.get_client_id() == CLIENT_ID
-
-
 class OrdersServer:
     """Run both in a thread; ``seen`` holds what was asked, and when (seconds since the epoch)."""
 
@@ -82,7 +58,7 @@ class OrdersServer:
         self.prices = 1
         self.slowness = 0.0
         self.busy = 0
-        self._tokens: dict[str, _Token] = {}
+        self._tokens: dict[str, AuthlibToken] = {}
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
 
@@ -123,7 +99,7 @@ class OrdersServer:
         self.seen.append((time.time(), kind))
 
     def _save(self, token: dict[str, Any], _: Any) -> None:
-        self._tokens[token["access_token"]] = _Token(token["access_token"], token.get("scope", ""))
+        self._tokens[token["access_token"]] = AuthlibToken(CLIENT_ID, token.get("scope", ""), LIFETIME)
 
     def _app(self) -> Flask:
         app = Flask("orders")
@@ -136,29 +112,11 @@ class OrdersServer:
         tokens = self._tokens
 
         class Validator(BearerTokenValidator):  # type: ignore[misc]
-            def authenticate_token(self, token_string: str) -> _Token | None:
+            def authenticate_token(self, token_string: str) -> AuthlibToken | None:
                 return tokens.get(token_string)
 
-        class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
-            def query_token(self, token_string: str, token_type_hint: str | None) -> _Token | None:
-                return tokens.get(token_string)
-
-            def check_permission(self, token: _Token, client: _Client, request: Any) -> bool:
-                return token.check_client(client)
-
-            def introspect_token(self, token: _Token) -> dict[str, Any]:
-                ends = int(token.issued_at) + LIFETIME
-                return {"client_id": CLIENT_ID, "token_type": "Bearer", "scope": token.scope, "exp": ends}
-
-        class Revocation(RevocationEndpoint):  # type: ignore[misc]
-            def query_token(self, token_string: str, token_type_hint: str | None) -> _Token | None:
-                return tokens.get(token_string)
-
-            def revoke_token(self, token: _Token, request: Any) -> None:
-                token.revoked = True
-
-        issuer.register_endpoint(Introspection)
-        issuer.register_endpoint(Revocation)
+        issuer.register_endpoint(introspection(tokens))
+        issuer.register_endpoint(revocation(tokens))
         protect = ResourceProtector()
         protect.register_token_validator(Validator())
         self._token_routes(app, issuer)

@@ -11,6 +11,9 @@ from typing import Any
 
 from airflow.sdk import Connection
 
+from airflow_oauth_provider.connection.resolving import resolve
+from airflow_oauth_provider.deployment.policy import Policy
+from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.manager import shared
 from tests.support.servers.scripted import (
     Json,
@@ -78,6 +81,10 @@ class Service:
         }
         extra = {"base_url": self.base_url, "scope": "read", **changes}
         return Connection(conn_type="oauth2_client_credentials", extra=json.dumps(extra), **standard)
+
+    def settings(self, **changes: Any) -> ClientSettings:
+        """Return the settings of such a connection."""
+        return resolve(self.connection(**changes), Policy()).settings
 
     def environment(self, **changes: Any) -> str:
         """Return the same as the value of an ``AIRFLOW_CONN_…`` variable."""

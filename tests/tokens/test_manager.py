@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -15,8 +15,6 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
-from airflow_oauth_provider.connection.resolving import resolve
-from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import (
     InvalidClientError,
     OAuthError,
@@ -32,17 +30,6 @@ from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
 
 
-@pytest.fixture
-def manager() -> Iterator[TokenManager]:
-    manager = TokenManager()
-    yield manager
-    manager.clear()
-
-
-def settings_for(service: Service, **changes: Any) -> ClientSettings:
-    return resolve(service.connection(**changes), Policy()).settings
-
-
 def slow_token(seconds: float) -> Callable[[RecordedRequest], Any]:
     return lambda _: Delay(seconds, token_json("slow-token"))
 
@@ -56,7 +43,7 @@ class TestThreads:
 
     def test_a_cold_start_of_32(self, manager: TokenManager, service: Service) -> None:
         service.token = slow_token(0.2)
-        settings = settings_for(service)
+        settings = service.settings()
         with ThreadPoolExecutor(32) as pool:
             tokens = list(pool.map(lambda _: manager.acquire(settings).value, range(200)))
         assert set(tokens) == {"slow-token"}
@@ -68,7 +55,7 @@ class TestThreads:
         service.token = lambda request: (
             Delay(2.0, token_json("slow")) if b"slow" in request.body else token_json("fast")
         )
-        slow, fast = settings_for(service, scope="slow"), settings_for(service, scope="fast")
+        slow, fast = service.settings(scope="slow"), service.settings(scope="fast")
         with ThreadPoolExecutor(1) as pool:
             pending = pool.submit(manager.acquire, slow)
             watch = Stopwatch()
@@ -79,7 +66,7 @@ class TestThreads:
     @pytest.mark.fault("P11")
     def test_all_who_wait_share_a_refusal(self, manager: TokenManager, service: Service) -> None:
         service.token = lambda _: Delay(0.3, Json({"error": "invalid_client"}, 401))
-        settings = settings_for(service)
+        settings = service.settings()
         errors = self.errors_of(16, lambda: manager.acquire(settings))
         assert {type(error) for error in errors} == {InvalidClientError}
         assert len({id(error) for error in errors}) == 16, "each caller raises a copy of its own"
@@ -88,7 +75,7 @@ class TestThreads:
     @pytest.mark.fault("P10")
     def test_all_who_wait_share_a_failure(self, manager: TokenManager, service: Service) -> None:
         service.token = lambda _: Delay(0.3, Json({}, 503, [("Retry-After", "30")]))
-        settings = settings_for(service, max_retry_attempts=0, max_wait=5)
+        settings = service.settings(max_retry_attempts=0, max_wait=5)
         errors = self.errors_of(16, lambda: manager.acquire(settings))
         assert {type(error) for error in errors} == {TokenEndpointError}
         assert len(service.token_requests) == 1
@@ -113,7 +100,7 @@ class TestThreads:
             raise TaskTimeoutError
 
         service.token = slow_token(1.0)
-        settings = settings_for(service)
+        settings = service.settings()
         with ThreadPoolExecutor(1) as pool:
             other = pool.submit(manager.acquire, settings)
             while not service.token_requests:
@@ -193,8 +180,8 @@ class TestRefusals:
         service.token = refuse("invalid_client", 401)
         clock = time.time()
         monkeypatch.setattr("airflow_oauth_provider.tokens.entries.time.time", lambda: clock)
-        settings = settings_for(service, scope="a")
-        for given in (settings, settings, settings_for(service, scope="b")):
+        settings = service.settings(scope="a")
+        for given in (settings, settings, service.settings(scope="b")):
             with pytest.raises(InvalidClientError):
                 manager.acquire(given)
         assert len(service.token_requests) == 1, "whatever the scope: it is the credential that is refused"
@@ -211,9 +198,9 @@ class TestRefusals:
     def test_a_new_secret_is_tried_at_once(self, manager: TokenManager, service: Service) -> None:
         service.token = refuse("invalid_client", 401)
         with pytest.raises(InvalidClientError):
-            manager.acquire(settings_for(service))
+            manager.acquire(service.settings())
         service.token = None
-        assert manager.acquire(settings_for(service, password="a-new-secret")).value == "tok-1"
+        assert manager.acquire(service.settings(password="a-new-secret")).value == "tok-1"
 
     def test_another_refusal_concerns_its_own_key_only(self, manager: TokenManager, service: Service) -> None:
         service.token = lambda request: (
@@ -221,8 +208,8 @@ class TestRefusals:
         )
         for _ in range(2):
             with pytest.raises(TokenEndpointError):
-                manager.acquire(settings_for(service, scope="bad"))
-        assert manager.acquire(settings_for(service, scope="good")).value == "tok"
+                manager.acquire(service.settings(scope="bad"))
+        assert manager.acquire(service.settings(scope="good")).value == "tok"
         assert len(service.token_requests) == 2
 
     @pytest.mark.fault("F69")
@@ -241,17 +228,17 @@ class TestRefusals:
         service.token = lambda _: response
         for _ in range(50):
             with pytest.raises(TokenEndpointError):
-                manager.acquire(settings_for(service))
+                manager.acquire(service.settings())
         assert len(service.token_requests) == 1
         with pytest.raises(TokenEndpointError):
-            manager.acquire(settings_for(service, scope="other"))
+            manager.acquire(service.settings(scope="other"))
         assert len(service.token_requests) == 2, "other settings are asked about by themselves"
 
     def test_a_page_is_no_refusal(self, manager: TokenManager, service: Service) -> None:
         service.token = lambda _: Text(403, "<html>a firewall</html>", "text/html")
         for _ in range(2):
             with pytest.raises(TokenEndpointError):
-                manager.acquire(settings_for(service))
+                manager.acquire(service.settings())
         assert len(service.token_requests) == 2
 
     @pytest.mark.fault("P50", "H25")
@@ -260,7 +247,7 @@ class TestRefusals:
         self, manager: TokenManager, service: Service, named: str
     ) -> None:
         service.token = refuse("slow_down", 429, [("Retry-After", named)])
-        settings = settings_for(service, max_wait=2)
+        settings = service.settings(max_wait=2)
         for _ in range(3):
             with pytest.raises(TokenEndpointError) as caught:
                 manager.acquire(settings)
@@ -272,15 +259,15 @@ class TestRefusals:
     def test_a_short_rest_is_waited_for(self, manager: TokenManager, service: Service) -> None:
         service.token = refuse("slow_down", 429, [("Retry-After", "1")])
         with pytest.raises(TokenEndpointError):
-            manager.acquire(settings_for(service, max_retry_attempts=0))
+            manager.acquire(service.settings(max_retry_attempts=0))
         service.token = None
         watch = Stopwatch()
-        assert manager.acquire(settings_for(service, max_retry_attempts=0)).value == "tok-1"
+        assert manager.acquire(service.settings(max_retry_attempts=0)).value == "tok-1"
         assert watch.wall > 0.5
         assert watch.seconds < 5
 
     def test_force_bypasses_tokens_and_not_refusals(self, manager: TokenManager, service: Service) -> None:
-        settings = settings_for(service)
+        settings = service.settings()
         assert manager.acquire(settings).value == "tok-1"
         assert manager.acquire(settings, force=True).value == "tok-2"
         assert manager.acquire(settings).value == "tok-2", "a forced token replaces the other"
@@ -294,7 +281,7 @@ class TestRefusals:
     def test_authorizing_bypasses_them_and_writes_successes_only(
         self, manager: TokenManager, service: Service
     ) -> None:
-        settings = settings_for(service)
+        settings = service.settings()
         service.token = refuse("invalid_client", 401)
         with pytest.raises(InvalidClientError):
             manager.authorize(settings)
@@ -330,7 +317,7 @@ class TestBudgets:
         monkeypatch.setattr(
             "airflow_oauth_provider.tokens.clocks.time.time", lambda: real() + next(jumps, -7200.0)
         )
-        settings = settings_for(service, max_wait=0.8, max_retry_attempts=0)
+        settings = service.settings(max_wait=0.8, max_retry_attempts=0)
         watch = Stopwatch()
         with pytest.raises(TransportError) as caught:
             manager.acquire(settings)
@@ -342,7 +329,7 @@ class TestBudgets:
     def test_no_success_after_the_deadline(self, manager: TokenManager, service: Service) -> None:
         """Whoever was held up elsewhere is not given a token that came too late for its budget."""
         service.token = lambda _: Delay(1.2, token_json("late"))
-        settings = settings_for(service, max_wait=0.6, max_retry_attempts=0)
+        settings = service.settings(max_wait=0.6, max_retry_attempts=0)
         with pytest.raises(TransportError):
             manager.acquire(settings)
 
@@ -367,7 +354,7 @@ class TestBudgets:
     @staticmethod
     def custom(service: Service, function: Callable[[ClientSettings], Any]) -> ClientSettings:
         return replace(
-            settings_for(service),
+            service.settings(),
             auth_method="custom",
             client_secret=None,
             custom=CustomProvider("corp", "company.tokens.fetch", function),
@@ -396,7 +383,7 @@ class TestMemory:
         assert token.value not in f"{vars(caught.value)}"
 
     def test_flights_do_not_outlive_their_use(self, manager: TokenManager, service: Service) -> None:
-        settings = settings_for(service)
+        settings = service.settings()
         service.token = slow_token(0.2)
         with ThreadPoolExecutor(1) as pool:
             pending = pool.submit(manager.acquire, settings)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,6 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
-from airflow_oauth_provider.connection.resolving import resolve
-from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import OAuthError, TransportError
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.entries import Entries
@@ -32,17 +29,6 @@ def sharing(tmp_path: Path) -> Sharing:
     return Sharing(GuardedStore(FileStore(tmp_path / "store")))
 
 
-@pytest.fixture
-def manager() -> Iterator[TokenManager]:
-    manager = TokenManager()
-    yield manager
-    manager.clear()
-
-
-def settings_for(service: Service, **changes: Any) -> ClientSettings:
-    return resolve(service.connection(**changes), Policy()).settings
-
-
 def worth_renewing(manager: TokenManager, settings: ClientSettings) -> None:
     """Let the token in memory be in its advisory window now."""
     manager.slots.of(settings).pause(-10_000)
@@ -57,7 +43,7 @@ class TestEarly:
     def test_one_renews_and_the_others_go_on(
         self, manager: TokenManager, sharing: Sharing, service: Service
     ) -> None:
-        settings = settings_for(service)
+        settings = service.settings()
         old = manager.acquire(settings, sharing)
         worth_renewing(manager, settings)
         service.token = lambda _: Delay(0.5, token_json("renewed"))
@@ -80,7 +66,7 @@ class TestEarly:
     def test_a_failed_renewal_goes_on_with_the_old_token(
         self, manager: TokenManager, sharing: Sharing, service: Service
     ) -> None:
-        settings = settings_for(service)
+        settings = service.settings()
         old = manager.acquire(settings, sharing)
         service.token = lambda _: Json({}, 500)
         for _ in range(3):
@@ -89,7 +75,7 @@ class TestEarly:
         assert len(service.token_requests) == 2, "one try, without retries, and a pause of 30 s"
 
     def test_the_pause_is_shared(self, sharing: Sharing, service: Service) -> None:
-        settings = settings_for(service)
+        settings = service.settings()
         processes = [TokenManager() for _ in range(5)]
         for manager in processes:
             manager.acquire(settings, sharing)
@@ -100,7 +86,7 @@ class TestEarly:
         assert len(service.token_requests) == 2
 
     def test_what_another_process_has_renewed_is_taken_over(self, sharing: Sharing, service: Service) -> None:
-        settings = settings_for(service)
+        settings = service.settings()
         one, other = TokenManager(), TokenManager()
         one.acquire(settings, sharing)
         other.acquire(settings, sharing)
@@ -113,7 +99,7 @@ class TestEarly:
     def test_a_server_that_hangs_delays_the_one_who_renews_a_little(
         self, manager: TokenManager, sharing: Sharing, service: Service
     ) -> None:
-        settings = settings_for(service)
+        settings = service.settings()
         old = manager.acquire(settings, sharing)
         worth_renewing(manager, settings)
         service.token = lambda _: Delay(30, token_json("late"))
@@ -134,7 +120,7 @@ class TestMandatory:
         self, manager: TokenManager, sharing: Sharing, service: Service
     ) -> None:
         service.token = lambda _: token_json("short", expires_in=2)
-        settings = settings_for(service, max_wait=1, max_retry_attempts=0)
+        settings = service.settings(max_wait=1, max_retry_attempts=0)
         manager.acquire(settings, sharing)
         time.sleep(1.85)
         service.token = lambda _: Json({}, 500)
@@ -160,7 +146,7 @@ class TestSharing:
     def test_the_second_process_asks_nobody(
         self, sharing: Sharing, service: Service, caplog: pytest.LogCaptureFixture
     ) -> None:
-        settings = settings_for(service)
+        settings = service.settings()
         with caplog.at_level(logging.DEBUG):
             first = TokenManager().acquire(settings, sharing)
             second = TokenManager().acquire(settings, sharing)
@@ -169,7 +155,7 @@ class TestSharing:
         assert sum("Access token acquired" in record.getMessage() for record in caplog.records) == 1
 
     def test_a_forced_token_replaces_the_shared_one(self, sharing: Sharing, service: Service) -> None:
-        settings = settings_for(service)
+        settings = service.settings()
         one, other = TokenManager(), TokenManager()
         one.acquire(settings, sharing)
         assert one.acquire(settings, sharing, force=True).value == "tok-2"
@@ -179,7 +165,7 @@ class TestSharing:
     def test_many_tasks_whose_token_is_refused_make_one_request(
         self, service: Service, sharing: Sharing
     ) -> None:
-        settings = settings_for(service)
+        settings = service.settings()
         managers = [TokenManager() for _ in range(20)]
         refused, *_ = [manager.acquire(settings, sharing) for manager in managers]
         service.token = lambda _: Delay(0.2, token_json("next"))
@@ -194,8 +180,8 @@ class TestSharing:
 
     @pytest.mark.fault("P55")
     def test_two_connections_that_differ_do_not_share(self, sharing: Sharing, service: Service) -> None:
-        one = TokenManager().acquire(settings_for(service, audience="a"), sharing)
-        other = TokenManager().acquire(settings_for(service, audience="b"), sharing)
+        one = TokenManager().acquire(service.settings(audience="a"), sharing)
+        other = TokenManager().acquire(service.settings(audience="b"), sharing)
         assert one.value != other.value
 
     def test_two_connections_with_equal_settings_do(
@@ -209,7 +195,7 @@ class TestSharing:
         assert len(service.token_requests) == 1
 
     def test_authorizing_ends_what_others_remember(self, sharing: Sharing, service: Service) -> None:
-        settings = settings_for(service)
+        settings = service.settings()
         service.token = lambda _: Json({"error": "invalid_client"}, 401)
         task, person = TokenManager(), TokenManager()
         for _ in range(2):
@@ -225,8 +211,8 @@ class TestSharing:
         self, manager: TokenManager, sharing: Sharing, service: Service
     ) -> None:
         service.token = lambda _: Delay(0.8, token_json("slow"))
-        hasty = settings_for(service, max_wait=0.4, max_retry_attempts=0)
-        patient = settings_for(service, max_wait=20)
+        hasty = service.settings(max_wait=0.4, max_retry_attempts=0)
+        patient = service.settings(max_wait=20)
         with ThreadPoolExecutor(1) as pool:
             first = pool.submit(manager.acquire, hasty, sharing)
             time.sleep(0.1)
@@ -239,7 +225,7 @@ class TestSharing:
         from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
 
         service.token = lambda _: Delay(5, token_json("late"))
-        settings, stop = settings_for(service), Stop()
+        settings, stop = service.settings(), Stop()
         threading.Timer(0.3, stop.stop).start()
         watch = Stopwatch()
         with pytest.raises(TaskStoppedError):

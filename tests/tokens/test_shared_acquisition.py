@@ -12,10 +12,7 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.connection.resolving import resolve
-from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import OAuthError, UnexpectedError
-from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.manager import TokenManager
 from airflow_oauth_provider.tokens.sharing import Sharing
@@ -35,16 +32,12 @@ def sharing(request: pytest.FixtureRequest, tmp_path: Path) -> Sharing:
     return Sharing(GuardedStore(RedisStore(server.url)))
 
 
-def settings_for(service: Service, **changes: Any) -> ClientSettings:
-    return resolve(service.connection(**changes), Policy()).settings
-
-
 @pytest.mark.fault("F06")
 def test_one_asks_after_a_cool_down_however_old_the_waiters_are(
     sharing: Sharing, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("airflow_oauth_provider.tokens.shared_acquisition.TAKEOVER", 0.3)
-    settings = settings_for(service, max_retry_attempts=0)
+    settings = service.settings(max_retry_attempts=0)
     service.token = lambda _: Json({}, 429, [("Retry-After", "2")])
     with pytest.raises(OAuthError):
         TokenManager().acquire(settings, sharing)
@@ -60,7 +53,7 @@ def test_one_asks_after_a_cool_down_however_old_the_waiters_are(
 
 @pytest.mark.fault("F11")
 def test_leases_that_are_squatted_cost_the_wait_and_not_the_token(sharing: Sharing, service: Service) -> None:
-    settings = settings_for(service, max_wait=4)
+    settings = service.settings(max_wait=4)
     squatted = [Entries(settings, sharing).lease(number) for number in range(20)]
     assert all(squatted)
     assert TokenManager().acquire(settings, sharing).value == "tok-1"
@@ -73,7 +66,7 @@ def test_half_of_a_short_budget_is_enough_to_take_over(
 ) -> None:
     # Without its last part, in which it would ask without any lease.
     monkeypatch.setattr("airflow_oauth_provider.tokens.shared_acquisition.LAST_PART", 0.0)
-    settings = settings_for(service, max_wait=4)
+    settings = service.settings(max_wait=4)
     held = Entries(settings, sharing).lease(0)
     assert TokenManager().acquire(settings, sharing).value == "tok-1"
     assert held is not None
@@ -91,7 +84,7 @@ def test_a_caller_that_is_thrown_out_lets_go_of_the_lease(sharing: Sharing, serv
         raise TaskTimeoutError
 
     service.token = lambda _: Delay(20, token_json("late"))
-    settings = settings_for(service)
+    settings = service.settings()
     before = signal.signal(signal.SIGALRM, alarm)
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.5)
@@ -109,7 +102,7 @@ def test_a_caller_that_is_thrown_out_lets_go_of_the_lease(sharing: Sharing, serv
 def test_a_clock_that_is_set_back_makes_nobody_ask_again(
     sharing: Sharing, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings, manager = settings_for(service, max_wait=5), TokenManager()
+    settings, manager = service.settings(max_wait=5), TokenManager()
     manager.acquire(settings, sharing)
     real, behind = time.time, threading.Event()
     monkeypatch.setattr(time, "time", lambda: real() - (5 if behind.is_set() else 0))
@@ -130,7 +123,7 @@ def test_a_clock_that_is_set_back_makes_nobody_ask_again(
 def test_a_failed_early_renewal_warns_with_its_reason(
     sharing: Sharing, service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings, manager = settings_for(service), TokenManager()
+    settings, manager = service.settings(), TokenManager()
     held = manager.acquire(settings, sharing)
     service.token = lambda _: Json({"error": "invalid_scope", "error_description": "gone"}, 400)
     with caplog.at_level(logging.WARNING):
@@ -149,7 +142,7 @@ def test_all_processes_pause_after_a_failed_early_renewal(
 ) -> None:
     """Also where what the server said is over sooner than that."""
     monkeypatch.setattr(Entries, "standing", lambda *_: None)
-    settings, processes = settings_for(service), [TokenManager(), TokenManager()]
+    settings, processes = service.settings(), [TokenManager(), TokenManager()]
     held = processes[0].acquire(settings, sharing)
     assert processes[1].acquire(settings, sharing) == held
     service.token = lambda _: Json({}, 503)
@@ -169,7 +162,7 @@ def test_whatever_an_acquisition_raises_is_a_typed_error(
 
     monkeypatch.setattr("airflow_oauth_provider.protocol.token.acquisition.read_token_response", explode)
     with pytest.raises(UnexpectedError) as caught:
-        TokenManager().acquire(settings_for(service), sharing)
+        TokenManager().acquire(service.settings(), sharing)
     assert "OverflowError" in str(caught.value)
     assert "a-client-secret" not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -192,7 +185,7 @@ def test_whatever_a_store_raises_costs_speed_only(
 
     for name in ("read", "write", "delete", "delete_if", "lease"):
         monkeypatch.setattr(store, name, explode)
-    token = TokenManager().acquire(settings_for(service), Sharing(GuardedStore(store)))
+    token = TokenManager().acquire(service.settings(), Sharing(GuardedStore(store)))
     assert token.value == "tok-1"
     assert "RecursionError" in caplog.text
     assert "confidential" not in caplog.text

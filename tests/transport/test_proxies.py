@@ -17,24 +17,13 @@ from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.transport import authorization_server
 from airflow_oauth_provider.transport.proxies import proxy_for
-from tests.conftest import require_server
 from tests.support.servers.certificates import authority, issue, server_context
-from tests.support.servers.missing import ServerMissingError
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.scripted import CloseNow, Raw, Script, ScriptedServer
 from tests.support.service import Service
 
 CA = authority()
 CREDENTIALS = "proxy-user:proxy-password-value"
-
-
-@pytest.fixture
-def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
-    try:
-        with Proxy(getattr(request, "param", None)) as running:
-            yield running
-    except ServerMissingError as missing:
-        require_server(str(missing))
 
 
 @pytest.fixture

@@ -7,22 +7,20 @@ import secrets
 import ssl
 import tempfile
 import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
-from authlib.oauth2.rfc6749 import ClientMixin, TokenMixin, grants
-from authlib.oauth2.rfc7009 import RevocationEndpoint
+from authlib.oauth2.rfc6749 import ClientMixin, grants
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
-from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import make_server
 
+from tests.support.servers.authlib_tokens import AuthlibToken, introspection, revocation
 from tests.support.servers.certificates import authority, issue
 
 LIFETIME = 240
@@ -56,31 +54,6 @@ class AuthlibClient(ClientMixin):  # type: ignore[misc]
 
     def check_grant_type(self, grant_type: str) -> bool:
         return grant_type == "client_credentials"
-
-
-@dataclass
-class AuthlibToken(TokenMixin):  # type: ignore[misc]
-    """One token that was granted."""
-
-    client_id: str
-    scope: str
-    issued_at: float = field(default_factory=time.time)
-    revoked: bool = False
-
-    def get_scope(self) -> str:
-        return self.scope
-
-    def get_expires_in(self) -> int:
-        return LIFETIME
-
-    def is_expired(self) -> bool:
-        return time.time() > self.issued_at + LIFETIME
-
-    def is_revoked(self) -> bool:
-        return self.revoked
-
-    def check_client(self, client: AuthlibClient) -> bool:
-        return client.client_id == self.client_id
 
 
 class Assertion(JWTBearerClientAssertion):  # type: ignore[misc]
@@ -175,8 +148,8 @@ class AuthlibServer:
         server.init_app(app, query_client=self._by_id.get, save_token=self._save)
         server.register_client_auth_method(Assertion.CLIENT_AUTH_METHOD, Assertion(self.issuer))
         server.register_grant(_Grant)
-        server.register_endpoint(_introspection(self._tokens))
-        server.register_endpoint(_revocation(self._tokens))
+        server.register_endpoint(introspection(self._tokens, _Grant.TOKEN_ENDPOINT_AUTH_METHODS))
+        server.register_endpoint(revocation(self._tokens, _Grant.TOKEN_ENDPOINT_AUTH_METHODS))
         app.after_request(self._record)
         for path, respond in {
             "/idp/token": server.create_token_response,
@@ -188,7 +161,8 @@ class AuthlibServer:
         app.add_url_rule(where, where, lambda: jsonify(self.metadata()))
 
     def _save(self, token: dict[str, Any], asked: Any) -> None:
-        self._tokens[token["access_token"]] = AuthlibToken(asked.client.client_id, token.get("scope", ""))
+        client, scope = asked.client.client_id, token.get("scope", "")
+        self._tokens[token["access_token"]] = AuthlibToken(client, scope, LIFETIME)
 
     def _record(self, response: Response) -> Response:
         self._recorded.append(
@@ -205,36 +179,6 @@ class AuthlibServer:
 
 class _Grant(grants.ClientCredentialsGrant):  # type: ignore[misc]
     TOKEN_ENDPOINT_AUTH_METHODS = (*METHODS[:2], Assertion.CLIENT_AUTH_METHOD)
-
-
-def _introspection(tokens: dict[str, AuthlibToken]) -> type[Any]:
-    class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
-        CLIENT_AUTH_METHODS = _Grant.TOKEN_ENDPOINT_AUTH_METHODS
-
-        def query_token(self, token_string: str, token_type_hint: str | None) -> AuthlibToken | None:
-            return tokens.get(token_string)
-
-        def check_permission(self, token: AuthlibToken, client: AuthlibClient, request: Any) -> bool:
-            return token.check_client(client)
-
-        def introspect_token(self, token: AuthlibToken) -> dict[str, Any]:
-            ends = int(token.issued_at) + LIFETIME
-            return {"client_id": token.client_id, "scope": token.scope, "exp": ends}
-
-    return Introspection
-
-
-def _revocation(tokens: dict[str, AuthlibToken]) -> type[Any]:
-    class Revocation(RevocationEndpoint):  # type: ignore[misc]
-        CLIENT_AUTH_METHODS = _Grant.TOKEN_ENDPOINT_AUTH_METHODS
-
-        def query_token(self, token_string: str, token_type_hint: str | None) -> AuthlibToken | None:
-            return tokens.get(token_string)
-
-        def revoke_token(self, token: AuthlibToken, request: Any) -> None:
-            token.revoked = True
-
-    return Revocation
 
 
 def _context() -> ssl.SSLContext:

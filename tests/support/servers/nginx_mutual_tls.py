@@ -7,34 +7,19 @@ from pathlib import Path
 from tests.support.servers.certificates import Issued
 from tests.support.servers.nginx_server import Nginx
 
-_CONFIGURATION = """
-daemon off;
-worker_processes 1;
-pid {folder}/pid;
-error_log stderr warn;
-events {{ worker_connections 64; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    server {{
-        listen 127.0.0.1:{port} ssl;
-        ssl_certificate {folder}/server.pem;
-        ssl_certificate_key {folder}/server.pem;
-        ssl_client_certificate {folder}/clients.pem;
-        ssl_verify_client on;
-        location / {{
-            proxy_pass {upstream};
-            proxy_http_version 1.1;
-            proxy_set_header X-Client-Subject $ssl_client_s_dn;
-            proxy_set_header X-Client-Verified $ssl_client_verify;
-        }}
+_SERVER = """server {{
+    listen 127.0.0.1:{port} ssl;
+    ssl_certificate {folder}/server.pem;
+    ssl_certificate_key {folder}/server.pem;
+    ssl_client_certificate {folder}/clients.pem;
+    ssl_verify_client on;
+    location / {{
+        proxy_pass {upstream};
+        proxy_http_version 1.1;
+        proxy_set_header X-Client-Subject $ssl_client_s_dn;
+        proxy_set_header X-Client-Verified $ssl_client_verify;
     }}
-}}
-"""
+}}"""
 
 
 class NginxMutualTls(Nginx):
@@ -55,7 +40,7 @@ class NginxMutualTls(Nginx):
         return f"https://127.0.0.1:{self.port}"
 
     def configure(self, folder: Path) -> str:
-        """Write the files that the configuration names."""
+        """Return the block ``server``, and write the files that it names."""
         (folder / "server.pem").write_text(self._issued.certificate + self._issued.key)
         (folder / "clients.pem").write_text(self._clients)
-        return _CONFIGURATION.format(folder=folder, port=self.port, upstream=self._upstream)
+        return _SERVER.format(folder=folder, port=self.port, upstream=self._upstream)

@@ -25,15 +25,16 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    server {{
-        listen 127.0.0.1:{port};
-        location /api/ {{ proxy_pass {upstream}/api/; proxy_read_timeout 1s; proxy_http_version 1.1; }}
-        location /moved/ {{ return 308 http://127.0.0.1:{port}/api/; }}
-        location /reset/ {{ return 444; }}
-        location /slow/ {{ proxy_pass {upstream}/api/; proxy_http_version 1.1; limit_rate 20000; }}
-    }}
+    {server}
 }}
 """
+_SERVER = """server {{
+    listen 127.0.0.1:{port};
+    location /api/ {{ proxy_pass {upstream}/api/; proxy_read_timeout 1s; proxy_http_version 1.1; }}
+    location /moved/ {{ return 308 http://127.0.0.1:{port}/api/; }}
+    location /reset/ {{ return 444; }}
+    location /slow/ {{ proxy_pass {upstream}/api/; proxy_http_version 1.1; limit_rate 20000; }}
+}}"""
 
 
 class Nginx:
@@ -51,8 +52,8 @@ class Nginx:
         return f"http://127.0.0.1:{self.port}"
 
     def configure(self, folder: Path) -> str:
-        """Return the configuration; files that it names may be written to *folder*."""
-        return _CONFIGURATION.format(folder=folder, port=self.port, upstream=self._upstream)
+        """Return the block ``server``; files that it names may be written to *folder*."""
+        return _SERVER.format(port=self.port, upstream=self._upstream)
 
     def __enter__(self) -> Self:
         program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -62,7 +63,8 @@ class Nginx:
         # Its worker runs as another user.
         Path(self._folder.name).chmod(0o755)
         configuration = Path(self._folder.name) / "nginx.conf"
-        configuration.write_text(self.configure(Path(self._folder.name)))
+        server = self.configure(Path(self._folder.name))
+        configuration.write_text(_CONFIGURATION.format(folder=self._folder.name, server=server))
         self._process = subprocess.Popen(
             [program, "-p", self._folder.name, "-c", str(configuration), "-e", "stderr"],
             stdout=subprocess.DEVNULL,

@@ -16,6 +16,16 @@ def ending_with_us(command: Sequence[str]) -> list[str]:
     return [setpriv, "--pdeathsig", "TERM", *command] if setpriv else list(command)
 
 
+def end(process: subprocess.Popen[Any]) -> None:
+    """Have a process end, within 5 seconds."""
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 class Program:
     """Run one for a ``with`` block.
 
@@ -51,11 +61,6 @@ class Program:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process)
         if self._process.stdout:
             self._process.stdout.close()

@@ -10,6 +10,7 @@ from typing import Self
 
 from tests.support.ports import free_port
 from tests.support.servers.missing import ServerMissingError
+from tests.support.servers.program import end
 from tests.support.waiting import listens, until
 
 
@@ -55,10 +56,5 @@ class Proxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process)
         self._folder.cleanup()
