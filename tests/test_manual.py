@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import pkgutil
 import re
 import tomllib
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 import yaml
 from airflow.sdk import Connection
 
+from airflow_oauth_provider import adapters
 from airflow_oauth_provider.client import report
 from airflow_oauth_provider.connection.presets import presets
 from airflow_oauth_provider.connection.resolving import resolve
@@ -53,6 +55,24 @@ def test_the_connection_of_a_servers_page_is_accepted_as_it_stands(name: str) ->
         Connection(conn_id="my_api", **given | {"extra": json.dumps(given["extra"])}), Policy()
     )
     assert resolved.warnings == ()
+
+
+def test_the_reference_documents_every_public_name() -> None:
+    """Those that its table lists, adapters of libraries that the manual's environment lacks among them."""
+    text = (DOCS / "api.md").read_text()
+    rows = re.findall(r"^\| `([\w.]+)` \| (.*) \|$", text, re.MULTILINE)
+    table = {module: re.findall(r"`(\w+)`", names) for module, names in rows}
+    adapted = {f"adapters.{module.name}" for module in pkgutil.iter_modules(adapters.__path__)}
+    assert adapted == {module for module in table if module.startswith("adapters.")}
+    given = set(re.findall(r"auto(?:class|function):: airflow_oauth_provider\.([\w.]+)", text))
+    for module, members in re.findall(
+        r"automodule:: airflow_oauth_provider\.([\w.]+)\n   :members: (.*)", text
+    ):
+        given |= {f"{module}.{name}" for name in members.split(", ")}
+    assert {f"{module}.{name}" for module, names in table.items() for name in names} <= given
+    assert {f"automodule:: airflow_oauth_provider.{name}" for name in adapted} <= set(
+        re.findall(r"automodule:: [\w.]+", text)
+    )
 
 
 def test_the_glossary_has_fifteen_words_in_order() -> None:

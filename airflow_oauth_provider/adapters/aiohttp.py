@@ -28,7 +28,7 @@ def oauth2_middleware(
     :param oauth2_conn_id: Airflow connection id.
     :param base_url: of the API; needed when the connection names none.
     :param scope: asked for instead of the connection's, like *audience*, *resource* and *tenant*.
-    :param cool_down: as of ``auth.OAuth2Auth``.
+    :param cool_down: as of :class:`airflow_oauth_provider.auth.OAuth2Auth`.
     """
     parameters = chosen_parameters(oauth2_conn_id, scope, audience, resource, tenant)
     client = PreparedClient(oauth2_conn_id, parameters=parameters)

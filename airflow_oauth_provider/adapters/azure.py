@@ -22,12 +22,7 @@ if TYPE_CHECKING:
 
 
 class _Credential:
-    """The tokens of one connection.
-
-    :param oauth2_conn_id: Airflow connection id.
-    :param scope: where the caller names none; like *audience*, *resource* and *tenant* asked for instead of
-        the connection's.
-    """
+    """The tokens of one connection."""
 
     def __init__(
         self,
@@ -47,7 +42,12 @@ class _Credential:
 
 
 class OAuth2Credential(_Credential):
-    """azure-core's ``TokenCredential`` and ``SupportsTokenInfo``; see the module."""
+    """azure-core's ``TokenCredential`` and ``SupportsTokenInfo``.
+
+    :param oauth2_conn_id: Airflow connection id.
+    :param scope: where the caller names none; like *audience*, *resource* and *tenant* asked for instead of
+        the connection's.
+    """
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         """Return a token for *scopes*; *options* are azure-core's ``claims``, ``tenant_id``, ``enable_cae``.
@@ -71,7 +71,11 @@ class OAuth2Credential(_Credential):
 
 
 class AsyncOAuth2Credential(_Credential):
-    """azure-core's ``AsyncTokenCredential`` and ``AsyncSupportsTokenInfo``; see the module."""
+    """azure-core's ``AsyncTokenCredential`` and ``AsyncSupportsTokenInfo``.
+
+    :param oauth2_conn_id: Airflow connection id.
+    :param scope: as of :class:`OAuth2Credential`, like *audience*, *resource* and *tenant*.
+    """
 
     async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         """Do what :meth:`OAuth2Credential.get_token` does without blocking the event loop."""

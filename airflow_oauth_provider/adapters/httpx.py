@@ -21,7 +21,7 @@ class OAuth2Auth(httpx.Auth):
     :param oauth2_conn_id: Airflow connection id.
     :param base_url: of the API; needed when the connection names none.
     :param scope: asked for instead of the connection's, like *audience*, *resource* and *tenant*.
-    :param cool_down: as of ``auth.OAuth2Auth``.
+    :param cool_down: as of :class:`airflow_oauth_provider.auth.OAuth2Auth`.
     """
 
     def __init__(

@@ -15,13 +15,19 @@ log = logging.getLogger(__name__)
 
 
 class _Callback:
-    """Reads a connection at its first call, while a client is being made, whose maker waits for the token."""
+    """Return a token, and when it ends in seconds since the epoch; librdkafka calls it again before that.
+
+    The first call reads the connection, while a client is being made, whose maker waits for the token.
+
+    :param config: of ``sasl.oauthbearer.config``: ``oauth2_conn_id=…``; *scope*, *audience* … likewise.
+    :raises OAuthError: when there is no token; confluent-kafka reports none of it, so the log has it.
+    """
 
     def __init__(self) -> None:
         self._tokens: dict[str | None, LentTokens] = {}
 
     def __call__(self, config: str | None) -> tuple[str, float]:
-        """Return a token, and when it ends in seconds since the epoch; librdkafka asks again before that."""
+        """Do what the class says."""
         try:
             if config not in self._tokens:
                 made = LentTokens.of(words(config), stands_in="sasl.oauthbearer.config")

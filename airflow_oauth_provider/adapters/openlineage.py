@@ -6,13 +6,18 @@ Where a connection holds all that (``config_conn_id``), ``[oauth2] lent_connecti
 
 from __future__ import annotations
 
+from types import new_class
 from typing import Any
 
 from airflow_oauth_provider.client.lent_tokens import LentTokens
 
 
 class _TokenProvider:
-    """The connection is read when OpenLineage's client is made; a wrong one is a ``ConfigurationError``."""
+    """OpenLineage's ``TokenProvider``; the connection is read when OpenLineage's client is made.
+
+    :param config: what ``auth`` says: *oauth2_conn_id*, *scope*, *audience*, *resource*, *tenant*.
+    :raises ConfigurationError: when the connection is wrong, not lent, or not there.
+    """
 
     def __init__(self, config: dict[str, Any]) -> None:
         from airflow.providers.common.compat.sdk import conf
@@ -34,6 +39,7 @@ def __getattr__(name: str) -> Any:
     if name == "OAuth2TokenProvider":
         from openlineage.client.transport.http import TokenProvider
 
-        made = type(name, (_TokenProvider, TokenProvider), {"__module__": __name__})
+        made = new_class(name, (_TokenProvider, TokenProvider))
+        made.__module__, made.__doc__ = __name__, _TokenProvider.__doc__
         return globals().setdefault(name, made)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
