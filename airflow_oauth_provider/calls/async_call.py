@@ -96,7 +96,7 @@ class AsyncCall:
         self._request = request = build(method, endpoint, arguments, token, self._built)
         # None when the request could not be built a moment ago: the connection has changed meanwhile.
         token = token or await client.aget_token()
-        if began >= session.auth.cool_downs.board.quiet_until and arguments.get("cool_down") != IGNORE:
+        if began >= session.builder.board.quiet_until and arguments.get("cool_down") != IGNORE:
             token = await self._cooled(method, endpoint, arguments, token)
             request = self._request
         self._call, started = request.call, monotonic()
@@ -171,8 +171,12 @@ class AsyncCall:
     ) -> Awaitable[aiohttp.ClientResponse]:
         """Begin the request of the current call."""
         session, call, request, again = self._session, self._call, self._request, self._flow is not None
-        proxy = opened.proxy_for(call.url)
+        looked_up_for, proxy = request.route
+        if again or looked_up_for is not opened:
+            proxy = opened.proxy_for(call.url)
         first = None if again else request.headers_with(token, session.auth)
+        if not again:
+            request.route = opened, proxy
         return (opened.session if call.trusted else opened.elsewhere()).request(
             call.method,
             URL(call.url, encoded=True) if again else request.address,

@@ -29,8 +29,11 @@ from airflow_oauth_provider.protocol.call.dead_token import DeadTokenSign
 from airflow_oauth_provider.protocol.call.effects import SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination, resolve_endpoint
 from airflow_oauth_provider.protocol.dpop.proof import DPOP, PROOF_HEADER
+from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
+from airflow_oauth_provider.tokens.cool_downs import Board
 from airflow_oauth_provider.transport.async_responses import HeadTimer
+from airflow_oauth_provider.transport.proxies import Proxy
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 ARGUMENTS = frozenset(
@@ -67,6 +70,7 @@ class AsyncRequest:
         "cookies",
         "headers",
         "names_no_type",
+        "route",
         "timeouts",
         "where",
     )
@@ -83,6 +87,8 @@ class AsyncRequest:
         """Whether aiohttp is to make up no type for the body."""
         self.where: Destination | None = None
         """For which it was built."""
+        self.route: tuple[object, Proxy | None] = None, None
+        """The proxy on its way, and for which open session it was looked up."""
         self.accepted_with: AccessToken | None = None
         """The token with which it was answered by a 2xx status."""
         self._encoded: PreparedRequest | None = None
@@ -154,8 +160,11 @@ class RequestBuilder:
         self._plain: dict[tuple[str, str | None], AsyncRequest] = {}
         self._urls: dict[str | None, str] = {}
         self._where: Destination | None = None
+        self._settings: ClientSettings | None = None
         self.dead_when: DeadTokenSign | None = None
         """How the body of a response tells that the token has ended, once a request has been built."""
+        self.board: Board
+        """What is known of cool-downs, once a request has been built."""
 
     def build(
         self,
@@ -173,6 +182,10 @@ class RequestBuilder:
         :raises ConfigurationError: when it cannot be sent, or the token may not go there.
         :raises ResourceError: when the connection leads elsewhere since, and a file has been read.
         """
+        if not arguments and self._settings is self.auth.client.settings:
+            known = self._plain.get((method, endpoint))
+            if known is not None:
+                return known
         try:
             where = self.auth.destination_for(token)
             if where is not self._where:  # the connection has been read again, and may be another one
@@ -221,6 +234,9 @@ class RequestBuilder:
         self.auth.require_no_other(CaseInsensitiveDict(own))
         self._headers = {**api, **own}
         self.dead_when = self.auth.dead_when
+        self.board = self.auth.cool_downs.board
+        # For which all of this holds, whichever the token.
+        self._settings = None if self.auth.instance_named else self.auth.client.settings
 
     def _refuse(self, arguments: dict[str, Any]) -> None:
         if arguments.get("auth") is not None:

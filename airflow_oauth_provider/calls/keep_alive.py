@@ -54,11 +54,6 @@ class KeepAliveSession:
         self._used_at = monotonic()
         return self.is_closed
 
-    @property
-    def outdated(self) -> bool:
-        """Whether it is closed, or its connection has been edited since."""
-        return self.is_closed or self.session.outdated
-
     async def close(self) -> None:
         """Close it now; one who is cancelled meanwhile finishes that first, which waits for nobody."""
         self.is_closed = True

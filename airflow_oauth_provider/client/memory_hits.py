@@ -61,6 +61,8 @@ class MemoryHits:
     def _look_again(self) -> AccessToken | None:
         """Look into the slot, and report the hits since the last look: each by itself would take longer."""
         slot, view = self._slot, self.view
+        if slot is EMPTY:  # as a thousand coroutines find it that begin at once
+            return None
         token = slot.show(view)
         if token is not None:
             view.hits += 1

@@ -121,7 +121,9 @@ class AsyncCalls:
     def _open_session(self) -> KeepAliveSession:
         loop = asyncio.get_running_loop()
         kept = self._open_sessions.get(loop)
-        return self._new_open_session(loop, kept) if kept is None or kept.outdated else kept
+        if kept is None or kept.is_closed or kept.session.outdated:
+            return self._new_open_session(loop, kept)
+        return kept
 
     def _new_open_session(
         self, loop: asyncio.AbstractEventLoop, before: KeepAliveSession | None

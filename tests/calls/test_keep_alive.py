@@ -87,7 +87,7 @@ def test_a_call_that_outlives_it_closes_last() -> None:
             given.enter()
         await asyncio.sleep(0)
         await given.close()
-        assert given.outdated
+        assert given.is_closed
         assert [given.leave(), given.leave()] == [False, True]
 
     asyncio.run(main())
