@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import shutil
 import sys
 import tempfile
 from collections import Counter, OrderedDict, defaultdict
@@ -13,8 +14,12 @@ from typing import Any, NoReturn, TypeVar
 
 import pytest
 
+from tests.support.migrated import SHARED
+
 if "PYTEST_XDIST_WORKER" in os.environ:  # each process has a database of its own
     os.environ.pop("AIRFLOW_HOME", None)
+else:  # one folder for all processes of the run, which goes with this one
+    os.environ[SHARED] = tempfile.mkdtemp(prefix="tests-shared-")
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 # Tests of stores choose theirs; all others must not find each other's tokens.
@@ -121,6 +126,12 @@ def require_server(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"CI must have this server: {reason}")
     pytest.skip(reason)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what the processes of the run have shared."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ[SHARED], ignore_errors=True)
 
 
 IN_CONSUMERS = os.environ.get("CONSUMERS") == "true"

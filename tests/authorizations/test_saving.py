@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,6 +13,7 @@ import pytest
 from airflow_oauth_provider.authorizations import ConnectionValues, saving
 from airflow_oauth_provider.authorizations.stored import find_connection
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+from tests.support.migrated import migrate
 from tests.support.service import Service
 
 SECRET = "a-client-secret-that-nobody-sees"
@@ -29,7 +28,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def migrated() -> None:
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], capture_output=True, check=True)
+    migrate()
 
 
 @pytest.fixture

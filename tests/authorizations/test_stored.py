@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -12,6 +10,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from airflow_oauth_provider.authorizations import ConnectionValues, stored
 from airflow_oauth_provider.authorizations.stored import StoredConnection
+from tests.support.migrated import migrate
 from tests.support.service import Service
 
 KEY = Fernet(Fernet.generate_key())
@@ -66,7 +65,7 @@ def test_printing_shows_neither() -> None:
 @pytest.fixture
 def rows(service: Service) -> Iterator[None]:
     """Two connections of ours, and one of another type."""
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], capture_output=True, check=True)
+    migrate()
     from airflow.models.connection import Connection
     from airflow.utils.session import create_session
     from sqlalchemy import delete

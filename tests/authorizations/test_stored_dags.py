@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from tests.support.migrated import migrate
 from tests.support.stored_dags import DagStore, content, stored_dags
 
 pytestmark = [
@@ -23,7 +22,7 @@ LATER = datetime.now(UTC) + timedelta(hours=3)
 
 @pytest.fixture(scope="module", autouse=True)
 def _database() -> None:
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], capture_output=True, check=True)
+    migrate()
 
 
 @pytest.fixture

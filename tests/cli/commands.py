@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.demo.dag_runs import ROOT
+from tests.support.migrated import migrate
 
 _REPLY = "answer: "
 # Ctrl-C as in a terminal, also where whatever runs the tests ignores it.
@@ -60,7 +61,7 @@ class CommandLine:
             self.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = database
 
     def __enter__(self) -> Self:
-        self.alone("db", "migrate")
+        migrate(self.environment)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.cli.commands"],
             env=self.environment,

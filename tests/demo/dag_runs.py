@@ -1,7 +1,7 @@
 """Run DAG files with ``dag.test()`` in a process of their own, on a fresh Airflow home.
 
-As a program (``python -m tests.demo.dag_runs REPORT FILE…``) it is that process; the other half of
-this module prepares the home and starts it.
+Half of this module prepares the home and starts the process; the other half is what runs there. The first
+process imports Airflow and all that runs a DAG, which takes longer than the DAG; the next ones are its forks.
 """
 
 from __future__ import annotations
@@ -9,20 +9,32 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.support.migrated import migrate
+from tests.support.preloaded import Preloaded
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "example_dags"
 _PROGRESS = "PROGRESS "
 #: Seconds for one process, on a busy machine.
 _LIMIT = 500.0
+#: What a process has imported before it runs a DAG.
+_IMPORTED = (
+    "airflow.sdk",
+    "airflow.models.xcom",
+    "airflow.sdk.execution_time.supervisor",
+    "airflow.sdk.execution_time.task_runner",
+    "airflow.api_fastapi.execution_api.app",
+    "airflow.api_fastapi.execution_api.routes",
+    "airflow.serialization.serialized_objects",
+    "airflow_oauth_provider.operators.oauth2",
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,7 @@ class AirflowHome:
             **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
             "AIRFLOW_HOME": str(folder),
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/airflow.db",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
@@ -62,13 +75,7 @@ class AirflowHome:
 
     def migrate(self) -> None:
         """Create the database."""
-        subprocess.run(
-            [sys.executable, "-m", "airflow", "db", "migrate"],
-            env=self.environment,
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        migrate(self.environment)
 
     def run(
         self,
@@ -87,42 +94,23 @@ class AirflowHome:
         report = self.folder / "report.json"
         report.unlink(missing_ok=True)
         given = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections.items()}
-        running = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.demo.dag_runs",
-                str(report),
-                json.dumps(conf or {}),
-                *map(str, files),
-            ],
-            env={**self.environment, **given},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        with running:
-            printed = _follow(running, progress)
+        text = json.dumps([str(report), conf or {}, [str(file) for file in files]])
+        printed: list[str] = []
+        if progress and not _RUNS.imported:
+            progress("Airflow is being imported …")
+
+        def line(text: str) -> None:
+            if not text.startswith(_PROGRESS):
+                printed.append(text)
+            elif progress:
+                progress(text.removeprefix(_PROGRESS).strip())
+
+        _RUNS.run(text, {**self.environment, **given}, _LIMIT, line)
         if not report.exists():
             raise RuntimeError(f"the DAGs could not be run:\n{''.join(printed)}")
         # What Airflow's own processes tell each other is no task log; 3.0 prints even that, secrets included.
         log = [line for line in printed if "MaskSecret(" not in line]
         return [Outcome(**outcome) for outcome in json.loads(report.read_text())], "".join(log)
-
-
-def _follow(running: subprocess.Popen[str], progress: Callable[[str], None] | None) -> list[str]:
-    """Return what a process prints, when it has ended; pass on what it says of its progress."""
-    watchdog = threading.Timer(_LIMIT, running.kill)
-    watchdog.start()
-    printed = []
-    with running:
-        for line in running.stdout or ():
-            if not line.startswith(_PROGRESS):
-                printed.append(line)
-            elif progress:
-                progress(line.removeprefix(_PROGRESS).strip())
-    watchdog.cancel()
-    return printed
 
 
 def _test_dag(file: Path, conf: dict[str, Any]) -> dict[str, Any]:
@@ -181,12 +169,16 @@ def _decoded(value: Any) -> Any:
         return value
 
 
-def main(report: str, conf: str, files: Iterable[str]) -> None:
+def run_files(text: str) -> None:
     """Run the files and write the report."""
-    _say("Airflow is being imported …")
-    runs = [_test_dag(Path(file), json.loads(conf)) for file in files]
+    report, conf, files = json.loads(text)
+    from airflow import settings
+
+    # Of this run's home, not of the one for which Airflow has been imported.
+    settings.configure_vars()
+    settings.reconfigure_orm()
+    runs = [_test_dag(Path(file), conf) for file in files]
     Path(report).write_text(json.dumps(runs))
 
 
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3:])
+_RUNS = Preloaded("tests.demo.dag_runs:run_files", _IMPORTED)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import secrets
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.plugin.visiting import Visitor
+from tests.support.migrated import migrate
 from tests.support.service import Service
 
 
 @pytest.fixture(scope="package")
 def airflow_database() -> Iterator[None]:
     """A database, and the Simple auth manager."""
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], capture_output=True, check=True)
+    migrate()
     from airflow.api_fastapi.app import init_auth_manager
 
     with pytest.MonkeyPatch.context() as patch:

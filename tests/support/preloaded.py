@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,10 +41,17 @@ class Preloaded:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
 
-    def run(self, text: str, environment: Mapping[str, str], timeout: float) -> tuple[int, str]:
+    def run(
+        self,
+        text: str,
+        environment: Mapping[str, str],
+        timeout: float,
+        printed: Callable[[str], None] = lambda _: None,
+    ) -> tuple[int, str]:
         """Return a program's exit code, and what it has printed.
 
         :param timeout: seconds after which it is killed.
+        :param printed: is called with each line as it comes.
         """
         with self._lock:
             process = self._process = self._running(environment)
@@ -59,18 +66,24 @@ class Preloaded:
             watchdog = threading.Timer(timeout, _kill, [program])
             watchdog.start()
             try:
-                printed: list[str] = []
+                lines: list[str] = []
                 while not (line := process.stdout.readline()).startswith(_END):
                     if not line:
-                        raise RuntimeError(f"the process of the programs ended:\n{''.join(printed)[-3000:]}")
-                    printed.append(line)
-                return int(line.removeprefix(_END)), "".join(printed)
+                        raise RuntimeError(f"the process of the programs ended:\n{''.join(lines)[-3000:]}")
+                    lines.append(line)
+                    printed(line)
+                return int(line.removeprefix(_END)), "".join(lines)
             finally:
                 watchdog.cancel()
                 _kill(program)  # whatever it has left behind
 
+    @property
+    def imported(self) -> bool:
+        """Whether the process with the imports is there."""
+        return self._process is not None and self._process.poll() is None
+
     def _running(self, environment: Mapping[str, str]) -> subprocess.Popen[str]:
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self.imported:
             return self._process
         process = subprocess.Popen(
             self._command,

@@ -10,13 +10,15 @@ import pytest
 
 from tests.demo.dag_runs import ROOT
 from tests.demo.orders import CLIENT_SECRET
+from tests.support.migrated import SHARED
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_demo() -> None:
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    environment.pop("AIRFLOW_HOME", None)
+    for name in ("AIRFLOW_HOME", SHARED):  # nothing is there yet, a database neither
+        environment.pop(name, None)
     ended = subprocess.run(
         [sys.executable, "-m", "tests.demo.main"],
         cwd=ROOT,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import requests
 
+from tests.support.migrated import migrate
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class AirflowServer:
         """Migrate, start, and wait until the first page can be served."""
         try:
             self._write_passwords()
-            self._migrate()
+            migrate(self._environment)
             self._start()
             self._wait_until_healthy()
         except BaseException:
@@ -208,9 +209,6 @@ class AirflowServer:
 
     def _write_passwords(self) -> None:
         self._passwords_file.write_text(json.dumps(dict.fromkeys(ROLES, self.password)))
-
-    def _migrate(self) -> None:
-        self.airflow("db", "migrate")
 
     def _start(self) -> None:
         """Start in a session of its own, so that stopping reaches its workers and nobody else."""

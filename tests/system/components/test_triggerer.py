@@ -24,6 +24,7 @@ import pytest
 
 from tests.demo.dag_runs import EXAMPLES, ROOT
 from tests.demo.orders import CLIENT_SECRET, RETRY_AFTER, OrdersServer
+from tests.support.migrated import migrate
 from tests.support.ports import free_port
 from tests.test_get_provider_info import VERSION
 
@@ -148,7 +149,7 @@ def orders() -> Iterator[OrdersServer]:
 def airflow(tmp_path: Path, orders: OrdersServer) -> Iterator[Airflow]:
     running = Airflow(tmp_path / "home", orders)
     try:
-        running.command("db", "migrate")
+        migrate(running.environment)
         running.start("api-server")
         running.start("dag-processor")
         running.start("scheduler", "--skip-serve-logs")
