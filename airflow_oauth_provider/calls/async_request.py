@@ -15,43 +15,18 @@ from yarl import URL
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.arguments import (
     Timeouts,
-    check_headers,
     encoded,
     refused_argument,
-    require_known,
-    require_method,
-    timeouts,
 )
 from airflow_oauth_provider.calls.body import CHUNK, GuardedBody, can_replay, rewind
-from airflow_oauth_provider.calls.cool_down import require_choice
-from airflow_oauth_provider.exceptions import OAuthError, ResourceError
-from airflow_oauth_provider.protocol.call.dead_token import DeadTokenSign
 from airflow_oauth_provider.protocol.call.effects import SendCall
-from airflow_oauth_provider.protocol.call.endpoints import Destination, resolve_endpoint
+from airflow_oauth_provider.protocol.call.endpoints import Destination
 from airflow_oauth_provider.protocol.dpop.proof import DPOP, PROOF_HEADER
-from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
-from airflow_oauth_provider.tokens.cool_downs import Board
 from airflow_oauth_provider.transport.async_responses import HeadTimer
 from airflow_oauth_provider.transport.proxies import Proxy
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-ARGUMENTS = frozenset(
-    {
-        "params",
-        "data",
-        "json",
-        "files",
-        "headers",
-        "cookies",
-        "timeout",
-        "total_timeout",
-        "allow_redirects",
-        "cool_down",
-    }
-)
-_REMEMBERED = 64
-"""Endpoints of a session that are resolved, and requests that are built, once."""
 
 
 class AsyncRequest:
@@ -144,137 +119,6 @@ class AsyncRequest:
         if body is None or (isinstance(body, bytes) and len(body) <= CHUNK):
             return body
         return _pieces(body, timer)
-
-
-class RequestBuilder:
-    """Builds the requests of one session; one without arguments is built once.
-
-    :param auth: where the token may go.
-    :param headers: of all its requests, beside those of the connection.
-    """
-
-    def __init__(self, auth: BearerAuth, headers: dict[str, Any] | None) -> None:
-        self.auth = auth
-        self._own_headers = headers
-        self._headers: dict[str, str] = {}
-        self._plain: dict[tuple[str, str | None], AsyncRequest] = {}
-        self._urls: dict[str | None, str] = {}
-        self._where: Destination | None = None
-        self._settings: ClientSettings | None = None
-        self.dead_when: DeadTokenSign | None = None
-        """How the body of a response tells that the token has ended, once a request has been built."""
-        self.board: Board
-        """What is known of cool-downs, once a request has been built."""
-
-    def build(
-        self,
-        method: str,
-        endpoint: str | None,
-        arguments: dict[str, Any],
-        token: AccessToken | None = None,
-        before: AsyncRequest | None = None,
-    ) -> AsyncRequest:
-        """Return a request that may be sent.
-
-        :param arguments: as of ``OAuth2AsyncSession.request``.
-        :param token: that it will carry; ``None`` where that is not known yet.
-        :param before: what was built of the same arguments: a file among them can be read only once.
-        :raises ConfigurationError: when it cannot be sent, or the token may not go there.
-        :raises ResourceError: when the connection leads elsewhere since, and a file has been read.
-        """
-        if not arguments and self._settings is self.auth.client.settings:
-            known = self._plain.get((method, endpoint))
-            if known is not None:
-                return known
-        try:
-            where = self.auth.destination_for(token)
-            if where is not self._where:  # the connection has been read again, and may be another one
-                self._begin(where)
-            if before is not None and before.where is where:
-                return before
-            if arguments:
-                if before is not None and arguments.get("files"):
-                    raise _files_are_gone()
-                return self._built(method, endpoint, arguments)
-            return self._plain.get((method, endpoint)) or self._built_plain(method, endpoint)
-        except OAuthError as error:
-            refused = error.for_connection(self.auth.client.conn_id)
-        raise refused
-
-    def _built_plain(self, method: str, endpoint: str | None) -> AsyncRequest:
-        require_method(method)
-        request = AsyncRequest(method, self._resolved(endpoint), self._headers, timeouts())
-        if len(self._plain) < _REMEMBERED:
-            self._plain[method, endpoint] = request
-        return request
-
-    def _built(self, method: str, endpoint: str | None, arguments: dict[str, Any]) -> AsyncRequest:
-        require_method(method)
-        if not arguments.keys() <= ARGUMENTS:
-            self._refuse(arguments)
-        url = self._urls.get(endpoint) or self._resolved(endpoint)
-        limits = timeouts(arguments.get("timeout"), arguments.get("total_timeout"))
-        require_choice(arguments.get("cool_down"))
-        params = arguments.get("params")
-        if params:
-            url = encoded("params", _encoded_url, url, params)
-        request = AsyncRequest(method, url, self._with_headers(arguments.get("headers")), limits)
-        request.where = self._where
-        data, json, files = arguments.get("data"), arguments.get("json"), arguments.get("files")
-        if data or json is not None or files:
-            request.encode_body(data, json, files)
-        if arguments.get("cookies"):
-            request.cookies = encoded("cookies", dict, arguments["cookies"])
-        return request
-
-    def _begin(self, where: Destination) -> None:
-        self._where, self._urls, self._plain = where, {}, {}
-        api = dict(self.auth.client.settings.api.headers)
-        own = encoded("headers", check_headers, self._own_headers)
-        self.auth.require_no_other(CaseInsensitiveDict(own))
-        self._headers = {**api, **own}
-        self.dead_when = self.auth.dead_when
-        self.board = self.auth.cool_downs.board
-        # For which all of this holds, whichever the token.
-        self._settings = None if self.auth.instance_named else self.auth.client.settings
-
-    def _refuse(self, arguments: dict[str, Any]) -> None:
-        if arguments.get("auth") is not None:
-            self.auth.require_no_other({"Authorization": "of the caller"})
-        require_known(arguments.keys() - {"auth"}, ARGUMENTS)
-
-    def _resolved(self, endpoint: str | None) -> str:
-        where = self._where or self.auth.destination_for(None)
-        url = encoded("endpoint", _encoded_url, resolve_endpoint(where, endpoint))
-        if len(self._urls) < _REMEMBERED:
-            self._urls[endpoint] = url
-        return url
-
-    def _with_headers(self, headers: Any) -> dict[str, str]:
-        if not headers:
-            return self._headers
-        checked = encoded("headers", check_headers, headers)
-        self.auth.require_no_other(CaseInsensitiveDict(checked))
-        merged = CaseInsensitiveDict(self._headers)
-        merged.update(checked)
-        for name, value in headers.items():
-            if value is None:
-                merged.pop(name, None)
-        return dict(merged.items())
-
-
-def _files_are_gone() -> ResourceError:
-    return ResourceError(
-        "the connection has changed while this call waited, and its files have been read: run the task again",
-        retryable=True,
-    )
-
-
-def _encoded_url(url: str, params: Any = None) -> str:
-    """Return *url* with *params*, encoded as ``requests`` does it."""
-    prepared = PreparedRequest()
-    prepared.prepare_url(url, params)
-    return prepared.url or url
 
 
 @lru_cache(64)

@@ -29,9 +29,9 @@ from requests.structures import CaseInsensitiveDict
 
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.async_call import AsyncCall
-from airflow_oauth_provider.calls.async_request import RequestBuilder
 from airflow_oauth_provider.calls.opened_session import OpenedSession
 from airflow_oauth_provider.calls.pending_response import PendingResponse
+from airflow_oauth_provider.calls.request_builder import RequestBuilder
 from airflow_oauth_provider.transport.network_options import NetworkOptions
 
 
