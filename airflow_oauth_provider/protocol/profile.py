@@ -1,7 +1,7 @@
 """Profiles: what the rules of a deployment leave of all that a client could do.
 
-FAPI 2.0 Security Profile: §5.2 (TLS), §5.3.3.1 (what clients shall do), §5.4.1 (algorithms). Every command of
-Airflow reads this module with the form: it imports nothing.
+FAPI 2.0 Security Profile (final, February 2025): §5.2.1 (TLS), §5.3.3.1 (what clients shall do), §5.4.1
+(algorithms). Every command of Airflow reads this module with the form: it imports nothing.
 """
 
 from __future__ import annotations
