@@ -19,6 +19,7 @@ from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol.client.methods import METHODS
+from airflow_oauth_provider.protocol.profile import ALGORITHM_RULES, CLIENT_RULES, TLS_RULES
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.request import build_token_request
 from tests.readme import ROOT
@@ -132,12 +133,9 @@ def test_the_published_keys_verify_what_the_connection_signs(
 def test_the_page_ranks_every_method_and_names_fields_that_exist() -> None:
     table = TEXT.partition("## A key for")[0]
     assert all(f"`{name}`" in table for name in METHODS)
-    profile = TEXT.partition("| rule | field |")[2].partition("```sh")[0]
-    fields = {
-        name
-        for row in profile.splitlines()
-        if "|" in row
-        for name in re.findall(r"`(\w+)`", row.split("|")[-2])
-    }
+    profile = TEXT.partition("| rule | section | field |")[2].partition("```sh")[0]
+    cells = [row.split("|")[1:-1] for row in profile.splitlines()[2:] if row.startswith("|")]
+    fields = {name for *_, cell in cells for name in re.findall(r"`(\w+)`", cell)}
     assert fields - {"host"} <= FIELDS_BY_KEY.keys()
+    assert {section.strip() for _, section, _ in cells} == {CLIENT_RULES, TLS_RULES, ALGORITHM_RULES}
     assert fields >= {"auth_method", "dpop", "discovery", "jwt_audience", "jwt_algorithm", "host"}
