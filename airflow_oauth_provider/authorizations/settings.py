@@ -26,16 +26,17 @@ _METHOD = FIELDS_BY_KEY["auth_method"]
 class SettingsSection:
     """Fields that are filled in, of one section of the form.
 
-    :param rows: label and value of each.
+    :param rows: label and value of each; *defaults* of each whose value is that of an empty field.
     """
 
     title: str
     rows: tuple[tuple[str, str], ...]
+    defaults: tuple[tuple[str, str], ...] = ()
 
 
 def display_settings(connection: Any) -> tuple[tuple[str, str], ...]:
     """Return label and value of each field that is filled in, as :func:`display_sections` does."""
-    return tuple(row for section in display_sections(connection) for row in section.rows)
+    return tuple(row for section in display_sections(connection) for row in (*section.rows, *section.defaults))
 
 
 def display_sections(connection: Any) -> tuple[SettingsSection, ...]:
@@ -50,28 +51,33 @@ def display_sections(connection: Any) -> tuple[SettingsSection, ...]:
         extra = parse_extra(values.extra)
     except (ConfigurationError, FieldError):
         return ()
-    sections: dict[str, list[tuple[str, str]]] = {
-        SERVER: [
-            (entry.label, "set" if entry.key == "password" else displayable(value) or "")
-            for entry in STANDARD_FIELDS
-            if (value := getattr(values, entry.key))
-        ]
-    }
+    redactor = redactor_of(values, extra)
+    server = [
+        (entry.label, "set" if entry.key == "password" else redactor.text(displayable(value) or ""))
+        for entry in STANDARD_FIELDS
+        if (value := getattr(values, entry.key))
+    ]
+    rows: dict[str, list[tuple[str, str]]] = {SERVER: server}
+    defaults: dict[str, list[tuple[str, str]]] = {}
     for entry in FIELDS:
         value = extra.get(entry.key)
         if value not in (None, "", [], {}):
-            row = (entry.label, displayable(text_of(entry, value)) or "")
+            text = redactor.text(displayable(text_of(entry, value)) or "")
+            kept = defaults if _is_default(entry, text) else rows
+            kept.setdefault(entry.section, []).append((entry.label, text))
         elif entry is _METHOD:
-            row = (entry.label, f"{entry.default} (the default)")
-        else:
-            continue
-        sections.setdefault(entry.section, []).append(row)
-    redactor = redactor_of(values, extra)
+            rows.setdefault(entry.section, []).append((entry.label, f"{entry.default} (the default)"))
+    titles = dict.fromkeys(entry.section for entry in FIELDS)
     return tuple(
-        SettingsSection(title, tuple((label, redactor.text(value)) for label, value in rows))
-        for title, rows in sections.items()
-        if rows
+        SettingsSection(title, tuple(rows.get(title, ())), tuple(defaults.get(title, ())))
+        for title in (SERVER, *titles)
+        if rows.get(title) or defaults.get(title)
     )
+
+
+def _is_default(entry: Field, text: str) -> bool:
+    """Return whether a value is what an empty field means; the method is told in any case."""
+    return entry is not _METHOD and entry.default is not None and text == text_of(entry, entry.default)
 
 
 def redactor_of(values: ConnectionValues, extra: dict[str, Any]) -> Redactor:

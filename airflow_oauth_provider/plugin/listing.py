@@ -43,6 +43,23 @@ _ORDERS: dict[str, Callable[[Authorization], Any]] = {
     "status": lambda row: (list(LABELS).index(row.status), row.reason or ""),
     "authorized": lambda row: row.authorized_at or 0.0,
 }
+SORTS = {
+    "name": "Name (A–Z)",
+    "-name": "Name (Z–A)",
+    "status": "Status (authorized first)",
+    "-status": "Status (authorized last)",
+    "-authorized": "Authorized (latest first)",
+    "authorized": "Authorized (latest last)",
+    "category": "Category (A–Z)",
+    "-category": "Category (Z–A)",
+    "host": "Token host (A–Z)",
+    "-host": "Token host (Z–A)",
+    "method": "Method (A–Z)",
+    "-method": "Method (Z–A)",
+    "scope": "Scope (A–Z)",
+    "-scope": "Scope (Z–A)",
+}
+"""Each order in words, for cards: they have no headings to press."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +100,11 @@ class Query:
     def descending(self) -> bool:
         """Whether the last comes first."""
         return self.sort.startswith("-")
+
+    @property
+    def order(self) -> str:
+        """Column and direction, one of :data:`SORTS`."""
+        return f"-{self.column}" if self.descending else self.column
 
     @property
     def needs_states(self) -> bool:

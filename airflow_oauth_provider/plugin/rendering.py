@@ -20,7 +20,7 @@ from airflow_oauth_provider.authorizations.history import MergeAllowance
 from airflow_oauth_provider.authorizations.times import iso, relative, utc
 from airflow_oauth_provider.connection.fields import HOOK_NAME
 from airflow_oauth_provider.plugin import PREFIX, history_drawing
-from airflow_oauth_provider.plugin.listing import ATTENTION
+from airflow_oauth_provider.plugin.listing import ATTENTION, SORTS
 from airflow_oauth_provider.plugin.token_life import token_life
 from airflow_oauth_provider.protocol.access_token import AS_ASKED
 
@@ -101,6 +101,7 @@ def render(template: str, root: str, **values: Any) -> str:
             hook_name=HOOK_NAME,
             as_asked=AS_ASKED,
             attention=ATTENTION,
+            sorts=SORTS,
             looks=LOOKS,
             now=now,
             merging=MergeAllowance(MERGING),

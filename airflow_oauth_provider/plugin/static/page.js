@@ -162,14 +162,13 @@
 
   const filtered = () => {
     const address = new URL(location.href);
-    const sort = address.searchParams.get("sort");
     address.search = "";
     for (const [name, value] of new FormData(filters)) if (value) address.searchParams.set(name, value);
-    if (sort) address.searchParams.set("sort", sort);
     return address.href;
   };
 
-  filters?.addEventListener("input", (event) => {
+  document.addEventListener("input", (event) => {
+    if (!filters || event.target.form !== filters) return; // the order of cards stands outside of it
     clearTimeout(typing);
     typing = setTimeout(() => show(filtered()), event.target.type === "search" ? WAIT_FOR_TYPING : 0);
   });
@@ -265,10 +264,11 @@
   const warnings = document.getElementById("warnings");
   if (warnings) {
     const key = "oauth2-servers-read", text = warnings.textContent;
-    warnings.open = localStorage.getItem(key) !== text;
-    warnings.addEventListener("toggle", () => {
-      if (warnings.open) localStorage.removeItem(key);
-      else localStorage.setItem(key, text);
+    // Where there is little room, its heading is all that is seen at first.
+    warnings.open = localStorage.getItem(key) !== text && !matchMedia("(max-width: 760px)").matches;
+    warnings.querySelector("summary").addEventListener("click", () => {
+      if (warnings.open) localStorage.setItem(key, text);
+      else localStorage.removeItem(key);
     });
   }
 
