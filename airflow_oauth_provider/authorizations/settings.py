@@ -36,7 +36,9 @@ class SettingsSection:
 
 def display_settings(connection: Any) -> tuple[tuple[str, str], ...]:
     """Return label and value of each field that is filled in, as :func:`display_sections` does."""
-    return tuple(row for section in display_sections(connection) for row in (*section.rows, *section.defaults))
+    return tuple(
+        row for section in display_sections(connection) for row in (*section.rows, *section.defaults)
+    )
 
 
 def display_sections(connection: Any) -> tuple[SettingsSection, ...]:

@@ -44,20 +44,20 @@ _ORDERS: dict[str, Callable[[Authorization], Any]] = {
     "authorized": lambda row: row.authorized_at or 0.0,
 }
 SORTS = {
-    "name": "Name (A–Z)",
-    "-name": "Name (Z–A)",
+    "name": "Name (A-Z)",
+    "-name": "Name (Z-A)",
     "status": "Status (authorized first)",
     "-status": "Status (authorized last)",
     "-authorized": "Authorized (latest first)",
     "authorized": "Authorized (latest last)",
-    "category": "Category (A–Z)",
-    "-category": "Category (Z–A)",
-    "host": "Token host (A–Z)",
-    "-host": "Token host (Z–A)",
-    "method": "Method (A–Z)",
-    "-method": "Method (Z–A)",
-    "scope": "Scope (A–Z)",
-    "-scope": "Scope (Z–A)",
+    "category": "Category (A-Z)",
+    "-category": "Category (Z-A)",
+    "host": "Token host (A-Z)",
+    "-host": "Token host (Z-A)",
+    "method": "Method (A-Z)",
+    "-method": "Method (Z-A)",
+    "scope": "Scope (A-Z)",
+    "-scope": "Scope (Z-A)",
 }
 """Each order in words, for cards: they have no headings to press."""
 

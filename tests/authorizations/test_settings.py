@@ -9,7 +9,13 @@ import pytest
 from airflow.sdk import Connection
 
 from airflow_oauth_provider.authorizations import describe
-from airflow_oauth_provider.authorizations.settings import display_settings, displayable, unusual_settings
+from airflow_oauth_provider.authorizations.settings import (
+    display_sections,
+    display_settings,
+    displayable,
+    unusual_settings,
+)
+from airflow_oauth_provider.connection.provider_form import default_extra
 from tests.support.servers.certificates import issue_client
 from tests.support.service import Service
 
@@ -141,3 +147,18 @@ def test_a_deviation_from_the_standards_is_named(extra: Any, texts: tuple[str, .
 @pytest.mark.parametrize("given", [[{"type": "für"}], '[{"type": "für"}]'], ids=["array", "text"])
 def test_json_is_shown_as_json(given: Any) -> None:
     assert displayed({"rich_requests": given})["Rich authorization requests"] == '[{"type": "für"}]'
+
+
+def test_what_an_empty_field_means_is_told_apart(service: Service) -> None:
+    """The form writes every default, as another type than code does."""
+    extra = default_extra() | {"scope": "read", "max_wait": "30", "request_timeout": 15, "discovery": "false"}
+    sections = display_sections(service.connection(**extra))
+    rows = dict(row for section in sections for row in section.rows)
+    defaults = dict(row for section in sections for row in section.defaults)
+    assert rows["Scope"] == "read"
+    assert rows["Maximum wait duration (seconds)"] == "30"
+    assert rows["Authentication method"] == "client_secret_basic", "one is used in any case"
+    assert defaults["Maximum retry attempts"] == "3"
+    assert defaults["Request timeout (seconds)"] == "15"
+    assert defaults["Discovery"] == "false"
+    assert rows.keys().isdisjoint(defaults)

@@ -28,7 +28,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def drawings(text: str) -> list[str]:
-    return re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    return re.findall(r'<svg class="history.*?</svg>', text, re.DOTALL)
 
 
 def test_a_strip_in_each_row_and_all_of_it_on_the_connections_page(orders: Service, admin: Visitor) -> None:

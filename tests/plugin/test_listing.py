@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
-from airflow_oauth_provider.plugin.listing import PAGE, Listing, Query, listing
+from airflow_oauth_provider.plugin.listing import PAGE, SORTS, Listing, Query, listing
+from tests.support.pages import list_page
 from tests.support.service import Service
 
 
@@ -106,3 +108,17 @@ def test_an_address_says_only_what_is_not_the_default() -> None:
     assert Query(sort="-status").sorted_by("status") == "?sort=status"
     assert Query().turned_to(2) == "?page=2"
     assert Query(page=2).turned_to(1) == "?"
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_each_order_of_cards_is_one_of_the_list(sort: str) -> None:
+    assert Query(sort=sort).order == sort
+
+
+def test_cards_can_be_sorted_by_all_that_headings_sort_by(connections: list[Any], policy: Policy) -> None:
+    columns = {sort.removeprefix("-") for sort in SORTS}
+    assert {f"-{column}" for column in columns} | columns == set(SORTS)
+    page = list_page(listing(connections, Query(sort="-host"), policy), Query(sort="-host"))
+    assert columns == set(re.findall(r'id="sort-([a-z]+)"', page))
+    assert re.findall(r'<option value="([^"]*)" selected>Token host', page) == ["-host"]
+    assert Query(sort="nonsense").order == "name"

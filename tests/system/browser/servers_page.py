@@ -35,6 +35,12 @@ def expect_names(frame: FrameLocator, *expected: str) -> None:
     until(lambda: rows.evaluate_all(names) == list(expected), f"the rows {expected}")
 
 
+def expect_no_scrolling(frame: FrameLocator) -> None:
+    """Check that nothing of the page lies beside its window."""
+    wide, seen = frame.locator("html").evaluate("html => [html.scrollWidth, html.clientWidth]")
+    assert wide <= seen
+
+
 def path_of(frame: FrameLocator) -> str:
     return str(frame.locator("html").evaluate("() => location.pathname"))
 

@@ -42,6 +42,11 @@ def test_authorize_step_by_step(airflow: AirflowServer, page: Page, add: Add, to
     add("orders", scope="read")
     frame = opened(page, airflow)
     authorize(frame, "orders")
+    page.set_viewport_size({"width": 400, "height": 800})
+    message = frame.locator(".toast").last.bounding_box()
+    assert message is not None
+    assert message["height"] < 120, "it leaves room for the list"
+    page.set_viewport_size({"width": 1280, "height": 800})
     frame.get_by_role("button", name="Step by step").click()
     dialog = frame.get_by_role("dialog", name="orders: step by step")
     expect(dialog.locator(".steps li")).to_have_count(7)

@@ -26,7 +26,16 @@ pytest.importorskip("playwright.sync_api", reason="needs the dev extra")
 from playwright.sync_api import expect
 
 from tests.system.browser import pages
-from tests.system.browser.servers_page import Add, authorize, expect_names, opened, path_of, row
+from tests.system.browser.contrast import faint_texts
+from tests.system.browser.servers_page import (
+    Add,
+    authorize,
+    expect_names,
+    expect_no_scrolling,
+    opened,
+    path_of,
+    row,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -41,6 +50,7 @@ pytestmark = [
     ),
 ]
 
+CUT = """cells => cells.filter(cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.innerText)"""
 CATEGORY = "people & \"culture\" <b>'x'</b>"
 
 
@@ -73,10 +83,10 @@ def test_it_stands_under_admin_and_looks_at_home(
     expect(row(frame, "broken")).to_contain_text("Wrong configuration")
     expect(frame.get_by_text("allowed_token_hosts is empty")).to_be_visible()
     expect(frame.get_by_text("about the host")).to_be_visible()
-    for width in (1440, 1024, 800, 640, 400):
+    for width in (1440, 1024, 830, 640, 400):
         page.set_viewport_size({"width": width, "height": 800})
-        wide = frame.locator("html").evaluate("html => [html.scrollWidth, html.clientWidth]")
-        assert wide[0] <= wide[1]
+        expect_no_scrolling(frame)
+        assert frame.locator("td.name, td.name a, td.method, .status .badge").evaluate_all(CUT) == []
         if width > 760:
             expect(frame.get_by_role("button", name="Authorize orders_api")).to_be_in_viewport()
         pages.screenshot(page, f"servers-{width}")
@@ -117,6 +127,17 @@ def test_filters_and_sorting(airflow: AirflowServer, page: Page, add: Add) -> No
     search.type("ll")
     expect(frame.locator("tbody tr")).to_have_count(2)
     expect_names(frame, "billing", "payroll")
+
+    page.set_viewport_size({"width": 640, "height": 800})  # cards have no headings
+    expect(frame.locator("#sort-scope")).to_be_hidden()
+    expect(frame.locator("#sort")).to_have_value("-scope")
+    frame.locator("#sort").focus()
+    frame.locator("#sort").select_option("Name (Z-A)")
+    expect_names(frame, "payroll", "billing")
+    expect(frame.locator("*:focus")).to_have_attribute("id", "sort")
+    frame.locator("#sort").select_option("Name (A-Z)")
+    expect_names(frame, "billing", "payroll")
+    until(lambda: page.evaluate("location.search") == "?text=ll", "the usual order is not in the address")
 
 
 def test_authorize_with_the_right_and_with_a_wrong_secret(
@@ -170,7 +191,13 @@ def test_details_tell_the_settings_without_secrets_and_the_token_can_be_forgotte
     for text in ("Nightly", "Not granted", "Granted scopes\norders.read", "Secret post parameters\nset"):
         assert text in details
     assert "hidden-pin" not in frame.locator("html").inner_html()
+    expect(frame.get_by_text("Maximum retry attempts")).to_be_hidden()
+    frame.get_by_text("more have their defaults").click()
+    expect(frame.get_by_text("Maximum retry attempts")).to_be_visible()
     pages.screenshot(page, "servers-details")
+    for width in (760, 400):
+        page.set_viewport_size({"width": width, "height": 800})
+        expect_no_scrolling(frame)
     frame.get_by_role("button", name="Forget token: orders").click()
     frame.get_by_role("button", name="Forget it").click()
     expect(frame.locator("#state .badge").first).to_have_text("Not yet")
@@ -282,6 +309,7 @@ def test_dark_mode_follows_airflow(
 ) -> None:
     add("orders", category="sales", scope="orders.read")
     frame = opened(page, airflow)
+    assert faint_texts(frame) == []
     light = frame.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
     page.evaluate("localStorage.setItem('theme', 'dark')")
     tokens.script(Json({"error": "invalid_scope"}, 400))
@@ -292,12 +320,15 @@ def test_dark_mode_follows_airflow(
     dark = page.evaluate(colour)
     assert frame.locator("html").evaluate("html => html.style.getPropertyValue('--bg')") == dark
     assert frame.locator("body").evaluate("body => getComputedStyle(body).backgroundColor") != light
+    assert faint_texts(frame) == []
     pages.screenshot(page, "servers-dark")
     row(frame, "orders").get_by_role("link").click()
     frame.get_by_role("heading", name="Last refusal").wait_for()
+    assert faint_texts(frame) == []
     pages.screenshot(page, "servers-dark-details")
     page.evaluate("document.documentElement.className = 'light'")
     expect(frame.locator("html")).not_to_have_class("dark")
+    assert faint_texts(frame) == []
 
 
 @pytest.mark.fault("F42")
@@ -348,8 +379,14 @@ def test_filters_stand_in_the_address_and_last(airflow: AirflowServer, page: Pag
 def test_what_was_read_stays_folded_and_headings_stick(airflow: AirflowServer, page: Page, add: Add) -> None:
     for number in range(30):
         add(f"api-{number:02}")
+    page.set_viewport_size({"width": 400, "height": 800})
     frame = opened(page, airflow)
     folded = frame.locator("#warnings")
+    expect(folded).not_to_have_attribute("open", "")  # there is no room for it
+    expect(folded.locator("summary")).to_be_visible()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    frame = opened(page, airflow)
+    expect(folded).to_have_attribute("open", "")
     expect(folded).to_contain_text("allowed_token_hosts = ")
     folded.locator("summary").click()
     frame = opened(page, airflow)

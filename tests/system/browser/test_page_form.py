@@ -19,7 +19,16 @@ from playwright.sync_api import expect
 
 from tests.support.waiting import until
 from tests.system.browser import pages
-from tests.system.browser.servers_page import LOADED, Add, opened, path_of, row, tab_to
+from tests.system.browser.contrast import faint_texts
+from tests.system.browser.servers_page import (
+    LOADED,
+    Add,
+    expect_no_scrolling,
+    opened,
+    path_of,
+    row,
+    tab_to,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import FrameLocator, Page
@@ -169,8 +178,7 @@ def test_a_preset_and_a_key_file(
     frame.locator("#file-private_key").set_input_files(key)
     fill(frame, scope="read", password="")
     page.set_viewport_size({"width": 400, "height": 800})
-    wide = frame.locator("html").evaluate("html => [html.scrollWidth, html.clientWidth]")
-    assert wide[0] <= wide[1]
+    expect_no_scrolling(frame)
     with page.expect_request("**/oauth2-servers/create") as sent:
         frame.locator("#save").click()
     body = sent.value.post_data_json
@@ -205,6 +213,7 @@ def test_the_form_by_keyboard_in_dark_mode(airflow: AirflowServer, page: Page, a
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(frame.locator("#in-post_params")).to_be_focused()
+    assert faint_texts(frame) == []
     pages.screenshot(page, "servers-new-dark")
     tab_to(page, frame, "save")
     frame.get_by_role("link", name="Cancel").click()
