@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import sys
 from contextlib import suppress
 from difflib import get_close_matches
@@ -32,6 +33,13 @@ _OPTIONS = {
     "description": "--description",
 }
 """Options of their own for what stands in no field of the extra."""
+_ADDRESSES = {
+    "token_url": "--token-url",
+    "discovery": "--discovery",
+    "issuer": "ISSUER_OR_API",
+    "endpoint": "--endpoint",
+}
+_USERINFO = re.compile(r"//[^/?#\s]*@")
 _FIELD_OPTIONS = {"conn_id": "NAME", "preset": "--preset", "tenant": "--tenant"}
 """Options for what a person enters on the page."""
 
@@ -57,6 +65,26 @@ def fields_given(plain: list[str], from_environment: list[str]) -> dict[str, Any
     return {key: stored_value(FIELDS_BY_KEY[key], values) for key, values in texts.items()}
 
 
+def require_no_secret(args: Any) -> None:
+    """Refuse secrets among the arguments of a command before Airflow writes them to its audit log.
+
+    :raises ConfigurationError: naming the option or field at fault.
+    """
+    conn_id = getattr(args, "conn_id", None)
+    try:
+        fields_given(getattr(args, "set", []), [])
+        for name, option in _ADDRESSES.items():
+            if _USERINFO.search(f"//{getattr(args, name, None) or ''}"):
+                raise ConfigurationError(
+                    "must not contain a user name or password before the host", field=option
+                )
+    except ConfigurationError as error:
+        refused = error.for_connection(conn_id) if conn_id else error
+    else:
+        return
+    raise refused
+
+
 def _assignment(option: str, text: str) -> tuple[Field, str]:
     key, separator, value = text.partition("=")
     if not separator:
@@ -76,7 +104,7 @@ def _require_no_secret(entry: Field, value: str) -> None:
     if entry.kind in PAIRS:
         with suppress(FieldError):
             names = [str(name) for name, content in parse_claims(value).items() if content]
-    if holds_private_key(value) or any(map(hides_value_of, names)):
+    if holds_private_key(value) or _USERINFO.search(value) or any(map(hides_value_of, names)):
         raise ConfigurationError(
             f"holds a secret, and arguments can be seen by others: use --set-env {entry.key}=VARIABLE, or a "
             "field for secrets",

@@ -28,6 +28,7 @@ from airflow_oauth_provider.authorizations import revoke as revoke_token
 from airflow_oauth_provider.authorizations.stored import find_connections
 from airflow_oauth_provider.authorizations.summary import checked_row
 from airflow_oauth_provider.cli import connections
+from airflow_oauth_provider.cli.arguments import require_no_secret
 from airflow_oauth_provider.cli.changes import change_lines, check_report, findings_of
 from airflow_oauth_provider.cli.creation import connection_from
 from airflow_oauth_provider.cli.discovery import creation_of, found_at
@@ -86,12 +87,21 @@ def _command(command: Command) -> Callable[[Any], None]:
         try:
             # Around all of Airflow's own, which with --verbose logs what it does.
             with only_results() if args.output in DOCUMENTS else nullcontext():
+                _refuse_secrets(args)
                 wrapped(args)
         except KeyboardInterrupt:
             print_message("Interrupted.")
             sys.exit(INTERRUPTED)
 
     return outermost
+
+
+def _refuse_secrets(args: Any) -> None:
+    try:
+        require_no_secret(args)
+    except ConfigurationError as error:
+        _fail(error, args)
+        sys.exit(1)
 
 
 def _fail(error: OAuthError, args: Any) -> None:

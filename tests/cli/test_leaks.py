@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,30 @@ def test_a_key_with_its_passphrase_and_a_tenant(
     printed.append(cli("oauth2", *wrong, env={"PHRASE": f"not-{passphrase}"}))
     assert printed[-1].code != 0
     echo.assert_silent([text for ended in printed for text in (ended.out, ended.err)])
+
+
+@pytest.mark.fault("F50")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--set", f"private_key={SECRET}"),
+        ("--set", f"post_params=api_key={SECRET}"),
+        ("--set", f"{SECRET}=x"),
+        ("--set", f"base_url=https://me:{SECRET}@api.example/"),
+        ("--token-url", f"https://{SECRET}@idp.example/token"),
+        ("--discovery", f"me:{SECRET}@idp.example"),
+    ],
+)
+@pytest.mark.parametrize("command", ["create", "edit"])
+def test_what_is_refused_stands_in_no_audit_log(
+    cli: CommandLine, command: str, arguments: tuple[str, str]
+) -> None:
+    """Airflow writes all arguments to it, before the command sees them."""
+    more = ("--client-id", "me", "--secret-stdin") if command == "create" else ()
+    ended = cli("oauth2", command, "orders", *more, *arguments, stdin="s\n")
+    assert ended.code == 1
+    assert SECRET not in ended.out + ended.err
+    with closing(sqlite3.connect(cli.home / "airflow.db")) as database:
+        logged = database.execute("SELECT extra FROM log").fetchall()
+    assert SECRET not in str(logged)
+    assert cli("oauth2", "discover", f"https://{SECRET}@idp.example").code == 1
