@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from functools import partial, wraps
 from typing import Any
@@ -41,7 +41,9 @@ from airflow_oauth_provider.cli.output import (
     print_facts,
     print_message,
     print_messages,
+    print_outcome,
     print_result,
+    print_rows,
     print_table,
 )
 from airflow_oauth_provider.cli.preset_rows import preset_facts, preset_row
@@ -206,24 +208,10 @@ def presets(args: Any) -> bool:
     """List the presets, or say what one fills in."""
     if args.preset is None:
         rows = [preset_row(preset) for preset in known_presets().values()]
-        _print_rows(rows, rows, args.output)
+        print_rows(rows, rows, args.output)
     else:
-        _print_facts(preset_facts(preset_named(args.preset)), args.output)
+        print_outcome(preset_facts(preset_named(args.preset)), args.output)
     return True
-
-
-def _print_rows(reports: Any, rows: Sequence[dict[str, Any]], output: str) -> None:
-    if output in DOCUMENTS:
-        print_document(reports, output)
-    else:
-        print_table(rows, output)
-
-
-def _print_facts(facts: dict[str, Any], output: str) -> None:
-    if output in DOCUMENTS:
-        print_document(facts, output)
-    else:
-        print_facts(facts)
 
 
 @_command
@@ -232,7 +220,7 @@ def list_(args: Any) -> bool:
     selection, policy = Selection.of(args), read_policy()
     rows = [describe(stored, policy) for stored in find_connections()]
     rows = [row for row in rows if args.category in {None, row.category} and selection.takes(row.status)]
-    _print_rows([row.report() for row in rows], [listed_row(row) for row in rows], args.output)
+    print_rows([row.report() for row in rows], [listed_row(row) for row in rows], args.output)
     if args.output not in DOCUMENTS:
         print_messages(warning_lines(rows))
         print_messages((*deployment_warnings(policy), *filter(None, [store_note(policy)])))
@@ -259,7 +247,7 @@ def token(args: Any) -> bool:
     if args.reveal and args.output not in DOCUMENTS:
         print(held.value)  # noqa: T201  (alone, for the use in scripts)
     else:
-        _print_facts(facts, args.output)
+        print_outcome(facts, args.output)
     return True
 
 
@@ -293,7 +281,7 @@ def _read(conn_id: str) -> Any:
 def discover(args: Any) -> bool:
     """Read what an authorization server says of itself, or the one that an API names."""
     discovered = found_at(args.issuer, read_policy())
-    _print_facts(discovered.report(), args.output)
+    print_outcome(discovered.report(), args.output)
     if args.output in DOCUMENTS:
         return True
     print_messages(discovered.metadata.remarks())
@@ -305,6 +293,6 @@ def discover(args: Any) -> bool:
 def used_by(args: Any) -> bool:
     """List what uses a connection; asks no server."""
     uses = uses_of(args.conn_id)
-    _print_rows(uses.report(), using_rows(uses), args.output)
+    print_rows(uses.report(), using_rows(uses), args.output)
     print_messages(filter(None, [left_out(uses), uses.summary]))
     return True

@@ -81,6 +81,22 @@ def print_facts(facts: Mapping[str, Any]) -> None:
             print(f"{name:<{width}}  {value}")  # noqa: T201
 
 
+def print_rows(reports: Any, rows: Sequence[Mapping[str, Any]], output: str) -> None:
+    """Print a list: *reports* as a document, *rows* as a table."""
+    if output in DOCUMENTS:
+        print_document(reports, output)
+    else:
+        print_table(rows, output)
+
+
+def print_outcome(facts: Mapping[str, Any], output: str) -> None:
+    """Print facts, as a document where one is asked for."""
+    if output in DOCUMENTS:
+        print_document(facts, output)
+    else:
+        print_facts(facts)
+
+
 def print_result(text: str) -> None:
     """Print a result that is one sentence."""
     print(plain(text))  # noqa: T201
