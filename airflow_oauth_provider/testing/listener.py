@@ -32,7 +32,7 @@ class Listener(ThreadingTCPServer):
         self.stopped = threading.Event()
         self.numbers = itertools.count(1)
         self._open: set[socket.socket] = set()
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
+        self._thread = threading.Thread(target=self._accept, daemon=True)
 
     @property
     def port(self) -> int:
@@ -46,12 +46,18 @@ class Listener(ThreadingTCPServer):
     def stop(self) -> None:
         """End all connections, and wait for all threads."""
         self.stopped.set()
-        self.shutdown()
+        with suppress(OSError):  # wakes what waits for a connection
+            socket.create_connection((LOOPBACK, self.port)).close()
+        self._thread.join()
         for connection in list(self._open):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         self.server_close()
-        self._thread.join()
+
+    def _accept(self) -> None:
+        """Serve until the end; ``serve_forever`` would see that one only at its next look."""
+        while not self.stopped.is_set():
+            self.handle_request()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection, and remember it."""
