@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import logging
 import os
@@ -234,6 +235,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             weights[_group(item.nodeid)] += _weight(item)
         items.sort(key=lambda item: -weights[_group(item.nodeid)])
+
+
+def pytest_collection_finish() -> None:
+    """Take what is there for good out of the garbage collector's work.
+
+    Hundreds of tests collect garbage to see that they have left no session open. Half a million objects of
+    tests and modules, which are none, would cost a quarter of a second each time.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Do so again after a file, with the modules that have been imported for it."""
+    if nextitem is not None and nextitem.path != item.path:
+        pytest_collection_finish()
 
 
 @pytest.hookimpl(optionalhook=True)
