@@ -25,9 +25,9 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.protocol.http import Failure, Fault
+from airflow_oauth_provider.testing.connections import Connections
+from airflow_oauth_provider.testing.server import OAuth2Server
 from airflow_oauth_provider.transport.call_failure import call_failed
-from tests.support.servers.scripted import Json
-from tests.support.service import Service
 
 pytestmark = pytest.mark.airflow
 
@@ -198,7 +198,7 @@ class TestDecisions:
 class TestInAirflow:
     """Real errors of a real server, judged where Airflow judges them."""
 
-    def failed(self, service: Service) -> Any:
+    def failed(self, conn_id: str) -> Any:
         """Return what the task runner would report to its supervisor."""
         from airflow.sdk import BaseOperator
         from airflow.sdk.execution_time import task_runner
@@ -215,7 +215,7 @@ class TestInAirflow:
             rendered_map_index=None,
         )
         with pytest.raises(OAuthError) as caught:
-            OAuth2Hook(method="GET", connection=service.connection()).run("x")
+            OAuth2Hook(conn_id, method="GET").run("x")
         logger = SimpleNamespace(
             info=lambda *_, **__: None, exception=lambda *_, **__: pytest.fail("it raised")
         )
@@ -228,22 +228,28 @@ class TestInAirflow:
         return message, state.value
 
     @pytest.mark.fault("L22")
-    def test_retry_after_of_the_authorization_server(self, service: Service) -> None:
-        service.token = lambda _: Json({}, 429, [("Retry-After", "120")])
-        message, state = self.failed(service)
+    def test_retry_after_of_the_authorization_server(
+        self, oauth2_server: OAuth2Server, oauth2_connection: Connections
+    ) -> None:
+        oauth2_server.token_endpoint.throttle(120)
+        message, state = self.failed(oauth2_connection("my_api"))
         assert state == "up_for_retry"
         assert 120 <= message.retry_delay_seconds <= 122
         assert message.retry_reason == Reason.WAIT.value
 
     @pytest.mark.fault("L22")
-    def test_retry_after_of_the_api(self, service: Service) -> None:
-        service.api = lambda _: Json({}, 503, [("Retry-After", "120")])
-        message, state = self.failed(service)
+    def test_retry_after_of_the_api(
+        self, oauth2_server: OAuth2Server, oauth2_connection: Connections
+    ) -> None:
+        oauth2_server.api.throttle(120, 503)
+        message, state = self.failed(oauth2_connection("my_api"))
         assert (state, message.retry_delay_seconds) == ("up_for_retry", 120)
 
     @pytest.mark.fault("L34")
-    def test_a_refused_client_uses_no_retries(self, service: Service) -> None:
-        service.token = lambda _: Json({"error": "invalid_client", "error_description": SECRET}, 401)
-        message, state = self.failed(service)
+    def test_a_refused_client_uses_no_retries(
+        self, oauth2_server: OAuth2Server, oauth2_connection: Connections
+    ) -> None:
+        oauth2_server.token_endpoint.refuse(description=SECRET)
+        message, state = self.failed(oauth2_connection("my_api"))
         assert state == "failed"
         assert message.state == "failed"

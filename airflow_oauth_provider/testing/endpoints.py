@@ -104,9 +104,11 @@ class Endpoint:
         *,
         times: int | None = 1,
     ) -> None:
-        """Send this, whatever is asked: bytes and text as they are, anything else as JSON."""
-        response = Response.of(body, status, headers)
-        self._script(lambda _: response, times)
+        """Send this, whatever is asked: bytes and text as they are, anything else as JSON.
+
+        :param body: or a function that makes it, or a whole :class:`Response`, of the :class:`Request`.
+        """
+        self._script(lambda request: Response.of(_made(body, request), status, headers), times)
 
     def throttle(self, retry_after: int = 1, status: int = 429, *, times: int | None = 1) -> None:
         """Be busy, with ``Retry-After``.
@@ -216,13 +218,12 @@ class ApiEndpoint(Endpoint):
         :param path: below the base URL; ``*`` stands for any characters, as in ``orders/*``. A path without
             it goes first.
         :param method: ``*`` for all.
-        :param body: as of :meth:`respond`; or a function that makes it, or a whole :class:`Response`, of the
-            :class:`Request`.
+        :param body: as of :meth:`respond`.
         :param headers: of the response, with ``_`` for ``-``.
         """
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         self.routes[method.upper(), path.strip("/")] = lambda request: Response.of(
-            body(request) if callable(body) else body, status, names
+            _made(body, request), status, names
         )
 
     def responder(self, method: str, path: str) -> Responder | None:
@@ -238,6 +239,10 @@ class ApiEndpoint(Endpoint):
     def refuse(self, error: str = "invalid_token", status: int = 401, *, times: int | None = 1) -> None:
         """Refuse the token, whatever it is (RFC 6750 §3.1)."""
         self.respond({"error": error}, status, challenge("Bearer", error), times=times)
+
+
+def _made(body: Any, request: Request) -> Any:
+    return body(request) if callable(body) else body
 
 
 def challenge(scheme: str, error: str) -> dict[str, str]:

@@ -8,12 +8,12 @@ import inspect
 import json
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.notifier import BaseNotifier
+from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_oauth_provider.exceptions import (
     ConfigurationError,
@@ -27,7 +27,6 @@ from airflow_oauth_provider.testing.endpoints import ApiEndpoint
 from airflow_oauth_provider.testing.server import OAuth2Server
 
 pytestmark = pytest.mark.airflow
-SECRET = f"secret-{uuid.uuid4()}"
 Notify = Callable[..., None]
 KNOWS_CONTEXT = "context" in inspect.signature(BaseNotifier.__init__).parameters
 raises = pytest.mark.skipif(not KNOWS_CONTEXT, reason="Airflow 3.0 logs what a notifier raises, and goes on")
@@ -65,7 +64,7 @@ def api(oauth2_server: OAuth2Server) -> ApiEndpoint:
     ids=["callback", "triggerer"],
 )
 def notify(request: pytest.FixtureRequest, oauth2_connection: Connections) -> Notify:
-    oauth2_connection("my_api", password=SECRET)
+    oauth2_connection("my_api")
     notify: Notify = request.param
     return notify
 
@@ -118,7 +117,7 @@ def test_a_refused_client_is_told_without_its_secret(
     oauth2_server.token_endpoint.refuse()
     with pytest.raises(InvalidClientError) as caught:
         notify({}, endpoint="x")
-    assert SECRET not in str(caught.value)
+    assert BaseHook.get_connection("my_api").password not in str(caught.value)
     assert not api.requests
 
 

@@ -6,21 +6,21 @@ import asyncio
 
 import pytest
 
+from airflow_oauth_provider.testing.connections import Connections
+from airflow_oauth_provider.testing.server import OAuth2Server
 from tests.support.recipes import run
-from tests.support.servers.scripted import Json
-from tests.support.service import Service
 
 
 @pytest.fixture
-def instead(service: Service, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    monkeypatch.setenv("AIRFLOW_CONN_ORDERS_API", service.environment(base_url=f"{service.server.url}/v1"))
-    service.api = lambda request: Json([request.header("Authorization")])
-    return {"https://api.example": service.server.url}
+def instead(oauth2_server: OAuth2Server, oauth2_connection: Connections) -> dict[str, str]:
+    oauth2_connection("orders_api")
+    oauth2_server.api.route("orders", lambda request: [request.headers["authorization"]])
+    return {"https://api.example/v1": oauth2_server.base_url}
 
 
 def test_httpx(instead: dict[str, str]) -> None:
-    assert run("adapters.httpx", instead)["orders"] == ["Bearer tok-1"]
+    assert run("adapters.httpx", instead)["orders"] == ["Bearer token-1"]
 
 
 def test_aiohttp(instead: dict[str, str]) -> None:
-    assert asyncio.run(run("async with (", instead)["orders"]()) == ["Bearer tok-1"]
+    assert asyncio.run(run("async with (", instead)["orders"]()) == ["Bearer token-1"]

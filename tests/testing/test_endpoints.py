@@ -88,6 +88,15 @@ class TestTokenEndpoint:
         oauth2_server.token_endpoint.as_usual()
         assert hook().get_token().value == "token-1"
 
+    def test_a_response_that_depends_on_the_request(
+        self, oauth2_server: OAuth2Server, hook: MakeHook
+    ) -> None:
+        def by_scope(request: Request) -> dict[str, object]:
+            return {"access_token": request.form["scope"], "token_type": "Bearer", "expires_in": 60}
+
+        oauth2_server.token_endpoint.respond(by_scope, times=None)
+        assert [hook(scope=scope).get_token().value for scope in ("one", "two")] == ["one", "two"]
+
     def test_afterwards_as_usual(self, oauth2_server: OAuth2Server, hook: MakeHook) -> None:
         oauth2_server.token_endpoint.refuse("invalid_scope")
         made = hook()
