@@ -19,8 +19,6 @@ from airflow_oauth_provider.protocol.settings import ApiSettings, ClientSettings
 
 Problems = Iterator[tuple[str, str]]
 
-_ASYMMETRIC = frozenset({Needs.KEY, Needs.CERTIFICATE})
-
 
 def bad_profile(settings: ClientSettings) -> Problems:
     """Check what a profile leaves, except for algorithms: those depend on the key."""
@@ -28,8 +26,8 @@ def bad_profile(settings: ClientSettings) -> Problems:
     if not profile.strict:
         return
     method, rule = method_of(settings), profile.rule(CLIENT_RULES)
-    if method.needs not in _ASYMMETRIC:
-        others = tuple(other.name for other in METHODS.values() if other.needs in _ASYMMETRIC)
+    if not method.in_fapi2:
+        others = tuple(other.name for other in METHODS.values() if other.in_fapi2)
         yield "auth_method", f"must be {one_of(others)}: no secret is shared ({rule})"
     if method.needs is not Needs.CERTIFICATE and not settings.proof.enabled:
         yield "dpop", f"must be on, or a client certificate prove the identity: tokens are bound ({rule})"

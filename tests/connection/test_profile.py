@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -11,6 +13,7 @@ from airflow_oauth_provider.connection.profile import bad_profile
 from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.protocol.client import methods
 from airflow_oauth_provider.protocol.client.algorithms import KeyKind
 from airflow_oauth_provider.protocol.client.methods import METHODS, Method, Needs
 from airflow_oauth_provider.protocol.settings import ClientSettings
@@ -67,6 +70,15 @@ def test_what_it_allows(given: dict[str, Any], changes: dict[str, Any]) -> None:
 )
 def test_the_default_algorithm_is_one_that_it_allows(kind: KeyKind, algorithm: str) -> None:
     assert settings_of(BY_KEY, private_key=pem(KEYS[kind])).assertion.algorithm == algorithm
+
+
+def test_a_method_that_it_does_not_name_is_refused_whatever_it_needs() -> None:
+    other = replace(METHODS["private_key_jwt"], name="attest_jwt_client_auth", in_fapi2=False)
+    given = replace(settings_of(BY_KEY), auth_method=other.name)
+    with mock.patch.dict(vars(methods), METHODS={**METHODS, other.name: other}):
+        (problem,) = bad_profile(given)
+    assert problem[0] == "auth_method"
+    assert "no secret is shared" in problem[1]
 
 
 @pytest.mark.parametrize("algorithm", BY_ALGORITHM)

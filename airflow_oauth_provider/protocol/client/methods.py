@@ -53,6 +53,7 @@ class Method:
     :param signs: the proof is a JWT. It carries the time, so a server with another clock refuses it.
     :param algorithms: that it can sign with, whatever the key; empty where the key decides.
     :param offered_as: names for it in a server's metadata (RFC 8414 §2), where they are others.
+    :param in_fapi2: the FAPI 2.0 Security Profile names it (§5.3.3.1), whatever else needs a key.
     :param encodes: id and secret travel as Basic, so that ``basic_encoding`` applies.
     :param problems: yields field and message for settings that the method cannot work with.
     :param spellings: yields the strings, other than the secrets themselves, that must not be shown.
@@ -66,6 +67,7 @@ class Method:
     signs: bool = False
     algorithms: tuple[str, ...] = ()
     offered_as: tuple[str, ...] = ()
+    in_fapi2: bool = False
     encodes: bool = False
     problems: Callable[[ClientSettings], Problems] = _nothing
     spellings: Callable[[ClientSettings], Iterator[str]] = _nothing
@@ -129,6 +131,7 @@ METHODS = _by_name(
             Needs.KEY,
             jwt_assertion.private_key_jwt,
             signs=True,
+            in_fapi2=True,
             advice=jwt_assertion.assertion_advice,
         ),
         Method(
@@ -136,6 +139,7 @@ METHODS = _by_name(
             "Client certificate of a trusted authority, mutual TLS (tls_client_auth)",
             Needs.CERTIFICATE,
             mutual_tls.tls_client_auth,
+            in_fapi2=True,
             advice=mutual_tls.subject_advice,
         ),
         Method(
@@ -143,6 +147,7 @@ METHODS = _by_name(
             "Client certificate known to the server itself, mutual TLS (self_signed_tls_client_auth)",
             Needs.CERTIFICATE,
             mutual_tls.tls_client_auth,
+            in_fapi2=True,
             advice=mutual_tls.thumbprint_advice,
         ),
         Method(
