@@ -12,11 +12,13 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import Response
 
 from airflow_oauth_provider.authorizations import CheckResult, authorize, check_one, forget, remedy
+from airflow_oauth_provider.authorizations.clamping import LONGEST_REASON, clamp
+from airflow_oauth_provider.authorizations.remedies import reason
 from airflow_oauth_provider.authorizations.spacing import HostSpacing
 from airflow_oauth_provider.authorizations.steps import STEP_LABELS, step_text
 from airflow_oauth_provider.authorizations.trying import obstacle_to_trials, try_call
 from airflow_oauth_provider.deployment.policy import read_policy
-from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.exceptions import ConfigurationError, TokenEndpointError
 from airflow_oauth_provider.plugin import airflow_access as access
 from airflow_oauth_provider.plugin.connections import list_values
 from airflow_oauth_provider.plugin.listing import Query
@@ -69,7 +71,7 @@ async def check_connection(request: Request, user: access.GetUserDep, connection
         connection = existing(connection_id)
         checked = check_one(connection, request.app.state.spacing)
         html = _rendered(request, "list.html", **list_values([connection], Query(), user))
-        return Outcome(checked.ok, checked.message, checked.headline, html)
+        return Outcome(checked.ok, checked.message, _line(checked), html)
 
     return await respond(request, connection_id, work, request.app.state.checking)
 
@@ -108,6 +110,13 @@ def _texts(checked: CheckResult) -> tuple[str, str | None]:
         return checked.message, None
     # The row has the reason, the page of the connection what to do as well.
     return f"{checked.headline}. {remedy(checked.error)}", checked.headline
+
+
+def _line(checked: CheckResult) -> str:
+    """Return what the list of failed checks says; the row has no room for all of it."""
+    if checked.error is None or isinstance(checked.error, TokenEndpointError):
+        return checked.headline
+    return f"Not authorized: {clamp(reason(checked.error), LONGEST_REASON)}"
 
 
 def _require_testing(connection_id: str) -> None:

@@ -102,6 +102,12 @@ class TestCheck:
             assert admin.post("/check/orders").json()["ok"] is False
         assert len(orders.token_requests) == 1
 
+    def test_a_server_that_is_not_reached_is_named(
+        self, service: Service, store: Any, admin: Visitor
+    ) -> None:
+        store(service.connection(conn_id="orders", host="https://127.0.0.1:1/token", max_retry_attempts=0))
+        assert "orders: Not authorized: no response from " in admin.post("/check/orders").json()["short"]
+
     def test_no_editor_probes_the_network_by_it(self, service: Service, store: Any, admin: Visitor) -> None:
         store(service.connection(conn_id="orders", probe_path="/health"))
         assert "allowed_api_hosts" in admin.post("/check/orders").json()["message"]

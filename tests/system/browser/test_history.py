@@ -55,7 +55,7 @@ def test_strips_charts_and_the_countdown(
     frame = opened(page, airflow)
     authorize(frame, "history_of_one")
     strip = row(frame, "history_of_one").get_by_role("img", name="Last 24 hours:")
-    for width in (1440, 1024, 830, 640, 400):
+    for width in (1440, 1024, 860, 640, 400):
         page.set_viewport_size({"width": width, "height": 900})
         strip.wait_for(state="visible")
         pages.screenshot(page, f"history-list-{width}")

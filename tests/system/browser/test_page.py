@@ -83,7 +83,7 @@ def test_it_stands_under_admin_and_looks_at_home(
     expect(row(frame, "broken")).to_contain_text("Wrong configuration")
     expect(frame.get_by_text("allowed_token_hosts is empty")).to_be_visible()
     expect(frame.get_by_text("about the host")).to_be_visible()
-    for width in (1440, 1024, 830, 640, 400):
+    for width in (1440, 1024, 860, 640, 400):
         page.set_viewport_size({"width": width, "height": 800})
         expect_no_scrolling(frame)
         assert frame.locator("td.name, td.name a, td.method, .status .badge").evaluate_all(CUT) == []
