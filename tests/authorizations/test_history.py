@@ -14,8 +14,8 @@ from airflow_oauth_provider.authorizations.history import history_of
 from airflow_oauth_provider.client.history import recorder
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.deployment.policy import forget_policy, read_policy
-from tests.support.servers.redis_server import RedisServer
 from tests.support.service import Service
+from tests.support.stores import SHARED, address_of
 
 
 @pytest.fixture(autouse=True)
@@ -47,13 +47,11 @@ def test_a_check_merges_what_tasks_have_appended(service: Service, tmp_path: Pat
     assert not list(folder.glob("*.appended"))
 
 
-@pytest.mark.parametrize("store", ["file", "redis"])
+@pytest.mark.parametrize("store", SHARED)
 def test_what_is_not_the_history_of_one_is_not_that_of_another(
     store: str, service: Service, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if store == "redis":
-        server: RedisServer = request.getfixturevalue("redis_server")
-        monkeypatch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", server.url)
+    monkeypatch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", address_of(store, request))
     authorize(service.connection(conn_id="one"))
     for other in (service.connection(conn_id="two"), service.connection(conn_id="one", login="other")):
         history = history_of(other)

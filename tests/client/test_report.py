@@ -27,6 +27,7 @@ from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 from tests.support.servers.scripted import Json, Silent
 from tests.support.service import Service
+from tests.support.stores import SHARED, address_of
 
 SECRET = "a-client-secret"
 TASK = """
@@ -259,7 +260,7 @@ class TestIndex:
         assert (last_use.requests, last_use.hits) == (1, 5)
 
     @pytest.mark.fault("F43")
-    @pytest.mark.parametrize("kind", ["file", "redis"])
+    @pytest.mark.parametrize("kind", SHARED)
     def test_processes_that_begin_together_count_each_token(
         self, kind: str, service: Service, folder: Path, request: pytest.FixtureRequest
     ) -> None:
@@ -268,8 +269,7 @@ class TestIndex:
             "AIRFLOW_CONN_MY_API": service.environment(),
             "PYTHONPATH": os.pathsep.join(sys.path),
         }
-        if kind == "redis":
-            environment["AIRFLOW__OAUTH2__TOKEN_STORE"] = request.getfixturevalue("redis_server").url
+        environment["AIRFLOW__OAUTH2__TOKEN_STORE"] = address_of(kind, request)
         tasks = [
             subprocess.Popen([sys.executable, "-W", "ignore", "-c", TASK], env=environment) for _ in range(3)
         ]

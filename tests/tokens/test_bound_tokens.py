@@ -17,8 +17,8 @@ from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.sealing import Sealer
 from benchmarks.fleet import Task, run
 from tests.support.dpop_service import DpopService, running_dpop_service
-from tests.support.servers.redis_server import RedisServer
 from tests.support.sides import Side
+from tests.support.stores import SHARED, address_of
 
 
 @pytest.fixture
@@ -168,16 +168,14 @@ def test_an_outage_serves_the_token_and_its_key(service: DpopService, file_store
 
 @pytest.mark.slow
 @pytest.mark.fault("P02")
-@pytest.mark.parametrize("kind", ["file", "redis"])
+@pytest.mark.parametrize("kind", SHARED)
 @pytest.mark.parametrize("nonces", [False, True], ids=["plain", "nonces"])
 def test_a_cold_start_of_16_shares_one_token_and_one_key(
     service: DpopService, request: pytest.FixtureRequest, tmp_path: Path, kind: str, nonces: bool
 ) -> None:
-    server: RedisServer | None = request.getfixturevalue("redis_server") if kind == "redis" else None
     service.issuing.required = service.serving.required = nonces
     connection = json.loads(service.environment())
-    store = server.url if server else "file"
-    report = run(Task(connection, store, str(tmp_path), 16, calls=3, endpoint="orders"))
+    report = run(Task(connection, address_of(kind, request), str(tmp_path), 16, calls=3, endpoint="orders"))
     assert report.errors == set()
     assert report.tokens == {"bound-tok-1"}
     granted = [request for request in service.token_requests if request.header("DPoP")]

@@ -20,17 +20,15 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.scripted import Delay, Json, token_json
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
+from tests.support.stores import SHARED, address_of
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=["file", "redis"])
+@pytest.fixture(params=SHARED)
 def store(request: pytest.FixtureRequest) -> str:
-    if request.param == "file":
-        return "file"
-    server: RedisServer = request.getfixturevalue("redis_server")
-    return server.url
+    return address_of(request.param, request)
 
 
 def fleet(service: Service, store: str, home: Path, processes: int, **changes: Any) -> Report:

@@ -28,19 +28,16 @@ from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores import open_store
 from tests.support.assertions import Platform
 from tests.support.builders import settings
-from tests.support.servers.redis_server import RedisServer
+from tests.support.stores import SHARED, address_of
 
 platform = Platform()
 REFUSED = InvalidClientError("refused", status=401)
 
 
-@pytest.fixture(params=["file", "redis"])
+@pytest.fixture(params=SHARED)
 def sharing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sharing]:
     refusals.clear()
-    address = "file"
-    if request.param == "redis":
-        server: RedisServer = request.getfixturevalue("redis_server")
-        address = server.url
+    address = address_of(request.param, request)
     yield Sharing(open_store(address, tmp_path), (Secret(base64.b64encode(os.urandom(32)).decode()),))
     refusals.clear()
 

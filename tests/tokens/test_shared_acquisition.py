@@ -18,18 +18,14 @@ from airflow_oauth_provider.tokens.manager import TokenManager
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
-from airflow_oauth_provider.tokens.stores.redis_store import RedisStore
-from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.scripted import Delay, Json, token_json
 from tests.support.service import Service
+from tests.support.stores import SHARED, new_store
 
 
-@pytest.fixture(params=["file", "redis"])
+@pytest.fixture(params=SHARED)
 def sharing(request: pytest.FixtureRequest, tmp_path: Path) -> Sharing:
-    if request.param == "file":
-        return Sharing(GuardedStore(FileStore(tmp_path / "store")))
-    server: RedisServer = request.getfixturevalue("redis_server")
-    return Sharing(GuardedStore(RedisStore(server.url)))
+    return Sharing(GuardedStore(new_store(request.param, tmp_path / "store", request)))
 
 
 @pytest.mark.fault("F06")

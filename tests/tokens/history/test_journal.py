@@ -24,9 +24,8 @@ from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.base import Store
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.memory_store import MemoryStore
-from airflow_oauth_provider.tokens.stores.redis_store import RedisStore
 from tests.support.builders import settings
-from tests.support.servers.redis_server import RedisServer
+from tests.support.stores import EVERY, new_store
 
 MINUTE = int(time.time() // 60)
 ONE = Delta(MINUTE, Counts(requests=1, granted=1), (dumped_task("dag", "task"),))
@@ -58,14 +57,9 @@ def granted(mine: Journal) -> int:
     return mine.timeline().total(0, 1e12).granted
 
 
-@pytest.fixture(params=["memory", "file", "redis"])
+@pytest.fixture(params=EVERY)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    if request.param == "memory":
-        return MemoryStore()
-    if request.param == "file":
-        return FileStore(tmp_path / "store")
-    server: RedisServer = request.getfixturevalue("redis_server")
-    return RedisStore(server.url)
+    return new_store(request.param, tmp_path / "store", request)
 
 
 def test_what_is_appended_is_merged(store: Store) -> None:

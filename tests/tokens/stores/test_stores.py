@@ -12,11 +12,9 @@ import pytest
 
 from airflow_oauth_provider.tokens.stores.base import NoLease, Reach, Store, StoreError
 from airflow_oauth_provider.tokens.stores.choice import open_store
-from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
 from airflow_oauth_provider.tokens.stores.memory_store import CAPACITY, MemoryStore
-from airflow_oauth_provider.tokens.stores.redis_store import RedisStore
-from tests.support.servers.redis_server import RedisServer
+from tests.support.stores import EVERY, new_store
 
 NAME = "a1b2c3"
 
@@ -30,14 +28,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "oauth2_token_store"
 
 
-@pytest.fixture(params=["memory", "file", "redis"])
+@pytest.fixture(params=EVERY)
 def store(request: pytest.FixtureRequest, folder: Path) -> Store:
-    if request.param == "memory":
-        return MemoryStore()
-    if request.param == "file":
-        return FileStore(folder)
-    server: RedisServer = request.getfixturevalue("redis_server")
-    return RedisStore(server.url)
+    return new_store(request.param, folder, request)
 
 
 class TestEveryStore:
