@@ -42,6 +42,8 @@ _LARGEST_BODY = 1024 * 1024
 _TENTH = 10
 _ROW = struct.Struct(f"<{len(Counts._fields)}I")
 _MOST = 2**32 - 1
+_LAST_MINUTE = 2**31
+"""Later than any clock says, and a time that calendars know."""
 _KEY = 64
 """A bucket is known by its minute, times this, and its width: a number costs Python less than a tuple."""
 
@@ -192,7 +194,8 @@ class Timeline:
         except (struct.error, MemoryError):
             keys, count, begin = [], 1, len(body)
         end: int = begin + count * _ROW.size
-        if end > len(body) or not {key % _KEY for key in keys} <= _ALL_WIDTHS:
+        latest = max(keys, default=0) // _KEY
+        if end > len(body) or latest > _LAST_MINUTE or not {key % _KEY for key in keys} <= _ALL_WIDTHS:
             raise HistoryError("its buckets are not what was written")
         self._rows = {
             key: body[at : at + _ROW.size] for key, at in zip(keys, range(begin, end, _ROW.size), strict=True)
@@ -202,8 +205,8 @@ class Timeline:
     def _read_tasks(self, reader: Reader) -> None:
         while not reader.ended:
             at, length = reader.number(), reader.bytes(1)[0]
-            if length > LONGEST_NAME:
-                raise HistoryError("it names no task")
+            if length > LONGEST_NAME or at > _LAST_MINUTE:
+                raise HistoryError("it names no task, or no time")
             self.tasks[reader.bytes(length)] = at
 
 

@@ -132,3 +132,15 @@ def test_what_was_not_written_so_is_refused() -> None:
             Timeline.load(wrong)
     with pytest.raises(HistoryError):
         strip_of(b"\2" + data[1:])
+
+
+@pytest.mark.fault("F22")
+@pytest.mark.parametrize("minute", [2**31 + 60, 2**40])
+def test_a_time_that_no_calendar_knows_is_refused(minute: int) -> None:
+    """Whoever displays it would fail."""
+    counted, used = Timeline(), Timeline()
+    counted._add(minute, 60, Counts(requests=1))
+    used.tasks[dumped_task("d", "t")] = minute
+    for timeline in (counted, used):
+        with pytest.raises(HistoryError):
+            Timeline.load(timeline.dump(0.0))
