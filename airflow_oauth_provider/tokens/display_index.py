@@ -252,9 +252,9 @@ class DisplayIndex:
     def _turn(self) -> Iterator[None]:
         """Keep others, here and in other processes, from counting on from the same record."""
         until = time.monotonic() + TURN
-        locked = _one_at_a_time.acquire(timeout=TURN)
-        lease = None
+        locked, lease = False, None
         try:
+            locked = _one_at_a_time.acquire(timeout=TURN)
             name = f"{next(self._names())}.turn"
             while (lease := self._store.lease(name)) is None and time.monotonic() < until:
                 time.sleep(random.uniform(0.002, 0.01))  # noqa: S311  (not a secret)

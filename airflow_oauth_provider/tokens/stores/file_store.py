@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from weakref import WeakSet
 
 from airflow_oauth_provider.tokens.stores import appended_files
 from airflow_oauth_provider.tokens.stores.base import MAX_ENTRY, Lease, NoLease, Reach, StoreError
@@ -37,7 +38,8 @@ STALE = 3600.0
 """Seconds after which a temporary file or an unused lock is a leftover."""
 _LINES = (appended_files.APPENDED, appended_files.FULL, appended_files.TAKEN)
 
-_held: set[_FileLease] = set()
+_CLOSED = -1
+_held: WeakSet[_FileLease] = WeakSet()
 
 
 class FileStore:
@@ -121,23 +123,22 @@ class FileStore:
     def lease(self, name: str) -> Lease | None:
         """Take a lock; on a file system without locks everybody gets one."""
         with self._entered() as folder:
-            file = _opened_lock(name + _LOCK, folder)
+            lease = _FileLease(_opened_lock(name + _LOCK, folder))
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lease.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # A sweep may have removed the file between opening and locking: then this is no lock.
-                if not is_same(os.fstat(file), name + _LOCK, folder):
-                    os.close(file)
-                    return None
-                os.utime(file)
+                if is_same(os.fstat(lease.descriptor), name + _LOCK, folder):
+                    os.utime(lease.descriptor)
+                    return lease
+                lease.release()
             except BlockingIOError:
-                os.close(file)
-                return None
+                lease.release()
             except OSError as error:
-                os.close(file)
+                lease.release()
                 if error.errno in NO_LOCKS:
                     return NoLease()
                 raise
-        return _FileLease(file)
+        return None
 
     def append(self, name: str, items: Iterable[bytes], *, until: float) -> bool:
         """Append lines to a file; what is in their way is no reason to do without tokens."""
@@ -222,18 +223,27 @@ def _remove_unused_lock(name: str, folder: int) -> None:
 
 
 class _FileLease:
-    def __init__(self, file: int) -> None:
-        self.file: int | None = file
+    """Holds a lock as long as somebody holds it: one that an exception has lost must not outlive that.
+
+    :param descriptor: of the lock's file.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
         _held.add(self)
 
     def release(self) -> None:
         """Unlock, once; a forked child has closed its copy, so the lock ends with this."""
         _held.discard(self)
-        file, self.file = self.file, None
-        if file is not None:
+        file, self.descriptor = self.descriptor, _CLOSED
+        if file != _CLOSED:
             with suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_UN)
             os.close(file)
+
+    def __del__(self) -> None:
+        with suppress(Exception):  # an interpreter that is ending
+            self.release()
 
 
 def _opened_lock(name: str, folder: int) -> int:
@@ -257,9 +267,9 @@ def _content(file: int) -> bytes | None:
 def _close_in_child() -> None:
     """Let go of the parent's locks: they belong to the open files, and would outlive the parent here."""
     for lease in tuple(_held):
-        if lease.file is not None:
-            os.close(lease.file)
-            lease.file = None
+        if lease.descriptor != _CLOSED:
+            os.close(lease.descriptor)
+            lease.descriptor = _CLOSED
     _held.clear()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import gc
 import os
 import stat
 import subprocess
@@ -85,6 +86,28 @@ class TestFile:
         store.write(NAME, b"y", until=soon())
         assert store.read(NAME) == b"y"
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+    @pytest.mark.fault("F83")
+    def test_a_lease_that_an_exception_has_lost_is_free(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Airflow's timeout of a task raises one at any place; the lock would hold up all others."""
+        store, flock = FileStore(folder), fcntl.flock
+
+        def interrupted(file: int, kind: int) -> None:
+            monkeypatch.setattr(fcntl, "flock", flock)
+            flock(file, kind)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(fcntl, "flock", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.lease(NAME)
+        gc.collect()
+        store.lease(NAME)  # and nobody holds on to it
+        gc.collect()
+        lease = FileStore(folder).lease(NAME)
+        assert lease is not None
+        lease.release()
 
     @pytest.mark.fault("P37", "F86")
     def test_links_are_not_followed(self, folder: Path, tmp_path: Path) -> None:
@@ -228,9 +251,8 @@ sys.stdin.read()
             os._exit(0)
         try:
             assert isinstance(lease, _FileLease)
-            assert lease.file is not None
-            os.close(lease.file)  # as when the parent is killed
-            lease.file = None
+            os.close(lease.descriptor)  # as when the parent is killed
+            lease.descriptor = file_module._CLOSED
             ends_at = time.monotonic() + 5
             while (again := store.lease(NAME)) is None and time.monotonic() < ends_at:
                 time.sleep(0.02)
