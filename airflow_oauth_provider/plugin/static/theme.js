@@ -18,9 +18,6 @@
     "--brand-text": "--chakra-colors-brand-contrast",
     "--link": "--chakra-colors-brand-fg",
     "--anchor": "--chakra-colors-fg-info",
-    "--solid-green": "--chakra-colors-success-solid",
-    "--solid-red": "--chakra-colors-failed-solid",
-    "--solid-orange": "--chakra-colors-orange-solid",
     "--font": "--chakra-fonts-body",
     "--font-mono": "--chakra-fonts-mono",
   };

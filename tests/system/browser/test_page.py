@@ -128,6 +128,10 @@ def test_filters_and_sorting(airflow: AirflowServer, page: Page, add: Add) -> No
     expect(frame.locator("tbody tr")).to_have_count(2)
     expect_names(frame, "billing", "payroll")
 
+    search.fill("no such")
+    expect(frame.locator("#clear")).to_be_visible()
+    search.fill("ll")
+    expect_names(frame, "billing", "payroll")
     page.set_viewport_size({"width": 640, "height": 800})  # cards have no headings
     expect(frame.locator("#sort-scope")).to_be_hidden()
     expect(frame.locator("#sort")).to_have_value("-scope")
