@@ -81,27 +81,26 @@ def test_a_key_with_its_passphrase_and_a_tenant(
 
 
 @pytest.mark.fault("F50")
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("--set", f"private_key={SECRET}"),
-        ("--set", f"post_params=api_key={SECRET}"),
-        ("--set", f"{SECRET}=x"),
-        ("--set", f"base_url=https://me:{SECRET}@api.example/"),
-        ("--token-url", f"https://{SECRET}@idp.example/token"),
-        ("--discovery", f"me:{SECRET}@idp.example"),
-    ],
-)
-@pytest.mark.parametrize("command", ["create", "edit"])
-def test_what_is_refused_stands_in_no_audit_log(
-    cli: CommandLine, command: str, arguments: tuple[str, str]
-) -> None:
+def test_what_is_refused_stands_in_no_audit_log(cli: CommandLine) -> None:
     """Airflow writes all arguments to it, before the command sees them."""
-    more = ("--client-id", "me", "--secret-stdin") if command == "create" else ()
-    ended = cli("oauth2", command, "orders", *more, *arguments, stdin="s\n")
-    assert ended.code == 1
-    assert SECRET not in ended.out + ended.err
+    new = ("create", "orders", "--client-id", "me", "--secret-stdin")
+    commands = [
+        (*command, *arguments)
+        for command in (new, ("edit", "orders"))
+        for arguments in (
+            ("--set", f"private_key={SECRET}"),
+            ("--set", f"post_params=api_key={SECRET}"),
+            ("--set", f"{SECRET}=x"),
+            ("--set", f"base_url=https://me:{SECRET}@api.example/"),
+            ("--token-url", f"https://{SECRET}@idp.example/token"),
+            ("--discovery", f"me:{SECRET}@idp.example"),
+        )
+    ]
+    commands.append(("discover", f"https://{SECRET}@idp.example"))
+    for command in commands:
+        ended = cli("oauth2", *command, stdin="s\n")
+        assert ended.code == 1
+        assert SECRET not in ended.out + ended.err
     with closing(sqlite3.connect(cli.home / "airflow.db")) as database:
-        logged = database.execute("SELECT extra FROM log").fetchall()
-    assert SECRET not in str(logged)
-    assert cli("oauth2", "discover", f"https://{SECRET}@idp.example").code == 1
+        logged = str(database.execute("SELECT extra FROM log").fetchall())
+    assert SECRET not in logged
