@@ -35,7 +35,7 @@ def checked_and_saved(values: ConnectionValues, save: Callable[[ConnectionValues
     :raises OAuthError: when the database fails, whose own error repeats all that was to be saved.
     """
     resolved = resolve(values, read_policy())
-    _require_storable(values.description)
+    _require_storable(values)
     masking.mask_settings(resolved.settings)
     try:
         save(values)
@@ -48,15 +48,24 @@ def checked_and_saved(values: ConnectionValues, save: Callable[[ConnectionValues
     raise failure
 
 
-def _require_storable(description: str | None) -> None:
-    """Refuse what no database takes; of all else the settings have been checked."""
-    try:
-        require_characters(description)
-        reason = "contains a NUL character" if "\0" in (description or "") else None
-    except FieldError as error:
-        reason = str(error)
-    if reason is not None:
-        raise ConfigurationError(reason, field="description")
+def _require_storable(values: ConnectionValues) -> None:
+    """Refuse what some database does not take; of all else the settings have been checked."""
+    from airflow.models.connection import Connection
+
+    reason = None
+    for name in ("description", "host", "login"):
+        text = getattr(values, name) or ""
+        longest = getattr(Connection.__table__.c[name].type, "length", None)
+        try:
+            require_characters(text)
+        except FieldError as error:
+            reason = str(error)
+        if "\0" in text:
+            reason = "contains a NUL character"
+        elif longest is not None and len(text) > longest:
+            reason = f"has more than {longest} characters"
+        if reason is not None:
+            raise ConfigurationError(reason, field=name)
 
 
 def save_new(values: ConnectionValues) -> None:

@@ -107,9 +107,18 @@ def test_a_database_that_fails_repeats_nothing(
 
 
 @pytest.mark.fault("H57")
-@pytest.mark.parametrize("description", ["half \ud800", "nul \0"])
-def test_a_description_that_no_database_takes(values: ConnectionValues, description: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        pytest.param("description", "half \ud800", id="half a character"),
+        pytest.param("description", "nul \0", id="NUL"),
+        pytest.param("host", f"https://idp.example/{'x' * 500}", id="too long"),
+    ],
+)
+def test_what_no_database_takes(values: ConnectionValues, field: str, text: str) -> None:
+    """SQLite takes some of it, others would fail."""
+    changes: Any = {field: text}
     with pytest.raises(ConfigurationError) as raised:
-        saving.checked_and_saved(replace(values, description=description), saving.save_new)
-    assert raised.value.field == "description"
+        saving.checked_and_saved(replace(values, **changes), saving.save_new)
+    assert raised.value.field == field
     assert find_connection("orders") is None
