@@ -134,7 +134,7 @@ def test_the_source_distribution_can_be_worked_with(built: Built) -> None:
         for file in (ROOT / top).rglob("*.py")
     }
     assert tracked <= names
-    assert not [name for name in names if re.search(r"__pycache__|_build|\.venv|node_modules|\.log$", name)]
+    assert not [name for name in names if re.search(r"__pycache__|/_build/|\.venv|node_modules|\.log$", name)]
 
 
 @pytest.mark.slow
