@@ -2,7 +2,7 @@
 
 =============  =======================================================================
 ``first``      nothing is remembered: everything is reported once
-``edited``     what is remembered was found with another credential
+``edited``     what is remembered was met with another credential
 ``failed``     it worked and does not, or fails in another way
 ``recovered``  it failed and works, or what it was warned of is over
 ``expiring``   certificate or credential have come nearer to their end
@@ -100,27 +100,27 @@ class Changes:
         memory = OutcomeMemory(self._policy.sharing, self._checker, target.conn_id, settings)
         entry, foreign = memory.read()
         before, now = entry.before_run(self._run) if entry else None, time.time()
-        found = CheckedOutcome(state_of(result), tuple(dict.fromkeys(marks))[:MOST_MARKS], now, now)
-        kind = self._kind(before, found, foreign=foreign)
+        outcome = CheckedOutcome(state_of(result), tuple(dict.fromkeys(marks))[:MOST_MARKS], now, now)
+        kind = self._kind(before, outcome, foreign=foreign)
         if before is not None:
-            since = before.since if before.state == found.state else now
+            since = before.since if before.state == outcome.state else now
             told_at = before.told_at if kind is None else now
-            found = CheckedOutcome(found.state, found.marks, since, told_at)
-        failing_since = before.since if before is not None and before.state != found.state else None
-        return Change(kind, found.since, failing_since, memory, Remembered(self._run, found, before))
+            outcome = CheckedOutcome(outcome.state, outcome.marks, since, told_at)
+        failing_since = before.since if before is not None and before.state != outcome.state else None
+        return Change(kind, outcome.since, failing_since, memory, Remembered(self._run, outcome, before))
 
-    def _kind(self, before: CheckedOutcome | None, found: CheckedOutcome, *, foreign: bool) -> str | None:
+    def _kind(self, before: CheckedOutcome | None, outcome: CheckedOutcome, *, foreign: bool) -> str | None:
         if before is None:
             return "edited" if foreign else "first"
-        if found.state != before.state:
-            return "recovered" if found.state == OK else "failed"
-        new = set(found.marks) - set(before.marks)
-        if found.state == OK and before.marks and not found.marks:
+        if outcome.state != before.state:
+            return "recovered" if outcome.state == OK else "failed"
+        new = set(outcome.marks) - set(before.marks)
+        if outcome.state == OK and before.marks and not outcome.marks:
             return "recovered"
         if new:
             return "expiring" if any(":" in mark for mark in new) else "warning"
-        is_due = 0 < self._remind_after <= found.told_at - before.told_at
-        return "reminder" if is_due and (found.state != OK or found.marks) else None
+        is_due = 0 < self._remind_after <= outcome.told_at - before.told_at
+        return "reminder" if is_due and (outcome.state != OK or outcome.marks) else None
 
 
 def state_of(result: CheckResult) -> str:

@@ -120,8 +120,13 @@ class OAuth2Server:
                     token.dead = True
             elif self._calls_left is not None:
                 self._calls_left -= 1
-            found = self._tokens.get(value)
-        return found is not None and not found.dead and found.scheme == scheme and time.time() < found.ends_at
+            granted = self._tokens.get(value)
+        return (
+            granted is not None
+            and not granted.dead
+            and granted.scheme == scheme
+            and time.time() < granted.ends_at
+        )
 
     def _wants_nonce(self, proof: str | None) -> bool:
         return self._nonce is not None and (proof is None or _claims(proof).get("nonce") != self._nonce)

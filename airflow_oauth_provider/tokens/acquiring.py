@@ -85,10 +85,11 @@ def joined(
         if token is not None:
             cost.kept = brought is None
             cost.renewed = brought is not None and cost.requests > 0
-            return brought or token
+            return brought or token  # what is held is good, whether the renewal worked or not
         if brought is not None and serves(brought, flight):
             granted: AccessToken = brought
             return granted
+        # The flight was another caller's, and its token is not what this one needs: begin again.
         if budget.left(time.monotonic()) <= 0:
             raise TransportError("no token in time (max_wait): each one that came was of no use any more")
 

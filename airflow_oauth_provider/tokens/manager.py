@@ -4,8 +4,8 @@ Rules:
 
 * A key has one slot, and a slot at most one flight. Only the thread that begins a flight and the flight
   itself change ``slot.flight``, and both hold ``slot.lock``; no thread waits for anything while holding it.
-* ``acquire`` returns a token that may be used now, or raises within the caller's own budget. Whose flight it
-  joined makes no difference to how long it waits.
+* ``acquire`` returns a token that may be used now, or raises within the caller's own budget (``max_wait``).
+  A caller that joins a flight waits as long as one that begins it.
 * ``force`` means a token that was asked for after the call began; remembered refusals hold all the same.
 * A refused token is taken out of memory before it is taken out of the store: in the other order another
   thread could bring it back in between.

@@ -174,10 +174,11 @@ class _Wait:
         standing = self._entries.standing(status)
         if standing is not None:
             error, seconds = standing
+            # 0 for a permanent refusal.
             if seconds == 0 or seconds + LEAST_ATTEMPT > self._search.left():
                 raise error
             self._search.sleep(seconds)
-            self._contended_since = None
+            self._contended_since = None  # nobody was to ask meanwhile: a holder has not failed to deliver
             return None
         self._share_failure(status)
         return None
@@ -185,6 +186,7 @@ class _Wait:
     def _is_new_enough(self, token: AccessToken) -> bool:
         if self._search.purpose is not Purpose.FORCED:
             return True
+        # Its time alone does not tell: another host's clock may be ahead.
         same = self._before is not None and self._before.value == token.value
         return not same and token.issued_at >= self._started.wall
 
@@ -193,10 +195,10 @@ class _Wait:
         if status.error is None or status.refused_at is None or not self._entries.concerns(status):
             return
         if status.refused_at == self._failed_before and status.refused_at < self._started.wall:
-            return
+            return  # it stood there before: this caller has come to try again
         if not status.error.retryable or status.budget >= self._search.left():
             raise status.error
-        if status.refused_at != self._failed_before:
+        if status.refused_at != self._failed_before:  # once for each failure: turns are counted anew
             self._failed_before = status.refused_at
             self._contended_since = None
 
@@ -207,6 +209,7 @@ class _Wait:
         if first is not None or self._contended_since is None:
             self._contended_since = self._contended_since or now
             return first
+        # Leases have numbers: with each takeover time one more may ask beside a holder that does not deliver.
         number = int((now - self._contended_since) / self._takeover)
         taken = self._entries.lease(number) if number else None
         if taken is None and self._search.left() <= self._alone_at:

@@ -50,7 +50,7 @@ class Store(Protocol):
     """
 
     kind: str
-    """Its name in messages: ``memory``, ``file`` or ``redis``."""
+    """Its name in messages; nothing is decided by it."""
     reach: Reach
 
     def read(self, name: str) -> bytes | None:
