@@ -22,9 +22,9 @@ from typing import Any
 
 import pytest
 
+from tests.cli.commands import CommandLine
 from tests.demo.dag_runs import EXAMPLES, ROOT
 from tests.demo.orders import CLIENT_SECRET, RETRY_AFTER, OrdersServer
-from tests.support.migrated import migrate
 from tests.support.ports import free_port
 from tests.test_get_provider_info import VERSION
 
@@ -65,6 +65,8 @@ class Airflow:
             "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
             "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
             "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            # The files stay as they are: to parse them all again every half minute takes a core some seconds.
+            "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
             "OAUTH2__TOKEN_STORE": "file",
         }
         self.environment = {
@@ -75,19 +77,10 @@ class Airflow:
             "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "ignore",
         }
+        self.commands = CommandLine(home)
+        self.commands.environment = self.environment
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._started = 0
-
-    def command(self, *arguments: str) -> None:
-        ended = subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments],
-            env=self.environment,
-            check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert ended.returncode == 0, ended.stdout[-3000:]
 
     def start(self, name: str, *arguments: str) -> None:
         self._started += 1
@@ -136,7 +129,8 @@ class Airflow:
 
     def trigger(self, *dag_ids: str) -> None:
         for dag_id in dag_ids:
-            self.command("dags", "trigger", dag_id)
+            ended = self.commands("dags", "trigger", dag_id)
+            assert ended.code == 0, (ended.err or ended.out)[-3000:]
 
 
 @pytest.fixture
@@ -148,15 +142,15 @@ def orders() -> Iterator[OrdersServer]:
 @pytest.fixture
 def airflow(tmp_path: Path, orders: OrdersServer) -> Iterator[Airflow]:
     running = Airflow(tmp_path / "home", orders)
-    try:
-        migrate(running.environment)
-        running.start("api-server")
-        running.start("dag-processor")
-        running.start("scheduler", "--skip-serve-logs")
-        running.start("triggerer", "--skip-serve-logs")
-        yield running
-    finally:
-        running.stop()
+    with running.commands:
+        try:
+            running.start("api-server")
+            running.start("dag-processor")
+            running.start("scheduler", "--skip-serve-logs")
+            running.start("triggerer", "--skip-serve-logs")
+            yield running
+        finally:
+            running.stop()
 
 
 def until(happens: Callable[[], object], airflow: Airflow, what: str) -> None:
@@ -179,7 +173,7 @@ def test_deferred_tasks_outlive_the_triggerer(airflow: Airflow, orders: OrdersSe
     dags = {"many_deferred", "oauth2_deferred_call", "oauth2_wait_for_job", "oauth2_on_change"}
     dags |= {"oauth2_notify_on_failure", "oauth2_retry_policy"}
     until(lambda: dags <= {row[0] for row in airflow.rows("select dag_id from dag")}, airflow, "DAGs")
-    # That one last: a command takes a minute on a busy machine, longer than some of its tasks are deferred.
+    # That one last: on a busy machine commands take longer than some of its tasks are deferred.
     airflow.trigger("oauth2_deferred_call", "oauth2_wait_for_job", "many_deferred")
 
     # The sensors wait until they are told; of the others a busy machine may never hold all at once.
