@@ -43,9 +43,10 @@ def test_authorize_step_by_step(airflow: AirflowServer, page: Page, add: Add, to
     frame = opened(page, airflow)
     authorize(frame, "orders")
     page.set_viewport_size({"width": 400, "height": 800})
-    message = frame.locator(".toast").last.bounding_box()
+    message = frame.locator(".toast p").last.bounding_box()
     assert message is not None
-    assert message["height"] < 120, "it leaves room for the list"
+    assert message["width"] > 220, "all of the width, so that it is short"
+    assert message["height"] < 90
     page.set_viewport_size({"width": 1280, "height": 800})
     frame.get_by_role("button", name="Step by step").click()
     dialog = frame.get_by_role("dialog", name="orders: step by step")
