@@ -55,11 +55,6 @@ class Counts(NamedTuple):
         """Tokens that callers were given."""
         return self.granted + self.served
 
-    @property
-    def unsuccessful(self) -> int:
-        """Searches that ended without a token."""
-        return self.refused + self.failed + self.cool_downs
-
     def dump(self) -> bytes:
         """Write the numbers that are not 0, and before them which these are."""
         mask = sum(1 << index for index, value in enumerate(self) if value)

@@ -58,10 +58,6 @@ class TaskUse:
         whole = kind == _WHOLE
         return cls(_shown(dag_id, whole=whole), _shown(task_id, whole=whole), last_at, key, whole)
 
-    def is_of(self, dag_id: str, task_id: str) -> bool:
-        """Whether it is this task, by the whole ids."""
-        return self.key == dumped_task(dag_id, task_id)
-
 
 def _shown(part: bytes, *, whole: bool) -> str:
     cut = not whole and len(part) == _PART
