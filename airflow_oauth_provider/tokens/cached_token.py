@@ -53,6 +53,7 @@ class Slot:
     """
 
     __slots__ = (
+        "__weakref__",
         "_accepted",
         "_jitter",
         "_refused",

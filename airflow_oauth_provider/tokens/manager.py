@@ -248,7 +248,8 @@ class TokenManager:
         with slot.lock:
             if flight.token is not None:
                 slot.put(flight.token, granted=flight.asked_at is not None)
-            slot.flight = None
+            if slot.flight is flight:  # else its start was interrupted, and another has begun since
+                slot.flight = None
 
     def _look_up(self, slot: Slot, settings: ClientSettings, sharing: Sharing, cost: SearchCost) -> None:
         """Take a token over that lies in the store: the usual case of a task, worth no thread."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from weakref import WeakSet
 
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import token_key
@@ -21,13 +22,16 @@ class Slots:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._slots: OrderedDict[str, Slot] = OrderedDict()
+        self._alive: WeakSet[Slot] = WeakSet()  # those too that only hooks hold on to
 
     def of(self, settings: ClientSettings) -> Slot:
         """Return the place of these settings' token."""
         key = token_key(settings)
         with self._lock:
-            slot = self._slots.get(key) or Slot(key)
-            self._slots[key] = slot
+            slot = self._slots.get(key)
+            if slot is None:
+                slot = self._slots[key] = Slot(key)
+                self._alive.add(slot)
             self._slots.move_to_end(key)
             while len(self._slots) > MAX_SLOTS:
                 self._slots.popitem(last=False)
@@ -49,6 +53,6 @@ class Slots:
     def reset_after_fork(self) -> None:
         """Leave behind the locks and flights of the parent's threads; tokens stay good."""
         self._lock = threading.Lock()
-        for slot in self._slots.values():
+        for slot in list(self._alive):
             slot.lock = threading.Lock()
             slot.flight = None

@@ -25,9 +25,11 @@ from airflow_oauth_provider.exceptions import (
 from airflow_oauth_provider.protocol.settings import ClientSettings, CustomProvider, RetrySettings
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.manager import TokenManager
+from airflow_oauth_provider.tokens.single_flight import Flight
 from tests.support.servers.scripted import Delay, Json, RecordedRequest, Text, token_json
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
+from tests.support.waiting import until
 
 
 def slow_token(seconds: float) -> Callable[[RecordedRequest], Any]:
@@ -397,6 +399,44 @@ class TestMemory:
             gc.collect()
             time.sleep(0.01)
         assert flight() is None
+
+    @pytest.mark.fault("F83")
+    def test_a_start_that_a_timeout_interrupts_costs_one_more_request(
+        self, manager: TokenManager, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first goes on without its slot: when it ends, the second one still has it."""
+        settings, first, second, start = (
+            service.settings(),
+            threading.Event(),
+            threading.Event(),
+            Flight.start,
+        )
+
+        def respond(request: RecordedRequest) -> Any:
+            assert (first if len(service.token_requests) == 1 else second).wait(30)
+            return token_json(f"tok-{len(service.token_requests)}")
+
+        def interrupted(flight: Flight) -> None:
+            start(flight)
+            raise TimeoutError
+
+        service.token = respond
+        monkeypatch.setattr(Flight, "start", interrupted)
+        with pytest.raises(TimeoutError):
+            manager.acquire(settings)
+        monkeypatch.setattr(Flight, "start", start)
+        slot = manager.slots.of(settings)
+        until(lambda: service.token_requests, "the request of the interrupted one")
+        with ThreadPoolExecutor(1) as pool:
+            pending = pool.submit(manager.acquire, settings, force=True)
+            until(lambda: len(service.token_requests) == 2, "the request of the second one")
+            flight = slot.flight
+            first.set()
+            until(lambda: slot.current() is not None, "the token of the first")
+            assert slot.flight is flight is not None
+            second.set()
+            pending.result()
+        assert slot.flight is None
 
     @pytest.mark.fault("P55")
     def test_one_connection_id_with_two_contents(self, service: Service) -> None:

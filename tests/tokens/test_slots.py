@@ -58,6 +58,17 @@ def test_after_a_fork_the_tokens_are_there_and_locks_and_flights_are_not() -> No
     assert slot.lock.acquire(blocking=False)
 
 
+def test_after_a_fork_a_slot_that_only_a_hook_holds_on_to_has_a_free_lock_too() -> None:
+    slots = Slots()
+    slot = slots.of(KEPT)
+    for number in range(MAX_SLOTS):
+        slots.of(settings(client_id=f"other-{number}"))
+    slot.lock.acquire()  # by a thread that the child does not have
+    slots.reset_after_fork()
+    assert slots.of(KEPT) is not slot
+    assert slot.lock.acquire(blocking=False)
+
+
 def test_threads_that_come_at_once_have_one_slot() -> None:
     slots, start = Slots(), threading.Barrier(8)
     given: list[object] = []
