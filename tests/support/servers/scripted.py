@@ -159,6 +159,19 @@ class Delay:
         return self.response.play(connection, stopped)
 
 
+@dataclass(frozen=True)
+class Held:
+    """Respond when *released* is set: a state instead of a time."""
+
+    released: threading.Event
+    response: ScriptedResponse
+
+    def play(self, connection: socket.socket, stopped: threading.Event) -> bool:
+        while not self.released.wait(_STEP) and not stopped.is_set():
+            pass
+        return self.response.play(connection, stopped)
+
+
 Script = ScriptedResponse | Callable[[RecordedRequest], ScriptedResponse]
 
 
