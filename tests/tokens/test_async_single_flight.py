@@ -20,8 +20,9 @@ from airflow_oauth_provider.tokens import async_single_flight, background, singl
 from airflow_oauth_provider.tokens.async_single_flight import AsyncSingleFlight
 from airflow_oauth_provider.tokens.cached_token import Slot
 from airflow_oauth_provider.tokens.worker_threads import run_in_thread
-from tests.support.servers.scripted import Delay, Json, token_json
+from tests.support.servers.scripted import Delay, Held, Json, token_json
 from tests.support.service import Service
+from tests.support.waiting import auntil
 
 
 def client(service: Service, **changes: Any) -> OAuth2Client:
@@ -113,15 +114,17 @@ def test_threads_and_two_loops_share_one_request(service: Service) -> None:
 
 @pytest.mark.fault("P16")
 def test_a_cancelled_coroutine_disturbs_nobody(service: Service) -> None:
-    service.token = lambda _: Delay(0.4, token_json("the-token"))
+    cancelled = threading.Event()
+    service.token = lambda _: Held(cancelled, token_json("the-token"))
 
     async def main() -> str:
         first = asyncio.create_task(client(service).aget_token())
         second = asyncio.create_task(client(service).aget_token())
-        await asyncio.sleep(0.1)
+        await auntil(lambda: service.token_requests, "the request")
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
+        cancelled.set()
         return (await second).value
 
     assert asyncio.run(main()) == "the-token"
