@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_oauth_provider.testing.endpoints import ApiEndpoint
-from tests.support.stopwatch import Stopwatch
-from tests.support.waiting import until
+from tests.support.killed import killed
 
 pytestmark = [pytest.mark.airflow]
 
@@ -51,31 +46,20 @@ def test_a_killed_sensor_leaves_every_wait_within_two_seconds(
     job.route("job/7", {}, status=404)
     if hangs == "poke":
         job.delay(60)
-    task = subprocess.Popen(
-        [sys.executable, "-c", WAITING, json.dumps(options)],
-        env={
-            **os.environ,
-            "AIRFLOW_HOME": str(tmp_path),
-            "PYTHONWARNINGS": "ignore",
-            "PYTHONPATH": str(ROOT),
-        },
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path),
+        "PYTHONWARNINGS": "ignore",
+        "PYTHONPATH": str(ROOT),
+    }
+    output, seconds = killed(
+        WAITING,
+        json.dumps(options),
+        folder=ROOT,
+        environment=environment,
+        waits=lambda: job.requests,
+        pause=0.5,
     )
-    try:
-        until(lambda: job.requests, "a call")
-        time.sleep(0.5)
-        watch = Stopwatch()
-        task.send_signal(signal.SIGTERM)
-        output = ""
-        while task.stdout and "Error" not in output and (line := task.stdout.readline()):
-            output += line
-        took = watch.seconds  # without the interpreter's own end
-        task.communicate(timeout=60)
-    finally:
-        task.kill()
     assert "TaskStoppedError" in output, output
-    assert took < 2.0
+    assert seconds < 2.0
     assert len(job.requests) == 1

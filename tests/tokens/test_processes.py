@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +10,13 @@ import pytest
 
 from benchmarks.fleet import Report, Task, run
 from tests.support.bound_tokens import CLIENTS, bound_service, certified
+from tests.support.killed import killed
 from tests.support.preloaded import ROOT
 from tests.support.servers.certificates import issue_client
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.scripted import Delay, Json, token_json
 from tests.support.service import Service
-from tests.support.stopwatch import Stopwatch
 from tests.support.stores import SHARED, address_of
-from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -228,28 +223,15 @@ def test_a_killed_task_leaves_every_wait_within_two_seconds(
         "AIRFLOW__OAUTH2__TOKEN_STORE": store,
         "PYTHONWARNINGS": "ignore",
     }
-    task = subprocess.Popen(
-        [sys.executable, "-c", WAITING, service.environment()],
-        env=environment,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+    output, seconds = killed(
+        WAITING,
+        service.environment(),
+        folder=ROOT,
+        environment=environment,
+        waits=lambda: service.token_requests if hangs == "token" else service.calls,
     )
-    try:
-        until(lambda: service.token_requests if hangs == "token" else service.calls, "a request")
-        time.sleep(0.3)
-        watch = Stopwatch()
-        task.send_signal(signal.SIGTERM)
-        output = ""
-        while task.stdout and "Error" not in output and (line := task.stdout.readline()):
-            output += line
-        took = watch.seconds  # without the interpreter's own end
-        task.communicate(timeout=60)
-    finally:
-        task.kill()
     assert "TaskStoppedError" in output, output
-    assert took < 2.0
+    assert seconds < 2.0
     if hangs == "token":  # the lease was released: the next one need not wait for its end
         service.token = lambda _: token_json("next")
         report = fleet(service, store, tmp_path, 1, extra=json.loads(service.environment())["extra"])

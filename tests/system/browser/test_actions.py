@@ -10,10 +10,10 @@ import jwt
 import pytest
 
 from airflow_oauth_provider.authorizations import AT_ONCE
-from airflow_oauth_provider.plugin.entry import OAuth2ServersPlugin
 from tests.support.servers.scripted import Json, RecordedRequest, ScriptedServer, token_json
 from tests.support.waiting import until
 from tests.system.browser.airflow_server import AirflowServer
+from tests.system.browser.marks import MARKS
 
 # The suites of older Airflow versions collect this file too, without a browser.
 pytest.importorskip("playwright.sync_api", reason="needs the dev extra")
@@ -26,14 +26,7 @@ from tests.system.browser.servers_page import LOADED, Add, authorize, opened, ro
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(
-        not hasattr(OAuth2ServersPlugin, "external_views"), reason="pages exist from Airflow 3.1 on"
-    ),
-]
+pytestmark = MARKS
 
 
 def test_authorize_step_by_step(airflow: AirflowServer, page: Page, add: Add, tokens: ScriptedServer) -> None:

@@ -14,11 +14,12 @@ import pytest
 
 from airflow_oauth_provider.connection.fields import CONNECTION_TYPE
 from airflow_oauth_provider.connection.provider_form import default_extra
-from airflow_oauth_provider.plugin.entry import NAME, PREFIX, OAuth2ServersPlugin
+from airflow_oauth_provider.plugin.entry import NAME, PREFIX
 from tests.support.servers.oidc_server import OidcServer
 from tests.support.servers.scripted import Delay, Json, ScriptedServer, token_json
 from tests.support.waiting import until
 from tests.system.browser.airflow_server import AirflowServer
+from tests.system.browser.marks import MARKS
 
 # The suites of older Airflow versions collect this file too, without a browser.
 pytest.importorskip("playwright.sync_api", reason="needs the dev extra")
@@ -40,15 +41,7 @@ from tests.system.browser.servers_page import (
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-# The first test also starts Airflow, which takes minutes where nothing is compiled yet.
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(
-        not hasattr(OAuth2ServersPlugin, "external_views"), reason="pages exist from Airflow 3.1 on"
-    ),
-]
+pytestmark = MARKS
 
 CUT = """cells => cells.filter(cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.innerText)"""
 CATEGORY = "people & \"culture\" <b>'x'</b>"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_oauth_provider.plugin.entry import PREFIX, OAuth2ServersPlugin
+from airflow_oauth_provider.plugin.entry import PREFIX
 from tests.support.keys import RSA, pem
 from tests.support.servers.scripted import Json, ScriptedServer
 from tests.system.browser.airflow_server import AirflowServer
+from tests.system.browser.marks import MARKS
 
 # The suites of older Airflow versions collect this file too, without a browser.
 pytest.importorskip("playwright.sync_api", reason="needs the dev extra")
@@ -33,14 +34,7 @@ from tests.system.browser.servers_page import (
 if TYPE_CHECKING:
     from playwright.sync_api import FrameLocator, Page
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(
-        not hasattr(OAuth2ServersPlugin, "external_views"), reason="pages exist from Airflow 3.1 on"
-    ),
-]
+pytestmark = MARKS
 
 
 def opened_form(page: Page, airflow: AirflowServer, button: str = "#new") -> FrameLocator:

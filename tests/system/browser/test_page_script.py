@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_oauth_provider.plugin.entry import OAuth2ServersPlugin
 from tests.support.servers.scripted import Delay, ScriptedServer, token_json
 from tests.system.browser.airflow_server import AirflowServer
+from tests.system.browser.marks import MARKS
 
 # The suites of older Airflow versions collect this file too, without a browser.
 pytest.importorskip("playwright.sync_api", reason="needs the dev extra")
@@ -21,14 +21,7 @@ from tests.system.browser.servers_page import LOADED, Add, expect_names, opened,
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(
-        not hasattr(OAuth2ServersPlugin, "external_views"), reason="pages exist from Airflow 3.1 on"
-    ),
-]
+pytestmark = MARKS
 
 
 def test_the_keyboard_is_enough(airflow: AirflowServer, page: Page, add: Add) -> None:
