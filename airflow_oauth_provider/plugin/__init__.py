@@ -7,3 +7,5 @@ alone knows what is not a stable API of Airflow. The rest is read by the first r
 NAME = "OAuth 2.0 servers"
 PREFIX = "/oauth2-servers"
 """Path below which Airflow serves the page."""
+STATIC = "/static"
+"""Path below that one, of style sheets and scripts."""

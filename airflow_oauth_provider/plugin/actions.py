@@ -22,7 +22,7 @@ from airflow_oauth_provider.exceptions import ConfigurationError, TokenEndpointE
 from airflow_oauth_provider.plugin import airflow_access as access
 from airflow_oauth_provider.plugin.connections import list_values
 from airflow_oauth_provider.plugin.listing import Query
-from airflow_oauth_provider.plugin.messages import PageError
+from airflow_oauth_provider.plugin.messages import PageError, root_of
 from airflow_oauth_provider.plugin.origin import refuse_other_sites, require_object, require_size
 from airflow_oauth_provider.plugin.outcomes import Outcome, existing, obstacles_of, respond
 from airflow_oauth_provider.plugin.rendering import render
@@ -125,4 +125,4 @@ def _require_testing(connection_id: str) -> None:
 
 
 def _rendered(request: Request, template: str, **values: Any) -> str:
-    return render(template, request.scope["root_path"], **values)
+    return render(template, root_of(request), **values)

@@ -19,6 +19,7 @@ from fastapi.staticfiles import StaticFiles
 from airflow_oauth_provider.authorizations import describe, display_sections, store_note
 from airflow_oauth_provider.authorizations.trying import obstacle_to_trials
 from airflow_oauth_provider.deployment.policy import read_policy
+from airflow_oauth_provider.plugin import STATIC
 from airflow_oauth_provider.plugin import airflow_access as access
 from airflow_oauth_provider.plugin.actions import add_actions
 from airflow_oauth_provider.plugin.connections import list_values, readable
@@ -42,7 +43,7 @@ def create_app() -> FastAPI:
     app.get("/names", dependencies=reading)(show_names)
     add_actions(app)
     add_editing(app)
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+    app.mount(STATIC, StaticFiles(directory=Path(__file__).parent / "static"))
     return app
 
 

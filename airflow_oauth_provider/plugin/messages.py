@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.plugin import PREFIX
+from airflow_oauth_provider.plugin import PREFIX, STATIC
 from airflow_oauth_provider.plugin.rendering import Link, render
 
 
@@ -63,8 +63,7 @@ async def _refused(request: Request, error: Any) -> Response:
 
 async def _foreign(request: Request, error: Any) -> Response:
     if error.status_code in {401, 403}:  # the only ones before a route of ours is reached: who is it?
-        root = request.scope["root_path"]
-        link = Link(f"{root.removesuffix(PREFIX)}/", "Sign in", outside=True)
+        link = Link(f"{root_of(request).removesuffix(PREFIX)}/", "Sign in", outside=True)
         text = "Your session has ended, or has not begun. Sign in to Airflow, then come back."
         return _message(request, 401, "Please sign in", text, link)
     title = "Not found" if error.status_code == 404 else "Refused"
@@ -92,9 +91,14 @@ def _message(request: Request, status: int, title: str, text: str, link: Link | 
 
 
 def _back(request: Request) -> Link:
-    return Link(f"{request.scope['root_path']}/", "All OAuth 2.0 servers")
+    return Link(f"{root_of(request)}/", "All OAuth 2.0 servers")
 
 
 def page_response(request: Request, template: str, status: int = 200, **values: Any) -> Response:
     """Return a page of HTML."""
-    return HTMLResponse(render(template, request.scope["root_path"], **values), status)
+    return HTMLResponse(render(template, root_of(request), **values), status)
+
+
+def root_of(request: Request) -> str:
+    """Return the path of the page itself: below its static files, Starlette has added theirs."""
+    return str(request.scope["root_path"]).removesuffix(STATIC)

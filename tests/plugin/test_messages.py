@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from unittest import mock
 
 import pytest
 
+from airflow_oauth_provider.plugin import PREFIX
 from tests.plugin.visiting import MARKS, Visitor
 from tests.support.service import Service
 
@@ -56,3 +58,12 @@ def test_when_the_database_fails_the_page_says_where_to_look(orders: Service, ad
         response = admin.get("/")
     assert response.status_code == 500
     assert "log of its API server" in response.text
+
+
+@pytest.mark.parametrize("path", ["/nothing/here", "/static/gone"])
+def test_a_page_that_is_not_there_leads_back_to_the_list(orders: Service, admin: Visitor, path: str) -> None:
+    response = admin.get(path)
+    assert response.status_code == 404
+    assert f'href="{PREFIX}/"' in response.text
+    (sheet,) = re.findall(r'href="([^"]*/page\.css[^"]*)"', response.text)
+    assert admin.get(sheet.removeprefix(PREFIX)).status_code == 200
