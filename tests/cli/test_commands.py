@@ -20,6 +20,7 @@ from tests.support.servers.certificates import pkcs12
 from tests.support.servers.scripted import Json, RecordedRequest, Silent, Text, token_json
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
+from tests.support.waiting import until
 
 pytestmark = MARKS
 
@@ -343,6 +344,7 @@ def test_ctrl_c_ends_it_and_shows_what_is_done(
     service.token = respond
     with cli.started("oauth2", "check", "--all", *more) as process:
         assert silent.wait(60)
+        until(lambda: any(request.form["scope"] == ["scope-0"] for request in service.token_requests), "it")
         time.sleep(1)
         process.send_signal(signal.SIGINT)
         watch = Stopwatch()

@@ -48,7 +48,7 @@ def test_progress_on_a_terminal(cli: CommandLine, service: Service) -> None:
         reader = threading.Thread(target=_read_all, args=(ours, printed))
         reader.start()
         out, _ = process.communicate(timeout=60)
-        reader.join(10)
+        reader.join(60)
     os.close(ours)
     assert process.returncode == 0
     assert "Checking" in printed.decode()

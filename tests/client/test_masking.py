@@ -322,7 +322,7 @@ def test_no_event_loop_waits_for_a_thread_that_calls_airflow(service: Service) -
     loop = threading.Thread(target=lambda: tokens.append(asyncio.run(client.aget_token())), daemon=True)
     with masking.airflow_channel:
         loop.start()
-        loop.join(20)
+        loop.join(60)
         assert [token.value for token in tokens] == ["tok-1"]
 
 

@@ -316,11 +316,11 @@ class TestIndex:
 
         def slow(*_: Any, **__: Any) -> bool:
             recording.set()
-            return go_on.wait(5)
+            return go_on.wait(60)
 
         monkeypatch.setattr(DisplayIndex, "record", slow)
         await client(service).aget_token()
-        began = recording.wait(5)
+        began = recording.wait(60)
         go_on.set()
         return began
 

@@ -148,7 +148,7 @@ def test_a_disk_that_does_not_respond_holds_up_no_other_coroutine(
     responds = threading.Event()
 
     def late(path: str, folder: str, *, limit: int) -> bytes:
-        assert responds.wait(10), "the loop stood still meanwhile"
+        assert responds.wait(60), "the loop stood still meanwhile"
         return read_confined(path, folder, limit=limit)
 
     monkeypatch.setattr(credentials, "read_confined", late)

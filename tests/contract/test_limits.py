@@ -180,10 +180,10 @@ class TestTime:
         class Slow:
             def __iter__(self) -> Any:
                 for _ in range(4):
-                    time.sleep(0.15)
+                    time.sleep(0.4)
                     yield b"piece"
 
-        response = side.run(hook_of(service, "POST"), "/x", Slow(), extra_options={"timeout": 0.4})
+        response = side.run(hook_of(service, "POST"), "/x", Slow(), extra_options={"timeout": 1.2})
         assert response.json()["body"] == "piece" * 4
 
     def test_a_large_body_arrives_whole(self, side: Side, service: Service) -> None:

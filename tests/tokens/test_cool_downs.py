@@ -343,6 +343,6 @@ def test_what_another_thread_hears_at_this_moment_is_not_passed_over() -> None:
 
     board.held = Seen()
     board.settle()
-    hearing.join(20)
+    hearing.join(60)
     assert client.standing(API) is not None
     assert time.monotonic() >= board.quiet_until, "a call looks"

@@ -74,13 +74,13 @@ def test_threads_that_come_at_once_have_one_slot() -> None:
     given: list[object] = []
 
     def ask() -> None:
-        start.wait(10)
+        start.wait(60)
         given.append(slots.of(KEPT))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert len(given) == 8
     assert len({id(slot) for slot in given}) == 1

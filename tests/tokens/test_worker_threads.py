@@ -50,8 +50,8 @@ def test_what_comes_soon_has_the_same_thread() -> None:
 def test_work_never_waits_for_other_work() -> None:
     gate, ended = threading.Event(), [threading.Event() for _ in range(8)]
     for event in ended:
-        run_in_thread(lambda event=event: (event.set(), gate.wait(20)), "oauth2-test")  # type: ignore[misc]
-    assert all(event.wait(20) for event in ended)
+        run_in_thread(lambda event=event: (event.set(), gate.wait(60)), "oauth2-test")  # type: ignore[misc]
+    assert all(event.wait(60) for event in ended)
     gate.set()
 
 
@@ -67,7 +67,7 @@ def test_a_thread_bears_the_name_of_its_work() -> None:
 def test_an_idle_thread_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_threads, "IDLE", 0.01)
     thread = thread_of_one_shot()
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     assert worker_threads._idle == []
 
@@ -119,5 +119,5 @@ def test_a_forked_process_begins_a_thread_of_its_own() -> None:
     if child == 0:
         done = threading.Event()
         run_in_thread(done.set, "oauth2-test")
-        os._exit(0 if done.wait(20) else 1)
+        os._exit(0 if done.wait(60) else 1)
     assert os.waitpid(child, 0)[1] == 0

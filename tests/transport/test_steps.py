@@ -98,14 +98,14 @@ def test_what_has_not_ended_is_the_step_that_failed(trace: Trace) -> None:
     def resolve() -> None:
         with observed(trace), recording(StepName.TOKEN), recording(StepName.RESOLVE, "idp.example"):
             begun.set()
-            end.wait(10)
+            end.wait(60)
 
     thread = threading.Thread(target=resolve)
     thread.start()
-    begun.wait(10)
+    begun.wait(60)
     (recorded,) = trace.steps(LATE)
     end.set()
-    thread.join(10)
+    thread.join(60)
     assert (recorded.name, recorded.ok, recorded.text) == (StepName.RESOLVE, False, LATE.message)
 
 
@@ -131,7 +131,7 @@ def test_observers_nest_and_other_threads_have_none(trace: Trace) -> None:
     with observed(trace):
         thread = threading.Thread(target=lambda: seen.append(observer()))
         thread.start()
-        thread.join(10)
+        thread.join(60)
         with observed(None):
             assert observer() is None
         assert observer() is trace

@@ -33,7 +33,7 @@ def facts(issued: Issued, folder: Path, *, verifies: bool = True) -> tuple[str, 
     thread.start()
     with client(verifies=verifies).wrap_socket(ours, server_hostname="127.0.0.1") as sock:
         said = tls_version(sock), chain_ends_at(sock)
-    thread.join(10)
+    thread.join(60)
     return said
 
 

@@ -29,14 +29,14 @@ class TlsProxy:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(self._started(), self._loop).result(10)
+        self._server = asyncio.run_coroutine_threadsafe(self._started(), self._loop).result(60)
         self.port: int = self._server.sockets[0].getsockname()[1]
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._stopped(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._stopped(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
 
     async def _started(self) -> asyncio.Server:

@@ -232,7 +232,7 @@ sys.stdin.read()
             store = FileStore(folder)
             assert store.lease(NAME) is None
             holder.kill()
-            holder.wait(10)
+            holder.wait(60)
             lease = store.lease(NAME)
             assert lease is not None
             lease.release()
@@ -253,7 +253,7 @@ sys.stdin.read()
             assert isinstance(lease, _FileLease)
             os.close(lease.descriptor)  # as when the parent is killed
             lease.descriptor = file_module._CLOSED
-            ends_at = time.monotonic() + 5
+            ends_at = time.monotonic() + 60
             while (again := store.lease(NAME)) is None and time.monotonic() < ends_at:
                 time.sleep(0.02)
             assert again is not None
@@ -284,7 +284,7 @@ for n in itertools.count():
                     assert len(data) == 50_000
                     assert len(set(data)) == 1
             writer.kill()
-            writer.wait(10)
+            writer.wait(60)
             data = store.read(NAME)
             assert data is not None
             assert len(set(data)) == 1
