@@ -32,12 +32,13 @@ def sharing(request: pytest.FixtureRequest, tmp_path: Path) -> Sharing:
 def test_one_asks_after_a_cool_down_however_old_the_waiters_are(
     sharing: Sharing, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_oauth_provider.tokens.shared_acquisition.TAKEOVER", 0.3)
+    # The oldest waiters are older, and the response takes far less.
+    monkeypatch.setattr("airflow_oauth_provider.tokens.shared_acquisition.TAKEOVER", 1.5)
     settings = service.settings(max_retry_attempts=0)
     service.token = lambda _: Json({}, 429, [("Retry-After", "2")])
     with pytest.raises(OAuthError):
         TokenManager().acquire(settings, sharing)
-    service.token = lambda _: Delay(0.2, token_json("the-token"))
+    service.token = lambda _: Delay(0.6, token_json("the-token"))
     with ThreadPoolExecutor(6) as pool:
         waiting = []
         for _ in range(6):
