@@ -17,10 +17,12 @@ import pytest
 
 from tests.support.migrated import SHARED
 
+_ours: str | None = None
+"""The folder that all processes of the run share, where this one has made it."""
 if "PYTEST_XDIST_WORKER" in os.environ:  # each process has a database of its own
     os.environ.pop("AIRFLOW_HOME", None)
-else:  # one folder for all processes of the run, which goes with this one
-    os.environ[SHARED] = tempfile.mkdtemp(prefix="tests-shared-")
+else:
+    _ours = os.environ[SHARED] = tempfile.mkdtemp(prefix="tests-shared-")
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 # Tests of stores choose theirs; all others must not find each other's tokens.
@@ -130,9 +132,9 @@ def require_server(reason: str) -> NoReturn:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove what the processes of the run have shared."""
-    if not hasattr(config, "workerinput"):
-        shutil.rmtree(os.environ[SHARED], ignore_errors=True)
+    """Remove what the processes of the run have shared; a run within a test leaves that alone."""
+    if _ours is not None and not hasattr(config, "workerinput"):
+        shutil.rmtree(_ours, ignore_errors=True)
 
 
 IN_CONSUMERS = os.environ.get("CONSUMERS") == "true"

@@ -190,13 +190,14 @@ def _add_key(parts: _Parts, lines: list[str]) -> None:
 def _within(lines: list[str], first: int, last: int) -> Iterator[bytes]:
     """Yield what lies from *first* to *last* in the joined lines, line by line.
 
-    A file of a key is often encoded once more, as Kubernetes does with secrets.
+    A file of a key is often encoded once more, as Kubernetes does with secrets; "+" and "/" are often
+    percent-encoded before.
     """
     at = 0
     for line in lines:
         part = line[max(0, first - at) : max(0, last - at)]
         if len(part) >= WINDOW:
-            yield part.encode()
+            yield from {part.encode(), quote(part, safe="").encode()}
         at += len(line)
 
 

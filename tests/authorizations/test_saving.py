@@ -93,13 +93,17 @@ def test_a_database_that_fails_repeats_nothing(
     }
     for kind, save in saves.items():
         with create_session(scoped=False) as session:
-            session.execute(text(f"CREATE TRIGGER t BEFORE {kind} ON connection BEGIN DELETE FROM none; END"))
+            trigger = (
+                f"before_{kind}"  # of its own name: another connection may not have seen the last one go
+            )
+            body = "BEGIN DELETE FROM none; END"
+            session.execute(text(f"CREATE TRIGGER {trigger} BEFORE {kind} ON connection {body}"))
         try:
             with pytest.raises(OAuthError, match=r"cannot be saved \(OperationalError\)") as raised:
                 saving.checked_and_saved(replace(values, conn_id="other"), save)
         finally:
             with create_session(scoped=False) as session:
-                session.execute(text("DROP TRIGGER t"))
+                session.execute(text(f"DROP TRIGGER {trigger}"))
         assert raised.value.__context__ is None
         shown = "".join(traceback.format_exception(raised.value)) + caplog.text
         assert SECRET not in shown

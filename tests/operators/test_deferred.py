@@ -154,8 +154,10 @@ class TestRetryArgs:
 
     def test_the_time_of_all_attempts_counts(self, api: ApiEndpoint) -> None:
         api.respond({}, 503, times=None)
+        three_seconds = {"stop": tenacity.stop_after_delay(3), "wait": tenacity.wait_fixed(0.5)}
+        task = operator(retry_args=self.retry(99, **three_seconds, reraise=False))
         with pytest.raises(tenacity.RetryError):
-            to_the_end(operator(retry_args=self.retry(99, stop=tenacity.stop_after_delay(3), reraise=False)))
+            to_the_end(task)
         assert 2 <= len(api.requests) < 90
 
 

@@ -56,6 +56,18 @@ def test_of_a_private_key_not_what_all_keys_begin_with() -> None:
     assert "-----BEGIN PRIVATE KEY-----" not in material.windows
 
 
+@pytest.mark.fault("F20")
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_a_line_of_a_key_that_is_full_of_what_is_percent_encoded(name: str) -> None:
+    number = base64.b64decode(("ab+c/d" * 8)[:43] + "=")
+    key = ec.derive_private_key(int.from_bytes(number), ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    line = key.decode().splitlines()[1]
+    assert line.endswith("ab+c/dab+c/dab+c")
+    assert not disclosed(Redactor([key.decode()]).text(f"<{SPELLINGS[name](line)}>"), [line])
+
+
 def test_of_a_jwk_only_the_private_members() -> None:
     material = material_of(json.dumps(JWK))
     assert JWK["d"] in material.wholes
