@@ -21,6 +21,7 @@ import os
 import sys
 import threading
 import time
+import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -85,7 +86,7 @@ class _Pending:
     appended_at: float = float("-inf")
     merged_at: float = float("-inf")
     under_way: bool = False
-    loop: asyncio.AbstractEventLoop | None = None
+    loop: weakref.ref[asyncio.AbstractEventLoop] | None = None
 
     def add(self, counts: Counts, task: bytes | None) -> None:
         if self.since is None:
@@ -238,9 +239,9 @@ class Recorder:
         except RuntimeError:
             return
 
-        if pending.loop is loop:
+        if pending.loop is not None and pending.loop() is loop:
             return
-        pending.loop = loop
+        pending.loop = weakref.ref(loop)
 
         def append() -> None:
             if pending.since is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from requests import Response
 
@@ -19,6 +18,7 @@ from airflow_oauth_provider.exceptions import ConfigurationError
 if TYPE_CHECKING:
     from airflow_oauth_provider.calls.async_session import OAuth2AsyncSession
     from airflow_oauth_provider.calls.keep_alive import KeepAliveSession
+    from airflow_oauth_provider.transport.loops import PerLoop
     from airflow_oauth_provider.transport.network_options import NetworkOptions
 
 
@@ -36,7 +36,7 @@ class AsyncCalls:
     _client: OAuth2Client
     _auth: BearerAuth
     _tcp_keep_alive: tuple[int, int, int] | None
-    _open_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, KeepAliveSession]
+    _open_sessions: PerLoop[KeepAliveSession]
 
     def note_task(self) -> None:
         """Note in the connection's history that the running task uses it."""
@@ -130,8 +130,7 @@ class AsyncCalls:
     ) -> KeepAliveSession:
         from airflow_oauth_provider.calls.keep_alive import KeepAliveSession
 
-        kept = self._open_sessions[loop] = KeepAliveSession(self.asession(), before)
-        return kept
+        return self._open_sessions.keep(loop, KeepAliveSession(self.asession(), before))
 
     def _add_options(self, arguments: dict[str, Any], options: dict[Any, Any]) -> None:
         if options.get("stream"):

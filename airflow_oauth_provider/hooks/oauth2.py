@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
-from weakref import WeakKeyDictionary
 
 from airflow.providers.http.hooks.http import HttpHook
 from requests import PreparedRequest, Response
@@ -29,6 +28,7 @@ from airflow_oauth_provider.hooks.hook_tokens import HookTokens
 from airflow_oauth_provider.protocol.call.endpoints import resolve_endpoint
 from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.tokens import AccessToken
+from airflow_oauth_provider.transport.loops import PerLoop
 from airflow_oauth_provider.transport.stopping import Stop
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class OAuth2Hook(HookTokens, AsyncCalls, HttpHook):
         self._client = OAuth2Client(conn_id, connection, parameters=parameters)
         self._auth = BearerAuth(self._client, base_url)
         self._session: OAuth2Session | None = None
-        self._open_sessions = WeakKeyDictionary()
+        self._open_sessions = PerLoop()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave session, settings and tokens behind: the other process makes its own."""
@@ -104,7 +104,7 @@ class OAuth2Hook(HookTokens, AsyncCalls, HttpHook):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._session = None
-        self._open_sessions = WeakKeyDictionary()
+        self._open_sessions = PerLoop()
 
     @classmethod
     def using(cls, client: OAuth2Client) -> Self:

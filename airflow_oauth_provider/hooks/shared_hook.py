@@ -10,17 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from weakref import WeakKeyDictionary
 
 from airflow_oauth_provider.connection.token_parameters import NONE_CHOSEN, TokenParameters
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.transport.loops import PerLoop
 
 TOTAL_TIMEOUT = 600.0
 """Seconds for a whole call of a trigger, where it does not say: no server holds a triggerer up for ever."""
 _Key = tuple[str, str, str | None, TokenParameters]
 # Touched only from within its own loop, so it needs no lock. A triggerer serves one team, so within it
 # a connection id means one connection.
-_hooks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, _Shared]] = WeakKeyDictionary()
+_hooks: PerLoop[dict[_Key, _Shared]] = PerLoop()
 
 
 class _Shared:
@@ -49,7 +49,10 @@ async def shared_hook(
     :param parameters: of the token; each set of them has a hook of its own.
     :raises ConfigurationError: when the connection is wrong; as :meth:`OAuth2Hook.get_token` does.
     """
-    hooks = _hooks.setdefault(asyncio.get_running_loop(), {})
+    loop = asyncio.get_running_loop()
+    hooks = _hooks.get(loop)
+    if hooks is None:
+        hooks = _hooks.keep(loop, {})
     key = conn_id, method, base_url, parameters
     shared = hooks.get(key)
     if shared is None:

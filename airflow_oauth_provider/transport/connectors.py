@@ -15,13 +15,13 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from airflow_oauth_provider.protocol.urls import acceptable
 from airflow_oauth_provider.transport.async_responses import HeadTimers
+from airflow_oauth_provider.transport.loops import PerLoop
 from airflow_oauth_provider.transport.network_options import NetworkOptions
 from airflow_oauth_provider.transport.proxies import Proxy
 from airflow_oauth_provider.transport.sockets import AddressRefusedError
@@ -170,14 +170,15 @@ class SharedConnector:
 
 
 # Touched only from within its own loop, so it needs no lock.
-_connectors: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[NetworkOptions, SharedConnector]] = (
-    WeakKeyDictionary()
-)
+_connectors: PerLoop[dict[NetworkOptions, SharedConnector]] = PerLoop()
 
 
 def shared_connector(options: NetworkOptions) -> SharedConnector:
     """Return the running loop's connector, begun to be used."""
-    connectors = _connectors.setdefault(asyncio.get_running_loop(), {})
+    loop = asyncio.get_running_loop()
+    connectors = _connectors.get(loop)
+    if connectors is None:
+        connectors = _connectors.keep(loop, {})
     connector = connectors.get(options)
     if connector is None:
         connector = connectors[options] = SharedConnector(options)
