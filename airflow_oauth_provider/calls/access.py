@@ -12,7 +12,7 @@ from airflow_oauth_provider.calls.cool_down import require_choice
 from airflow_oauth_provider.calls.proofs import CallProofs
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.protocol.call.credentials import OUR_HEADERS, TokenHeader, headers_for, proof_for
+from airflow_oauth_provider.protocol.call.credentials import OUR_HEADERS, TokenHeader, headers_for
 from airflow_oauth_provider.protocol.call.dead_token import MAX_BODY, DeadTokenSign
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination, destination, require_allowed
@@ -100,10 +100,6 @@ class BearerAuth(AuthBase):
         """Return the headers that put a token on a call."""
         api = self.client.settings.api
         return headers_for(token, call, self.proofs.sign, name=api.header_name, scheme=api.header_scheme)
-
-    def proof_for(self, token: AccessToken, call: SendCall) -> str:
-        """Return the proof that each further call with a token needs anew."""
-        return proof_for(token, call, self.proofs.sign)
 
     @property
     def our_headers(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from airflow_oauth_provider.calls.arguments import (
     refused_argument,
 )
 from airflow_oauth_provider.calls.body import CHUNK, GuardedBody, can_replay, rewind
+from airflow_oauth_provider.protocol.call.credentials import proof_for
 from airflow_oauth_provider.protocol.call.effects import SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination
 from airflow_oauth_provider.protocol.dpop.proof import DPOP, PROOF_HEADER
@@ -81,7 +82,7 @@ class AsyncRequest:
             self._signed = token, headers
         elif token.token_type == DPOP:  # each proof is good for one request
             headers = headers.copy()
-            headers[PROOF_HEADER] = auth.proof_for(token, self.call)
+            headers[PROOF_HEADER] = proof_for(token, self.call, auth.proofs.sign)
         return headers
 
     def encode_body(self, data: Any, json: Any, files: Any) -> None:

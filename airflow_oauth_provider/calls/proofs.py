@@ -75,9 +75,9 @@ class CallProofs:
 
     def _server(self, url: str) -> Server:
         """Return who is called; most calls go where the one before went."""
-        settings, origin, last = self._client.settings, url[: url.find("/", 8)], self._last
-        if last is not None and last[0] is settings and last[1] == origin:
+        settings, last = self._client.settings, self._last
+        if last is not None and last[0] is settings and last[1] is url:
             return last[2]
-        server = credential_key(settings), Role.API, origin
-        self._last = settings, origin, server
+        server = credential_key(settings), Role.API, url[: url.find("/", 8)]
+        self._last = settings, url, server
         return server

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 from airflow_oauth_provider.protocol.dpop.proof import PROOF_HEADER
@@ -29,8 +29,8 @@ def name_nonce(nonces: Sequence[str]) -> bool:
     return len(nonces) == 1 and _NONCE.match(nonces[0]) is not None
 
 
-class Role(Enum):
-    """What a server is to a client."""
+class Role(StrEnum):
+    """What a server is to a client; hashed with each proof, which those that are texts do fastest."""
 
     AUTHORIZATION_SERVER = "authorization server"
     API = "API"
