@@ -127,21 +127,17 @@ def main(function: str, *modules: str) -> None:
 
 
 def _run(module: str, name: str, environment: Mapping[str, str], text: str) -> None:
-    """Be the program, to the end of the process."""
-    code = 1
+    """Be the program, to the end of the process: with what it has registered for that."""
+    os.setpgid(0, 0)
+    print(f"{_BEGIN}{os.getpid()}", flush=True)
+    os.environ.clear()
+    os.environ.update(environment)
     try:
-        os.setpgid(0, 0)
-        print(f"{_BEGIN}{os.getpid()}", flush=True)
-        os.environ.clear()
-        os.environ.update(environment)
         getattr(sys.modules[module], name)(text)
-        code = 0
     except BaseException:
         traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        sys.exit(1)
+    sys.exit()
 
 
 if __name__ == "__main__":

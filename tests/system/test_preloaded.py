@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
@@ -25,6 +26,8 @@ def program(text: str) -> None:
         raise LookupError(text)
     if text == "hangs":
         time.sleep(600)
+    if text == "leaves":
+        atexit.register(print, "what it has left to the end")
     seen.append(text)
     print(json.dumps([seen, os.environ.get("ONE"), os.environ.get("TWO"), os.getpid(), os.getppid()]))
 
@@ -56,6 +59,12 @@ def test_what_fails_or_hangs_is_told_and_the_next_one_runs(programs: Preloaded) 
     code, _ = programs.run("hangs", os.environ, 0.2)
     assert code == -9
     assert programs.run("c", os.environ, 60)[0] == 0
+
+
+def test_what_it_leaves_to_its_end_is_done(programs: Preloaded) -> None:
+    code, printed = programs.run("leaves", os.environ, 60)
+    assert code == 0
+    assert "what it has left to the end" in printed
 
 
 def test_its_process_ends_with_the_one_that_made_it() -> None:
