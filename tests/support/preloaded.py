@@ -59,10 +59,12 @@ class Preloaded:
             assert process.stdout
             process.stdin.write(json.dumps([dict(environment), text]) + "\n")
             process.stdin.flush()
-            first = process.stdout.readline()
-            if not first.startswith(_BEGIN):
-                raise RuntimeError(f"no program could be run:\n{first}{process.stdout.read()[-3000:]}")
-            program = int(first.removeprefix(_BEGIN))
+            imports: list[str] = []  # what they print
+            while not (begins := process.stdout.readline()).startswith(_BEGIN):
+                if not begins:
+                    raise RuntimeError(f"no program could be run:\n{''.join(imports)[-3000:]}")
+                imports.append(begins)
+            program = int(begins.removeprefix(_BEGIN))
             watchdog = threading.Timer(timeout, _kill, [program])
             watchdog.start()
             try:

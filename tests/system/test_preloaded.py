@@ -89,6 +89,14 @@ def _runs(process: int) -> bool:
     return state not in {"Z", "X"}
 
 
+def test_what_imports_print_is_no_program() -> None:
+    talkative = Preloaded(f"{THIS}:program", ["this"])
+    code, printed = talkative.run("x", os.environ, 60)
+    assert code == 0
+    assert "Zen" not in printed
+    talkative.end()
+
+
 def test_what_cannot_be_imported_is_told() -> None:
     nothing = Preloaded("tests.no_such_module:program", [])
     with pytest.raises(RuntimeError, match="no_such_module"):
