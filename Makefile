@@ -15,6 +15,8 @@ BIN := $(VENV)/bin
 PYTEST := python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=20 $(ARGS)
 # Tests whose rows come from a set are listed in one order by all processes.
 export PYTHONHASHSEED := 1
+# uv trusts a company's own CA as pip does: where the system keeps certificates.
+export UV_SYSTEM_CERTS ?= true
 # Without compiled files each `import airflow` costs two seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
