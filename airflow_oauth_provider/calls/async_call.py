@@ -171,12 +171,12 @@ class AsyncCall:
     ) -> Awaitable[aiohttp.ClientResponse]:
         """Begin the request of the current call."""
         session, call, request, again = self._session, self._call, self._request, self._flow is not None
-        looked_up_for, proxy = request.route
-        if again or looked_up_for is not opened:
+        looked_up_for, proxy = (None, None) if again else request.route
+        if looked_up_for is not opened:
             proxy = opened.proxy_for(call.url)
+            if not again:
+                request.route = opened, proxy
         first = None if again else request.headers_with(token, session.auth)
-        if not again:
-            request.route = opened, proxy
         return (opened.session if call.trusted else opened.elsewhere()).request(
             call.method,
             URL(call.url, encoded=True) if again else request.address,
