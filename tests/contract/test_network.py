@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 import time
@@ -128,6 +129,38 @@ class TestProxies:
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         side.run(hook_of(service, api.url, ca_certificates=CA.certificate), "x")
         assert "CONNECT 127.0.0.1" not in proxy.log
+
+    def test_an_edited_connection_looks_for_it_anew(
+        self, side: Side, proxy: Proxy, service: Service, api: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was looked up for the connection as it was serves no call of the one that it is."""
+        given = {"base_url": api.url, "ca_certificates": CA.certificate}
+        monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(**given))
+        hook = OAuth2Hook("my_api", "GET")
+        assert side.run(hook, "x").status_code == 200
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        assert side.run(hook, "x").status_code == 200
+        monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(**given, scope="write"))
+        hook.get_token(force=True)
+        assert "CONNECT 127.0.0.1" not in proxy.log, "once for each session"
+        assert side.run(hook, "x").status_code == 200
+        assert "CONNECT 127.0.0.1" in proxy.log
+
+    def test_a_session_that_is_opened_again_looks_for_it_anew(
+        self, proxy: Proxy, service: Service, api: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hook = hook_of(service, api.url, ca_certificates=CA.certificate)
+
+        async def main() -> None:
+            session = hook.asession()
+            await (await session.get("x")).read()
+            await session.close()
+            monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+            await (await session.get("x")).read()
+            await session.close()
+
+        asyncio.run(main())
+        assert "CONNECT 127.0.0.1" in proxy.log
 
     @pytest.mark.parametrize("proxy", [CREDENTIALS], indirect=True)
     def test_a_callers_with_credentials(
