@@ -119,6 +119,7 @@ def main(function: str, *modules: str) -> None:
     for imported in (*modules, module):
         importlib.import_module(imported)
     gc.freeze()  # what is there before the programs are made is copied for none of them
+    sys.stdout.flush()  # else each program would print it, too
     for line in sys.stdin:
         environment, text = json.loads(line)
         program = os.fork()
