@@ -52,7 +52,17 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, with its entry points, away from the source."""
     folder = tmp_path_factory.mktemp("wheel")
     built = run(
-        "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(ROOT), path=ROOT, folder=folder
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "-w",
+        str(folder),
+        str(ROOT),
+        path=ROOT,
+        folder=folder,
     )
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
