@@ -44,6 +44,7 @@ from airflow_oauth_provider.client import masking  # noqa: E402
 from airflow_oauth_provider.client.history import recorder  # noqa: E402
 from airflow_oauth_provider.deployment.policy import forget_policy  # noqa: E402
 from airflow_oauth_provider.testing.plugin import oauth2_connection, oauth2_server  # noqa: E402
+from tests.support.library_versions import labelled  # noqa: E402
 from tests.support.ports import free_port  # noqa: E402
 from tests.support.servers.missing import ServerMissingError  # noqa: E402
 from tests.support.servers.oidc_server import OidcServer  # noqa: E402
@@ -143,10 +144,14 @@ IN_CONSUMERS = os.environ.get("CONSUMERS") == "true"
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip where a library that a test is for is not installed."""
-    wanted = [name for marker in item.iter_markers("consumer") for name in marker.args]
-    missing = ", ".join(name for name in wanted if not _is_installed(name))
+    missing = ", ".join(name for name in _libraries(item) if not _is_installed(name))
     if missing:
         pytest.skip(f"not in this environment, make test-consumers has it: {missing}")
+
+
+def _libraries(item: pytest.Item) -> list[str]:
+    """Return the modules that a test is for."""
+    return list(dict.fromkeys(name for marker in item.iter_markers("consumer") for name in marker.args))
 
 
 def _is_installed(module: str) -> bool:
@@ -213,6 +218,11 @@ def _fault() -> None:
     """Carry the ids of the marker ``fault`` into a test's own id."""
 
 
+@pytest.fixture(name="_libraries")
+def _shown_libraries() -> None:
+    """Carry the libraries of the marker ``consumer`` into a test's own id."""
+
+
 TOGETHER = ("tests/system/browser/", "tests/system/interop/")
 
 
@@ -274,11 +284,19 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Show the ids of the marker ``fault`` in the test's id, so that coverage can be counted by it."""
+    """Show in the test's id what its markers say.
+
+    The ids of ``fault``, so that coverage can be counted by it; of ``consumer`` the libraries with the
+    versions that they are tried with.
+    """
     ids = [fault for marker in metafunc.definition.iter_markers("fault") for fault in marker.args]
     if ids:
         metafunc.fixturenames.append("_fault")
         metafunc.parametrize("_fault", [None], ids=["+".join(dict.fromkeys(ids))], indirect=True)
+    libraries = [labelled(name) for name in _libraries(metafunc.definition)]
+    if libraries:
+        metafunc.fixturenames.append("_libraries")
+        metafunc.parametrize("_libraries", [None], ids=[", ".join(libraries)], indirect=True)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from airflow_oauth_provider.connection.fields import FIELDS, STANDARD_FIELDS
 from airflow_oauth_provider.connection.presets import presets
 from airflow_oauth_provider.deployment.options import OPTIONS
 from airflow_oauth_provider.get_provider_info import get_provider_info
+from tests.manual.consumers import consumer_table
 from tests.manual.diagrams import write as write_diagrams
 from tests.manual.servers import server_part
 from tests.manual.troubleshooting import sentence_table
@@ -109,6 +110,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "options": option_table,
     "commands": command_table,
     "presets": preset_table,
+    "consumers": consumer_table,
 }
 
 

@@ -35,8 +35,8 @@ def blocks(language: str) -> list[tuple[str, str]]:
     return [(page, block) for page, text in TEXTS.items() for block in fenced.findall(text)]
 
 
-# Blocks of this page want libraries that are not here: their tests stand in tests/recipes.
-PYTHON = [block for block in blocks("python") if block[0] != "docs/consumers.md"]
+# Blocks of these pages want libraries that are not here: their tests stand in tests/recipes.
+PYTHON = [block for block in blocks("python") if not block[0].startswith("docs/consumers/")]
 COMMANDS = [block for _, block in blocks("sh")]
 
 

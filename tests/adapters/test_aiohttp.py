@@ -14,7 +14,7 @@ from tests.support.aiohttp_sessions import run
 from tests.support.servers.scripted import Delay, token_json
 from tests.support.service import Service
 
-pytestmark = pytest.mark.usefixtures("my_api")
+pytestmark = [pytest.mark.usefixtures("my_api"), pytest.mark.consumer("aiohttp")]
 
 
 def test_a_file_is_sent_again_from_where_it_began(service: Service) -> None:

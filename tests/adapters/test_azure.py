@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +17,15 @@ import pytest
 from airflow_oauth_provider.adapters.azure import AsyncOAuth2Credential, OAuth2Credential
 from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from tests.support.servers.scripted import Json, token_json
+from tests.support.bound_tokens import SERVERS
+from tests.support.consumer_pages import run
+from tests.support.servers.certificates import issue, server_context
+from tests.support.servers.scripted import Json, ScriptedServer, Text, token_json
 from tests.support.service import Service
 
 SCOPE = "https://storage.example/.default"
+STORAGE = "https://storage.azure.com/.default"
+"""The scope that the SDK for blobs names."""
 
 
 @pytest.fixture
@@ -193,3 +199,41 @@ class TestWithAzureCore:
         credential = OAuth2Hook(connection=lent.connection(scope="own")).credential()
         assert isinstance(credential, TokenCredential)
         assert credential.get_token("x").token == "tok-x"
+
+
+@pytest.mark.consumer("azure.storage.blob")
+@pytest.mark.parametrize("where", ["credential()", "in_coroutines"])
+def test_an_sdk_by_what_the_page_shows(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK takes a credential over https only."""
+    trusted = tmp_path / "authority.pem"
+    trusted.write_text(SERVERS.certificate)
+    with ScriptedServer(server_context(issue(SERVERS), tmp_path)) as server:
+        service = Service(server)
+        service.token = lambda request: token_json(f"tok-{request.form['scope'][0]}")
+        service.api = lambda _: Text(
+            200, "<EnumerationResults><Containers/></EnumerationResults>", "application/xml"
+        )
+        given = service.environment(ca_certificates=SERVERS.certificate)
+        monkeypatch.setenv("AIRFLOW_CONN_ORDERS_API", given)
+        monkeypatch.setenv("AIRFLOW__OAUTH2__LENT_CONNECTIONS", "orders_api")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted))
+        url = "https://acme.blob.core.windows.net"
+        names = run("azure", {url: server.url} if where == "credential()" else {}, where)
+        if where == "credential()":
+            with names["service"] as blobs:
+                assert list(blobs.list_containers()) == []
+        else:
+            from azure.storage.blob import BlobServiceClient
+
+            with BlobServiceClient(server.url, credential=names["credential"]) as blobs:
+                assert list(blobs.list_containers()) == []
+            assert asyncio.run(containers(server.url, names["in_coroutines"], trusted)) == []
+    assert {call.header("Authorization") for call in service.calls} == {f"Bearer tok-{STORAGE}"}
+    assert len(service.token_requests) == 1
+
+
+async def containers(url: str, credential: Any, trusted: Path) -> list[Any]:
+    from azure.storage.blob.aio import BlobServiceClient
+
+    async with BlobServiceClient(url, credential=credential, connection_verify=str(trusted)) as blobs:
+        return [container async for container in blobs.list_containers()]

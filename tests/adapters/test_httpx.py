@@ -15,6 +15,8 @@ from airflow_oauth_provider.testing.connections import Connections
 from airflow_oauth_provider.testing.server import OAuth2Server
 from tests.support.libraries import CONTEXT
 
+pytestmark = pytest.mark.consumer("httpx")
+
 
 @pytest.fixture
 def client(oauth2_server: OAuth2Server, oauth2_connection: Connections) -> Any:

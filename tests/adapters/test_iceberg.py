@@ -14,7 +14,7 @@ import pytest
 
 from airflow_oauth_provider.adapters.iceberg import OAuth2AuthManager
 from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError
-from tests.support.consumers_page import shown_extra
+from tests.support.consumer_pages import shown_json
 from tests.support.servers.scripted import Json, RecordedRequest, ScriptedResponse, token_json
 from tests.support.service import Service
 
@@ -43,17 +43,13 @@ def stock(service: Service, **custom: Any) -> str:
     return json.dumps({"conn_type": "iceberg", "host": service.base_url, "extra": {"auth": auth}})
 
 
+@pytest.mark.consumer("pyiceberg", "airflow.providers.apache.iceberg")
 class TestWithPyiceberg:
-    @pytest.fixture(autouse=True)
-    def _pyiceberg(self) -> None:
-        pytest.importorskip("pyiceberg", reason="pyiceberg is not installed")
-
     @pytest.fixture
     def hook(self, lent: Service) -> Callable[[], Any]:
-        iceberg = pytest.importorskip(
-            "airflow.providers.apache.iceberg.hooks.iceberg", reason="the Iceberg provider is not installed"
-        )
-        made: Callable[[], Any] = iceberg.IcebergHook
+        from airflow.providers.apache.iceberg.hooks.iceberg import IcebergHook
+
+        made: Callable[[], Any] = IcebergHook
         return made
 
     def test_it_is_what_pyiceberg_wants(self, lent: Service) -> None:
@@ -73,7 +69,7 @@ class TestWithPyiceberg:
     def test_the_configuration_that_the_page_shows(
         self, lent: Service, hook: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        stored = {"conn_type": "iceberg", "host": lent.base_url, "extra": shown_extra("Iceberg")}
+        stored = {"conn_type": "iceberg", "host": lent.base_url, "extra": shown_json("iceberg")}
         monkeypatch.setenv("AIRFLOW_CONN_ICEBERG_DEFAULT", json.dumps(stored))
         monkeypatch.setenv("AIRFLOW_CONN_ORDERS_API", lent.environment())
         monkeypatch.setenv("AIRFLOW__OAUTH2__LENT_CONNECTIONS", "orders_api")

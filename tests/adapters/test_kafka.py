@@ -18,7 +18,7 @@ import pytest
 
 from airflow_oauth_provider.adapters import kafka
 from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError
-from tests.support.consumers_page import shown_extra, shown_options, shown_python
+from tests.support.consumer_pages import shown, shown_json, shown_options
 from tests.support.servers.kafka_broker import KafkaBroker
 from tests.support.servers.scripted import token_json
 from tests.support.service import Service
@@ -137,11 +137,10 @@ def test_in_a_forked_process(lent: Service, monkeypatch: pytest.MonkeyPatch) -> 
     assert len(lent.token_requests) == 1
 
 
+@pytest.mark.consumer("confluent_kafka", "airflow.providers.apache.kafka")
 class TestWithConfluentKafka:
     @pytest.fixture(autouse=True)
     def broker(self, lent: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaBroker]:
-        pytest.importorskip("confluent_kafka", reason="confluent-kafka is not installed")
-        pytest.importorskip("airflow.providers.apache.kafka", reason="the Kafka provider is not installed")
         monkeypatch.setenv("AIRFLOW__APACHE_KAFKA__CALLBACK_ALLOWLIST", PATH)
         with KafkaBroker(session=1500) as running:
             monkeypatch.setenv("AIRFLOW_CONN_KAFKA_DEFAULT", self.environment(running))
@@ -164,10 +163,10 @@ class TestWithConfluentKafka:
     ) -> None:
         from airflow.providers.apache.kafka.hooks.client import KafkaAdminClientHook
 
-        for name, value in shown_options("Kafka").items():
+        for name, value in shown_options("kafka").items():
             monkeypatch.setenv(name, value)
         reachable = {"bootstrap.servers": broker.address, "security.protocol": "SASL_PLAINTEXT"}
-        extra = {**shown_extra("Kafka"), **reachable}
+        extra = {**shown_json("kafka"), **reachable}
         monkeypatch.setenv("AIRFLOW_CONN_ORDERS_API", lent.environment())
         monkeypatch.setenv("AIRFLOW_CONN_SHOWN", json.dumps({"conn_type": "kafka", "extra": extra}))
         assert KafkaAdminClientHook("shown").test_connection() == (True, "Connection successful.")
@@ -205,7 +204,7 @@ class TestWithConfluentKafka:
         from airflow.providers.apache.kafka.hooks.client import KafkaAdminClientHook
 
         own = ModuleType("my_company_kafka")
-        exec(shown_python("Kafka"), vars(own))
+        exec(shown("kafka", "python"), vars(own))
         monkeypatch.setitem(sys.modules, own.__name__, own)
         monkeypatch.setenv("AIRFLOW__APACHE_KAFKA__CALLBACK_ALLOWLIST", "my_company_kafka.oauth_cb")
         stored = self.environment(broker).replace(PATH, "my_company_kafka.oauth_cb")

@@ -15,7 +15,7 @@ import pytest
 from airflow_oauth_provider.adapters import openlineage
 from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError
 from tests.demo.dag_runs import AirflowHome
-from tests.support.consumers_page import shown_options
+from tests.support.consumer_pages import shown_options
 from tests.support.servers.scripted import token_json
 from tests.support.service import Service
 from tests.support.waiting import until
@@ -49,11 +49,8 @@ def test_there_is_nothing_else_in_the_module() -> None:
         _ = openlineage.TokenProvider
 
 
+@pytest.mark.consumer("openlineage.client", "airflow.providers.openlineage")
 class TestWithOpenLineage:
-    @pytest.fixture(autouse=True)
-    def _openlineage(self) -> None:
-        pytest.importorskip("openlineage.client", reason="openlineage-python is not installed")
-
     @staticmethod
     def config(service: Service, kind: str = "http", **auth: Any) -> dict[str, Any]:
         auth = {"type": PATH, "oauth2_conn_id": "my_collector", **auth}
@@ -101,7 +98,7 @@ class TestWithOpenLineage:
     ) -> None:
         """As the page shows it."""
         adapter = self.provider()
-        ((option, shown),) = shown_options("OpenLineage").items()
+        ((option, shown),) = shown_options("openlineage").items()
         transport = json.loads(shown) | {"url": service.server.url}
         monkeypatch.setenv(option, json.dumps(transport))
         monkeypatch.setenv("AIRFLOW_CONN_ORDERS_API", service.environment())
@@ -126,7 +123,6 @@ class TestWithOpenLineage:
     @staticmethod
     def provider() -> Any:
         """Return what Airflow's provider emits with; under pytest it reads its configuration each time."""
-        pytest.importorskip("airflow.providers.openlineage", reason="the provider is not installed")
         from airflow.providers.openlineage.plugins.adapter import OpenLineageAdapter
 
         return OpenLineageAdapter()
@@ -190,7 +186,6 @@ class TestWithOpenLineage:
     @pytest.mark.slow
     def test_a_dag_run(self, service: Service, tmp_path: Path) -> None:
         """Airflow forks for the events of a task, and has a pool of processes for those of the DAG's run."""
-        pytest.importorskip("airflow.providers.openlineage", reason="the provider is not installed")
         dags = tmp_path / "dags"
         dags.mkdir()
         (dags / "orders.py").write_text(DAG)

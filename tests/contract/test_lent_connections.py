@@ -16,6 +16,7 @@ import pytest
 
 from airflow_oauth_provider.exceptions import ConfigurationError
 from tests.conftest import require_server
+from tests.support.consumer_pages import shown_json, shown_options
 from tests.support.servers.missing import ServerMissingError
 from tests.support.servers.scripted import Json, RecordedRequest, ScriptedResponse, ScriptedServer, token_json
 from tests.support.service import Service
@@ -23,14 +24,15 @@ from tests.support.service import Service
 pytestmark = pytest.mark.airflow
 
 LOGIN = "warehouse_reader"
+LENT = "AIRFLOW__OAUTH2__LENT_CONNECTIONS"
 
 
 @pytest.fixture
 def lent(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """A connection ``my_api`` that may be lent; its token says what was asked for."""
+    """A connection ``orders_api`` that may be lent; its token says what was asked for."""
     service.token = lambda request: token_json(f"tok-{request.form['scope'][0]}")
-    monkeypatch.setenv("AIRFLOW__OAUTH2__LENT_CONNECTIONS", "my_api")
-    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(scope="own", login=LOGIN))
+    monkeypatch.setenv(LENT, "orders_api")
+    monkeypatch.setenv("AIRFLOW_CONN_ORDERS_API", service.environment(scope="own", login=LOGIN))
     return service
 
 
@@ -80,14 +82,8 @@ class TestSnowflake:
     def snowflake(self, scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Snowflake:
         from snowflake import connector
 
-        extra = {
-            "account": "acme",
-            "authenticator": "oauth",
-            "azure_conn_id": "my_api",
-            "host": "127.0.0.1",
-            "port": scripted.port,
-        }
-        given = {"conn_type": "snowflake", "login": "user", "extra": extra}
+        given = shown_json("snowflake")
+        given["extra"] |= {"host": "127.0.0.1", "port": scripted.port}
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(given))
         # What the hook has no option for.
         monkeypatch.setattr(connector, "connect", partial(connector.connect, protocol="http"))
@@ -103,13 +99,25 @@ class TestSnowflake:
         scope = SnowflakeHook.default_azure_oauth_scope
         assert (snowflake.logins, scopes(lent)) == ([("OAUTH", f"tok-{scope}")] * 3, [scope])
 
+    def test_the_options_that_the_page_shows(
+        self, lent: Service, snowflake: Snowflake, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+
+        options = shown_options("snowflake")
+        assert options.keys() == {LENT, "AIRFLOW__SNOWFLAKE__AZURE_OAUTH_SCOPE"}
+        for name, value in options.items():
+            monkeypatch.setenv(name, value)
+        assert SnowflakeHook("warehouse").get_first("SELECT 1") == ("a row",)
+        assert scopes(lent) == ["session:role-any"]
+
     def test_one_that_is_not_lent(
         self, lent: Service, snowflake: Snowflake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
-        monkeypatch.setenv("AIRFLOW__OAUTH2__LENT_CONNECTIONS", "")
-        with pytest.raises(ConfigurationError, match='"lent_connections = my_api"'):
+        monkeypatch.setenv(LENT, "")
+        with pytest.raises(ConfigurationError, match='"lent_connections = orders_api"'):
             SnowflakeHook("warehouse").get_first("SELECT 1")
         assert (snowflake.logins, lent.token_requests) == ([], [])
 
@@ -122,7 +130,9 @@ def test_postgresql_lets_in_who_has_the_token(lent: Service, monkeypatch: pytest
 
     from tests.support.servers.postgresql import postgres
 
-    scope = stock.PostgresHook.default_azure_oauth_scope
+    for name, value in shown_options("postgresql").items():
+        monkeypatch.setenv(name, value)
+    scope = stock.PostgresHook.default_azure_oauth_scope  # which the page shows, too
     with ExitStack() as stack:
         try:
             address = stack.enter_context(postgres())
@@ -137,15 +147,10 @@ def test_postgresql_lets_in_who_has_the_token(lent: Service, monkeypatch: pytest
             cursor.execute("SELECT pg_reload_conf()")
             cursor.execute(f"CREATE ROLE {LOGIN} LOGIN PASSWORD 'tok-{scope}'")
         port = int(address.rpartition(":")[2].partition("/")[0])
-        given = {
-            "conn_type": "postgres",
-            "host": "127.0.0.1",
-            "port": port,
-            "schema": "postgres",
-            "extra": {"iam": True, "azure_conn_id": "my_api"},
-        }
-        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(given))
-        for _ in range(2):
+        given = shown_json("postgresql") | {"host": "127.0.0.1", "port": port, "schema": "postgres"}
+        given["extra"]["sslmode"] = "disable"
+        for login in (given["login"], None):  # the user is that of the page, or our Client ID
+            monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(given | {"login": login}))
             assert stock.PostgresHook("warehouse").get_first("SELECT current_user") == (LOGIN,)
         assert scopes(lent) == [scope]
         with pytest.raises(psycopg2.OperationalError):

@@ -1,4 +1,4 @@
-"""Libraries that take the token by a function, as the page shows them."""
+"""Libraries that take the token by a function, as their pages show them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from airflow_oauth_provider.client import reading
 from airflow_oauth_provider.tokens.manager import shared
-from tests.support.recipes import run
+from tests.support.consumer_pages import run
 from tests.support.servers.kafka_broker import KafkaBroker
 from tests.support.servers.scripted import Json, RecordedRequest, ScriptedResponse, token_json
 from tests.support.service import Service
@@ -47,7 +47,7 @@ def broker() -> Iterator[KafkaBroker]:
 @pytest.mark.filterwarnings("ignore:.*_text is deprecated")
 def test_kafka_python(broker: KafkaBroker) -> None:
     instead = {"kafka.example:9093": broker.address, "SASL_SSL": "SASL_PLAINTEXT"}
-    producer = run("from kafka import", instead)["producer"]
+    producer = run("kafka-python", instead)["producer"]
     try:
         until(lambda: broker.tokens, "kafka-python to bring a token")
     finally:
@@ -64,7 +64,7 @@ def test_aiokafka(broker: KafkaBroker) -> None:
     }
 
     async def connect() -> None:
-        producer = await run("from aiokafka import", instead)["connected"]()
+        producer = await run("aiokafka", instead)["connected"]()
         await producer.stop()
 
     asyncio.run(connect())
@@ -95,7 +95,7 @@ def grpc_server(carried: list[str]) -> Iterator[dict[str, str]]:
 @pytest.mark.consumer("grpc")
 def test_grpc(service: Service) -> None:
     carried: list[str] = []
-    with grpc_server(carried) as instead, run("import grpc", instead)["channel"] as channel:
+    with grpc_server(carried) as instead, run("grpc", instead)["channel"] as channel:
         call = channel.unary_unary("/orders.Orders/Get")
         assert [call(b"4", timeout=10) for _ in range(3)] == [b"4"] * 3
     assert (carried, len(service.token_requests)) == (["Bearer tok-1"] * 3, 1)
@@ -108,7 +108,7 @@ def test_grpc_when_there_is_no_token(service: Service) -> None:
 
     carried: list[str] = []
     service.token = lambda _: token_json("brief", expires_in=0)
-    with grpc_server(carried) as instead, run("import grpc", instead)["channel"] as channel:
+    with grpc_server(carried) as instead, run("grpc", instead)["channel"] as channel:
         call = channel.unary_unary("/orders.Orders/Get")
         service.token = lambda _: Json({"error": "invalid_client"}, 401)
         with pytest.raises(grpc.RpcError, match=r'Connection "orders_api".*invalid_client'):
@@ -136,7 +136,7 @@ def test_databricks(service: Service) -> None:
         return Json(answers.get(request.target, {"userName": "etl"}))
 
     service.api = respond
-    workspace = run("databricks.sdk", {"https://acme.cloud.databricks.com": service.server.url})["workspace"]
+    workspace = run("databricks", {"https://acme.cloud.databricks.com": service.server.url})["workspace"]
     assert workspace.current_user.me().user_name == "etl"
     (exchange,) = [call.form for call in service.calls if call.target == "/oidc/v1/token"]
     assert (exchange["subject_token"], exchange["client_id"][0][:4]) == (["tok-1"], "0000")
@@ -155,7 +155,7 @@ def test_google_auth(service: Service) -> None:
         if request.target == "/v1/token"
         else {}
     )
-    names = run("identity_pool", {"https://sts.googleapis.com": service.server.url})
+    names = run("google-auth", {"https://sts.googleapis.com": service.server.url})
     with names["session"] as session:
         assert session.get(f"{service.server.url}/storage").json() == {}
     assert service.calls[0].form["subject_token"] == ["tok-1"]

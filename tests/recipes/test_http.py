@@ -1,4 +1,4 @@
-"""httpx and aiohttp as the page shows them."""
+"""httpx and aiohttp as their pages show them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from airflow_oauth_provider.testing.connections import Connections
 from airflow_oauth_provider.testing.server import OAuth2Server
-from tests.support.recipes import run
+from tests.support.consumer_pages import run
 
 
 @pytest.fixture
@@ -18,9 +18,11 @@ def instead(oauth2_server: OAuth2Server, oauth2_connection: Connections) -> dict
     return {"https://api.example/v1": oauth2_server.base_url}
 
 
+@pytest.mark.consumer("httpx")
 def test_httpx(instead: dict[str, str]) -> None:
-    assert run("adapters.httpx", instead)["orders"] == ["Bearer token-1"]
+    assert run("httpx", instead)["orders"] == ["Bearer token-1"]
 
 
+@pytest.mark.consumer("aiohttp")
 def test_aiohttp(instead: dict[str, str]) -> None:
-    assert asyncio.run(run("async with (", instead)["orders"]()) == ["Bearer token-1"]
+    assert asyncio.run(run("aiohttp", instead)["orders"]()) == ["Bearer token-1"]

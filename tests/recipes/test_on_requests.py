@@ -1,4 +1,4 @@
-"""Libraries that are built on ``requests``, as the page shows them."""
+"""Libraries that are built on ``requests``, as their pages show them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.tokens.manager import shared
 from tests.support.bound_tokens import SERVERS
-from tests.support.recipes import recipe, run
+from tests.support.consumer_pages import run, shown
 from tests.support.servers.certificates import issue, server_context
 from tests.support.servers.scripted import Json, RecordedRequest, ScriptedResponse, ScriptedServer, Text
 from tests.support.service import Service
@@ -73,7 +73,7 @@ def test_trino(encrypted: Service) -> None:
 
     dying(encrypted, respond)
     instead = {'"trino.example", port=443': f'"127.0.0.1", port={encrypted.server.port}'}
-    assert [row[0] for row in run("trino.dbapi", instead)["rows"]] == [0, 1, 2]
+    assert [row[0] for row in run("trino", instead)["rows"]] == [0, 1, 2]
     assert carried(encrypted) == ["tok-1", "tok-1", "tok-2", "tok-2"]
 
 
@@ -86,11 +86,11 @@ def test_dlt(api: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     dying(api, lambda request: Json(pages[request.target]))
     instead = {"https://api.example": api.server.url}
-    assert run("RESTClient", instead)["orders"] == [4, 5, 6]
+    assert run("dlt", instead)["orders"] == [4, 5, 6]
     assert carried(api) == ["tok-1", "tok-1", "tok-2"]
     pages["/v1/orders"]["next"] = "https://elsewhere.example/"
     with pytest.raises(ConfigurationError, match="may not go to"):
-        run("RESTClient", instead)
+        run("dlt", instead)
 
 
 @pytest.mark.consumer("gql")
@@ -98,18 +98,18 @@ def test_gql(api: Service) -> None:
     dying(api, lambda _: Json({"data": {"orders": [{"id": 4}]}}))
     instead = {"https://api.example": api.server.url}
     for _ in range(2):
-        assert run("RequestsHTTPTransport", instead)["orders"] == [{"id": 4}]
-    assert asyncio.run(run("AIOHTTPTransport", instead)["orders"]()) == [{"id": 4}]
+        assert run("gql", instead, "RequestsHTTPTransport")["orders"] == [{"id": 4}]
+    assert asyncio.run(run("gql", instead, "AIOHTTPTransport")["orders"]()) == [{"id": 4}]
     assert carried(api) == ["tok-1", "tok-1", "tok-2", "tok-2"]
     assert json.loads(api.calls[-1].body)["query"]
 
 
-@pytest.mark.consumer("elasticsearch")
+@pytest.mark.consumer("elastic_transport", "elasticsearch")
 def test_elasticsearch(api: Service) -> None:
     body, product = json.dumps({"hits": {"hits": [{"_id": "4"}]}}), [("X-Elastic-Product", "Elasticsearch")]
     dying(api, lambda _: Text(200, body, "application/json", product))
     names = run(
-        "elastic_transport",
+        "elasticsearch",
         {'"https"': '"http"', '"search.example", port=9200': f'"127.0.0.1", port={api.server.port}'},
     )
     assert names["hits"] == [{"_id": "4"}]
@@ -123,21 +123,19 @@ def test_mlflow(api: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     from mlflow import MlflowClient
     from mlflow.tracking.request_auth import registry
 
-    (entry,) = [
-        line for line in recipe("mlflow.request_auth_provider", "toml").splitlines() if line[:1] != "["
-    ]
+    (entry,) = [line for line in shown("mlflow", "toml").splitlines() if line[:1] != "["]
     installed = tmp_path / "orders-1.0.dist-info"
     installed.mkdir()
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: orders\nVersion: 1.0\n")
     (installed / "entry_points.txt").write_text(
         "[mlflow.request_auth_provider]\n" + entry.replace('"', "") + "\n"
     )
-    (tmp_path / "my_mlflow_auth.py").write_text(recipe("class OrdersAuth"))
+    (tmp_path / "my_mlflow_auth.py").write_text(shown("mlflow", "python"))
     monkeypatch.syspath_prepend(str(tmp_path))
     known = registry.RequestAuthProviderRegistry()
     known.register_entrypoints()
     monkeypatch.setattr(registry, "_request_auth_provider_registry", known)
-    for line in recipe("MLFLOW_TRACKING_AUTH", "ini").splitlines():
+    for line in shown("mlflow", "ini").splitlines():
         name, _, value = line.partition("=")
         monkeypatch.setenv(name, value.replace("https://mlflow.example", api.server.url))
     dying(api, lambda _: Json({"experiments": []}))

@@ -12,6 +12,7 @@ import httpx
 
 from airflow_oauth_provider.adapters.aiohttp import oauth2_middleware
 from airflow_oauth_provider.adapters.httpx import OAuth2Auth
+from tests.support.library_versions import labelled
 
 CONTEXT = ssl.create_default_context()  # a client would make one of its own, which takes longer than a call
 
@@ -90,4 +91,5 @@ async def _pieces(content: Iterator[bytes]) -> Any:
         yield piece
 
 
-LIBRARIES = {"httpx": Httpx(), "httpx async": AsyncHttpx(), "aiohttp": Aiohttp()}
+_HTTPX, _AIOHTTP = labelled("httpx"), labelled("aiohttp")
+LIBRARIES = {_HTTPX: Httpx(), f"{_HTTPX} async": AsyncHttpx(), _AIOHTTP: Aiohttp()}

@@ -20,13 +20,12 @@ from tests.support.servers.scripted import Json, token_json
 from tests.support.service import Service
 from tests.triggers.running import to_the_end
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.consumer("airflow.providers.openlineage")]
 CONFIDENTIAL = ("tok-1", "a-client-secret", "the-id-of-a-person")
 
 
 @pytest.fixture(autouse=True)
 def _connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("airflow.providers.openlineage", reason="the OpenLineage provider is not installed")
     service.token = lambda _: token_json("tok-1", scope="write read")
     monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(scope="read write more"))
 
