@@ -24,6 +24,7 @@ from airflow_oauth_provider.connection.tenant import (
     with_tenant,
 )
 from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.protocol.client.methods import METHODS
 
 NOTHING_STORED: Mapping[str, Any] = MappingProxyType({})
 _FACTS = Path(__file__).with_name("presets.toml")
@@ -34,8 +35,8 @@ class Preset:
     """One API.
 
     :param link: the vendor's page.
-    :param read: the day on which all facts were checked against the vendor's own words; ``None`` where one of
-        them could not be.
+    :param read: the day on which the facts were compared with the vendor's own words.
+    :param unchecked: which of them could not be; empty for none.
     :param host: access token URL, or issuer; ``None`` where each customer has their own.
     :param tenant: what the tenant's name is there; ``None`` where there is none.
     :param extra: fields of the connection's extra.
@@ -46,8 +47,9 @@ class Preset:
     name: str
     title: str
     link: str
+    read: str
     extra: Mapping[str, Any]
-    read: str | None = None
+    unchecked: str = ""
     host: str | None = None
     tenant: str | None = None
     asks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -55,8 +57,8 @@ class Preset:
 
     @property
     def checked(self) -> str:
-        """Whether the facts are the vendor's own words."""
-        return f"read {self.read}" if self.read else "not all checked against the vendor's page"
+        """When the facts were compared with the vendor's own words, and which were not."""
+        return f"read {self.read}" + (f"; not checked: {self.unchecked}" if self.unchecked else "")
 
     @property
     def command(self) -> str:
@@ -64,7 +66,8 @@ class Preset:
         parts = [f"airflow oauth2 create NAME --preset {self.name}"]
         parts += ["--tenant TENANT"] if self.tenant else []
         parts += [] if self.host else ["--token-url URL"]
-        parts += ["--client-id ID", "--secret-stdin"]
+        by_key = METHODS[self.extra["auth_method"]].needs.secret_field == "private_key"
+        parts += ["--client-id ID", "--key-file FILE" if by_key else "--secret-stdin"]
         parts += [f"--set {key}=…" for key in self.asks]
         return " ".join(parts)
 

@@ -28,6 +28,8 @@ def test_a_row_says_what_is_needed() -> None:
 def test_facts_name_command_fields_and_source(name: str) -> None:
     preset, facts = preset_named(name), preset_facts(preset_named(name))
     assert facts["Command"].startswith(f"airflow oauth2 create NAME --preset {name} ")
+    by_key = preset.extra["auth_method"] == "private_key_jwt"
+    assert ("--key-file FILE" if by_key else "--secret-stdin") in facts["Command"]
     assert facts["From"] == f"{preset.link} ({preset.checked})"
     assert preset.extra.items() <= facts.items()
 
@@ -45,7 +47,7 @@ class TestCommands:
         assert "(read 20" in ended.out
         unread = cli("oauth2", "presets", "booking")
         assert unread.code == 0, unread.err
-        assert "not all checked against the vendor" in " ".join(unread.out.split())
+        assert "not checked: whether" in " ".join(unread.out.split())
         missing = cli("oauth2", "presets", "zendesc")
         assert (missing.code, "did you mean zendesk" in missing.err) == (1, True)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import re
 from argparse import Namespace
+from collections.abc import Callable
+from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,10 +21,12 @@ from airflow_oauth_provider.connection.parsing import parse
 from airflow_oauth_provider.connection.presets import filled_in, placed, preset_named, presets
 from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.connection.sections.unusual_servers import UNUSUAL_FIELDS
-from airflow_oauth_provider.connection.tenant import with_tenant
+from airflow_oauth_provider.connection.tenant import is_well_placed, stands_in_host, with_tenant
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.protocol.call.instance import instance_origin
+from airflow_oauth_provider.protocol.urls import UrlError, parse_url
 from tests.connection.test_checks import pem
 from tests.connection.vendors import ID, KEY, ROWS, SECRET, TENANT, Row
 from tests.support.servers.scripted import Json, RecordedRequest, ScriptedResponse
@@ -103,35 +108,64 @@ def test_a_preset_suits_the_vendors_page(
     values = connection_from(arguments(name, row))
     connection = on_loopback(values, row, service)
 
-    def server(request: RecordedRequest) -> ScriptedResponse:
-        if request.target.startswith(urlsplit(row.token_url).path):
-            assert (request.method, urlsplit(request.target).query) == ("POST", "")
-            assert row.client(request) == row.asked
-            response = {
-                key: service.server.url if key.endswith("instance_url") else value
-                for key, value in row.response.items()
-            }
-            return Json(response, row.status)
-        return Json({"path": request.target, "token": request.header(row.header[0])})
-
-    service.server.script(server)
+    service.server.script(vendor(row, service))
     hook = OAuth2Hook(method="GET", connection=connection)
     response = side.run(hook, "x").json()
-    assert response["token"] == row.header[1]
+    assert response["token"] == row.header[1].replace("tok-1", "tok-2"), "the first was told to be dead"
     if row.api is not None:
         assert response["path"] == urlsplit(row.api).path
+    assert side.token(hook).lifetime == row.lifetime
     assert resolve(values, Policy()).warnings == ()
 
 
-def test_together_they_use_every_switch() -> None:
-    """But the unit of lifetimes: no vendor's page was found that counts in another than seconds.
+def vendor(row: Row, service: Service) -> Callable[[RecordedRequest], ScriptedResponse]:
+    """Return what answers as the vendor's page says: it grants tokens, and takes all but the first."""
+    granted = itertools.count(1)
 
-    Tenants are named by who creates a connection.
-    """
+    def respond(request: RecordedRequest) -> ScriptedResponse:
+        if request.target.startswith(urlsplit(row.token_url).path):
+            assert (request.method, urlsplit(request.target).query) == ("POST", "")
+            assert row.client(request) == row.asked
+            token = f"tok-{next(granted)}"
+            response = {
+                key: service.server.url
+                if key.endswith("instance_url")
+                else token
+                if value == "tok-1"
+                else value
+                for key, value in row.response.items()
+            }
+            return Json(response, row.status)
+        if request.header(row.header[0]) == row.header[1]:
+            status, body = row.dead
+            return Json(body, status)
+        return Json({"path": request.target, "token": request.header(row.header[0])})
+
+    return respond
+
+
+@pytest.mark.usefixtures("secret")
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if "instance_url" in str(row.response)])
+def test_the_address_that_the_vendor_names_is_approved_and_no_other(name: str) -> None:
+    row = ROWS[name]
+    api = resolve(connection_from(arguments(name, row)), Policy()).settings.api
+    assert row.api is not None
+    host = urlsplit(row.api).netloc
+    assert instance_origin(api, f"https://{host}/").authority == host
+    for other in (f"{host}.evil.example", host.partition(".")[2], "evil.example"):
+        with pytest.raises(UrlError, match="does not list"):
+            instance_origin(api, f"https://{other}")
+
+
+def test_together_they_use_every_switch() -> None:
+    """But further tenants, which a single use names, not a vendor: those of a preset have ``{tenant}``."""
     used = {key for preset in presets().values() for key in preset.extra}
-    tenants = {key for preset in presets().values() if preset.tenant for key in ("tenant", "tenants")}
+    used |= {"tenant" for preset in presets().values() if preset.tenant}
     switches = {entry.key for entry in UNUSUAL_FIELDS} | {"dead_when"}
-    assert switches - used - tenants == {"expires_in_unit"}
+    assert switches - used == {"tenants"}
+    for key in switches & {key for preset in presets().values() for key in preset.extra}:
+        default = FIELDS_BY_KEY[key].default
+        assert any(preset.extra.get(key, default) != default for preset in presets().values()), key
     assert {text for preset in presets().values() for text in preset.extra.get("tolerate", ())} == {
         "created",
         "untyped",
@@ -147,19 +181,23 @@ def test_a_preset_names_known_fields_its_source_and_no_host_but_one_tenant_label
         assert not FIELDS_BY_KEY[key].secret
     assert preset.asks.keys() <= FIELDS_BY_KEY.keys()
     assert preset.link.startswith("https://")
-    assert preset.read is None or re.fullmatch(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", preset.read)
+    assert date.fromisoformat(preset.read) >= date(2026, 1, 1)
     if preset.host is not None:
         assert preset.host.count("{") <= 1
         assert ("{tenant}" in preset.host) is (preset.tenant is not None)
+        assert is_well_placed(preset.host)
+        fixed = parse_url(preset.host.replace("{tenant}", TENANT))
+        assert fixed.origin.scheme == "https"
+        assert fixed.origin.host.count(".") >= (2 if stands_in_host(preset.host) else 1)
     else:
         assert "--token-url" in preset.notes or "--discovery" in preset.notes
 
 
-def test_only_a_preset_whose_facts_are_all_the_vendors_words_has_a_date() -> None:
-    unread = {name for name, preset in presets().items() if preset.read is None}
-    assert unread == {"booking"}, "its notes say what is not checked"
-    assert all("Not checked: " in preset_named(name).notes for name in unread)
-    assert preset_named("booking").checked == "not all checked against the vendor's page"
+def test_what_could_not_be_checked_stands_beside_the_date() -> None:
+    unchecked = {name for name, preset in presets().items() if preset.unchecked}
+    assert unchecked == {"booking"}
+    checked = preset_named("booking").checked
+    assert checked == f"read {preset_named('booking').read}; not checked: {preset_named('booking').unchecked}"
     assert preset_named("entra").checked == f"read {preset_named('entra').read}"
 
 

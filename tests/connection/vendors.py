@@ -18,31 +18,38 @@ KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 BEARER = {"access_token": "tok-1", "token_type": "Bearer", "expires_in": 3600}
 
 
-def by_basic(request: RecordedRequest, decode: Any = None) -> dict[str, Any]:
+def form_of(request: RecordedRequest) -> dict[str, Any]:
+    """Return the parameters of a request whose body is a form."""
+    assert request.header("Content-Type") == "application/x-www-form-urlencoded"
+    pairs = parse_qsl(request.body.decode(), strict_parsing=True)
+    assert len(dict(pairs)) == len(pairs), "none of these stands in it twice"
+    return dict(pairs)
+
+
+def by_basic(request: RecordedRequest) -> dict[str, Any]:
     """Return the parameters of a request that proves the client by Basic."""
     scheme, _, value = (request.header("Authorization") or "").partition(" ")
     assert (scheme, base64.b64decode(value).decode()) == ("Basic", f"{ID}:{SECRET}")
-    return dict(parse_qsl(request.body.decode()))
+    return form_of(request)
 
 
 def by_encoded_basic(request: RecordedRequest) -> dict[str, Any]:
     value = (request.header("Authorization") or "").removeprefix("Basic ")
     assert base64.b64decode(value).decode() == f"{ID}:the%20secret%2Fof%3Athe%20client"
-    return dict(parse_qsl(request.body.decode()))
+    return form_of(request)
 
 
 def in_body(request: RecordedRequest) -> dict[str, Any]:
     """Return the parameters of a request that has id and secret in its body."""
-    media_type = request.header("Content-Type")
-    body = request.body.decode()
-    given: dict[str, Any] = json.loads(body) if media_type == "application/json" else dict(parse_qsl(body))
+    as_json = request.header("Content-Type") == "application/json"
+    given: dict[str, Any] = json.loads(request.body) if as_json else form_of(request)
     assert (given.pop("client_id"), given.pop("client_secret")) == (ID, SECRET)
     assert request.header("Authorization") is None
-    return given | ({"json": True} if media_type == "application/json" else {})
+    return given | ({"json": True} if as_json else {})
 
 
 def by_assertion(request: RecordedRequest) -> dict[str, Any]:
-    given: dict[str, Any] = dict(parse_qsl(request.body.decode()))
+    given = form_of(request)
     assert given.pop("client_assertion_type").endswith(":jwt-bearer")
     assertion = given.pop("client_assertion")
     algorithm = jwt.get_unverified_header(assertion)["alg"]
@@ -58,8 +65,9 @@ class Row:
 
     :param token_url: of the tenant ``acme``; *given* what a person fills in.
     :param client: how the client proves itself; returns the other parameters, which are *asked*.
-    :param response: of the token endpoint.
+    :param response: of the token endpoint; *lifetime* what it means, in seconds: 300 where it says nothing.
     :param api: URL that an endpoint ``x`` has; *header* where the token stands.
+    :param dead: status and body by which the API tells that a token has ended.
     """
 
     token_url: str
@@ -69,9 +77,10 @@ class Row:
     given: dict[str, str] = field(default_factory=dict)
     response: dict[str, Any] = field(default_factory=lambda: dict(BEARER))
     status: int = 200
+    lifetime: int = 3600
     header: tuple[str, str] = ("Authorization", "Bearer tok-1")
+    dead: tuple[int, Any] = (401, {})
     key: bool = False
-    discovery: bool = False
 
 
 CC = {"grant_type": "client_credentials"}
@@ -88,6 +97,7 @@ ROWS = {
         CC | {"audience": "https://orders"},
         given={"audience": "https://orders"},
         response=BEARER | {"expires_in": 86400, "scope": "read:orders"},
+        lifetime=86400,
     ),
     "okta": Row(
         "https://acme.okta.com/oauth2/v1/token",
@@ -124,6 +134,7 @@ ROWS = {
             "token_type": "Bearer",
             "issued_at": "1700000000000",
         },
+        lifetime=300,
     ),
     "salesforce-marketing-cloud": Row(
         "https://acme.auth.marketingcloudapis.com/v2/token",
@@ -137,6 +148,7 @@ ROWS = {
             "soap_instance_url": "https://acme.soap.marketingcloudapis.com/",
             "rest_instance_url": "https://acme.rest.marketingcloudapis.com/",
         },
+        lifetime=1079,
     ),
     "marketo": Row(
         "https://acme.mktorest.com/identity/oauth/token",
@@ -144,6 +156,8 @@ ROWS = {
         CC,
         "https://acme.mktorest.com/rest/x",
         response=BEARER | {"token_type": "bearer", "expires_in": 3599, "scope": "apis@acme.example"},
+        dead=(200, {"requestId": "1", "success": False, "errors": [{"code": "602", "message": "expired"}]}),
+        lifetime=3599,
     ),
     "shopify": Row(
         "https://acme.myshopify.com/admin/oauth/access_token",
@@ -152,6 +166,7 @@ ROWS = {
         "https://acme.myshopify.com/admin/api/x",
         response={"access_token": "tok-1", "scope": "read_orders,write_orders", "expires_in": 86399},
         header=("X-Shopify-Access-Token", "tok-1"),
+        lifetime=86399,
     ),
     "zendesk": Row(
         "https://acme.zendesk.com/oauth/tokens",
@@ -160,6 +175,7 @@ ROWS = {
         "https://acme.zendesk.com/api/v2/x",
         {"scope": "read"},
         {"access_token": "tok-1", "scope": "read", "token_type": "bearer"},
+        lifetime=300,
     ),
     "zoom": Row(
         "https://zoom.us/oauth/token",
@@ -177,6 +193,7 @@ ROWS = {
         {"post_params": "instance_id=i-1"},
         BEARER | {"expires_in": 14400},
         header=("Authorization", "tok-1"),
+        lifetime=14400,
     ),
     "booking": Row(
         "https://connectivity-authentication.booking.com/token-based-authentication/exchange",
@@ -184,6 +201,7 @@ ROWS = {
         CC | {"json": True},
         "https://supply-xml.booking.com/x",
         response={"jwt": "tok-1", "ruid": "980ceb59-2790-7841-b172-57f1c9489653"},
+        lifetime=300,
     ),
     "crowdstrike": Row(
         "https://api.crowdstrike.com/oauth2/token",
@@ -192,6 +210,16 @@ ROWS = {
         "https://api.crowdstrike.com/x",
         response=BEARER | {"token_type": "bearer", "expires_in": 1799},
         status=201,
+        lifetime=1799,
+    ),
+    "fiserv": Row(
+        "https://cert.api.fiservapps.com/fts-apim/oauth2/v2",
+        by_encoded_basic,
+        CC,
+        "https://cert.api.fiservapps.com/banking/efx/v1/x",
+        {"base_url": "https://cert.api.fiservapps.com/banking/efx/v1"},
+        {"access_token": "tok-1", "expires_in": "899000", "token_type": "Bearer"},
+        lifetime=899,
     ),
     "smart-backend": Row(
         "https://fhir.example/oauth2/token",
@@ -209,5 +237,6 @@ ROWS = {
         {"base_url": "https://airflow.example/api/v2"},
         {"access_token": "tok-1"},
         status=201,
+        lifetime=300,
     ),
 }
