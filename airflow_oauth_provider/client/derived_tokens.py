@@ -6,14 +6,15 @@ when its own token is forgotten or authorized anew.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from airflow_oauth_provider.client.reading import ConnectionReader
 from airflow_oauth_provider.connection.token_parameters import NONE_CHOSEN
 from airflow_oauth_provider.protocol.settings import ClientSettings
-from airflow_oauth_provider.tokens.async_single_flight import in_thread
+from airflow_oauth_provider.protocol.token.key import token_key
+from airflow_oauth_provider.tokens.derived_keys import DerivedKeys
 from airflow_oauth_provider.tokens.manager import shared
-from airflow_oauth_provider.tokens.search_cost import SearchCost
 
 
 class DerivedTokens:
@@ -27,19 +28,19 @@ class DerivedTokens:
         """Whether this use has parameters of its own."""
         self._reader = reader
 
-    def remember(self, settings: ClientSettings, cost: SearchCost) -> None:
-        """Remember the key of a token that was just asked for."""
-        own = self._reader.own_settings
-        if self.chosen and cost.requests and own is not None:
-            shared.remember_derived(own, settings, self._reader.sharing)
+    def remembering(self, settings: ClientSettings) -> Callable[[], None] | None:
+        """Return what remembers the key of a token before it is asked for; ``None`` for the connection's own.
 
-    async def aremember(self, settings: ClientSettings, cost: SearchCost) -> None:
-        """Do what :meth:`remember` does without blocking the loop."""
-        if self.chosen and cost.requests:
-            await in_thread(partial(self.remember, settings, cost))
+        :param settings: of the use.
+        """
+        own = self._reader.own_settings
+        if own is None or not self.chosen:
+            return None
+        return partial(DerivedKeys(own, self._reader.sharing).remember, token_key(settings))
 
     def forget(self) -> None:
         """Forget all of the connection, where this use is the connection's own."""
         own = self._reader.own_settings
         if own is not None and not self.chosen:
-            shared.forget_derived(own, self._reader.sharing)
+            for key in DerivedKeys(own, self._reader.sharing).forget():
+                shared.slots.drop(key)

@@ -47,25 +47,25 @@ class ReportedAcquisitions(MemoryHits):
         report = self._report(acquire.settings)
         with self._reported(report):
             report.token = drive(self._acquiring_flow(acquire, report), carry_out)
-        self.derived.remember(acquire.settings, report.cost)
         return report.token
 
     async def _aacquire(self, acquire: Acquire) -> AccessToken | None:
         report = self._report(acquire.settings)
         with self._reported(report, in_loop=True):
             report.token = await adrive(self._acquiring_flow(acquire, report, in_loop=True), acarry_out)
-        await self.derived.aremember(acquire.settings, report.cost)
         return report.token
 
     def _acquiring_flow(self, acquire: Acquire, report: Report, *, in_loop: bool = False) -> Any:
         self._read_is_used = True
         settings, sharing, refusal = acquire.settings, self.reader.sharing, acquire.refusal
-        stop, cost = self.stop, report.cost
+        search: dict[str, Any] = {
+            "stop": self.stop,
+            "cost": report.cost,
+            "before_asking": self.derived.remembering(settings),
+        }
         if refusal is not None:
-            return shared.renewing(settings, sharing, refusal.token, refusal.origin, stop=stop, cost=cost)
-        return shared.acquiring(
-            settings, sharing, force=acquire.force, look_up=not in_loop, stop=stop, cost=cost
-        )
+            return shared.renewing(settings, sharing, refusal.token, refusal.origin, **search)
+        return shared.acquiring(settings, sharing, force=acquire.force, look_up=not in_loop, **search)
 
     def _report(self, settings: ClientSettings, *, saved: bool = True) -> Report:
         team = getattr(self.reader.connection, "team", None)

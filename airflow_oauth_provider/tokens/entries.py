@@ -8,7 +8,6 @@ too, since a store may lose them.
 from __future__ import annotations
 
 import json
-import re
 import time
 from dataclasses import replace
 
@@ -40,12 +39,7 @@ from airflow_oauth_provider.tokens.stores.base import Lease
 
 STATUS_KEPT = 7 * 86_400.0
 TOKEN, STATUS, CLIENT, BAD_TOKEN, METADATA = "token", "status", "client", "bad-token", "metadata"
-DERIVED = "derived"
 """Purposes of entries."""
-MAX_DERIVED = 64
-"""Tokens of other parameters that one connection remembers."""
-_ATTEMPTS = 5
-_KEY = re.compile(r"[0-9a-f]{64}\Z")
 _USABLE = frozenset({TokenState.FRESH, TokenState.ADVISORY})
 
 
@@ -218,38 +212,6 @@ class Entries(SealedEntries):
             for purpose in (CLIENT, INTROSPECTION.member, REVOCATION.member):
                 self._delete(purpose, self._client_key, store)
         self._delete(METADATA, self._credential_key)
-
-    def remember_derived(self, key: str) -> None:
-        """Keep the key of a token that was asked for with other parameters; the oldest of many go.
-
-        Written again where another process has written meanwhile.
-        """
-        for _ in range(_ATTEMPTS):
-            keys = self._derived_keys()
-            if key in keys:
-                return
-            content = json.dumps([*keys, key][-MAX_DERIVED:]).encode()
-            self._write(DERIVED, self._token_key, content, until=time.time() + STATUS_KEPT)
-
-    def forget_derived(self) -> tuple[str, ...]:
-        """Remove the tokens that were asked for with other parameters; return their keys."""
-        keys = self._derived_keys()
-        for key in keys:
-            for store in (self._store, refusals):
-                self._delete(TOKEN, key, store)
-                self._delete(STATUS, key, store)
-        self._delete(DERIVED, self._token_key)
-        return keys
-
-    def _derived_keys(self) -> tuple[str, ...]:
-        """Return those keys; what is read is foreign, and may be anything."""
-        try:
-            keys = json.loads(self._read(DERIVED, self._token_key) or b"[]")
-        except (ValueError, RecursionError):
-            return ()
-        if not isinstance(keys, list) or len(keys) > MAX_DERIVED:
-            return ()
-        return tuple(key for key in keys if isinstance(key, str) and _KEY.match(key))
 
     def _token_in(self, content: bytes) -> AccessToken | None:
         """Return the token of an entry; none without the key that it is bound to."""

@@ -15,9 +15,8 @@ Rules:
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any
 
@@ -57,7 +56,6 @@ class TokenManager:
 
     def __init__(self) -> None:
         self.slots = Slots()
-        self._derived_lock = threading.Lock()
 
     def acquire(
         self,
@@ -85,10 +83,12 @@ class TokenManager:
         look_up: bool = True,
         stop: Stop = NEVER,
         cost: SearchCost | None = None,
+        before_asking: Callable[[], object] | None = None,
     ) -> Acquiring:
         """Return the flow of :meth:`acquire`, for a driver.
 
         :param look_up: look into the store in the caller's own thread first, which may block it a little.
+        :param before_asking: as of :class:`Flight`.
         """
         slot = self.slots.of(settings)
         cost = cost or SearchCost()
@@ -96,11 +96,13 @@ class TokenManager:
         if look_up and not force and slot.current() is None and slot.flight is None:
             self._look_up(slot, settings, sharing, cost)
 
+        new_flight = partial(Flight, settings, sharing, budget, before_asking=before_asking)
+
         def serves(token: AccessToken, flight: Flight) -> bool:
             return slot.accepts(token) and (not force or _came_after(flight, token, budget))
 
         return joined(
-            partial(self._token_or_flight, slot, settings, sharing, budget, force=force),
+            partial(self._token_or_flight, slot, new_flight, force=force),
             serves,
             budget,
             early_wait=EARLY_WAIT,
@@ -117,10 +119,12 @@ class TokenManager:
         *,
         stop: Stop = NEVER,
         cost: SearchCost | None = None,
+        before_asking: Callable[[], object] | None = None,
     ) -> Generator[WaitFor | Work, Any, AccessToken | None]:
         """Take *refused* out of use, and acquire another token.
 
         :param origin: of the API that refused it; ``None`` for an API that is not known.
+        :param before_asking: as of :class:`Flight`.
         :return: ``None`` when this API refuses tokens that were only just granted: another would not help.
         """
         slot = self.slots.of(settings)
@@ -129,7 +133,9 @@ class TokenManager:
         ):
             return None
         cost = cost or SearchCost()
-        token = yield from self.acquiring(settings, sharing, look_up=False, stop=stop, cost=cost)
+        token = yield from self.acquiring(
+            settings, sharing, look_up=False, stop=stop, cost=cost, before_asking=before_asking
+        )
         cost.renewed = cost.requests > 0
         return token
 
@@ -192,20 +198,9 @@ class TokenManager:
         self.slots.drop(token_key(settings))
         Entries(settings, sharing).forget()
 
-    def remember_derived(self, own: ClientSettings, settings: ClientSettings, sharing: Sharing) -> None:
-        """Remember that a token was asked for with other parameters than the connection's own."""
-        with self._derived_lock:
-            Entries(own, sharing).remember_derived(token_key(settings))
-
-    def forget_derived(self, own: ClientSettings, sharing: Sharing) -> None:
-        """Forget the tokens that were asked for with other parameters, here and in the store."""
-        for key in Entries(own, sharing).forget_derived():
-            self.slots.drop(key)
-
     def reset_after_fork(self) -> None:
         """Leave behind what belongs to the parent's threads; tokens stay good."""
         self.slots.reset_after_fork()
-        self._derived_lock = threading.Lock()
 
     def clear(self) -> None:
         """Forget all that this process knows."""
@@ -217,7 +212,7 @@ class TokenManager:
         hints.clear()
 
     def _token_or_flight(
-        self, slot: Slot, settings: ClientSettings, sharing: Sharing, budget: Budget, *, force: bool
+        self, slot: Slot, new_flight: Callable[..., Flight], *, force: bool
     ) -> tuple[AccessToken | None, Flight | None]:
         """Return a token, or a flight to wait for, or both where the token is worth renewing."""
         with slot.lock:
@@ -226,10 +221,7 @@ class TokenManager:
                 return token, None
             if slot.flight is not None:
                 return None, slot.flight
-            slot.flight = flight = Flight(
-                settings,
-                sharing,
-                budget,
+            slot.flight = flight = new_flight(
                 partial(self._land, slot),
                 accepts=slot.accepts,
                 purpose=Purpose.EARLY if token else Purpose.FORCED if force else Purpose.NEEDED,

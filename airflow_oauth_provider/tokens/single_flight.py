@@ -64,9 +64,9 @@ class Flight:
     :param accepts: whether this process may use a token that the store holds.
     :param on_end: called in the flight's thread before callers wake up.
     :param held: the token that is worth renewing, for ``Purpose.EARLY``.
+    :param before_asking: called in the flight's thread before it asks the token endpoint, if it does.
 
-    ``asked_at`` says when the request for the token
-    began (monotonic seconds; ``None`` for one that lay in the store).
+    ``asked_at``: when the request for the token began (monotonic; ``None`` for one that lay in the store).
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Flight:
         accepts: Callable[[AccessToken], bool] = lambda _: True,
         purpose: Purpose = Purpose.NEEDED,
         held: AccessToken | None = None,
+        before_asking: Callable[[], object] | None = None,
     ) -> None:
         if purpose is Purpose.EARLY and held is not None:
             # One try, and not beyond the time from which the token held is no use any more.
@@ -97,6 +98,7 @@ class Flight:
         self._held = held
         self._last_error: OAuthError | None = None
         self._on_end = on_end
+        self._before_asking = before_asking
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._callers: list[object] = []
@@ -200,6 +202,8 @@ class Flight:
 
         :raises OAuthError: when it does not grant a token in time.
         """
+        if self._before_asking is not None:
+            self._before_asking()
         began = this_moment()
         server = self.settings.server
         known = self._entries.metadata(server) if isinstance(server, Issuer) else None
