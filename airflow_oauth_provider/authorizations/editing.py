@@ -14,14 +14,14 @@ from typing import Any
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 from airflow_oauth_provider.client.masking import hides_value_of
 from airflow_oauth_provider.connection.field_kinds import Kind
-from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, FIELDS
-from airflow_oauth_provider.connection.parsing import FieldError, parse_claims, parse_extra
+from airflow_oauth_provider.connection.fields import CONNECTION_TYPE, FIELDS, FIELDS_BY_KEY
+from airflow_oauth_provider.connection.parsing import FieldError, parse, parse_claims, parse_extra
 from airflow_oauth_provider.connection.provider_form import default_extra
 from airflow_oauth_provider.connection.resolving import MAX_NAME
 from airflow_oauth_provider.connection.tenant import with_tenant
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.client.methods import DEFAULT_METHOD, METHODS, Method, Needs
-from airflow_oauth_provider.protocol.urls import Url, UrlError, parse_url, with_scheme
+from airflow_oauth_provider.protocol.urls import Origin, Url, UrlError, parse_url, with_scheme
 
 Extra = Mapping[str, Any]
 
@@ -146,7 +146,7 @@ def edited_connection(before: ConnectionValues, entered: Entered) -> ConnectionV
         before = _without_unused(before, stored, given)
         missing = ["password"] if before.password and password is None else []
         missing += _not_given_again(stored, given, entered.restored)
-    elsewhere = _changed(_API_ADDRESSES, stored, given)
+    elsewhere = _changed(_API_ADDRESSES, stored, given) or _calls_another_tenant(stored, {**stored, **given})
     hidden = list(_hidden_again(_API_PARAMETERS, stored, given, entered.restored)) if elsewhere else []
     if missing or hidden:
         changes += ("address of the API",) if hidden else ()
@@ -164,10 +164,10 @@ def edited_connection(before: ConnectionValues, entered: Entered) -> ConnectionV
 def _changes(before: ConnectionValues, host: str | None, stored: Extra, given: Extra) -> Iterator[str]:
     """Yield what the edit changes of those who get to see a secret."""
     extra = {**stored, **given}
-    was, now = _address(before.host, stored), _address(host, extra)
-    if getattr(was, "origin", was) != getattr(now, "origin", now):
+    was, now = _addresses(before.host, stored), _addresses(host, extra)
+    if not _origins(now) <= _origins(was):
         yield "token host"
-    elif was != now and extra.get("discovery"):  # other metadata may name another host
+    elif not now <= was and extra.get("discovery"):  # other metadata may name another host
         yield "issuer"
     for key, name in _RECIPIENT.items():
         if _changed((key,), stored, given):
@@ -181,11 +181,30 @@ def _changed(keys: Iterable[str], stored: Extra, given: Extra) -> bool:
     )
 
 
-def _address(host: str | None, extra: Extra) -> Url | str | None:
+def _addresses(text: str | None, extra: Extra) -> frozenset[Url | str | None]:
+    """Return what an address stands for: it may have the name of one of several tenants."""
     try:
-        return parse_url(with_scheme(with_tenant(host or "", str(extra.get("tenant")))))
+        others = parse(FIELDS_BY_KEY["tenants"], extra.get("tenants")) or ()
+    except FieldError:
+        others = ()
+    return frozenset(_address(text, str(name)) for name in (extra.get("tenant"), *others))
+
+
+def _address(text: str | None, tenant: str) -> Url | str | None:
+    try:
+        return parse_url(with_scheme(with_tenant(text or "", tenant)))
     except UrlError:
-        return host
+        return text
+
+
+def _origins(addresses: frozenset[Url | str | None]) -> frozenset[Origin | str | None]:
+    return frozenset(address.origin if isinstance(address, Url) else address for address in addresses)
+
+
+def _calls_another_tenant(was: Extra, now: Extra) -> bool:
+    """Whether ``base_url`` stands for a host that it did not stand for, as it is written."""
+    before, after = (_addresses(str(extra.get("base_url") or ""), extra) for extra in (was, now))
+    return not _origins(after) <= _origins(before)
 
 
 def _without_unused(before: ConnectionValues, stored: Extra, given: dict[str, Any]) -> ConnectionValues:

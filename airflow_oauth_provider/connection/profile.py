@@ -15,7 +15,12 @@ from airflow_oauth_provider.protocol.profile import (
     TLS_RULES,
     Profile,
 )
-from airflow_oauth_provider.protocol.settings import ApiSettings, ClientSettings
+from airflow_oauth_provider.protocol.settings import (
+    ApiSettings,
+    ClientSettings,
+    RequestSettings,
+    ResponseSettings,
+)
 
 Problems = Iterator[tuple[str, str]]
 
@@ -35,9 +40,27 @@ def bad_profile(settings: ClientSettings) -> Problems:
         yield "discovery", f"must be on: endpoints come from the issuer's metadata only ({rule})"
     elif method.signs and settings.assertion.audience not in {None, settings.server.audience}:
         yield "jwt_audience", f"must be empty: an assertion is meant for the issuer alone ({rule})"
-    if settings.api.header_name != ApiSettings.header_name:
-        yield "header_name", f"must be empty: the token stands in Authorization ({rule})"
+    yield from _bad_messages(settings, rule)
     yield from _bad_tls(settings, profile.rule(TLS_RULES))
+
+
+def _bad_messages(settings: ClientSettings, rule: str) -> Problems:
+    """Check for messages that are not those of RFC 6749 and RFC 6750, which the profile is one of."""
+    api, request = settings.api, settings.request
+    if api.header_name != ApiSettings.header_name:
+        yield "header_name", f"must be empty: the token stands in Authorization ({rule})"
+    if api.header_scheme != ApiSettings.header_scheme:
+        yield "header_scheme", f"must be empty: its scheme is Bearer or DPoP ({rule})"
+    standard = RequestSettings(), ResponseSettings()
+    for field, differs in (
+        ("body_format", request.body_format != standard[0].body_format),
+        ("grant_name", request.grant_name != standard[0].grant_name),
+        ("tolerate", settings.response.tolerates),
+        ("expires_in_unit", settings.response.expires_in_unit != standard[1].expires_in_unit),
+        ("answer_fields", any(name != "instance_url" for name, _ in settings.response.members)),
+    ):
+        if differs:
+            yield field, f"must be empty: token requests and responses are those of RFC 6749 ({rule})"
 
 
 def _bad_tls(settings: ClientSettings, rule: str) -> Problems:

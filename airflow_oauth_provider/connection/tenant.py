@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from airflow_oauth_provider.protocol.urls import UrlError, canonical_host
+
 PLACEHOLDER = "{tenant}"
 FIELDS_WITH_TENANT = frozenset({"scope", "audience", "resource", "query_params", "post_params"})
 """Fields of the extra in which the placeholder stands for the name, addresses apart."""
@@ -35,8 +37,16 @@ def is_well_placed(address: str) -> bool:
     places = [at for at, label in enumerate(labels) if PLACEHOLDER in label]
     if not places:
         return not stands_in_host(address)
-    (first, *others), fixed = places, len(labels) - places[-1] - 1
-    return not others and labels[first] == PLACEHOLDER and fixed >= _FIXED_LABELS
+    first, *others = places
+    return not others and labels[first] == PLACEHOLDER and _fixed_labels(labels[first + 1 :]) >= _FIXED_LABELS
+
+
+def _fixed_labels(labels: list[str]) -> int:
+    """Count labels as they are in the host that is called: a dot at its end, for one, makes none."""
+    try:
+        return canonical_host(".".join(labels)).count(".") + 1
+    except UrlError:
+        return 0
 
 
 def with_tenant(value: Any, name: str) -> Any:

@@ -13,7 +13,7 @@ from airflow_oauth_provider.protocol.call.instance import PLACEHOLDER as INSTANC
 from airflow_oauth_provider.protocol.client.methods import method_of
 from airflow_oauth_provider.protocol.json_path import Path, PathError, parse_path
 from airflow_oauth_provider.protocol.settings import ClientSettings, InstancePlace, ResponseSettings
-from airflow_oauth_provider.protocol.urls import UrlError, parse_url
+from airflow_oauth_provider.protocol.urls import UrlError, parse_url, split_pattern
 
 MEMBERS = ("access_token", "expires_in", "expires_at", "token_type", "scope", "instance_url")
 """Members of a token response that ``answer_fields`` may name."""
@@ -25,8 +25,9 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}\Z")
 # Headers that mean something to HTTP itself, or that go along to hosts where a token must not go.
 _RESERVED = frozenset(
     {
-        *("accept", "accept-encoding", "accept-language", "connection", "content-length", "content-type"),
-        *("cookie", "dpop", "host", "proxy-authorization", "range", "te", "trailer", "transfer-encoding"),
+        *("accept", "accept-encoding", "accept-language", "connection", "content-encoding"),
+        *("content-length", "content-type", "cookie", "dpop", "expect", "host", "keep-alive"),
+        *("proxy-authorization", "proxy-connection", "range", "te", "trailer", "transfer-encoding"),
         *("upgrade", "user-agent"),
     }
 )
@@ -91,6 +92,8 @@ def instance_place(
     patterns = tuple(text for text in origins if "*" in text)
     plain = tuple(text for text in origins if "*" not in text)
     if base_url is None or not base_url.startswith(INSTANCE):
+        if INSTANCE in (base_url or ""):
+            extra.fail("base_url", f"must begin with {INSTANCE}, or not have it")
         if patterns:
             extra.fail("allowed_origins", f"may have a * only where base_url begins with {INSTANCE}")
         return None, plain
@@ -99,7 +102,7 @@ def instance_place(
         url = parse_url(f"https://instance.invalid{path}", query_allowed=False)
     except UrlError as error:
         extra.fail("base_url", str(error))
-    if path[:1] not in {"", "/"}:
+    if path[:1] not in {"", "/"} or INSTANCE in path:
         extra.fail("base_url", f"must have nothing or a path after {INSTANCE}")
     return InstancePlace(url.path, tuple(_host_pattern(extra, text) for text in patterns)), plain
 
@@ -112,7 +115,11 @@ def _host_pattern(extra: Extra, text: str) -> str:
             "allowed_origins",
             "may have a * only as in https://*.my.salesforce.com: with two labels behind it",
         )
-    return f"*.{pattern[1].lower()}"
+    try:
+        host, port = split_pattern(f"*.{pattern[1]}")
+    except UrlError as error:
+        extra.fail("allowed_origins", f"{error}: write it like https://*.my.salesforce.com")
+    return host if port is None else f"{host}:{port}"
 
 
 def ignored(settings: ClientSettings) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -125,3 +126,32 @@ def test_who_else_decides_where_a_secret_goes(
     with pytest.raises(SecretsRequiredError, match=changed):
         edited_connection(before(**stored), entered)
     assert edited_connection(before(), Entered(host="https://a.example/path")).password == "secret"
+
+
+@pytest.mark.fault("F21")
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        pytest.param({"tenant": "emea"}, ("password", "api_headers"), id="another"),
+        pytest.param({"tenants": ["emea"]}, ("password", "api_headers"), id="one-more"),
+        pytest.param({"tenant": "apac"}, (), id="one-of-them"),
+        pytest.param({"tenants": []}, (), id="one-less"),
+        pytest.param({"scope": "read"}, (), id="something-else"),
+    ],
+)
+def test_another_tenant_is_another_host(given: dict[str, object], missing: tuple[str, ...]) -> None:
+    extra = {"base_url": "{tenant}.api.example/v1", "api_headers": ["X-Api-Key=k"]}
+    stored = replace(
+        before(**extra, tenant="acme", tenants=["apac"]), host="https://{tenant}.idp.example/{tenant}/token"
+    )
+    if not missing:
+        assert edited_connection(stored, Entered(fields=given)).password == "secret"
+        return
+    with pytest.raises(SecretsRequiredError, match="token host and address of the API changed") as raised:
+        edited_connection(stored, Entered(fields=given))
+    assert raised.value.missing == missing
+
+
+def test_another_tenant_in_a_path_is_the_same_host() -> None:
+    stored = replace(before(tenant="acme", base_url="https://api.example/{tenant}"), host="https://a.example")
+    assert edited_connection(stored, Entered(fields={"tenant": "emea"})).password == "secret"

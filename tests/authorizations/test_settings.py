@@ -9,6 +9,7 @@ import pytest
 from airflow.sdk import Connection
 
 from airflow_oauth_provider.authorizations import describe
+from airflow_oauth_provider.authorizations.actions import ConnectionCheck
 from airflow_oauth_provider.authorizations.settings import (
     display_sections,
     display_settings,
@@ -16,6 +17,7 @@ from airflow_oauth_provider.authorizations.settings import (
     unusual_settings,
 )
 from airflow_oauth_provider.connection.provider_form import default_extra
+from airflow_oauth_provider.connection.sections.unusual_servers import UNUSUAL_FIELDS
 from tests.support.servers.certificates import issue_client
 from tests.support.service import Service
 
@@ -142,6 +144,36 @@ def test_a_deviation_from_the_standards_is_named(extra: Any, texts: tuple[str, .
     text = extra if isinstance(extra, str) else json.dumps(extra)
     connection = Connection(conn_id="x", conn_type="x", extra=text, host="https://idp.example/token")
     assert unusual_settings(connection) == texts
+
+
+DEVIATIONS: dict[str, Any] = {
+    "tenant": "acme",
+    "tenants": ["apac", "emea"],
+    "body_format": "json",
+    "grant_name": "account_credentials",
+    "answer_fields": ["access_token=$.data.token"],
+    "expires_in_unit": "milliseconds",
+    "tolerate": ["created", "untyped"],
+    "header_name": "X-Api-Token",
+    "header_scheme": "Token",
+    "basic_encoding": "raw",
+    "dead_when": "$.errors[*].code in 601, 602",
+    "base_url": "{instance_url}/v1",
+}
+
+
+@pytest.mark.parametrize("key", DEVIATIONS)
+def test_each_deviation_is_named_by_its_field(service: Service, key: str) -> None:
+    given = {"allowed_origins": ["https://*.my.tenant.example"]} if key == "base_url" else {}
+    connection = service.connection(**default_extra() | given | {key: DEVIATIONS[key]})
+    (text,) = unusual_settings(connection)
+    assert text.startswith(f"{key} = ")
+    assert describe(connection).unusual == (text,)
+    assert ConnectionCheck.of(connection).facts.unusual == (text,)
+
+
+def test_no_deviation_is_left_out() -> None:
+    assert DEVIATIONS.keys() == {entry.key for entry in UNUSUAL_FIELDS} | {"dead_when", "base_url"}
 
 
 @pytest.mark.parametrize("given", [[{"type": "für"}], '[{"type": "für"}]'], ids=["array", "text"])

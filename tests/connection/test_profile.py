@@ -123,6 +123,19 @@ def test_algorithms(algorithm: str) -> None:
         pytest.param(
             {**BY_CERTIFICATE, "header_name": "X-Token"}, "header_name", "in Authorization", id="header"
         ),
+        pytest.param(
+            {**BY_CERTIFICATE, "header_scheme": "Token"}, "header_scheme", "Bearer or DPoP", id="scheme"
+        ),
+        *(
+            pytest.param({key: value}, key, "those of RFC 6749", id=key)
+            for key, value in (
+                ("body_format", "json"),
+                ("grant_name", "account_credentials"),
+                ("tolerate", ["created"]),
+                ("expires_in_unit", "minutes"),
+                ("answer_fields", ["access_token=$.jwt"]),
+            )
+        ),
     ],
 )
 def test_what_it_refuses(changes: dict[str, Any], field: str, says: str) -> None:

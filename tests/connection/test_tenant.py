@@ -41,6 +41,8 @@ def test_no_names(name: str) -> None:
         "{tenant}.idp.example",
         "https://{tenant}.idp.example:8443/token",
         "https://login.{tenant}.idp.example",
+        "https://{tenant}.idp.example./token",
+        "https://{tenant}.bücher.example/token",
         "https://idp.example/{tenant}/token",
         "https://idp.example?tenant={tenant}",
         "https://idp.example/token",
@@ -61,6 +63,11 @@ def test_well_placed(address: str) -> None:
         "https://idp.example:{tenant}/token",
         "https://{tenant}@idp.example/token",
         "https://{tenant}:x@idp.example/token",
+        "https://{tenant}.example./token",
+        "https://{tenant}.example.:8443/token",
+        "https://{tenant}.example.\u00ad/token",
+        "https://{tenant}.\u3002example/token",
+        "https://{tenant}..example/token",
     ],
 )
 def test_badly_placed(address: str) -> None:

@@ -11,8 +11,10 @@ from airflow_oauth_provider.connection import unusual_servers
 from airflow_oauth_provider.connection.extra import Extra
 from airflow_oauth_provider.connection.fields import FIELDS
 from airflow_oauth_provider.connection.resolving import resolve
+from airflow_oauth_provider.connection.sections.unusual_servers import UNUSUAL_FIELDS
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.get_provider_info import get_provider_info
 from airflow_oauth_provider.protocol.settings import ClientSettings, RequestSettings, ResponseSettings
 from tests.connection.test_checks import connection
 
@@ -26,7 +28,10 @@ def resolved(**content: Any) -> ClientSettings:
 
 
 def test_they_stand_at_the_end_of_the_form() -> None:
-    assert FIELDS[-1].section == "Unusual servers"
+    assert FIELDS[-len(UNUSUAL_FIELDS) :] == UNUSUAL_FIELDS
+    assert {entry.section for entry in UNUSUAL_FIELDS} == {"Unusual servers"}
+    (kind,) = get_provider_info()["connection-types"]
+    assert list(kind["conn-fields"])[-len(UNUSUAL_FIELDS) :] == [entry.key for entry in UNUSUAL_FIELDS]
 
 
 def test_the_standard_is_the_default() -> None:
@@ -69,6 +74,7 @@ def test_response_fields_are_lines(lines: Any) -> None:
         pytest.param(
             {"header_name": "Accept"}, "header_name", "name of a header", id="header-that-goes-along"
         ),
+        pytest.param({"header_name": "Expect"}, "header_name", "name of a header", id="header-of-requests"),
         pytest.param({"header_scheme": "Two words"}, "header_scheme", "one word", id="scheme-of-two-words"),
         pytest.param(
             {"header_name": "X-Token", "api_headers": ["x-token=1"]}, "api_headers", "x-token", id="set-twice"
@@ -83,8 +89,9 @@ def test_response_fields_are_lines(lines: Any) -> None:
                 "",
                 id=f"path-{path}",
             )
-            for path in (".evil.example", "@evil.example", "?a=b", "#a", ":80", "/a b")
+            for path in (".evil.example", "@evil.example", "?a=b", "#a", ":80", "/a b", "/{instance_url}")
         ),
+        pytest.param({"base_url": "https://a.example/{instance_url}"}, "base_url", "begin", id="not-first"),
         *(
             pytest.param(
                 {"base_url": "{instance_url}", "allowed_origins": [text]}, "allowed_origins", "", id=text
@@ -95,6 +102,8 @@ def test_response_fields_are_lines(lines: Any) -> None:
                 "*.api.example",
                 "https://a.*.api.example",
                 "https://*.api.example/v1",
+                "https://*.api.example:99999",
+                "https://*.api.-",
                 "https://*",
             )
         ),

@@ -15,6 +15,8 @@ from airflow_oauth_provider.protocol.strict_json import JsonError, parse_value
 MAX_BODY = 64 * 1024
 """Bytes of the largest body that is looked into."""
 MAX_VALUES = 64
+MAX_RULE = 2000
+"""Characters of the longest rule: some texts take a time that grows with the square of their length."""
 _RULE = re.compile(r"(\$.*?)\s+in\s+(.+)\Z")
 _QUOTED = re.compile(r"([\"'])(.*)\1\Z")
 
@@ -55,7 +57,7 @@ def parse_sign(text: str) -> DeadTokenSign:
 
     :raises SignError: when it is none.
     """
-    rule = _RULE.match(text.strip())
+    rule = _RULE.match(text.strip()) if len(text) <= MAX_RULE else None
     if rule is None:
         raise SignError("must be one line like $.errors[*].code in 601, 602")
     try:

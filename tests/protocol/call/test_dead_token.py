@@ -38,6 +38,8 @@ def test_a_rule(text: str, path: Any, values: tuple[str, ...]) -> None:
         "$.a[*].b[*] in 1",
         "$..code in 1",
         f"$.code in {', '.join(map(str, range(65)))}",
+        f"${' ' * 1_000_000}x",
+        f"$.code in {'6' * 2000}",
     ],
 )
 def test_no_rule(text: str) -> None:
