@@ -158,6 +158,7 @@ class _ResponseWatch:
             return response
         if response.status_code in REDIRECTS:
             self._prepare_redirect(response, call)
+            drain(response)  # requests would read it whole before it follows
             return response  # it may be followed, which is up to requests
         self._token = flow.token
         return self._checked(self._replayed(response, call, kwargs), kwargs)

@@ -187,6 +187,36 @@ class TestPlainRequests:
                 session.send(request.copy(), timeout=5)
             assert other.requests == []
 
+    @pytest.mark.fault("F02")
+    def test_a_request_whose_redirect_was_left_alone_begins_anew(self, service: Service) -> None:
+        service.api = lambda _: Redirect("/api/y")
+        with requests.Session() as session:
+            request = session.prepare_request(
+                requests.Request("GET", f"{service.base_url}/x", auth=auth_of(service))
+            )
+            session.send(request, timeout=5, allow_redirects=False)
+            service.api, service.dead = echo, {"tok-1"}
+            assert session.send(request, timeout=5).json()["authorization"] == "Bearer tok-2"
+            service.dead.add("tok-2")
+            assert session.send(request, timeout=5).json()["authorization"] == "Bearer tok-3"
+
+    @pytest.mark.fault("F02")
+    def test_a_redirect_after_two_replays_carries_the_new_token(self) -> None:
+        """The first one with a nonce for the proof of possession, the second with another token."""
+        with running_dpop_service() as service:
+            auth = auth_of(service)
+            token = auth.client.get_token().value
+            service.dead.add(token)
+            service.serving.required = True
+            service.api = lambda request: (
+                Redirect("/api/new") if request.target == "/api/x" else echo(request)
+            )
+            response = requests.get(f"{service.base_url}/x", auth=auth, timeout=5)
+            assert response.status_code == 200
+            assert token not in response.json()["authorization"]
+            assert service.refused() == ["use_dpop_nonce", "invalid_token"]
+            assert len(service.token_requests) == 2
+
     @pytest.mark.fault("N32")
     def test_netrc_does_not_replace_the_token(
         self, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -40,6 +41,7 @@ from tests.support.echoing import (
     echoing,
     settings_of,
 )
+from tests.support.servers.scripted import Redirect
 from tests.support.service import Service
 from tests.support.sides import Side
 from tests.triggers.running import event_of, to_the_end
@@ -108,11 +110,39 @@ def test_the_operator(outputs: list[Any], deferrable: bool, response_filter: Any
         method="GET",
         endpoint=endpoint,
         deferrable=deferrable,
+        log_response=True,
         **{"oauth2_conn_id": "my_api", **more},
     )
     outputs.append(to_the_end(operator("ok", response_filter=response_filter)))
     outputs.append(errors_of(lambda: to_the_end(operator("bad"))))
+    wrong, missing = {"json_path": "$.echo[0]", "expected": "done"}, {"json_path": "$.echo[1].none"}
+    outputs.append(errors_of(lambda: to_the_end(operator("ok", response_check=wrong))))
+    outputs.append(errors_of(lambda: to_the_end(operator("ok", response_check=missing))))
     outputs.append(errors_of(lambda: to_the_end(operator("ok", oauth2_conn_id="refused"))))
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_an_address_that_an_api_redirects_to(
+    service: Service, outputs: list[Any], side: Side, deferrable: bool
+) -> None:
+    """It may have the token in its path."""
+    repeat = service.api
+    there = f"/api/bad/{quote(TOKEN, safe='')}"
+    service.api = lambda request: Redirect(there) if request.target == "/api/ok" else repeat(request)
+    operator = OAuth2HttpOperator(
+        task_id="call",
+        method="GET",
+        endpoint="ok",
+        oauth2_conn_id="my_api",
+        deferrable=deferrable,
+        extra_options={"check_response": False},
+        response_check=lambda _: False,
+    )
+    outputs.append(errors_of(lambda: to_the_end(operator)))
+    outputs.append(errors_of(lambda: side.run(OAuth2Hook("my_api", "GET"), "ok")))
+    event = event_of(OAuth2HttpTrigger("my_api", endpoint="ok", extra_options={"check_response": False}))
+    assert event["response"]["url"].startswith(f"{service.server.url}/api/bad/")
+    outputs.append(event)
 
 
 @pytest.mark.parametrize("conn_id, endpoint", [("my_api", "ok"), ("my_api", "bad"), ("refused", "ok")])

@@ -21,6 +21,9 @@ from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.protocol.call.dead_token import MAX_BODY
 from airflow_oauth_provider.protocol.call.effects import ResponseHead
 
+_FEED = 64
+"""Bytes of a compressed body that are decoded at once: nobody knows to what a few of them may grow."""
+
 
 class HttpxCall:
     """What httpx sends for one call, and what comes back.
@@ -117,6 +120,16 @@ class HttpxCall:
         request.headers = [*kept, *((name.encode(), value.encode()) for name, value in put)]
 
 
+class _Pieces(httpx.SyncByteStream):
+    """A body in pieces."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+
 class HttpxBody(httpx.SyncByteStream, httpx.AsyncByteStream):
     """The body of a response, the beginning of which can be read ahead, and the rest left out."""
 
@@ -147,12 +160,21 @@ class HttpxBody(httpx.SyncByteStream, httpx.AsyncByteStream):
             self._ahead.append(piece)
 
     def decoded(self) -> bytes:
-        """Return what has been read ahead; nothing where it cannot be decoded."""
+        """Return what has been read ahead; nothing where it cannot be decoded, or grows too large by that."""
+        raw = b"".join(self._ahead)
+        if "Content-Encoding" not in self._response.headers:
+            return raw
+        pieces = (raw[at : at + _FEED] for at in range(0, len(raw), _FEED))
+        response = httpx.Response(200, headers=self._response.headers, stream=_Pieces(pieces))
+        content = bytearray()
         try:
-            content = b"".join(self._ahead)
-            return httpx.Response(200, headers=self._response.headers, content=content).content
+            for piece in response.iter_bytes():
+                content += piece
+                if len(content) > MAX_BODY:
+                    return b""
         except httpx.DecodingError:
             return b""
+        return bytes(content)
 
     def end_early(self) -> None:
         """Let a response on the way end after some bytes and seconds; httpx reads it whole.

@@ -183,7 +183,7 @@ def async_nonces_of(response: Any) -> tuple[str, ...]:
 def drain(response: Response) -> None:
     """Read what is left of an intermediate response, so that its connection can be used again.
 
-    Of a large one the connection is closed instead. The body stays in the response unless it is
+    Of a large or slow one the connection is closed instead. The body stays in the response unless it is
     compressed: what a few bytes of it may grow to nobody knows.
     """
     raw, state = response.raw, vars(response)
@@ -197,12 +197,16 @@ def drain(response: Response) -> None:
 
 
 def _whole(raw: Any) -> bytes | None:
-    """Return the body as it came; ``None`` where it is large, or is cut off."""
-    body = bytearray()
+    """Return the body as it came; ``None`` where it is large or slow, or is cut off.
+
+    Not every session has sockets that keep a deadline: so no more is read at once than has arrived.
+    """
+    body, until = bytearray(), time.monotonic() + DRAIN_TIME
+    read = getattr(raw, "read1", None) or raw.read
     try:
-        while chunk := raw.read(_CHUNK, decode_content=False):
+        while chunk := read(_CHUNK, decode_content=False):
             body += chunk
-            if len(body) > MAX_INTERMEDIATE:
+            if len(body) > MAX_INTERMEDIATE or time.monotonic() > until:
                 return None
     except (OSError, HTTPError, http.client.HTTPException):
         return None

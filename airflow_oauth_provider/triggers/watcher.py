@@ -20,6 +20,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_oauth_provider.connection.identifier import one_conn_id
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+from airflow_oauth_provider.protocol.call.excerpts import url_excerpt
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.tasks.arguments import Arguments
 from airflow_oauth_provider.tasks.polling import asked_to_wait, one_line
@@ -211,18 +212,23 @@ class OAuth2HttpEventTrigger(BaseEventTrigger):
                 self._warn_once(f"the response has no {self.response_check.json_path}")
             reason = f"; {self.response_check}: {'yes' if fires else 'no'}"
         state = f"{'first' if first else 'new'} state, HTTP status {snapshot.response.status_code}{reason}"
-        self.log.info("Watching %s: %s", self.call.endpoint, state)
+        self.log.info("Watching %s: %s", self._address, state)
         return fires
+
+    @property
+    def _address(self) -> str:
+        """What is watched, for the log."""
+        return url_excerpt(self.call.endpoint or "")
 
     def _log_error(self, text: str, error: Exception) -> None:
         """Log an error; of a foreign one, whose text may hold anything, only the type."""
         reason = str(error) if isinstance(error, OAuthError) else type(error).__name__
-        self.log.error(text, self.call.endpoint, reason)
+        self.log.error(text, self._address, reason)
 
     def _warn_once(self, text: str) -> None:
         if text not in self._warned and len(self._warned) < MAX_WARNINGS:
             self._warned.add(text)
-            self.log.warning("Watching %s: %s", self.call.endpoint, one_line(text))
+            self.log.warning("Watching %s: %s", self._address, one_line(text))
 
     async def _load_checkpoint(self) -> None:
         """Read how far the watcher had got before the triggerer was started again."""

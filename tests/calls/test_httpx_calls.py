@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import ssl
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import httpx
 import pytest
 
 from airflow_oauth_provider.adapters.httpx import OAuth2Auth
+from airflow_oauth_provider.calls.httpx_calls import HttpxBody
 from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.tokens.manager import shared
 from tests.conftest import require_server
@@ -48,6 +51,23 @@ def test_a_response_is_streamed(
     with httpx.Client(auth=auth, verify=CONTEXT) as client, client.stream("GET", url) as got:
         assert b"".join(got.iter_raw()) == b"x" * 300_000
         assert not hasattr(got, "_content")
+
+
+@pytest.mark.fault("F03")
+@pytest.mark.parametrize("content", [b'{"code": 601}', b"0" * 60_000_000], ids=["small", "large"])
+def test_of_a_compressed_body_no_more_is_decoded_than_is_looked_into(content: bytes) -> None:
+    """Whatever a few bytes of it may grow to."""
+    stream = httpx.ByteStream(gzip.compress(content))
+    body = HttpxBody.of(httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=stream))
+    body.read_ahead()
+    tracemalloc.start()
+    try:
+        decoded = body.decoded()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert decoded == (content if len(content) < 100 else b"")
+    assert most < 8 * 1024 * 1024
 
 
 def test_the_callers_own_trace_goes_on(client: httpx.Client, service: Service) -> None:

@@ -114,7 +114,15 @@ def test_what_is_no_method_is_refused(side: Side, service: Service, method: Any)
 
 @pytest.mark.fault("F01")
 def test_a_bad_argument_costs_no_token(side: Side, service: Service) -> None:
-    for arguments in ({"headers": {"X-Page": 1}}, {"json": object()}, {"params": 3}):
+    not_latin, raising = {"X-Page": "\u20ac"}, _Broken()
+    for arguments in (
+        {"headers": {"X-Page": 1}},
+        {"headers": not_latin},
+        {"headers": raising},
+        {"json": object()},
+        {"params": raising},
+        {"files": 3},
+    ):
         with pytest.raises(ConfigurationError):
             side.run(hook_of(service), "/x", **arguments)
     assert service.server.requests == []

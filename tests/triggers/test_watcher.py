@@ -264,3 +264,13 @@ class TestLog:
         service.api = lambda _: Json({"next": "7"} if len(service.calls) < 2 else {})
         watch(service, 5, cursor={"json_path": "$.next", "param": "since"})
         assert "has no $.next" not in logged()
+
+    @pytest.mark.fault("F40")
+    def test_the_values_of_a_query_are_not_shown(self, service: Service, logged: Callable[[], str]) -> None:
+        responses = iter([Json({}), Json({}, 500)])
+        service.api = lambda _: next(responses, None) or Json({"state": 1})
+        watch(service, 4, endpoint="report?key=a-value-of-the-dags", payload_path="$.state")
+        log = logged()
+        assert "Watching report?key=…: the response has no $.state" in log
+        assert "Watching report?key=… failed" in log
+        assert "a-value" not in log

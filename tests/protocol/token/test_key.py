@@ -86,6 +86,7 @@ def full_settings() -> s.ClientSettings:
             basic_encoding="raw",
             body_format="json",
             grant_name="account_credentials",
+            rich_requests='[{"type": "payment"}]',
         ),
         response=s.ResponseSettings(
             members=(("access_token", ("data", "token")),),
@@ -119,6 +120,7 @@ def full_settings() -> s.ClientSettings:
             require_scopes=("read",),
             refresh_on_status=frozenset({401, 403}),
             dead_when=parse_sign("$.errors[*].code in 601"),
+            cool_down_on=frozenset({503}),
             header_name="X-Token",
             header_scheme="Token",
             instance=s.InstancePlace("/v1", ("*.api.example",)),
@@ -139,6 +141,8 @@ def full_settings() -> s.ClientSettings:
         assertion_file=AssertionFile("/run/tokens/idp", "jwt-spiffe", "/run/tokens", Secret("an-assertion")),
         external=ExternalSource("erp", "file"),
         category="finance",
+        profile="fapi2",
+        credential_expires_at=2e9,
         team="blue",
     )
 
@@ -179,6 +183,21 @@ def another(value: Any) -> Any:
         frozenset: lambda: value | {499},
     }
     return changes.get(type(value), lambda: max)()
+
+
+def at_their_default(value: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the path of each leaf that has the default of its field."""
+    for field in dataclasses.fields(value):
+        inner, path = getattr(value, field.name), f"{prefix}{field.name}"
+        if inner == field.default:
+            yield path
+        elif dataclasses.is_dataclass(inner) and not isinstance(inner, Url):
+            yield from at_their_default(inner, f"{path}.")
+
+
+def test_no_leaf_is_left_out() -> None:
+    """One that somebody adds needs a value here: with its default, a secret would not be seen below."""
+    assert list(at_their_default(full_settings())) == []
 
 
 ALL_PATHS = sorted(paths(full_settings()))
