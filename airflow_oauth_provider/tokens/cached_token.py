@@ -99,12 +99,15 @@ class Slot:
         token, _, _, (good_from, good_until, until) = self.held
         return token if good_from <= time.time() < good_until and elapsed_clock() < until else None
 
-    def accepts(self, token: AccessToken) -> bool:
-        """Whether a token that was found somewhere may be used here."""
+    def accepts(self, token: AccessToken, *, granted: bool = False) -> bool:
+        """Whether a token that was found somewhere may be used here.
+
+        :param granted: as of :meth:`put`.
+        """
         held = self.held[0]
         if held is not None and held.value == token.value:
             return True
-        return token_digest(token) not in self._refused and token.issued_at > self._refused_issue
+        return not self.has_refused(token) and (granted or token.issued_at > self._refused_issue)
 
     def put(self, token: AccessToken, *, granted: bool = False) -> None:
         """Keep *token*, unless it is good for the call at hand only, refused, or older than the one held.

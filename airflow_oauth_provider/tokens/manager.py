@@ -99,7 +99,8 @@ class TokenManager:
         new_flight = partial(Flight, settings, sharing, budget, before_asking=before_asking)
 
         def serves(token: AccessToken, flight: Flight) -> bool:
-            return slot.accepts(token) and (not force or _came_after(flight, token, budget))
+            usable = slot.accepts(token, granted=flight.asked_at is not None)
+            return usable and (not force or _came_after(flight, token, budget))
 
         return joined(
             partial(self._token_or_flight, slot, new_flight, force=force),

@@ -22,6 +22,8 @@ from airflow_oauth_provider.exceptions import (
     is_definite,
 )
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.protocol.urls import parse_url
+from airflow_oauth_provider.tokens.entries import Entries
 from tests.support.servers.scripted import (
     CloseNow,
     Endless,
@@ -285,6 +287,18 @@ class TestAnApiThatRefusesEverything:
             side.run(hook, "/x")
         service.dead.clear()
         assert side.run(hook, "/x").json()["authorization"] == "Bearer tok-2"
+        service.dead.add("tok-2")
+        assert side.run(hook, "/x").json()["authorization"] == "Bearer tok-3"
+
+    @pytest.mark.fault("F10")
+    def test_so_is_one_that_was_accepted_when_it_was_new(self, side: Side, service: Service) -> None:
+        """By the replay for which it was asked; another process has met the API a moment later."""
+        hook = hook_of(service)
+        service.dead.add("tok-1")
+        assert side.run(hook, "/x").json()["authorization"] == "Bearer tok-2"
+        client = hook._client
+        origin = parse_url(service.base_url).origin
+        Entries(client.settings, client.sharing).remember_bad_token(client.get_token(), origin)
         service.dead.add("tok-2")
         assert side.run(hook, "/x").json()["authorization"] == "Bearer tok-3"
 

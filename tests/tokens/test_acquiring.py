@@ -99,6 +99,7 @@ def test_who_is_stopped_begins_none() -> None:
         drive(acquiring((None, Ended(TransportError("x"), budget(5))), given=given, stop=stop), carry_out)
 
 
+@pytest.mark.fault("F05")
 def test_tokens_that_do_not_serve_end_with_the_budget() -> None:
     over = budget(-1)
     with pytest.raises(TransportError, match="of no use any more"):

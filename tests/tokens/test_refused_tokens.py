@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,9 +16,11 @@ from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol.flows import drive
 from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.token.key import token_key
 from airflow_oauth_provider.protocol.urls import parse_url
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.acquiring import carry_out
+from airflow_oauth_provider.tokens.cached_token import token_digest
 from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.manager import TokenManager
 from airflow_oauth_provider.tokens.sharing import Sharing
@@ -155,6 +158,18 @@ class TestHopeless:
         now = time.time()
         monkeypatch.setattr("airflow_oauth_provider.tokens.entries.time.time", lambda: now + 61)
         assert self.renewed(third, settings, sharing, third.acquire(settings, sharing), API) is not None
+
+    @pytest.mark.fault("F10")
+    @pytest.mark.parametrize("until", [61.0, 1e6, float("inf"), float("nan")])
+    def test_a_record_that_would_last_longer_than_a_minute_is_none(
+        self, managers: list[TokenManager], settings: ClientSettings, sharing: Sharing, until: float
+    ) -> None:
+        """A clock may have been wrong when it was written."""
+        token = managers[0].acquire(settings, sharing)
+        record = json.dumps({"digest": token_digest(token), "until": time.time() + until}).encode()
+        entries = Entries(settings, sharing)
+        entries._write(f"bad-token {API}", token_key(settings), record, until=time.time() + 1000)
+        assert not Entries(settings, sharing).is_bad_token(token, API)
 
     @pytest.mark.fault("F10")
     def test_a_process_for_which_it_worked_renews(

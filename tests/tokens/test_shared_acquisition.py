@@ -6,16 +6,23 @@ import logging
 import signal
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import pytest
 
-from airflow_oauth_provider.exceptions import OAuthError, UnexpectedError
+from airflow_oauth_provider.exceptions import OAuthError, TransportError, UnexpectedError
+from airflow_oauth_provider.protocol.moments import Budget, Moment
+from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.manager import TokenManager
+from airflow_oauth_provider.tokens.records import Status
+from airflow_oauth_provider.tokens.shared_acquisition import Purpose, Search
 from airflow_oauth_provider.tokens.sharing import Sharing
+from airflow_oauth_provider.tokens.stores.base import NoLease
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
 from tests.support.servers.scripted import Delay, Json, token_json
@@ -116,6 +123,101 @@ def test_a_clock_that_is_set_back_makes_nobody_ask_again(
     assert len(service.token_requests) == 2
 
 
+@pytest.mark.fault("F05")
+@pytest.mark.parametrize("lifetime", [0, 3600], ids=["for-one-call", "kept"])
+def test_nor_does_one_that_is_set_back_after_a_refusal(
+    sharing: Sharing, service: Service, monkeypatch: pytest.MonkeyPatch, lifetime: int
+) -> None:
+    """What this process is granted then is the newest, though it seems to be issued before."""
+    settings, manager = service.settings(max_wait=5), TokenManager()
+    manager.refuse(settings, sharing, manager.acquire(settings, sharing))
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() - 5)
+    service.token = lambda _: token_json("new", expires_in=lifetime)
+    assert manager.acquire(settings, sharing).value == "new"
+    assert len(service.token_requests) == 2
+
+
+@pytest.mark.fault("F05")
+def test_what_lay_in_the_store_before_is_no_new_token(sharing: Sharing, service: Service) -> None:
+    """Another host's clock may be ahead."""
+    settings, now = service.settings(), time.time()
+    ahead = AccessToken("of-another-host", "Bearer", now + 3700, now + 100, frozenset())
+    Entries(settings, sharing).granted(ahead)
+    assert TokenManager().acquire(settings, sharing, force=True).value == "tok-1"
+
+
+class Waiter:
+    """A search by a clock of its own, while somebody else holds the first lease and brings no token."""
+
+    def __init__(self, service: Service, sharing: Sharing, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seconds = self.began = 1e9
+        settings = service.settings(max_wait=600)
+        entries = Entries(settings, sharing)
+        clock = SimpleNamespace(time=lambda: self.seconds, monotonic=lambda: self.seconds)
+        monkeypatch.setattr("airflow_oauth_provider.tokens.shared_acquisition.time", clock)
+        self.status = Status()
+        self.refusal: tuple[OAuthError, float] | None = None
+        monkeypatch.setattr(entries, "token", lambda: None)
+        monkeypatch.setattr(entries, "status", lambda: self.status)
+        monkeypatch.setattr(entries, "standing", self._standing)
+        monkeypatch.setattr(entries, "lease", lambda number: NoLease() if number else None)
+        budget = Budget.of(Moment(self.seconds, self.seconds), 600)
+        self.search = Search(entries, budget, Purpose.NEEDED, None, lambda _: True, self._fetch, self._sleep)
+
+    def run(self, *, happens_at: float, what: Callable[[Waiter], object]) -> float:
+        """Return after how many seconds it asks, beside the one who holds the first lease."""
+        self._at, self._what = self.began + happens_at, what
+        with pytest.raises(_AskedError):
+            self.search.run()
+        return self.seconds - self.began
+
+    def _sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        if self.seconds >= self._at:
+            self._at = float("inf")
+            self._what(self)
+
+    def _standing(self, _: object) -> tuple[OAuthError, float] | None:
+        if self.refusal is None or self.seconds >= self.refusal[1]:
+            return None
+        return self.refusal[0], self.refusal[1] - self.seconds
+
+    def _fetch(self) -> NoReturn:
+        raise _AskedError
+
+
+class _AskedError(Exception):
+    pass
+
+
+def cools_down(waiter: Waiter) -> None:
+    waiter.refusal = TransportError("busy"), waiter.seconds + 30
+
+
+def fails(waiter: Waiter) -> None:
+    """The one who holds the lease has had less time than this waiter has left."""
+    waiter.status = Status(refused_at=waiter.seconds, error=TransportError("busy"), budget=5.0)
+
+
+@pytest.mark.fault("F06")
+@pytest.mark.parametrize(
+    "what, least",
+    [(lambda _: None, 10.0), (cools_down, 9.0 + 30 + 10), (fails, 9.0 + 10)],
+    ids=["nothing", "cool-down", "failure"],
+)
+def test_turns_are_counted_anew(
+    service: Service,
+    sharing: Sharing,
+    monkeypatch: pytest.MonkeyPatch,
+    what: Callable[[Waiter], object],
+    least: float,
+) -> None:
+    """Else all who have waited before would ask at once, each by a lease of its own."""
+    after = Waiter(service, sharing, monkeypatch).run(happens_at=9.0, what=what)
+    assert least <= after < least + 2
+
+
 @pytest.mark.fault("F85")
 def test_a_failed_early_renewal_warns_with_its_reason(
     sharing: Sharing, service: Service, caplog: pytest.LogCaptureFixture
@@ -150,17 +252,25 @@ def test_all_processes_pause_after_a_failed_early_renewal(
 
 
 @pytest.mark.fault("F12")
+@pytest.mark.parametrize(
+    "place, doing",
+    [
+        ("protocol.token.acquisition.read_token_response", "the token request"),
+        ("tokens.single_flight.Entries.status", "the search for a token"),
+        ("tokens.single_flight.Search.ask", "the search for a token"),
+    ],
+)
 def test_whatever_an_acquisition_raises_is_a_typed_error(
-    sharing: Sharing, service: Service, monkeypatch: pytest.MonkeyPatch
+    sharing: Sharing, service: Service, monkeypatch: pytest.MonkeyPatch, place: str, doing: str
 ) -> None:
     def explode(*_: Any, **__: Any) -> Any:
         secret = "a-client-secret"
         raise OverflowError(f"int too large, and the secret is {secret}")
 
-    monkeypatch.setattr("airflow_oauth_provider.protocol.token.acquisition.read_token_response", explode)
+    monkeypatch.setattr(f"airflow_oauth_provider.{place}", explode)
     with pytest.raises(UnexpectedError) as caught:
         TokenManager().acquire(service.settings(), sharing)
-    assert "OverflowError" in str(caught.value)
+    assert f"{doing} failed unexpectedly (OverflowError" in str(caught.value)
     assert "a-client-secret" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
