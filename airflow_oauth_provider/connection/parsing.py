@@ -210,7 +210,7 @@ def _json_or(text: str, kind: Any, otherwise: Callable[[str], Any]) -> Any:
     try:
         value = parse_value(text)
     except JsonError as error:
-        raise FieldError(f"looks like JSON, but {error}") from error
+        raise FieldError(f"looks like JSON, but it {error}") from error
     if not isinstance(value, kind):
         raise FieldError("is JSON of the wrong kind")
     return value
@@ -241,7 +241,7 @@ def _json(entry: Field, value: Any) -> Any:
     try:
         return parse_value(value)
     except JsonError as error:
-        reason = f"must be JSON, but {error}"
+        reason = f"must be JSON, but it {error}"
     raise FieldError(reason)
 
 
@@ -292,7 +292,7 @@ def _require_json(claims: dict[str, Any]) -> None:
     try:
         parse_value(json.dumps(claims))
     except JsonError as error:
-        reason = f"cannot be claims of a JWT: {error}"
+        reason = f"cannot be claims of a JWT: the JSON {error}"
     except (ValueError, RecursionError, TypeError):
         reason = "cannot be claims of a JWT: they are nested too deeply, or a number is too long"
     else:

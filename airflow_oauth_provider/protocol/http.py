@@ -60,3 +60,10 @@ class Failure:
     detail: str
     field: str | None = None
     advice: str | None = None
+
+    def text(self, place: str) -> str:
+        """Return what has happened, and where: first the cause, since a row cuts the end of what is long.
+
+        :param place: what was asked, e.g. "the API api.example:443".
+        """
+        return f"{self.detail}; no response from {place}"

@@ -15,7 +15,7 @@ MAX_DEPTH = 32
 
 
 class JsonError(ValueError):
-    """The text is not the JSON that was expected; the message never repeats it."""
+    """The text is not the JSON that was expected; the message lacks its subject, and never repeats it."""
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
@@ -30,10 +30,10 @@ def parse_object(data: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         text = None
     if text is None:
-        raise JsonError("it is not UTF-8")
+        raise JsonError("is not UTF-8")
     value = parse_value(text)
     if not isinstance(value, dict):
-        raise JsonError("it is not a JSON object")
+        raise JsonError("is not a JSON object")
     return value
 
 
@@ -50,9 +50,9 @@ def parse_value(text: str) -> Any:
     except JsonError:
         raise
     except RecursionError:
-        reason = "it is nested too deeply"
+        reason = "is nested too deeply"
     except ValueError:
-        reason = "it is not valid JSON"
+        reason = "is not valid JSON"
     if reason is not None:
         raise JsonError(reason)
     _check_depth(value)
@@ -62,18 +62,18 @@ def parse_value(text: str) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise JsonError("it has the same name twice")
+        raise JsonError("has the same name twice")
     return result
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise JsonError(f"it contains {name}")
+    raise JsonError(f"contains {name}")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise JsonError("it has a number out of range")
+        raise JsonError("has a number out of range")
     return number
 
 
@@ -86,7 +86,7 @@ def _check_depth(value: Any) -> None:
             child for item in level for child in (item.values() if isinstance(item, dict) else item)
         )
     if level:
-        raise JsonError(f"it is nested more than {MAX_DEPTH} levels deep")
+        raise JsonError(f"is nested more than {MAX_DEPTH} levels deep")
 
 
 def _containers(values: Iterable[Any]) -> list[Any]:

@@ -296,5 +296,5 @@ def _ask_provider(settings: ClientSettings) -> Granted | OAuthError:
         return redactor_of(settings).error(error)
     except BaseException as error:  # foreign code, even sys.exit(); its text may hold a secret
         return TokenResponseError(
-            f'the custom provider "{custom.name}" ([oauth2] custom_providers) raised {type(error).__name__}'
+            f'the custom provider "{custom.name}" raised {type(error).__name__} ([oauth2] custom_providers)'
         )

@@ -32,7 +32,7 @@ def _classified(error: BaseException) -> Failure | None:
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
         return _CUT
     if isinstance(error, aiohttp.ClientResponseError):
-        return Failure(Fault.MALFORMED, "its response is not HTTP/1.1")
+        return Failure(Fault.MALFORMED, "the response is not HTTP/1.1")
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         # These are TLS errors themselves, without what the one they stand for says.
         return classify(error.__cause__ or error)

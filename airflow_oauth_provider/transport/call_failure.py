@@ -37,9 +37,9 @@ def call_failed(url: str, failure: Failure) -> OAuthError:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     host = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
     kind = CallTimeoutError if failure.fault is Fault.TIMEOUT else CallFailedError
-    return kind(
-        f"no response from the API {host}: {failure.detail}", host=host, retryable=failure.fault.retryable
-    ).with_advice(failure.advice)
+    return kind(failure.text(f"the API {host}"), host=host, retryable=failure.fault.retryable).with_advice(
+        failure.advice
+    )
 
 
 def error_of_ours(error: BaseException | None) -> OAuthError | None:

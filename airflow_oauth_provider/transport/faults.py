@@ -27,7 +27,7 @@ from airflow_oauth_provider.transport.sockets import AddressRefusedError, Tunnel
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 ADDRESS_REFUSED = Failure(
     Fault.ADDRESS_REFUSED,
-    "its name resolves to an address that no server has (link-local, metadata, reserved)",
+    "the host name resolves to an address that no server has (link-local, metadata, reserved)",
     advice="if that is meant, allow-list the host under [oauth2] in airflow.cfg; localhost must be loopback",
 )
 
@@ -75,7 +75,7 @@ def _tls_failure(error: ssl.SSLError) -> Failure:
         reason = error.verify_message or "certificate verify failed"
         return Failure(
             Fault.TLS_CERTIFICATE,
-            f"its certificate does not verify: {reason}",
+            f"the certificate does not verify: {reason}",
             advice="if a private authority issued it, put that authority's certificate into ca_certificates",
         )
     reason = error.reason or "HANDSHAKE_FAILED"
@@ -91,7 +91,7 @@ def tunnel_failure(status: int, proxy: Proxy | None) -> Failure:
     """
     name = f"the proxy {proxy}" if proxy else "the proxy"
     if status >= 500:
-        return Failure(Fault.UNREACHABLE, f"{name} could not connect to it (HTTP status {status})")
+        return Failure(Fault.UNREACHABLE, f"{name} could not connect to the server (HTTP status {status})")
     # A missing password is 407; for a wrong one some proxies say 401.
     advice = "give the right credentials in the proxy's URL" if status in {401, 407} else "check its rules"
     return Failure(
@@ -149,12 +149,12 @@ _MEANING_OF_ALERT: Mapping[str, tuple[str, str]] = MappingProxyType(
 _OF_THE_PROXY = (ProxyError, requests.exceptions.ProxyError, TunnelError)
 _BY_TYPE: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure], ...] = (
     (AddressRefusedError, ADDRESS_REFUSED),
-    ((NameResolutionError, socket.gaierror), Failure(Fault.DNS, "its name could not be resolved")),
-    ((TimeoutError, ReadTimeoutError), Failure(Fault.TIMEOUT, "it did not answer in time")),
+    ((NameResolutionError, socket.gaierror), Failure(Fault.DNS, "the host name could not be resolved")),
+    ((TimeoutError, ReadTimeoutError), Failure(Fault.TIMEOUT, "the request timed out")),
     (http.client.IncompleteRead, Failure(Fault.CUT, "the response was cut off")),
     (
         (http.client.LineTooLong, requests.exceptions.InvalidHeader),
-        Failure(Fault.MALFORMED, "its response has headers out of all measure"),
+        Failure(Fault.MALFORMED, "the response has headers out of all measure"),
     ),
 )
 _BY_TYPE_LAST: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure], ...] = (
@@ -164,13 +164,13 @@ _BY_TYPE_LAST: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...]
     ),
     (
         (http.client.BadStatusLine, http.client.HTTPException),
-        Failure(Fault.MALFORMED, "its response is not HTTP/1.1"),
+        Failure(Fault.MALFORMED, "the response is not HTTP/1.1"),
     ),
-    (NewConnectionError, Failure(Fault.UNREACHABLE, "it could not be reached")),
+    (NewConnectionError, Failure(Fault.UNREACHABLE, "no connection could be made")),
     (ProtocolError, Failure(Fault.CUT, "the connection was cut before the response was complete")),
     # The exceptions of requests are OSErrors too, so this one has to come near the end.
-    (OSError, Failure(Fault.UNREACHABLE, "it could not be reached")),
-    (HTTPError, Failure(Fault.MALFORMED, "its response could not be read")),
+    (OSError, Failure(Fault.UNREACHABLE, "no connection could be made")),
+    (HTTPError, Failure(Fault.MALFORMED, "the response could not be read")),
 )
 
 

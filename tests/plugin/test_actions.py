@@ -106,7 +106,10 @@ class TestCheck:
         self, service: Service, store: Any, admin: Visitor
     ) -> None:
         store(service.connection(conn_id="orders", host="https://127.0.0.1:1/token", max_retry_attempts=0))
-        assert "orders: Not authorized: no response from " in admin.post("/check/orders").json()["short"]
+        assert (
+            "orders: Not authorized: the connection was refused; no response from the token endpoint"
+            in admin.post("/check/orders").json()["short"]
+        )
 
     def test_no_editor_probes_the_network_by_it(self, service: Service, store: Any, admin: Visitor) -> None:
         store(service.connection(conn_id="orders", probe_path="/health"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.authorizations import describe
+from airflow_oauth_provider.authorizations import authorize, describe
 from airflow_oauth_provider.tokens.refusal_rules import DISABLED_AFTER
 from tests.plugin.visiting import MARKS, Visitor
 from tests.support.servers.scripted import CloseNow, Json, Text
@@ -33,8 +33,10 @@ def words(page: str) -> str:
             "Unreachable",
             id="firewall",
         ),
-        pytest.param(Json({}, 503, RETRY), "busy", "Busy again in 10 min", id="busy"),
-        pytest.param(Json({"error": "slow_down"}, 429, RETRY), "busy", "Busy again in 10 min", id="limited"),
+        pytest.param(Json({}, 503, RETRY), "busy", "Busy HTTP status 503; again in 10 min", id="busy"),
+        pytest.param(
+            Json({"error": "slow_down"}, 429, RETRY), "busy", "Busy slow_down; again in 10 min", id="limited"
+        ),
     ],
 )
 def test_a_status_tells_what_kind_of_trouble_it_is(
@@ -49,6 +51,42 @@ def test_a_status_tells_what_kind_of_trouble_it_is(
     assert ("UTC ( in 10 min )" in words(details)) is (status == "busy"), "until when"
     attention = "1 needs attention" in words(listed)
     assert attention is (status != "busy"), "what is busy passes by itself"
+
+
+@pytest.mark.fault("F46")
+@pytest.mark.parametrize(
+    ("response", "cause"),
+    [
+        pytest.param(
+            CloseNow(), "the connection was cut before the response was complete; ", id="no response"
+        ),
+        pytest.param(Text(200, "<html>", "text/html"), "the body is not valid JSON ", id="page"),
+        pytest.param(Text(200, ""), "the body is empty; ", id="empty"),
+        pytest.param(
+            Json({"token_type": "Bearer"}), "access_token is missing, empty or no string; ", id="none"
+        ),
+        pytest.param(
+            Json({"access_token": "tok-1", "token_type": "Bearer", "scope": "read"}),
+            "the required scope orders.write was not granted ",
+            id="narrower",
+        ),
+        pytest.param(Json({"error": "invalid_scope"}, 400), "invalid_scope", id="refused"),
+    ],
+)
+def test_the_cause_comes_first_wherever_a_refusal_is_shown(
+    service: Service, store: Any, admin: Visitor, response: Any, cause: str
+) -> None:
+    """A row has room for its beginning only."""
+    service.token = lambda _: response
+    connection = service.connection(conn_id="orders", require_scopes="orders.write", max_retry_attempts=0)
+    store(connection)
+    admin.post("/authorize/orders")
+    assert authorize(connection).message.startswith(cause)
+    assert describe(connection).text.partition(": ")[2].startswith(cause)
+    (row,) = re.findall(r'<span class="meaning" title="(.*?)">(.*?)</span>', admin.get("/").text, re.DOTALL)
+    assert all(text.strip().startswith(cause) for text in row)
+    details = admin.get("/connections/orders").text
+    assert f"<dd>{cause}" in details or f"<code>{cause}</code>" in details
 
 
 @pytest.mark.fault("F45")
@@ -66,9 +104,9 @@ def test_disabled_says_when_tasks_try_again_and_what_ends_it(
     for _ in range(DISABLED_AFTER):
         error = InvalidClientError("no", status=401, error="invalid_client")
         Entries(resolve(connection, policy).settings, policy.sharing).refused(error, budget=60)
-    for path in ("/", "/connections/orders"):
+    for path, cause in {"/": "invalid_client; ", "/connections/orders": ""}.items():
         text = words(admin.get(path).text)
-        assert "5 times in a row; tasks try again in 15 min , Authorize does so now" in text
+        assert f"Disabled {cause}5 times in a row; tasks try again in 15 min , Authorize does so now" in text
     state = describe(connection, policy)
     assert re.search(r"5 times in a row; tasks try again at .* UTC, or authorize it now$", state.text)
 

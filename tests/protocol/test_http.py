@@ -43,3 +43,11 @@ def test_which_faults_may_pass(fault: Fault, retryable: bool) -> None:
 
 def test_each_fault_is_in_the_row_above() -> None:
     assert len(Fault) == 11
+
+
+@pytest.mark.fault("F46")
+def test_what_has_happened_comes_before_where() -> None:
+    failure = Failure(Fault.UNREACHABLE, "the connection was refused", advice="open the firewall")
+    assert failure.text("the API api.example:443") == (
+        "the connection was refused; no response from the API api.example:443"
+    )

@@ -18,7 +18,7 @@ from airflow_oauth_provider.transport.steps import (
     recording,
 )
 
-LATE = TransportError("it did not answer in time")
+LATE = TransportError("the request timed out")
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def fail_at_tls() -> None:
         with recording(StepName.REQUEST) as step:
             with suppress(OSError), recording(StepName.TLS):
                 raise OSError("a library's own words, perhaps with a secret")
-            step.fail("its certificate does not verify")
+            step.fail("the certificate does not verify")
         raise LATE
 
 
@@ -81,7 +81,7 @@ def test_a_failure_is_at_the_innermost_step_with_the_words_of_the_next(trace: Tr
     assert (recorded.name, recorded.ok, recorded.text) == (
         StepName.TLS,
         False,
-        "its certificate does not verify",
+        "the certificate does not verify",
     )
 
 

@@ -67,8 +67,8 @@ def _members(text: str) -> dict[str, Any]:
     else:
         if isinstance(members, dict):
             return members
-        reason = "it is not a JSON object"
-    raise JwkError(f"it looks like a JWK, but {reason}")
+        reason = "is not a JSON object"
+    raise JwkError(f"it looks like a JWK, but it {reason}")
 
 
 def _curve(members: dict[str, Any]) -> str | None:

@@ -74,7 +74,7 @@ def claims_of(token: str, redactor: Redactor = NOTHING) -> Claims:
     try:
         header, payload = map(_decoded, parts[:2])
     except JsonError as error:
-        return _unread(f"it looks like a JWT, but {error}")
+        return _unread(f"it looks like a JWT, but it {error}")
     if "alg" not in header:
         return _unread("it is opaque: only the server knows what it is good for")
     values = {name: read(payload[name]) for name, read in _READ.items() if payload.get(name) is not None}
@@ -95,7 +95,7 @@ def _decoded(part: str) -> dict[str, Any]:
     except (binascii.Error, ValueError):  # which may repeat it: ours is raised outside of this block
         data = None
     if data is None:
-        raise JsonError("it is not Base64")
+        raise JsonError("is not Base64")
     return parse_object(data)
 
 

@@ -44,20 +44,19 @@ def discovery(issuer: str, patterns: Sequence[str], *, deadline: float) -> Disco
         response = (yield Fetch(url, deadline)).result
         if isinstance(response, Failure):
             if response.fault is Fault.MALFORMED:
-                refused.append(f"{url}: {response.detail}")
+                refused.append(f"{response.detail} ({url})")
                 continue
-            text = f"no response from {url}: {response.detail}"
-            error = TransportError(text, host=_host_of(url), retryable=response.fault.retryable)
+            error = TransportError(response.text(url), host=_host_of(url), retryable=response.fault.retryable)
             raise error.with_advice(response.advice)
         if not isinstance(response, HttpResponse):
             raise TypeError(f"a fetch cannot end with {type(response).__name__}")
         if response.status in RETRYABLE_STATUSES:
-            raise TransportError(f"{url} answered HTTP status {response.status}", host=_host_of(url))
+            raise TransportError(f"HTTP status {response.status} from {url}", host=_host_of(url))
         try:
             return _read(response, issuer, url, patterns)
         except DocumentError as error:
-            refused.append(f"{url}: {error}")
-    raise ConfigurationError(f"there is no usable metadata. {'; '.join(refused)}", field="issuer")
+            refused.append(f"{error} ({url})")
+    raise ConfigurationError(f"no usable metadata: {'; '.join(refused)}", field="issuer")
 
 
 def well_known_urls(issuer: str) -> tuple[str, str]:

@@ -58,10 +58,10 @@ class Endpoint:
         """What to do where something else seems to respond."""
         return f"check that {self.address} is the {self.name}"
 
-    def malformed(self, reason: str, status: int = 200) -> TokenResponseError:
+    def malformed(self, reason: str, status: int | None = 200) -> TokenResponseError:
         """Return the error of a response that is none."""
         return TokenResponseError(
-            f"the {self.name} did not answer with {self.result}: {reason} ({self.result_rule})", status=status
+            f"{reason}; the {self.name} did not answer with {self.result} ({self.result_rule})", status=status
         ).with_advice(self.check)
 
     def read_object(self, response: HttpResponse) -> dict[str, Any]:
@@ -71,11 +71,11 @@ class Endpoint:
         """
         self.require_uncompressed(response)
         if not response.body.strip():
-            raise self.malformed("its body is empty")
+            raise self.malformed("the body is empty")
         try:
             return parse_object(response.body)
         except JsonError as error:
-            reason = f"{error}{_kind_of(response)}"
+            reason = f"the body {error}{_kind_of(response)}"
         # Outside of the except block: the error of the parser holds the text, and with it the token.
         raise self.malformed(reason)
 
@@ -85,7 +85,7 @@ class Endpoint:
         :raises TokenResponseError: for one.
         """
         if response.header("content-encoding") not in {None, "", "identity"}:
-            raise self.malformed("it is compressed, although that was not asked for")
+            raise self.malformed("the response is compressed, although that was not asked for")
 
     def unexpected_status(self, response: HttpResponse) -> TokenResponseError:
         """Return the error of a response that is neither 200 nor a refusal."""

@@ -15,7 +15,6 @@ from airflow_oauth_provider.exceptions import (
     ConfigurationError,
     OAuthError,
     TokenEndpointError,
-    TokenResponseError,
     TransportError,
 )
 from airflow_oauth_provider.protocol.client.methods import method_of
@@ -241,16 +240,17 @@ class Exchange(Generic[Result]):
         raise error from None
 
     def _no_response(self, failure: Failure) -> OAuthError:
-        return self._error_of(failure).with_advice(failure.advice)
+        error = self._error_of(failure)
+        return error.with_advice(failure.advice or error.advice)
 
     def _error_of(self, failure: Failure) -> OAuthError:
         host = self.endpoint.origin_of(self.settings).host_and_port
-        text = f"no response from the {self.endpoint.name} {host}: {failure.detail}"
+        text = failure.text(f"the {self.endpoint.name} {host}")
         if failure.fault in _CONFIGURATION:
             concerned = "proxy_url" if failure.fault is Fault.PROXY_REFUSED else self.endpoint.setting
             return ConfigurationError(text, field=failure.field or concerned)
         if failure.fault is Fault.MALFORMED:
-            return TokenResponseError(text)
+            return self.endpoint.malformed(failure.detail, status=None)
         return TransportError(text, host=host, retryable=failure.fault.retryable)
 
 

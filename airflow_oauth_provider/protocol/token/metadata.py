@@ -139,7 +139,7 @@ def read_document(body: bytes, issuer: str, url: str, patterns: Sequence[str]) -
     try:
         data = parse_object(body)
     except JsonError as error:
-        reason = str(error)
+        reason = f"the document {error}"
     else:
         return _metadata(data, issuer, url, patterns)
     raise DocumentError(reason)

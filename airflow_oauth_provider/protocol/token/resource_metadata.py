@@ -39,13 +39,13 @@ def authorization_servers_of(api: str, patterns: Sequence[str], *, deadline: flo
     challenged = yield from _challenged(url, deadline)
     for place in dict.fromkeys((*challenged, well_known_url(url))):
         if _origin(place) != str(url.origin):
-            refused.append(f"{place}: is not on the API's own origin")
+            refused.append(f"another origin than the API's ({place})")
             continue
         response = (yield Fetch(place, deadline)).result
         try:
             return _read(response, url)
         except _UnusableError as error:
-            refused.append(f"{place}: {error}")
+            refused.append(f"{error} ({place})")
     raise ConfigurationError(
         f"{url} names no authorization server that can be used. {'; '.join(refused)}", field="issuer"
     )
@@ -99,7 +99,7 @@ def _read(response: object, resource: Url) -> tuple[str, ...]:
     try:
         data = parse_object(response.body)
     except JsonError as error:
-        reason = str(error)
+        reason = f"the document {error}"
     else:
         return _servers(data.get("resource"), data.get("authorization_servers"), resource)
     raise _UnusableError(reason)

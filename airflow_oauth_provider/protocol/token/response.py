@@ -107,7 +107,7 @@ def require_scopes(settings: ClientSettings, token: AccessToken) -> None:
     missing = [scope for scope in settings.api.require_scopes if scope not in token.scopes]
     if missing:
         raise InsufficientScopeError(
-            f"the authorization server did not grant the required scope {' '.join(missing)}",
+            f"the required scope {' '.join(missing)} was not granted by the authorization server",
             scope=" ".join(missing),
         ).with_advice("ask its administrator to allow it for this client, or change require_scopes")
 

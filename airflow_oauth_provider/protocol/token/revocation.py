@@ -67,7 +67,7 @@ def read_revocation(
     with suppress(JsonError):
         data = parse_object(response.body)
     if not data and media_type(response) in _PAGES and response.body.strip() not in {b"", b"{}"}:
-        raise endpoint.malformed("it is a web page")
+        raise endpoint.malformed("the response is a web page")
     if not is_blank(data.get("error")):
         raise endpoint_error(settings, response, data, redactor=redactor, endpoint=endpoint)
     return True

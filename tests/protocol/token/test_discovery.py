@@ -154,5 +154,5 @@ class TestAllowedHosts:
 
 def test_no_answer() -> None:
     with pytest.raises(TransportError) as caught:
-        run(Failure(Fault.TIMEOUT, "it did not answer in time"))
+        run(Failure(Fault.TIMEOUT, "the request timed out"))
     assert caught.value.retryable

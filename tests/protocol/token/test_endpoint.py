@@ -30,7 +30,7 @@ def test_an_object_is_read() -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (response(b"  "), "its body is empty"),
+        (response(b"  "), "the body is empty"),
         (response(b'{"access_token": "the-token"'), "not valid JSON"),
         (response(b"<html>", content_type="text/html; charset=x"), "(Content-Type text/html)"),
         (response(b"<html>", content_type="x" * 60_000), "not valid JSON"),

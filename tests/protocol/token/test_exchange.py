@@ -131,7 +131,7 @@ def test_attempts_are_limited_and_the_error_counts_them() -> None:
     given = settings(retry={"max_attempts": 2, "max_wait": 60})
     error = Attempts(*[Failure(Fault.UNREACHABLE, "refused")] * 3, given=given).refused()
     assert isinstance(error, TransportError)
-    assert str(error) == "no response from the test endpoint idp.example:443: refused (3 attempts, 5.5 s)"
+    assert str(error) == "refused; no response from the test endpoint idp.example:443 (3 attempts, 5.5 s)"
     assert error.__cause__ is None
     assert error.__suppress_context__
 

@@ -286,7 +286,7 @@ class TestErrorIn200:
 @pytest.mark.fault("F71")
 @pytest.mark.parametrize("body", [b"", b" \r\n"])
 def test_an_empty_answer_is_called_empty(body: bytes) -> None:
-    with pytest.raises(TokenResponseError, match="its body is empty"):
+    with pytest.raises(TokenResponseError, match="the body is empty"):
         read(http_response(body))
 
 
