@@ -250,6 +250,27 @@ class TestCallablesOfADag:
         outputs.append("".join(traceback.format_exception(caught.value)))
 
     @pytest.mark.parametrize("deferrable", [False, True])
+    @pytest.mark.parametrize(
+        "name", ["retry", "wait", "stop", "before_sleep", "after", "retry_error_callback"]
+    )
+    def test_of_the_operators_retry_args(self, outputs: list[Any], deferrable: bool, name: str) -> None:
+        always: Any = {"retry": lambda _: True, "wait": lambda _: 0, "stop": lambda _: False}
+        if name == "retry_error_callback":
+            always["stop"] = lambda _: True
+        operator = OAuth2HttpOperator(
+            task_id="call",
+            method="GET",
+            endpoint="ok",
+            oauth2_conn_id="my_api",
+            deferrable=deferrable,
+            retry_args={**always, name: lambda state: telling(state.outcome.result())},
+        )
+        with pytest.raises(ValueError, match=r"\*\*\*|withheld|cannot read") as caught:
+            to_the_end(operator)
+        assert_nothing_confidential(caught.value, VALUES)
+        outputs.append("".join(traceback.format_exception(caught.value)))
+
+    @pytest.mark.parametrize("deferrable", [False, True])
     def test_of_the_sensor(self, outputs: list[Any], deferrable: bool) -> None:
         sensor = OAuth2HttpSensor(
             task_id="wait",

@@ -72,6 +72,14 @@ def encoded(name: str, encode: Callable[..., _T], *arguments: Any) -> _T:
     raise refused
 
 
+def is_empty(value: Any) -> bool:
+    """Whether an argument says nothing; what cannot tell is encoded, and refused by its name then."""
+    try:
+        return not value
+    except Exception:  # code of the caller's own: that of a data frame, for example
+        return False
+
+
 def culprit(request: Request) -> str:
     """Return which argument of a request cannot be prepared; the last one when all can by themselves."""
     trials: dict[str, Callable[[PreparedRequest], Any]] = {
@@ -168,7 +176,7 @@ def call_arguments(
     if headers is not None:
         arguments["headers"] = headers
     if method == "GET":
-        if data:
+        if data is not None and not is_empty(data):
             arguments["params"] = data
     elif method != "HEAD" and data is not None:
         arguments["data"] = data

@@ -16,6 +16,7 @@ from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.arguments import (
     Timeouts,
     encoded,
+    is_empty,
     refused_argument,
 )
 from airflow_oauth_provider.calls.body import CHUNK, GuardedBody, can_replay, rewind
@@ -92,7 +93,7 @@ class AsyncRequest:
             return
         prepared = self._encoded = PreparedRequest()
         prepared.headers = CaseInsensitiveDict(self.headers)
-        name = "files" if files else "data" if data else "json"
+        name = "json" if is_empty(files) and is_empty(data) else "data" if is_empty(files) else "files"
         encoded(name, prepared.prepare_body, data, files, json)
         self.headers = dict(prepared.headers)
         # aiohttp divides into chunks by itself.

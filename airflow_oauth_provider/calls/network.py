@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_oauth_provider.calls.access import BearerAuth
@@ -14,12 +15,47 @@ from airflow_oauth_provider.transport.network_options import NetworkOptions, Soc
 from airflow_oauth_provider.transport.tls import client_context, context_for_redirects, tls_context
 
 
-def own_network(extra_options: dict[Any, Any] | None) -> dict[str, Any]:
-    """Return those ``extra_options`` that make a session of its own necessary."""
+def own_network(extra_options: dict[Any, Any] | None, conn_id: str | None = None) -> dict[str, Any]:
+    """Return those ``extra_options`` that make a session of its own necessary.
+
+    :param conn_id: of the connection, for errors.
+    :raises ConfigurationError: for any that is of another type.
+    """
     if not extra_options:
         return {}
+    if not isinstance(extra_options, Mapping):
+        raise ConfigurationError("must be a dict", field="extra_options", conn_id=conn_id)
     own = {name: extra_options.get(name) for name in SESSION_OPTIONS}
+    for name, value in own.items():
+        what, fits = _TYPES[name]
+        if value is not None and not fits(value):
+            raise ConfigurationError(f"{name} must be {what}", field="extra_options", conn_id=conn_id)
     return {name: value for name, value in own.items() if value is not None}
+
+
+def _is_verify(value: Any) -> bool:
+    return isinstance(value, bool | str)
+
+
+def _is_cert(value: Any) -> bool:
+    files = value if isinstance(value, tuple | list) and len(value) == 2 else (value,)
+    return all(isinstance(file, str) for file in files)
+
+
+def _are_proxies(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(proxy, str | None) for proxy in value.values())
+
+
+_VERIFY = "True, or the path of a CA bundle as text", _is_verify
+_PROXIES = "a dict of addresses as text", _are_proxies
+_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "verify": _VERIFY,
+    "verify_ssl": _VERIFY,
+    "cert": ("the path of a PEM file as text, or two", _is_cert),
+    "proxies": _PROXIES,
+    "proxy": _PROXIES,
+}
+"""Of each of ``SESSION_OPTIONS``, what it must be."""
 
 
 def own_proxies(own: dict[str, Any]) -> dict[str, str] | None:

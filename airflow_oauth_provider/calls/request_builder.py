@@ -11,6 +11,8 @@ from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.arguments import (
     check_headers,
     encoded,
+    is_empty,
+    refused_argument,
     require_known,
     require_method,
     timeouts,
@@ -78,11 +80,11 @@ class RequestBuilder:
         :raises ConfigurationError: when it cannot be sent, or the token may not go there.
         :raises ResourceError: when the connection leads elsewhere since, and a file has been read.
         """
-        if not arguments and self._settings is self.auth.client.settings:
-            known = self._plain.get((method, endpoint))
-            if known is not None:
-                return known
         try:
+            if not arguments and self._settings is self.auth.client.settings:
+                known = self._plain.get((method, endpoint))
+                if known is not None:
+                    return known
             where = self.auth.destination_for(token)
             if where is not self._where:  # the connection has been read again, and may be another one
                 self._begin(where)
@@ -95,6 +97,10 @@ class RequestBuilder:
             return self._plain.get((method, endpoint)) or self._built_plain(method, endpoint)
         except OAuthError as error:
             refused = error.for_connection(self.auth.client.conn_id)
+        except TypeError as error:
+            if isinstance(endpoint, str | None):
+                raise
+            refused = refused_argument("endpoint", error).for_connection(self.auth.client.conn_id)
         raise refused
 
     def _built_plain(self, method: str, endpoint: str | None) -> AsyncRequest:
@@ -112,15 +118,16 @@ class RequestBuilder:
         limits = timeouts(arguments.get("timeout"), arguments.get("total_timeout"))
         require_choice(arguments.get("cool_down"))
         params = arguments.get("params")
-        if params:
+        if params is not None and not is_empty(params):
             url = encoded("params", _encoded_url, url, params)
         request = AsyncRequest(method, url, self._with_headers(arguments.get("headers")), limits)
         request.where = self._where
         data, json, files = arguments.get("data"), arguments.get("json"), arguments.get("files")
-        if data or json is not None or files:
+        if json is not None or not is_empty(data) or not is_empty(files):
             request.encode_body(data, json, files)
-        if arguments.get("cookies"):
-            request.cookies = encoded("cookies", dict, arguments["cookies"])
+        cookies = arguments.get("cookies")
+        if cookies is not None and not is_empty(cookies):
+            request.cookies = encoded("cookies", dict, cookies)
         return request
 
     def _begin(self, where: Destination) -> None:

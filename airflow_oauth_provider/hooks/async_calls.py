@@ -62,7 +62,7 @@ class AsyncCalls:
         method, own = self.method, None
         arguments = call_arguments(method, data, headers, request_kwargs)
         if extra_options or self.total_timeout is not None:
-            own = own_network(extra_options)
+            own = own_network(extra_options, self.oauth2_conn_id)
             self._add_options(arguments, extra_options or {})
         started = time.monotonic()
         if own:
@@ -95,7 +95,7 @@ class AsyncCalls:
         """
         from airflow_oauth_provider.calls.async_session import OAuth2AsyncSession
 
-        own = own_network(extra_options)
+        own = own_network(extra_options, self.oauth2_conn_id)
         return OAuth2AsyncSession(
             self._auth,
             lambda: self._network(own),

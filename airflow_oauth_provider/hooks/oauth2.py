@@ -136,7 +136,7 @@ class OAuth2Hook(HookTokens, AsyncCalls, HttpHook):
         :param headers: sent with every call; asking for some makes a session of its own.
         :param extra_options: ``verify`` (a CA bundle's path), ``cert``, ``proxies``; likewise.
         """
-        own = own_network(extra_options)
+        own = own_network(extra_options, self.oauth2_conn_id)
         if headers or own:
             session = self._new_session(own)
             session.headers.update(headers or {})

@@ -30,11 +30,18 @@ def called(function: Callable[..., Any], *arguments: Any, redactor: Redactor, na
     try:
         return function(*arguments, **more)
     except Exception as error:
-        if not _repeats(error, redactor):
+        raised = without_secrets(error, redactor, name)
+        if raised is error:
             raise
-        log.error("%s raised %s in %s", name, type(error).__name__, _places(error))  # noqa: TRY400
-        redacted = _redacted(error, redactor, name)
-    raise redacted
+    raise raised
+
+
+def without_secrets(error: Exception, redactor: Redactor, name: str) -> Exception:
+    """Return what is raised for an error of the DAG's own code, as :func:`called` does."""
+    if not _repeats(error, redactor):
+        return error
+    log.error("%s raised %s in %s", name, type(error).__name__, _places(error))
+    return _redacted(error, redactor, name)
 
 
 def shown_traceback(error: BaseException, redactor: Redactor) -> str:

@@ -7,6 +7,7 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 import aiohttp
@@ -54,6 +55,20 @@ class _BrokenIterable:
         raise OSError(PRIVATE)
 
 
+class _BrokenDict(dict[str, Any]):
+    def items(self) -> NoReturn:
+        raise KeyError(PRIVATE)
+
+    __iter__ = keys = items
+
+
+class _Unsure:
+    """As a data frame is, and an array of several numbers."""
+
+    def __bool__(self) -> NoReturn:
+        raise ValueError(PRIVATE)
+
+
 ARGUMENTS = [
     pytest.param({"headers": {"X-Page": 1}}, "headers", id="headers-number[F01]"),
     pytest.param({"headers": {"X-Page": " leading"}}, "headers", id="headers-blank[F61]"),
@@ -70,6 +85,24 @@ ARGUMENTS = [
     pytest.param({"data": _BrokenFile(b"x" * 10)}, "data", id="data-file"),
     pytest.param({"files": {"a": object()}}, "files", id="files-object"),
     pytest.param({"files": 3}, "files", id="files-number"),
+    pytest.param({"headers": {"X-Page": _Broken()}}, "headers", id="headers-value-raises"),
+    pytest.param({"headers": _BrokenDict(a="b")}, "headers", id="headers-dict-raises"),
+    pytest.param({"json": _BrokenDict(a="b")}, "json", id="json-dict-raises"),
+    pytest.param({"json": _Unsure()}, "json", id="json-unsure"),
+    pytest.param({"data": _BrokenDict(a="b")}, "data", id="data-dict-raises"),
+    pytest.param({"data": _Unsure()}, "data", id="data-unsure"),
+    pytest.param({"files": {"a": _BrokenFile(b"x")}}, "files", id="files-file-raises"),
+    pytest.param({"files": _BrokenDict(a="b")}, "files", id="files-dict-raises"),
+    pytest.param({"files": _Unsure()}, "files", id="files-unsure"),
+    pytest.param({"cookies": _Broken()}, "cookies", id="cookies-raise"),
+    pytest.param({"cookies": _BrokenDict(a="b")}, "cookies", id="cookies-dict-raises"),
+    pytest.param({"cookies": _Unsure()}, "cookies", id="cookies-unsure"),
+    pytest.param({"params": _BrokenDict(a="b")}, "params", id="params-dict-raises"),
+    pytest.param({"params": _Unsure()}, "params", id="params-unsure"),
+    pytest.param({"params": {"a": _Broken()}}, "params", id="params-value-raises"),
+    pytest.param({"endpoint": 3}, "endpoint", id="endpoint-number"),
+    pytest.param({"endpoint": ["x"]}, "endpoint", id="endpoint-list"),
+    pytest.param({"endpoint": _Broken()}, "endpoint", id="endpoint-raises"),
     pytest.param({"params": _Broken()}, "params", id="params-raise"),
     pytest.param({"params": 3}, "params", id="params-number"),
     pytest.param({"cookies": 3}, "cookies", id="cookies-number"),
@@ -78,6 +111,14 @@ ARGUMENTS = [
     pytest.param({"extra_options": {"timeout": (1, 2, 3)}}, "timeout", id="timeout-triple"),
     pytest.param({"extra_options": {"timeout": -1}}, "timeout", id="timeout-negative"),
     pytest.param({"extra_options": {"total_timeout": 0}}, "total_timeout", id="total-zero"),
+    pytest.param({"extra_options": 3}, "extra_options", id="options-number"),
+    pytest.param({"extra_options": _Broken()}, "extra_options", id="options-raise"),
+    pytest.param({"extra_options": {"verify": 1.5}}, "extra_options", id="verify-number"),
+    pytest.param({"extra_options": {"verify": Path("ca.pem")}}, "extra_options", id="verify-path"),
+    pytest.param({"extra_options": {"cert": 3}}, "extra_options", id="cert-number"),
+    pytest.param({"extra_options": {"cert": ("a", Path("b"))}}, "extra_options", id="cert-path"),
+    pytest.param({"extra_options": {"proxies": 3}}, "extra_options", id="proxies-number"),
+    pytest.param({"extra_options": {"proxies": {"https": 3}}}, "extra_options", id="proxies-value"),
 ]
 
 
@@ -96,11 +137,29 @@ def test_an_argument_that_cannot_be_sent_is_named(
 ) -> None:
     hook = hook_of(service)
     with pytest.raises(ConfigurationError) as caught:
-        side.run(hook, "/x", **arguments)
+        side.run(hook, **{"endpoint": "/x", **arguments})
     assert (caught.value.field, caught.value.conn_id) == (field, "my_api")
     assert PRIVATE not in str(caught.value)
     require_clean(caught.value)
     assert side.run(hook, "/x").status_code == 200, "and the next call is made"
+
+
+@pytest.mark.parametrize("data", [_Broken(), _Unsure(), 3], ids=["raises", "unsure", "number"])
+def test_of_get_data_are_the_query(side: Side, service: Service, data: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        side.run(hook_of(service, "GET"), "/x", data)
+    assert (caught.value.field, caught.value.conn_id) == ("params", "my_api")
+    require_clean(caught.value)
+
+
+@pytest.mark.parametrize("base_url", [3, _Broken()], ids=["number", "raises"])
+def test_a_base_url_that_is_no_text(side: Side, service: Service, base_url: Any) -> None:
+    hook = OAuth2Hook(method="GET", connection=service.connection(), base_url=base_url)
+    with pytest.raises(ConfigurationError) as caught:
+        side.run(hook, "/x")
+    assert (caught.value.field, caught.value.conn_id) == ("base_url", "my_api")
+    require_clean(caught.value)
+    assert service.server.requests == []
 
 
 @pytest.mark.parametrize("method", ["GET\r\nX: y", "G T", "", 3])

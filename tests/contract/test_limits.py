@@ -60,6 +60,20 @@ class Flood:
         return 0 < self.sent < FLOOD // 4
 
 
+@dataclass(frozen=True)
+class Stalled:
+    """*data*, and of *rest* a byte now and then."""
+
+    data: bytes
+    rest: bytes = b""
+
+    def play(self, connection: socket.socket, stopped: threading.Event) -> bool:
+        connection.sendall(self.data)
+        Drip(self.rest, 0.05).play(connection, stopped)
+        stopped.wait()
+        return False
+
+
 REFUSED = b"HTTP/1.1 401 No\r\n"
 MOVED = b"HTTP/1.1 302 Moved\r\nLocation: /api/new\r\n"
 
@@ -215,6 +229,30 @@ class TestTime:
             side.run(hook_of(service), "/x", extra_options={"timeout": 1})
         assert watch.seconds < 10
         assert isinstance(caught.value, CallFailedError)
+
+    def test_a_body_that_stops_on_its_way(self, side: Side, service: Service) -> None:
+        service.api = lambda _: Stalled(HEAD + b"Content-Length: 10\r\n\r\nhalf")
+        watch = Stopwatch()
+        with pytest.raises(CallTimeoutError):
+            side.run(hook_of(service), "/x", extra_options={"timeout": 1})
+        assert watch.seconds < 10
+
+    @pytest.mark.parametrize(
+        "response",
+        [
+            pytest.param(Endless(ENDED, b"X-Trailer: x\r\n"), id="trailers"),
+            pytest.param(Stalled(ENDED, b"X-Trailer: x\r\n" * 500), id="dripped-trailers"),
+            pytest.param(Stalled(CHUNKED, b"2;" + b"x" * 10_000), id="dripped-chunk-size"),
+        ],
+    )
+    def test_nor_does_one_hold_up_who_streams(self, service: Service, response: Any) -> None:
+        """``requests`` has errors of its own for what a caller reads by itself."""
+        service.api = lambda _: response
+        streamed = hook_of(service).run("/x", extra_options={"stream": True, "timeout": 1})
+        watch = Stopwatch()
+        with pytest.raises((requests.RequestException, OSError)):
+            list(streamed.iter_content(1024))
+        assert watch.seconds < 10
 
     def test_a_body_that_drips_on_and_on(self, side: Side, service: Service) -> None:
         service.api = lambda _: Drip(HEAD + b"Content-Length: 60000\r\n\r\n" + b"x" * 60_000, 0.02)

@@ -58,7 +58,10 @@ def _rendered(value: Any, depth: int) -> Iterator[str]:
     elif isinstance(value, bytes | bytearray):
         yield bytes(value).decode("latin-1")
     elif isinstance(value, Mapping) and depth:
-        for key, inner in list(value.items()):
+        held = (
+            dict[Any, Any].items(value) if isinstance(value, dict) else value.items()
+        )  # whatever its class does
+        for key, inner in list(held):
             yield from _rendered(key, depth - 1)
             yield from _rendered(inner, depth - 1)
     elif isinstance(value, list | tuple | set | frozenset) and depth:

@@ -47,6 +47,8 @@ def destination(api: ApiSettings, chosen_base_url: str | None) -> Destination:
     if chosen_base_url is None:
         return Destination(None if api.base_url is None else str(api.base_url), api.origins)
     try:
+        if not isinstance(chosen_base_url, str):
+            raise UrlError("must be text")
         url = parse_url(chosen_base_url, query_allowed=False)
     except UrlError as error:
         raise ConfigurationError(str(error), field="base_url") from None
@@ -78,8 +80,10 @@ def resolve_endpoint(where: Destination, endpoint: str | None) -> str:
 
     :raises ConfigurationError: when the token may not go there; nothing is sent.
     """
-    text = endpoint or ""
+    text = "" if endpoint is None else endpoint
     try:
+        if not isinstance(text, str):
+            raise UrlError("must be text")
         check_characters(text)
         if _ABSOLUTE.match(text):
             url = parse_url(text.partition("#")[0])
