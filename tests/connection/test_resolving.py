@@ -82,7 +82,7 @@ def test_defaults_written_or_absent_are_one_client(method: str) -> None:
 
 @pytest.mark.fault("F09")
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("value", [60, 60.0, "60", "60.0"], ids=repr)
+@pytest.mark.parametrize("value", [60.0, " 60 ", "60.0"], ids=repr)
 @pytest.mark.parametrize(
     "entry", [entry for entry in FIELDS if entry.kind is Kind.SECONDS], ids=lambda entry: entry.key
 )

@@ -57,7 +57,7 @@ class Flood:
     @property
     def was_left_unread(self) -> bool:
         # The kernels of both ends hold some more, which nobody has read.
-        return 0 < self.sent < FLOOD // 4
+        return self.sent < FLOOD // 4
 
 
 @dataclass(frozen=True)

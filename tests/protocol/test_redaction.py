@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import pickle
 from typing import Any, NamedTuple
+from urllib.parse import quote, quote_plus
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -38,6 +40,40 @@ def test_no_spelling_of_a_secret_survives(secret: str, name: str, before: str, a
     assume(secret.strip() == secret)
     redacted = Redactor([secret]).text(f"{before} {SPELLINGS[name](secret)} {after}")
     assert not disclosed(redacted, [secret])
+
+
+SHORT = 'p\u00e4ss w"'
+"""Too short for a part of it to be known: whole, in any spelling, it becomes three stars."""
+
+
+@pytest.mark.fault("F20")
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        pytest.param(SHORT, id="plain"),
+        pytest.param(quote(SHORT), id="percent"),
+        pytest.param(quote(SHORT, encoding="latin-1"), id="percent of Latin-1"),
+        pytest.param(quote_plus(SHORT), id="plus"),
+        pytest.param(json.dumps(SHORT)[1:-1], id="JSON"),
+        pytest.param(json.dumps(json.dumps(SHORT)), id="JSON in JSON"),
+        pytest.param(html.escape(SHORT), id="HTML"),
+        pytest.param(quote(json.dumps(json.dumps(SHORT))), id="JSON in JSON, percent"),
+        pytest.param(html.escape(json.dumps(quote(SHORT))), id="percent in JSON in HTML"),
+        pytest.param(base64.b64encode(SHORT.encode()).decode(), id="Base64"),
+        pytest.param(base64.b64encode(f"id:{SHORT}".encode()).decode(), id="Base64 with others"),
+        pytest.param(SHORT.encode().hex(), id="hexadecimal"),
+    ],
+)
+def test_each_spelling_of_a_short_secret(spelled: str) -> None:
+    redacted = Redactor([SHORT]).text(f"you sent <{spelled}>, it said")
+    assert (
+        redacted.replace('"', "")
+        .replace("%22", "")
+        .replace("&quot;", "")
+        .replace("\\", "")
+        .replace("%5C", "")
+        == "you sent <***>, it said"
+    )
 
 
 @pytest.mark.fault("F20")

@@ -149,6 +149,14 @@ class TestSealing:
         return Sharing(FileStore(folder))
 
     @pytest.mark.fault("F22")
+    @pytest.mark.parametrize("data", [b"", b"garbage", b"\0" * 500, b'{"at": 1}'])
+    def test_what_is_no_entry_at_all_is_none(self, folder: Path, sharing: Sharing, data: bytes) -> None:
+        display = DisplayIndex(sharing, "orders")
+        display.record(settings(), token=token(), requests=1)
+        self.entry_file(folder).write_bytes(data)
+        assert display.read(settings()) is None
+
+    @pytest.mark.fault("F22")
     def test_who_knows_only_the_name_can_neither_read_nor_write_it(
         self, folder: Path, sharing: Sharing
     ) -> None:
@@ -279,9 +287,15 @@ ODD: list[Any] = [
     pytest.param(record(since=10**400), id="401 digits"),
     pytest.param(record(fingerprint=["f"]), id="fingerprint is a list"),
     pytest.param(record(requests="5"), id="count is a text"),
+    pytest.param(record(refusals="5"), id="count of refusals is a text"),
     pytest.param(record(hits=-1), id="count is negative"),
     pytest.param(record(hits=1.5), id="count is a fraction"),
     pytest.param(record(hits=10**30), id="count is enormous"),
+    pytest.param(record(probe=[]), id="probe is a list"),
+    pytest.param(record(probe={"at": "x", "ok": True, "text": ""}), id="probe at a text"),
+    pytest.param(record(probe={"at": NOW + 86_400, "ok": True, "text": ""}), id="probe later"),
+    pytest.param(record(probe={"at": NOW, "ok": 1, "text": ""}), id="probe is fine by a number"),
+    pytest.param(record(probe={"at": NOW, "ok": True, "text": ["x"]}), id="probe has a list"),
     pytest.param(record(status={}), id="empty status"),
     pytest.param(record(status="{}"), id="status is a text"),
     pytest.param(with_status(expires_at=4_102_444_800), id="until 2100, of no grant"),
@@ -292,6 +306,13 @@ ODD: list[Any] = [
     pytest.param(with_status(refused_at=NOW, refused_until=NOW + 10**6), id="for days"),
     pytest.param(with_status(scopes="read"), id="scopes are a text"),
     pytest.param(with_status(scopes=[1]), id="scope is a number"),
+    pytest.param(with_status(scopes_stated=1), id="scopes are stated by a number"),
+    pytest.param(with_status(details=["x"]), id="details are a list"),
+    pytest.param(with_status(details="{"), id="details are no JSON"),
+    pytest.param(with_status(details='"x"'), id="details are a text"),
+    pytest.param(with_status(revoked_issue="x"), id="revoked at a text"),
+    pytest.param(with_status(revoked_issue=NOW + 3600), id="revoked later"),
+    pytest.param(with_status(early_at=NOW + 3600), id="renewed later"),
     pytest.param(with_status(permanent="yes"), id="permanent is a text"),
     pytest.param(with_status(in_a_row="many"), id="in a row is a text"),
     pytest.param(with_status(budget=-5), id="budget is negative"),

@@ -179,7 +179,7 @@ def test_a_malformed_proxy(address: str, name: str, monkeypatch: pytest.MonkeyPa
     [
         ("proxy.example:3128", "proxy.example:3128 (HTTPS_PROXY)"),
         ("http://user:p%40ss@Proxy.Example", "proxy.example:80 (HTTPS_PROXY)"),
-        ("https://[2001:db8::1]", "[2001:db8::1]:443 (HTTPS_PROXY)"),
+        pytest.param("https://[2001:db8::1]", "[2001:db8::1]:443 (HTTPS_PROXY)", id="IPv6[F18]"),
         (" http://proxy.example:3128/ ", "proxy.example:3128 (HTTPS_PROXY)"),
     ],
 )

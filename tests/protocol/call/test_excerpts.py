@@ -57,12 +57,12 @@ def test_a_long_address_is_cut() -> None:
         ),
         pytest.param(b"<html><body>no title</body></html>", "text/html", "a page", id="page-without-a-title"),
         pytest.param(b"<html><title>never ends", "text/html", "a page", id="page-that-is-cut"),
-        pytest.param(f"you sent {SECRET}".encode(), "text/plain", "you sent ***", id="echo"),
+        pytest.param(f"you sent {SECRET}".encode(), "text/plain", "you sent ***", id="echo[F20]"),
         pytest.param(
             f"<html><title>you sent {SECRET}</title>".encode(),
             "text/html",
             "a page: you sent ***",
-            id="echo-in-a-page",
+            id="echo-in-a-page[F20]",
         ),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from airflow_oauth_provider.exceptions import InsufficientScopeError, ResourceError
 from airflow_oauth_provider.protocol.call.refusal import RefusedCall, resource_error
 from airflow_oauth_provider.protocol.error_record import from_dict, to_dict
+from airflow_oauth_provider.protocol.redaction import Redactor
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,16 @@ class TestWhatItReads:
         challenge = 'Bearer error="invalid_token"'
         error = resource_error(RefusedCall(400, challenges=(challenge,), body="ended"))
         assert str(error) == "the API answered 400: invalid_token; ended"
+
+    @pytest.mark.fault("F20")
+    @pytest.mark.parametrize("name", ["error", "error_description", "realm"])
+    def test_what_a_challenge_repeats(self, name: str) -> None:
+        secret = "a-secret-that-is-echoed"
+        challenges = f'Bearer {name}="{secret}"', f"{secret} x=y"
+        call = RefusedCall(401, secret, challenges=challenges, retry_after=1.0)
+        error = resource_error(call, Redactor([secret]))
+        assert secret not in f"{error}{error.challenge}{vars(error)}"
+        assert "***" in str(error)
 
     @pytest.mark.fault("F40")
     def test_it_survives_pickle_copy_and_events(self) -> None:

@@ -238,6 +238,14 @@ def test_a_default_that_is_written_is_the_default(written: float) -> None:
     assert list(leaves(plain)) == list(leaves(settings))
 
 
+@pytest.mark.fault("F09")
+def test_a_number_is_the_same_in_any_type() -> None:
+    settings = full_settings()
+    whole = with_leaf(settings, "assertion.lifetime", 30)
+    assert token_key(whole) == token_key(settings)
+    assert token_key(with_leaf(settings, "assertion.lifetime", 31)) != token_key(settings)
+
+
 def test_an_issuer_is_no_token_endpoint() -> None:
     url = parse_url("https://idp.example/token")
     one = dataclasses.replace(full_settings(), server=TokenEndpoint(url))
