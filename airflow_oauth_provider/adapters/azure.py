@@ -1,5 +1,8 @@
 """Credentials of azure-core: ``BlobServiceClient(url, credential=OAuth2Credential("my_azure"))``.
 
+The first call reads the connection. Other threads, event loops and forked processes use what was read then,
+and do not call Airflow.
+
 Whatever names the connection can have its tokens, so ``[oauth2] lent_connections`` must list it. DAG code
 that makes its own credential calls :meth:`OAuth2Hook.credential` instead, which needs no lending.
 """
@@ -11,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_oauth_provider.client.lending import Lending
-from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.client.prepared_client import PreparedClient
 from airflow_oauth_provider.client.scoped_clients import ScopedClients
 from airflow_oauth_provider.client.token_credential import TokenCredential
 from airflow_oauth_provider.connection.token_parameters import Texts, chosen_parameters
@@ -34,7 +37,7 @@ class _Credential:
         tenant: str | None = None,
     ) -> None:
         parameters = chosen_parameters(oauth2_conn_id, scope, audience, resource, tenant)
-        clients = ScopedClients(OAuth2Client(oauth2_conn_id, parameters=parameters))
+        clients = ScopedClients(PreparedClient(oauth2_conn_id, parameters=parameters))
         self._credential = TokenCredential(clients, Lending(oauth2_conn_id))
 
     def __repr__(self) -> str:

@@ -83,6 +83,11 @@ class OAuth2Client(ReportedAcquisitions):
         return self.reader.settings or self._read()
 
     @property
+    def may_read(self) -> bool:
+        """Whether this thread may call Airflow; who uses a client like this has seen to it."""
+        return True
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What deserves a warning about the connection as last read."""
         return self.reader.warnings
@@ -91,6 +96,12 @@ class OAuth2Client(ReportedAcquisitions):
     def sharing(self) -> Sharing:
         """How its tokens are shared, as last read."""
         return self.reader.sharing
+
+    def used_with(self, parameters: TokenParameters) -> OAuth2Client:
+        """Return a client of the same connection for a use that asks for something else."""
+        client = OAuth2Client(self.conn_id, self.reader.connection, parameters=parameters)
+        client.handed_out = self.handed_out  # what comes back to the one may show a token of the other
+        return client
 
     def get_token(self, *, force: bool = False) -> AccessToken:
         """Return a token that may be used now.

@@ -7,6 +7,7 @@ process shares that of its parent. Rules:
   reads the connection again before an acquisition, and so finds a rotated secret, or the connection gone.
 * Every other thread, and every forked process, uses the connection as it was last read. Of secrets outside
   the connection it reads what is there now. What it masks, it masks in this process only.
+* Clients for other parameters of the same connection have home and reading in common with it.
 """
 
 from __future__ import annotations
@@ -15,18 +16,31 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.client.reading import KeptConnection
 from airflow_oauth_provider.client.token_flow import Refusal, TokenFlow
 from airflow_oauth_provider.connection.token_parameters import NONE_CHOSEN, TokenParameters
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
 
-_Home = tuple[int, threading.Thread | None]
-_NOWHERE: _Home = (0, None)
+_Thread = tuple[int, threading.Thread | None]
+_NOWHERE: _Thread = (0, None)
 """No process and no thread: the connection is never read again."""
+
+
+@dataclass
+class _Home:
+    """Where the connection may be read, and as what it was read there.
+
+    :param thread: ``None`` while nobody has read it.
+    """
+
+    thread: _Thread | None = None
+    kept: KeptConnection = field(default_factory=KeptConnection)
 
 
 class PreparedClient(OAuth2Client):
@@ -36,8 +50,18 @@ class PreparedClient(OAuth2Client):
         self, conn_id: str, connection: Any = None, *, parameters: TokenParameters = NONE_CHOSEN
     ) -> None:
         super().__init__(conn_id, connection, parameters=parameters)
-        self.reader.keeps_connection = True
-        self._home: _Home | None = None
+        self._live_at(_Home())
+
+    def _live_at(self, home: _Home) -> None:
+        self._home = home
+        self.reader.kept = home.kept
+
+    def used_with(self, parameters: TokenParameters) -> PreparedClient:
+        """Return a client of the same connection for a use that asks for something else."""
+        client = PreparedClient(self.conn_id, self.reader.connection, parameters=parameters)
+        client._live_at(self._home)
+        client.handed_out = self.handed_out
+        return client
 
     def prepare(self, *, once: bool = False) -> ClientSettings:
         """Read the connection here, where Airflow may be called.
@@ -47,26 +71,26 @@ class PreparedClient(OAuth2Client):
         """
         settings = self._read()
         if once:
-            self._home = _NOWHERE
+            self._home.thread = _NOWHERE
         return settings
 
     @property
     def may_read(self) -> bool:
         """Whether this thread may call Airflow."""
-        return self._home in (None, _here())
+        return self._home.thread in (None, _here())
 
     def _read(self) -> ClientSettings:
         if not self.may_read:
             return self._use(self.reader.resolve_again())
         settings = super()._read()
-        self._home = self._home or _here()
+        self._home.thread = self._home.thread or _here()
         return settings
 
     async def _aread(self) -> ClientSettings:
         if not self.may_read:
             return self._use(await self.reader.aresolve_again())
         settings = await super()._aread()
-        self._home = self._home or _here()
+        self._home.thread = self._home.thread or _here()
         return settings
 
     def _run(self, flow: TokenFlow) -> AccessToken | None:
@@ -86,6 +110,6 @@ class PreparedClient(OAuth2Client):
                 yield
 
 
-def _here() -> _Home:
+def _here() -> _Thread:
     # The thread itself: its number is given to another one once it has ended.
     return os.getpid(), threading.current_thread()

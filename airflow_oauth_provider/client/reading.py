@@ -10,6 +10,7 @@ import hashlib
 import logging
 import time
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from airflow_oauth_provider.client import masking
@@ -45,6 +46,17 @@ class _Reading(NamedTuple):
     own: ClientSettings
 
 
+@dataclass
+class KeptConnection:
+    """A connection as it was last read, for those who resolve it where Airflow may not be called.
+
+    All uses of it have one in common; nothing of it is shown.
+    """
+
+    connection: Any = field(default=None, repr=False)
+    policy: Policy | None = field(default=None, repr=False)
+
+
 class ConnectionReader:
     """The settings of one connection, as last read.
 
@@ -53,7 +65,7 @@ class ConnectionReader:
 
     :param parameters: of this use of the connection.
 
-    ``keeps_connection`` is for those who call :meth:`resolve_again`.
+    ``kept`` is for those who call :meth:`resolve_again`; ``None`` for all others.
 
     ``own_settings`` are the connection's, without *parameters*. ``settings`` stays the same object while the
     connection does, so that all that depends on it stays too.
@@ -77,8 +89,7 @@ class ConnectionReader:
         self._masks = masks
         self._warned = False
         self._last: _Reading | None = None
-        self.keeps_connection = False
-        self._last_connection: Any = None
+        self.kept: KeptConnection | None = None
         self._read_at = float("-inf")
         self._single_flight: AsyncSingleFlight[ClientSettings] = AsyncSingleFlight()
 
@@ -130,10 +141,10 @@ class ConnectionReader:
         return await in_thread(self.resolve_again)
 
     def _resolved_again(self) -> _Reading:
-        last = self._last
-        if last is None:
+        kept, last = self.kept, self._last
+        if kept is None or kept.policy is None:
             raise AssertionError("the connection is read before")
-        reading = self._resolve(self._last_connection, last.policy)
+        reading = self._resolve(kept.connection, kept.policy)
         if reading is not last:
             self._mask(reading.resolved.settings)
         return reading
@@ -162,7 +173,8 @@ class ConnectionReader:
         except ConfigurationError as caught:
             error = caught.for_connection(self.conn_id)
         else:
-            self._last_connection = connection if self.keeps_connection else None
+            if self.kept is not None:
+                self.kept.connection, self.kept.policy = connection, policy
             return _Reading(digest, policy, resolved, used, own)
         del connection  # its repr, which tools show with a traceback, has the password
         raise error

@@ -39,7 +39,8 @@ class ScopedClients:
                 )
         if not scopes and not tenant:
             return self.client
-        client = self._clients.get((scopes, tenant)) or self._new_client(scopes, tenant)
+        known = self._clients.get((scopes, tenant)) if isinstance(tenant, str | None) else None
+        client = known or self._new_client(scopes, tenant)
         client.stop = self.client.stop  # which a task may have put there since
         return client
 
@@ -52,8 +53,7 @@ class ScopedClients:
         else:
             changes = {name: value for name, value in vars(chosen).items() if value is not None}
             parameters = replace(own.reader.parameters, **changes)
-            client = OAuth2Client(own.conn_id, own.reader.connection, parameters=parameters)
-            client.handed_out = own.handed_out  # what comes back to the one may show a token of the other
+            client = own.used_with(parameters)
             for oldest in list(self._clients)[: 1 - MAX_CLIENTS]:
                 self._clients.pop(oldest, None)
             return self._clients.setdefault((scopes, tenant), client)

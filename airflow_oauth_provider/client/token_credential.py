@@ -12,7 +12,8 @@ from airflow_oauth_provider.tokens import AccessToken
 class TokenCredential:
     """What azure-core calls a ``TokenCredential``: it is asked for a token by the scopes of each call.
 
-    It holds a connection and never a token, and travels as the connection's id.
+    It holds a connection and never a token, and travels as the connection's id. Where Airflow may not be
+    called, the permission was asked for when the connection was read.
 
     :param clients: of the connection.
     :param lending: the permission that it needs; ``None`` where DAG code has made it.
@@ -48,7 +49,7 @@ class TokenCredential:
         :raises OAuthError: when there is none, as :meth:`OAuth2Hook.get_token` does.
         """
         client = self._clients.client_for(scopes, tenant_id)
-        if self._lending is not None:
+        if self._lending is not None and client.may_read:
             self._lending.require()
         return require_bearer(client.get_token(force=force or bool(claims)), client.conn_id)
 
@@ -63,7 +64,7 @@ class TokenCredential:
     ) -> AccessToken:
         """Do what :meth:`get_token` does without blocking the event loop."""
         client = self._clients.client_for(scopes, tenant_id)
-        if self._lending is not None:
+        if self._lending is not None and client.may_read:
             self._lending.require_in_loop()
         return require_bearer(await client.aget_token(force=force or bool(claims)), client.conn_id)
 

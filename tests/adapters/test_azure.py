@@ -117,6 +117,17 @@ class TestWithAzureCore:
         assert tokens == [f"tok-s-{number % 5}" for number in range(50)]
         assert len(lent.token_requests) == 5
 
+    def test_other_threads_use_what_the_first_has_read(
+        self, lent: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        credential = OAuth2Credential("my_azure")
+        credential.get_token(SCOPE)
+        monkeypatch.delenv("AIRFLOW_CONN_MY_AZURE")
+        with ThreadPoolExecutor(1) as threads:
+            assert threads.submit(credential.get_token, "x").result().token == "tok-x"
+        with pytest.raises(ConnectionNotFoundError):
+            credential.get_token("y")
+
     @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
     def test_a_forked_process(self, lent: Service) -> None:
         credential = OAuth2Credential("my_azure")

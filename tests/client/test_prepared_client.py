@@ -10,14 +10,15 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
-from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.prepared_client import PreparedClient
+from airflow_oauth_provider.connection.token_parameters import TokenParameters
 from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError, InvalidClientError
+from tests.support.airflow_calls import noted_airflow_calls
 from tests.support.servers.scripted import Json, RecordedRequest, ScriptedResponse, token_json
 from tests.support.service import Service
 
@@ -45,27 +46,8 @@ ASKED = pytest.mark.parametrize(
 @pytest.fixture
 def airflow_calls(service: Service, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """What Airflow is called for, and in which thread."""
-    calls: list[tuple[str, int]] = []
-
-    def noted(name: str, called: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            calls.append((name, threading.get_ident()))
-            return called(*args, **kwargs)
-
-        return call
-
     monkeypatch.setenv(VARIABLE, service.environment())
-    if hasattr(BaseHook, "aget_connection"):
-        monkeypatch.setattr(BaseHook, "aget_connection", noted("read", BaseHook.aget_connection))
-    monkeypatch.setattr(BaseHook, "get_connection", noted("read", BaseHook.get_connection))
-    try:
-        from airflow.sdk import log as masks
-    except ImportError:  # Airflow 3.0
-        from airflow.sdk.execution_time import secrets_masker as masks
-    for name in ("mask_secret", "amask_secret"):
-        if hasattr(masks, name):
-            monkeypatch.setattr(masks, name, noted("mask", getattr(masks, name)))
-    return calls
+    return noted_airflow_calls(monkeypatch)
 
 
 @ASKED
@@ -169,6 +151,26 @@ def test_the_first_thread_that_asks_prepares_one_that_nobody_has_prepared(
     assert elsewhere(lambda: ask(client)) == "tok-2"
     assert airflow_calls == []
     assert b"a-client-secret" not in pickle.dumps(client)
+
+
+@ASKED
+def test_a_use_with_other_parameters_has_home_and_reading_in_common(
+    ask: Ask, service: Service, airflow_calls: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of them was asked first."""
+    client = PreparedClient("my_api")
+    first, second = (client.used_with(TokenParameters.of(scope=scope)) for scope in ("a", "b"))
+    assert ask(first) == "tok-1"
+    airflow_calls.clear()
+    monkeypatch.delenv(VARIABLE)
+    later = client.used_with(TokenParameters.of(scope="c"))
+    for use in (first, second, later, client):
+        elsewhere(lambda use=use: ask(use))
+    assert airflow_calls == []
+    scopes = [request.form["scope"][0] for request in service.token_requests]
+    assert scopes == ["a", "a", "b", "c", "read"]
+    with pytest.raises(ConnectionNotFoundError):
+        ask(second)
 
 
 def test_a_wrong_connection_is_refused_when_it_is_prepared(

@@ -46,7 +46,7 @@ def test_they_stop_as_their_user_does(service: Service) -> None:
 
 def test_what_cannot_be_meant_is_not_kept(service: Service) -> None:
     clients = clients_of(service)
-    for scopes, tenant in ((("a\0",), None), ((), "a.b")):
+    for scopes, tenant in ((("a\0",), None), ((), "a.b"), ((), ["beta"]), ((), 7)):
         with pytest.raises(ConfigurationError):
-            clients.client_for(scopes, tenant)
+            clients.client_for(scopes, tenant)  # type: ignore[arg-type]
     assert clients._clients == {}
