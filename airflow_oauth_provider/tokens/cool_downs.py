@@ -150,6 +150,14 @@ class Board:
                 self._remember(sealed, held)
         return self._seen.get(sealed)
 
+    def goes_first(self, held: Held, now: float) -> bool:
+        """Whether a caller is the one that goes first after the end of a cool-down."""
+        with self._lock:
+            if held.first_until is not None:
+                return False
+            held.first_until = now + FIRST
+            return True
+
     def end(self, name: str, held: Held) -> None:
         """Forget a cool-down that is over, though the store may still have its record."""
         with self._lock:
@@ -208,10 +216,9 @@ class CoolDowns:
         now = elapsed_clock()
         if now < held.ends_at:
             return CoolDown(held.ends_at - now, held.whole, held.status)
-        if held.first_until is None:
-            held.first_until = now + FIRST
+        if board.goes_first(held, now):
             return None
-        if now < held.first_until:
+        if now < (held.first_until or 0.0):
             return CoolDown(GLANCE, held.whole, held.status)
         board.end(name, held)
         return None

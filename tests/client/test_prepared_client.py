@@ -9,6 +9,7 @@ import pickle
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -165,7 +166,7 @@ def test_a_use_with_other_parameters_has_home_and_reading_in_common(
     monkeypatch.delenv(VARIABLE)
     later = client.used_with(TokenParameters.of(scope="c"))
     for use in (first, second, later, client):
-        elsewhere(lambda use=use: ask(use))
+        elsewhere(partial(ask, use))
     assert airflow_calls == []
     scopes = [request.form["scope"][0] for request in service.token_requests]
     assert scopes == ["a", "a", "b", "c", "read"]

@@ -17,6 +17,7 @@ from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.urls import parse_url
 from airflow_oauth_provider.tokens import cool_down_records, cool_downs
+from airflow_oauth_provider.tokens.cool_down_records import Held
 from airflow_oauth_provider.tokens.cool_downs import ENTRY, FIRST, GLANCE, CoolDowns
 from airflow_oauth_provider.tokens.sharing import ALONE, Sharing
 from airflow_oauth_provider.tokens.stores.base import Reach
@@ -208,6 +209,38 @@ class TestWhoGoesFirst:
         assert [one.sees(), one.sees(), one.sees()] == [None, GLANCE, GLANCE]
         one.of().answered(API)
         assert [one.sees(), one.sees()] == [None, None]
+
+    def test_of_threads_that_look_at_the_same_moment_one_does(self, clocks: Clocks, process: Any) -> None:
+        one = process()
+        one.hears(5)
+        clocks.go_on(5)
+        client = one.of()
+        (held,) = client.board.held.values()
+        results: list[CoolDown | None] = []
+        other = threading.Thread(target=lambda: results.append(client.standing(API)))
+
+        class Seen(Held):
+            """One has just seen that nobody went, and another looks before it goes."""
+
+            @property
+            def first_until(self) -> float | None:
+                seen = vars(self).get("seen")
+                if not other.ident:
+                    other.start()
+                    other.join(0.1)  # it waits for its turn
+                return seen
+
+            @first_until.setter
+            def first_until(self, value: float | None) -> None:
+                vars(self)["seen"] = value
+
+        (name,) = client.board.held
+        seen = Seen.__new__(Seen)
+        vars(seen).update(vars(held), seen=None)
+        client.board.held[name] = seen
+        results.append(client.standing(API))
+        other.join(60)
+        assert sorted(result is None for result in results) == [False, True]
 
     def test_if_it_is_asked_to_stay_away_again_all_wait(self, clocks: Clocks, process: Any) -> None:
         one = process()
