@@ -25,6 +25,7 @@ from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.cool_downs import CoolDowns
 
 _OURS = TokenHeader()
+_MOST_DIGITS = 18
 
 
 class BearerAuth(AuthBase):
@@ -94,7 +95,9 @@ class BearerAuth(AuthBase):
         """
         if self.dead_when is None or head.status in self.refresh_on_status or head.status in REDIRECTS:
             return False
-        return not (length or "").isdecimal() or int(length or 0) <= MAX_BODY
+        if length is None or not length.isdecimal():
+            return True
+        return len(length) <= _MOST_DIGITS and int(length) <= MAX_BODY  # of more digits Python reads none
 
     def headers_for(self, token: AccessToken, call: SendCall) -> dict[str, str]:
         """Return the headers that put a token on a call."""

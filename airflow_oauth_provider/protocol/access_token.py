@@ -13,6 +13,11 @@ MANDATORY_MARGIN = 60.0
 CLOCK_TOLERANCE = 300.0
 """Seconds a token may seem to come from the future before the clock is not believed."""
 
+LONGEST_LIFETIME = 366 * 86_400.0
+"""Seconds from issue beyond which no end of a token is believed."""
+LATEST_TIME = 253_402_300_799.0
+"""The end of the year 9999: no display can show what comes later."""
+
 
 class TokenState(Enum):
     """How fresh a token is.

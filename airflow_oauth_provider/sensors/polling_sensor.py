@@ -6,7 +6,6 @@ Python of the DAG's (a callable check) runs on the worker, to which the triggere
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -19,6 +18,7 @@ from airflow_oauth_provider.calls.options import unwaiting
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.call.excerpts import url_excerpt
 from airflow_oauth_provider.response_check import ResponseCheck
+from airflow_oauth_provider.tasks.attempts import MOST
 from airflow_oauth_provider.tasks.callables import call_with_context
 from airflow_oauth_provider.tasks.deferrable_sensor import GRACE, DeferrableSensor
 from airflow_oauth_provider.tasks.polling import Polling, Progress
@@ -108,7 +108,7 @@ class PollingSensor(DeferrableSensor):
 
         began = time.time() if started_at is None else started_at
         with read_state("state", self.oauth2_conn_id):
-            if unknown or isinstance(began, bool) or not 0 <= began < math.inf:
+            if unknown or isinstance(began, bool) or not 0 <= began <= MOST:
                 raise ValueError("it is another version's")
         result = self._perhaps_silently(lambda: self._reported(context, event))
         if result:

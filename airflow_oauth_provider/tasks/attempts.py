@@ -6,7 +6,6 @@ worker, which asks tenacity as if it had made the earlier attempts itself.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,6 +18,9 @@ from tenacity import DoSleep, RetryCallState
 
 from airflow_oauth_provider.exceptions import OAuthError, is_definite
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
+
+MOST = 1e11
+"""Attempts, and seconds since the epoch, beyond which nobody has counted."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,7 @@ class Attempts:
         for name in names:
             value = state[name]
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            if (
-                not number
-                or not math.isfinite(value)
-                or value < 0
-                or (name == "number" and value != int(value))
-            ):
+            if not number or not 0 <= value <= MOST or (name == "number" and value != int(value)):
                 raise ValueError(f"attempts.{name} has another type")
         return cls(int(state["number"]), state["started_at"], state["idle_for"])
 

@@ -24,6 +24,8 @@ LONGEST_RETRY_AFTER = 3600.0
 """Seconds for which a server's wish to be left alone is obeyed at the most."""
 LINE_EVERY = 600.0
 """Seconds after which a poll is logged although it sees what the one before saw."""
+MOST = 10**9
+"""Polls that anybody has counted."""
 MAX_SEEN = 500
 """Characters of the longest text about one poll."""
 
@@ -77,7 +79,7 @@ class Progress:
         if not isinstance(state, dict) or state.keys() != known.keys():
             raise ValueError("progress has other names")
         for name, value in state.items():
-            if type(value) is not type(known[name]) or (isinstance(value, int) and value < 0):
+            if type(value) is not type(known[name]) or (isinstance(value, int) and not 0 <= value <= MOST):
                 raise ValueError(f"progress.{name} has another type")
         return cls(**{**state, "seen": one_line(state["seen"])})
 

@@ -230,5 +230,5 @@ def _bad_token(content: bytes | None) -> tuple[str | None, float]:
     try:
         record = json.loads(content or b"{}")
         return str(record["digest"]), float(record["until"])
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return None, 0.0

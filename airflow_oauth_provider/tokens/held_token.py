@@ -11,14 +11,13 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.access_token import LATEST_TIME, AccessToken
 from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.protocol.secret import Secret
 
 MAX_TOKEN = 64 * 1024
 """Characters of the longest token that is believed."""
-_LATEST = 253_402_300_799.0  # the end of the year 9999; displays cannot show what comes later
-_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -100,6 +99,6 @@ def _time(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError("no number")
     seconds = float(value)
-    if not math.isfinite(seconds) or not 0 <= seconds <= _LATEST:
+    if not math.isfinite(seconds) or not 0 <= seconds <= LATEST_TIME:
         raise ValueError("no time")
     return seconds

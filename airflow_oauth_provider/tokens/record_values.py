@@ -10,11 +10,9 @@ from __future__ import annotations
 import math
 from typing import Any, NoReturn
 
-from airflow_oauth_provider.protocol.access_token import CLOCK_TOLERANCE
+from airflow_oauth_provider.protocol.access_token import CLOCK_TOLERANCE, LONGEST_LIFETIME
 from airflow_oauth_provider.protocol.texts import plain
 
-LONGEST_LIFETIME = 366 * 86_400.0
-"""Seconds from now beyond which no end of anything is plausible."""
 LONGEST_TEXT = 4096
 """Characters kept of a text."""
 

@@ -121,7 +121,7 @@ def read_state(name: str, conn_id: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:
         reason = str(error) if isinstance(error, RecordError) else ""
     else:
         return

@@ -10,6 +10,7 @@ from airflow_oauth_provider.calls.access import BearerAuth, OneTokenAuth
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.call.credentials import TokenHeader
+from airflow_oauth_provider.protocol.call.effects import ResponseHead
 from tests.support.service import Service
 
 
@@ -62,6 +63,28 @@ def test_as_auth_of_a_session_it_adds_nothing(service: Service) -> None:
     request.prepare("GET", service.base_url, headers={})
     assert "Authorization" not in auth_for(service)(request).headers
     assert service.token_requests == []
+
+
+@pytest.mark.fault("F12")
+@pytest.mark.parametrize(
+    ("length", "looked_into"),
+    [
+        (None, True),
+        ("5", True),
+        ("65536", True),
+        ("65537", False),
+        ("9" * 5000, False),
+        ("-1", True),
+        ("x", True),
+    ],
+)
+def test_the_length_of_a_body_that_is_looked_into(
+    service: Service, length: str | None, looked_into: bool
+) -> None:
+    """Whatever number a server names."""
+    client = OAuth2Client("my_api", service.connection(dead_when="$.code in 601"))
+    client.get_token()
+    assert BearerAuth(client).may_tell(ResponseHead(200), length) is looked_into
 
 
 def test_one_token_and_never_another(service: Service) -> None:

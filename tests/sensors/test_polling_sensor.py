@@ -126,9 +126,10 @@ class TestDeferred:
             {"started_at": -1.0},
             {"started_at": True},
             {"started_at": math.inf},
+            {"started_at": 10**400},
             {"started_at": 1.0, "news": 1},
         ],
-        ids=["negative", "flag", "endless", "newer"],
+        ids=["negative", "flag", "endless", "401-digits[F12]", "newer"],
     )
     def test_what_another_version_has_kept_is_refused(self, state: dict[str, Any]) -> None:
         with pytest.raises(EventError, match="another version"):

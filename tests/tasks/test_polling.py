@@ -220,6 +220,7 @@ class TestProgress:
             *({**Progress().state(), name: [1]} for name in Progress().state()),
             *({**Progress().state(), name: -1.5} for name in Progress().state()),
             {**Progress().state(), "polls": -1},
+            {**Progress().state(), "polls": 10**12},
             {**Progress().state(), "polls": True},
             {**Progress().state(), "warned": 1},
             {**Progress().state(), "seen": 1},

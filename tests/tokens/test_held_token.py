@@ -58,6 +58,8 @@ def test_what_is_no_entry(data: bytes) -> None:
         ("token_type", "x" * 65),
         ("expires_at", "5000"),
         ("expires_at", True),
+        pytest.param("expires_at", 10**400, id="expires_at-401-digits[F12]"),
+        pytest.param("issued_at", 10**400, id="issued_at-401-digits[F12]"),
         ("expires_at", -1),
         ("expires_at", 1e12),
         ("expires_at", float("nan")),

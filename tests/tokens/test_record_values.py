@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from airflow_oauth_provider.protocol.access_token import LONGEST_LIFETIME
 from airflow_oauth_provider.tokens import record_values as values
-from airflow_oauth_provider.tokens.record_values import LONGEST_LIFETIME, LONGEST_TEXT, RecordError
+from airflow_oauth_provider.tokens.record_values import LONGEST_TEXT, RecordError
 
 NOW = 1_700_000_000.0
 

@@ -160,13 +160,16 @@ class TestHopeless:
         assert self.renewed(third, settings, sharing, third.acquire(settings, sharing), API) is not None
 
     @pytest.mark.fault("F10")
-    @pytest.mark.parametrize("until", [61.0, 1e6, float("inf"), float("nan")])
+    @pytest.mark.parametrize(
+        "until", [61.0, 1e6, float("inf"), float("nan"), pytest.param(10**400, id="huge")]
+    )
     def test_a_record_that_would_last_longer_than_a_minute_is_none(
         self, managers: list[TokenManager], settings: ClientSettings, sharing: Sharing, until: float
     ) -> None:
         """A clock may have been wrong when it was written."""
         token = managers[0].acquire(settings, sharing)
-        record = json.dumps({"digest": token_digest(token), "until": time.time() + until}).encode()
+        until = until if until > 1e300 else until + time.time()
+        record = json.dumps({"digest": token_digest(token), "until": until}).encode()
         entries = Entries(settings, sharing)
         entries._write(f"bad-token {API}", token_key(settings), record, until=time.time() + 1000)
         assert not Entries(settings, sharing).is_bad_token(token, API)

@@ -123,7 +123,7 @@ class KnownMetadata:
             content = json.loads(data)
             fetched_at, url = float(content["fetched_at"]), str(content["url"])
             metadata = read_document(content["document"].encode(), issuer, url, patterns)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
             return None
         return cls(metadata, fetched_at) if math.isfinite(fetched_at) else None
 

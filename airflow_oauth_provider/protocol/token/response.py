@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_oauth_provider.exceptions import InsufficientScopeError, TokenResponseError
-from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.access_token import LATEST_TIME, LONGEST_LIFETIME, AccessToken
 from airflow_oauth_provider.protocol.call.instance import instance_origin
 from airflow_oauth_provider.protocol.confidential_values import secrets_redactor
 from airflow_oauth_provider.protocol.dpop.proof import DPOP
@@ -115,6 +115,7 @@ def require_scopes(settings: ClientSettings, token: AccessToken) -> None:
 def check_custom_token(settings: ClientSettings, token: object) -> AccessToken:
     """Check what a ``custom`` provider returned.
 
+    :return: the token; one for ever ends after a year, since nothing stores and no display believes more.
     :raises TokenResponseError: when it is no usable :class:`AccessToken`.
     :raises InsufficientScopeError: when ``require_scopes`` is not met.
     """
@@ -122,8 +123,34 @@ def check_custom_token(settings: ClientSettings, token: object) -> AccessToken:
         raise TokenResponseError("the custom provider must return an AccessToken of type Bearer")
     if not isinstance(token.value, str) or not _VSCHAR.match(token.value):
         raise TokenResponseError("the custom provider returned a token that cannot stand in a header")
+    token = replace(token, **_plausible(token))
     require_scopes(settings, token)
     return token
+
+
+def _plausible(token: AccessToken) -> dict[str, Any]:
+    """Return times and scopes of a token that foreign code has made, as they must be.
+
+    :raises TokenResponseError: when they are none.
+    """
+    times = token.issued_at, token.expires_at
+    numbers = all(
+        isinstance(time, int | float) and not isinstance(time, bool) and time >= 0 for time in times
+    )
+    if not numbers or token.issued_at > LATEST_TIME:
+        raise TokenResponseError(
+            "the custom provider returned a token whose issued_at or expires_at is no time in seconds"
+        )
+    scopes: object = token.scopes
+    if not isinstance(scopes, frozenset | set | list | tuple) or not all(
+        isinstance(scope, str) for scope in scopes
+    ):
+        raise TokenResponseError("the custom provider returned a token whose scopes are no set of texts")
+    return {
+        "issued_at": float(token.issued_at),
+        "expires_at": float(min(token.expires_at, token.issued_at + LONGEST_LIFETIME)),
+        "scopes": frozenset(scopes),
+    }
 
 
 _malformed = TOKEN.malformed

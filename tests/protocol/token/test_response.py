@@ -13,11 +13,21 @@ from airflow_oauth_provider.exceptions import (
     TokenEndpointError,
     TokenResponseError,
 )
-from airflow_oauth_provider.protocol.access_token import TokenState, scopes_text
+from airflow_oauth_provider.protocol.access_token import (
+    LONGEST_LIFETIME,
+    AccessToken,
+    TokenState,
+    scopes_text,
+)
 from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.protocol.settings import InstancePlace, ResponseSettings
-from airflow_oauth_provider.protocol.token.response import Granted, read_token_response, success_statuses
+from airflow_oauth_provider.protocol.token.response import (
+    Granted,
+    check_custom_token,
+    read_token_response,
+    success_statuses,
+)
 from airflow_oauth_provider.protocol.urls import Origin
 from tests.support.builders import NOW, SECRET, http_response, settings, token_response
 
@@ -433,3 +443,53 @@ def test_the_deployments_list_decides_where_there_is_one() -> None:
 def test_created_is_a_success_by_name_only() -> None:
     assert success_statuses(settings()) == {200}
     assert success_statuses(settings(response=ResponseSettings(tolerates=("created",)))) == {200, 201}
+
+
+NO_TIMES: list[Any] = [None, "5000", True, -1, float("nan"), []]
+
+
+class TestCustomToken:
+    """What a provider of the deployment's returns: Python that nobody has checked."""
+
+    def checked(self, **changes: Any) -> AccessToken:
+        given: dict[str, Any] = {
+            "value": "tok",
+            "token_type": "Bearer",
+            "expires_at": NOW + 60,
+            "issued_at": NOW,
+        }
+        return check_custom_token(settings(), AccessToken(**{**given, **changes}))
+
+    @pytest.mark.fault("F12")
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("value", 7),
+            ("value", "tok 1"),
+            ("token_type", "DPoP"),
+            *(("expires_at", value) for value in NO_TIMES),
+            *(("issued_at", value) for value in NO_TIMES),
+            ("issued_at", float("inf")),
+            pytest.param("issued_at", 10**400, id="401-digits"),
+            ("scopes", None),
+            ("scopes", "read write"),
+            ("scopes", [1]),
+            ("scopes", 7),
+        ],
+    )
+    def test_one_that_is_none(self, name: str, value: Any) -> None:
+        with pytest.raises(TokenResponseError, match="custom provider"):
+            self.checked(**{name: value})
+
+    @pytest.mark.parametrize("token", [None, "tok", {"access_token": "tok"}])
+    def test_another_object(self, token: Any) -> None:
+        with pytest.raises(TokenResponseError, match="must return an AccessToken"):
+            check_custom_token(settings(), token)
+
+    @pytest.mark.fault("F12")
+    @pytest.mark.parametrize("end", [float("inf"), 1e300, 10**400], ids=["inf", "1e300", "401-digits"])
+    def test_one_for_ever_ends_after_a_year(self, end: Any) -> None:
+        assert self.checked(expires_at=end).expires_at == NOW + LONGEST_LIFETIME
+
+    def test_scopes_in_any_collection(self) -> None:
+        assert self.checked(scopes=["read", "write"]).scopes == frozenset({"read", "write"})
