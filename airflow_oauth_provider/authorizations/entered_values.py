@@ -72,7 +72,8 @@ def _read(read: Callable[[str], Any], value: str, entry: Field) -> Any:
     try:
         return read(value)
     except FieldError as error:
-        raise ConfigurationError(str(error), field=entry.key) from None
+        reason = str(error)
+    raise ConfigurationError(reason, field=entry.key)  # outside: frames of the error before hold the value
 
 
 def key_text(data: bytes, field: str) -> str:
