@@ -11,7 +11,7 @@ from airflow_oauth_provider.authorizations.clamping import LONGEST_REASON, clamp
 from airflow_oauth_provider.authorizations.times import DAY, SOON, iso, utc
 from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError, TransportError
 from airflow_oauth_provider.protocol.access_token import AS_ASKED
-from airflow_oauth_provider.tokens.display_index import Probe
+from airflow_oauth_provider.tokens.last_use import Probe
 
 if TYPE_CHECKING:
     from airflow_oauth_provider.authorizations.history import History

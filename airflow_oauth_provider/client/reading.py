@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.connection.external import names_external
 from airflow_oauth_provider.connection.identifier import connection_not_found
@@ -212,8 +214,6 @@ def get_connection(conn_id: str) -> Any:
 
     :raises ConnectionNotFoundError: when there is none.
     """
-    from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
-
     try:
         return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
@@ -223,7 +223,6 @@ def get_connection(conn_id: str) -> Any:
 async def aget_connection(conn_id: str) -> Any:
     """Do what :func:`get_connection` does without blocking the loop."""
     from airflow.providers.common.compat.connection import get_async_connection
-    from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
     try:
         return await get_async_connection(conn_id)

@@ -20,6 +20,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from airflow.providers.common.compat.sdk import Stats
+
 from airflow_oauth_provider.client.history import Subject, recorder
 from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError
 from airflow_oauth_provider.protocol.access_token import AccessToken, scopes_text
@@ -50,6 +52,7 @@ _FROM = {Source.STORE: "from_store", Source.FLIGHT: "from_flight"}
 WAIT_COUNTS = 1.0
 """Seconds from which the history counts a wait."""
 _not_in_a_tag = re.compile(r"[^A-Za-z0-9_.()-]+")
+_plain_value = re.compile(r"[A-Za-z0-9_.:/-]+")
 
 
 class Report:
@@ -159,8 +162,6 @@ class Report:
         return (_FROM.get(cost.source, "from_memory"),)
 
     def _emit(self, seconds: float) -> None:
-        from airflow.providers.common.compat.sdk import Stats
-
         tags = metric_tags(self._conn_id if self._saved else UNSAVED, self._settings)
         requests = self.cost.requests
         if requests:
@@ -239,8 +240,6 @@ def report_memory_hits(
     with suppress(Exception):  # a figure, never a token
         recorder.count(subject, Counts(from_memory=hits))
     with suppress(Exception):  # whatever a metrics backend raises
-        from airflow.providers.common.compat.sdk import Stats
-
         Stats.incr(HITS, hits, tags=metric_tags(conn_id, settings) | {"level": Source.MEMORY.value})
 
 
@@ -265,4 +264,4 @@ def _logfmt(values: dict[str, Any]) -> str:
 
 
 def _quoted(text: str) -> str:
-    return text if re.fullmatch(r"[A-Za-z0-9_.:/-]+", text) else json.dumps(text)
+    return text if _plain_value.fullmatch(text) else json.dumps(text)

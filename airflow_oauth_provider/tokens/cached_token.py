@@ -107,7 +107,7 @@ class Slot:
         held = self.held[0]
         if held is not None and held.value == token.value:
             return True
-        return not self.has_refused(token) and (granted or token.issued_at > self._refused_issue)
+        return (granted or token.issued_at > self._refused_issue) and not self.has_refused(token)
 
     def put(self, token: AccessToken, *, granted: bool = False) -> None:
         """Keep *token*, unless it is good for the call at hand only, refused, or older than the one held.

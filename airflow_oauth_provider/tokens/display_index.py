@@ -18,23 +18,22 @@ Rules:
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import lru_cache
 
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.access_token import AccessToken
-from airflow_oauth_provider.protocol.private_token import details_of
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import token_key
-from airflow_oauth_provider.tokens.record_values import flag, past, text, whole
+from airflow_oauth_provider.tokens import own_records
+from airflow_oauth_provider.tokens.last_use import LastUse, Probe
 from airflow_oauth_provider.tokens.records import Status, concerns_others
 from airflow_oauth_provider.tokens.sealing import Sealer, looks_sealed, sealer
 from airflow_oauth_provider.tokens.sharing import Sharing
@@ -44,89 +43,17 @@ KEPT = 30 * 86_400.0
 TURN = 0.5
 """Seconds a writer waits for its turn at most; then a count may be lost, and nothing else."""
 _PURPOSE = "last-use"
-LONGEST_PROBE = 1_000
-"""Characters kept of what a probe came to."""
-_MOST = 10**12
-"""Requests and tokens that a display can count."""
-_FOREIGN = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 _one_at_a_time = threading.Lock()
 
 
 def display_fingerprint(settings: ClientSettings) -> str:
     """Return what changes when the settings do; of no use for finding a token."""
-    return hashlib.sha256(f"{_PURPOSE}\0{token_key(settings)}".encode()).hexdigest()[:32]
+    return _fingerprint(token_key(settings))
 
 
-@dataclass(frozen=True)
-class Probe:
-    """What a call of ``probe_path`` came to.
-
-    :param at: when (seconds since the epoch).
-    :param text: for people, without advice.
-    """
-
-    at: float
-    ok: bool
-    text: str
-
-    @classmethod
-    def of(cls, content: Any, now: float) -> Probe | None:
-        """Take it from what a record holds, and check each value.
-
-        :raises Exception: of any kind, for one that is not what it should be.
-        """
-        if content is None:
-            return None
-        return cls(past(content["at"], now), flag(content["ok"]), text(content["text"], LONGEST_PROBE))
-
-
-@dataclass(frozen=True)
-class LastUse:
-    """The last use of a connection.
-
-    :param fingerprint: of the settings it had then.
-    :param at: when (seconds since the epoch).
-    :param status: its outcome.
-    :param requests: token requests made for this connection since *since*, *refusals* those that
-        brought no token.
-    :param hits: tokens that were served without one.
-    :param probe: the last one with these settings.
-    """
-
-    fingerprint: str
-    at: float
-    status: Status
-    requests: int = 0
-    refusals: int = 0
-    hits: int = 0
-    since: float = 0.0
-    probe: Probe | None = None
-
-    def dump(self) -> bytes:
-        """Write it."""
-        probe = vars(self.probe) if self.probe else None
-        return json.dumps({**vars(self), "status": self.status.content(), "probe": probe}).encode()
-
-    @classmethod
-    def load(cls, data: bytes) -> LastUse | None:
-        """Read it; ``None`` for what is not what it should be, or was written by another version."""
-        try:
-            return cls._of(json.loads(data), time.time())
-        except _FOREIGN:
-            return None
-
-    @classmethod
-    def _of(cls, content: Any, now: float) -> LastUse:
-        return cls(
-            fingerprint=text(content["fingerprint"], 64),
-            at=past(content["at"], now),
-            status=Status.of(content["status"], now),
-            requests=whole(content["requests"], _MOST),
-            refusals=whole(content["refusals"], _MOST),
-            hits=whole(content["hits"], _MOST),
-            since=past(content["since"], now),
-            probe=Probe.of(content.get("probe"), now),
-        )
+@lru_cache(maxsize=1024)
+def _fingerprint(key: str) -> str:
+    return hashlib.sha256(f"{_PURPOSE}\0{key}".encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -166,8 +93,10 @@ class DisplayIndex:
             data = self._store.read(name)
             if data is None or not looks_sealed(data):
                 continue
-            content = next(filter(None, (candidate.open(name, data) for candidate in sealers)), None)
-            last_use = LastUse.load(content) if content is not None else None
+            last_use, content = _own_record(sealers, name, data), None
+            if last_use is None:
+                content = next(filter(None, (candidate.open(name, data) for candidate in sealers)), None)
+                last_use = LastUse.load(content) if content is not None else None
             if last_use is not None:
                 edited = last_use.fingerprint != display_fingerprint(settings)
                 return IndexEntry(last_use, edited, verified)
@@ -226,13 +155,15 @@ class DisplayIndex:
         with self._turn():
             entry = self.read(settings)
             if entry is not None and entry.last_use is not None and not entry.edited:
-                probe = Probe(time.time(), ok, text[:LONGEST_PROBE])
-                self._write(settings, replace(entry.last_use, probe=probe))
+                self._write(settings, replace(entry.last_use, probe=Probe.now(text, ok=ok)))
 
     def _write(self, settings: ClientSettings, last_use: LastUse) -> None:
         sealers, _ = self._sealers(settings)
-        name = next(self._names())
-        self._store.write(name, sealers[0].seal(name, last_use.dump()), until=time.time() + KEPT)
+        name, now = next(self._names()), time.time()
+        data = sealers[0].seal(name, last_use.dump())
+        self._store.write(name, data, until=now + KEPT)
+        if last_use.status.reads_back(now):
+            own_records.keep(sealers[0], name, data, last_use)
 
     @staticmethod
     def _is_current(entry: IndexEntry | None) -> bool:
@@ -279,15 +210,15 @@ def _reset_after_fork() -> None:
 os.register_at_fork(after_in_child=_reset_after_fork)
 
 
+def _own_record(sealers: Sequence[Sealer], name: str, data: bytes) -> LastUse | None:
+    """Return what this process has written itself."""
+    own = (own_records.known(candidate, name, data) for candidate in sealers)
+    return next((record for record in own if isinstance(record, LastUse)), None)
+
+
 def _after(status: Status, token: AccessToken | None, error: OAuthError | None, now: float) -> Status:
     if token is not None:
-        return Status(
-            authorized_at=token.issued_at,
-            expires_at=token.expires_at,
-            scopes=tuple(sorted(token.scopes)),
-            scopes_stated=token.scopes_stated,
-            details=details_of(token),
-        )
+        return Status.authorized(token)
     if error is None or not concerns_others(error):
         return status
     return replace(

@@ -15,12 +15,13 @@ from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.access_token import AccessToken, TokenState
 from airflow_oauth_provider.protocol.configured_server import Issuer
 from airflow_oauth_provider.protocol.dpop.bound_token import with_key
-from airflow_oauth_provider.protocol.private_token import accompanied, details_of
+from airflow_oauth_provider.protocol.private_token import accompanied
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.introspection import INTROSPECTION
 from airflow_oauth_provider.protocol.token.metadata import KEPT, KnownMetadata
 from airflow_oauth_provider.protocol.token.revocation import REVOCATION
 from airflow_oauth_provider.protocol.urls import Origin
+from airflow_oauth_provider.tokens import own_records
 from airflow_oauth_provider.tokens.cached_token import token_digest
 from airflow_oauth_provider.tokens.held_token import HeldToken
 from airflow_oauth_provider.tokens.records import Status, concerns_others
@@ -52,7 +53,7 @@ class Entries(SealedEntries):
 
     def token(self) -> AccessToken | None:
         """Return the shared token if it may be used now."""
-        token = self._load(self._token_in, self._read(TOKEN, self._token_key))
+        token = self._record(TOKEN, self._token_key, self._token_in)
         return token if token and token.state(time.time()) in _USABLE else None
 
     def drop_token(self, refused: AccessToken) -> None:
@@ -64,6 +65,7 @@ class Entries(SealedEntries):
             held = HeldToken.load(content) if content else None
             if data is not None and held is not None and held.token.value == refused.value:
                 self._store.delete_if(name, data)
+                own_records.drop(sealer, name)
 
     def status(self) -> Status:
         """Return the last outcome."""
@@ -79,18 +81,11 @@ class Entries(SealedEntries):
         # One that seems to come from the future was issued by a clock that has been set back since.
         newer = held is not None and token.issued_at < held.issued_at <= now
         if token.state(now) in _USABLE and not newer:
-            self._write(TOKEN, self._token_key, HeldToken.of(token).dump(), until=token.expires_at)
+            alone = token if type(token) is AccessToken and token.issued_at <= now else None
+            content = HeldToken.of(token).dump()
+            self._write(TOKEN, self._token_key, content, until=token.expires_at, record=alone)
         before = self.status()
-        self._put_status(
-            Status(
-                authorized_at=token.issued_at,
-                expires_at=token.expires_at,
-                scopes=tuple(sorted(token.scopes)),
-                scopes_stated=token.scopes_stated,
-                details=details_of(token),
-                early_at=before.early_at,
-            )
-        )
+        self._put_status(Status.authorized(token, early_at=before.early_at))
         client_key = self._client_key
         if before.error is not None or self._read(CLIENT, client_key, refusals):
             self._delete(STATUS, self._token_key, refusals)
@@ -222,7 +217,9 @@ class Entries(SealedEntries):
         return accompanied(token, instance_url=held.instance_url, details=held.details)
 
     def _put_status(self, status: Status) -> None:
-        self._write(STATUS, self._token_key, status.dump(), until=time.time() + STATUS_KEPT)
+        now = time.time()
+        record = status if status.reads_back(now) else None
+        self._write(STATUS, self._token_key, status.dump(), until=now + STATUS_KEPT, record=record)
 
 
 def _bad_token(content: bytes | None) -> tuple[str | None, float]:

@@ -26,7 +26,7 @@ from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import token_key
 from airflow_oauth_provider.protocol.urls import Origin
-from airflow_oauth_provider.tokens import cool_downs, endpoint_refusals
+from airflow_oauth_provider.tokens import cool_downs, endpoint_refusals, own_records
 from airflow_oauth_provider.tokens.acquiring import Acquiring, WaitFor, Work, carry_out, joined
 from airflow_oauth_provider.tokens.cached_token import Slot
 from airflow_oauth_provider.tokens.clocks import this_moment
@@ -211,6 +211,7 @@ class TokenManager:
         endpoint_refusals.clear()
         cool_downs.clear()
         hints.clear()
+        own_records.clear()
 
     def _token_or_flight(
         self, slot: Slot, new_flight: Callable[..., Flight], *, force: bool

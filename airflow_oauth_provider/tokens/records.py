@@ -20,7 +20,9 @@ from airflow_oauth_provider.exceptions import (
     TokenResponseError,
     TransportError,
 )
+from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.error_record import from_dict, to_dict
+from airflow_oauth_provider.protocol.private_token import details_of
 from airflow_oauth_provider.protocol.texts import clean_uri
 from airflow_oauth_provider.protocol.token.authorization_details import details_in
 from airflow_oauth_provider.protocol.token.retry import MAX_COOL_DOWN
@@ -31,6 +33,7 @@ from airflow_oauth_provider.tokens.record_values import (
     number,
     past,
     plausible_end,
+    text,
     texts,
     whole,
 )
@@ -87,16 +90,34 @@ class Status:
     early_at: float = 0.0
     revoked_issue: float | None = None
 
+    @classmethod
+    def authorized(cls, token: AccessToken, *, early_at: float = 0.0) -> Status:
+        """Return the outcome of a search that has brought a token."""
+        return cls(
+            authorized_at=token.issued_at,
+            expires_at=plausible_end(token.issued_at, token.expires_at),
+            scopes=tuple(text(scope) for scope in sorted(token.scopes)),
+            scopes_stated=token.scopes_stated,
+            details=details_of(token),
+            early_at=early_at,
+        )
+
+    def reads_back(self, now: float) -> bool:
+        """Whether reading what this writes gives the same again: a success, at times that have been.
+
+        An error is not the same: who meets it raises a copy.
+        """
+        times = self.authorized_at or 0.0, self.revoked_issue or 0.0, self.early_at
+        past = min(*times, self.expires_at or 0.0) >= 0 and max(times) <= now
+        return past and self.error is None and self.details is None
+
     def dump(self) -> bytes:
         """Write it."""
         return json.dumps(self.content()).encode()
 
     def content(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
-        expires_at = self.expires_at
-        if expires_at is not None:
-            expires_at = plausible_end(self.authorized_at or 0, expires_at)
-        return {**vars(self), "expires_at": expires_at, "error": _shared_record(self.error)}
+        return {**vars(self), "error": _shared_record(self.error)}
 
     @classmethod
     def load(cls, data: bytes) -> Status | None:

@@ -1,21 +1,23 @@
 """Sealed entries of one client in a store, by purpose and key.
 
-Everything is sealed under the client's own credential, records like tokens. What was opened once is not
-opened again while it lies there unchanged.
+Everything is sealed under the client's own credential, records like tokens. What was opened once, or what
+this process has written itself, is not opened again while it lies there unchanged.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import credential_key, token_key
+from airflow_oauth_provider.tokens import own_records
 from airflow_oauth_provider.tokens.records import Status
+from airflow_oauth_provider.tokens.sealing import Sealer
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.base import Lease, Store
 from airflow_oauth_provider.tokens.stores.memory_store import MemoryStore
@@ -75,23 +77,44 @@ class SealedEntries:
         return status
 
     def _read(self, purpose: str, key: str, store: Store | None = None) -> bytes | None:
-        for sealer in self._sealers:
-            name = sealer.name(purpose, key)
-            data = (store or self._store).read(name)
-            if data is None:
-                continue
-            opened = self._opened.get(name)
-            if opened is not None and opened[0] == data:
-                return opened[1]
-            content = sealer.open(name, data)
+        """Return the content of an entry."""
+        for sealer, name, data in self._lying(purpose, key, store):
+            content = self._open(sealer, name, data)
             if content is not None:
-                self._opened[name] = data, content
                 return content
         return None
 
-    def _load(self, load: Callable[[bytes], Loaded | None], content: bytes | None) -> Loaded | None:
-        if content is None:
-            return None
+    def _record(
+        self, purpose: str, key: str, load: Callable[[bytes], Loaded | None], store: Store | None = None
+    ) -> Loaded | None:
+        """Return what an entry says, by the function that reads its content."""
+        for sealer, name, data in self._lying(purpose, key, store):
+            own: Loaded | None = own_records.known(sealer, name, data)
+            if own is not None:
+                return own
+            content = self._open(sealer, name, data)
+            if content is not None:
+                return self._load(load, content)
+        return None
+
+    def _lying(self, purpose: str, key: str, store: Store | None) -> Iterator[tuple[Sealer, str, bytes]]:
+        """Yield what lies in the store under any of the keys, as it was sealed."""
+        for sealer in self._sealers:
+            name = sealer.name(purpose, key)
+            data = (store or self._store).read(name)
+            if data is not None:
+                yield sealer, name, data
+
+    def _open(self, sealer: Sealer, name: str, data: bytes) -> bytes | None:
+        opened = self._opened.get(name)
+        if opened is not None and opened[0] == data:
+            return opened[1]
+        content = sealer.open(name, data)
+        if content is not None:
+            self._opened[name] = data, content
+        return content
+
+    def _load(self, load: Callable[[bytes], Loaded | None], content: bytes) -> Loaded | None:
         known: Loaded | None = self._loaded.get(content)
         if known is None:
             known = load(content)
@@ -101,23 +124,43 @@ class SealedEntries:
 
     def _newest(self, purpose: str, key: str, load: Callable[[bytes], Status | None] = Status.load) -> Status:
         """Return the newest of what store and memory know."""
-        known = [
-            self._load(load, self._read(purpose, key, store)) or NO_STATUS
-            for store in (self._store, refusals)
-        ]
-        return max(known, key=lambda status: max(status.refused_at or 0.0, status.authorized_at or 0.0))
+        stored = self._record(purpose, key, load)
+        remembered = self._record(purpose, key, load, refusals)
+        if stored is None or remembered is None:
+            return stored or remembered or NO_STATUS
+        return max(stored, remembered, key=_latest)
 
     def _write(
-        self, purpose: str, key: str, content: bytes, *, until: float, store: Store | None = None
+        self,
+        purpose: str,
+        key: str,
+        content: bytes,
+        *,
+        until: float,
+        store: Store | None = None,
+        record: object = None,
     ) -> None:
+        """Seal an entry.
+
+        :param record: what reading it again would give; ``None`` where that is not sure.
+        """
         newest = self._sealers[0]
         name = newest.name(purpose, key)
-        (store or self._store).write(name, newest.seal(name, content), until=until)
+        data = newest.seal(name, content)
+        (store or self._store).write(name, data, until=until)
+        if record is not None:
+            own_records.keep(newest, name, data, record)
 
     def _delete(self, purpose: str, key: str, store: Store | None = None) -> None:
         for sealer in self._sealers:
-            (store or self._store).delete(sealer.name(purpose, key))
+            name = sealer.name(purpose, key)
+            (store or self._store).delete(name)
+            own_records.drop(sealer, name)
 
     def _lease(self, purpose: str, key: str, number: int = 0) -> Lease | None:
         name = self._sealers[0].name(purpose, key)
         return self._store.lease(f"{name}.{number}" if number else name)
+
+
+def _latest(status: Status) -> float:
+    return max(status.refused_at or 0.0, status.authorized_at or 0.0)

@@ -7,9 +7,11 @@ import ssl
 import weakref
 from collections.abc import Sequence
 from typing import Any, Self
+from urllib.parse import urlsplit
 
-from requests import PreparedRequest
+from requests import PreparedRequest, Response
 from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
+from urllib3.connectionpool import HTTPConnectionPool
 
 from airflow_oauth_provider.transport.network_options import NetworkOptions
 from airflow_oauth_provider.transport.sockets import AnyAddress, pool_classes
@@ -42,13 +44,15 @@ class OAuth2Adapter(HTTPAdapter):
         pool_size: int = DEFAULT_POOLSIZE,
     ) -> None:
         self._pool_classes = pool_classes(any_address)
-        self._pool_options: dict[str, Any] = {
+        self._plain_options: dict[str, Any] = {}
+        if socket_options is not None:
+            self._plain_options["socket_options"] = list(socket_options)
+        self._pool_options = {
+            **self._plain_options,
             "ssl_context": context,
             "cert_reqs": "CERT_REQUIRED" if context.verify_mode == ssl.CERT_REQUIRED else "CERT_NONE",
         }
         self._proxy_context = proxy_context or context
-        if socket_options is not None:
-            self._pool_options["socket_options"] = list(socket_options)
         super().__init__(pool_maxsize=pool_size)
         _alive.add(self)
 
@@ -92,6 +96,52 @@ class OAuth2Adapter(HTTPAdapter):
         self.proxy_manager = {}
         args, kwargs = self._pool_sizes
         self.init_poolmanager(*args, **kwargs)
+
+
+class OneRequestAdapter(OAuth2Adapter):
+    """An adapter for one request on a connection of its own, whose response only this package reads.
+
+    It does without what serves many requests and their users: pools by host, cookies, decoding.
+    """
+
+    _pool: HTTPConnectionPool | None = None
+
+    def get_connection_with_tls_context(
+        self,
+        request: PreparedRequest,
+        verify: Any,
+        proxies: Any = None,
+        cert: Any = None,
+    ) -> Any:
+        """Return a pool for the request; ``requests`` knows the way through a proxy."""
+        if proxies:
+            return super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+        url = urlsplit(request.url or "")
+        options = self._pool_options if url.scheme == "https" else self._plain_options
+        self._pool = self._pool_classes[url.scheme](url.hostname or "", url.port, maxsize=1, **options)
+        return self._pool
+
+    def request_url(self, request: PreparedRequest, proxies: Any) -> str:
+        """Return what stands in the request line."""
+        return super().request_url(request, proxies) if proxies else request.path_url
+
+    def build_response(self, req: PreparedRequest, resp: Any) -> Response:
+        """Return a response with its status and its raw body alone."""
+        response = Response()
+        response.status_code, response.raw = resp.status, resp
+        return response
+
+    def close(self) -> None:
+        """Close the connection."""
+        super().close()
+        if self._pool is not None:
+            self._pool.close()
+
+    def reset_after_fork(self) -> None:
+        """Leave the parent's connection to the parent."""
+        super().reset_after_fork()
+        _inherited.append(self._pool)
+        self._pool = None
 
 
 def _reset_after_fork() -> None:

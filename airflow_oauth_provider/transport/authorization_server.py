@@ -14,7 +14,7 @@ from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.settings import NetworkSettings
 from airflow_oauth_provider.protocol.token.request import TokenRequest
-from airflow_oauth_provider.transport.adapter import OAuth2Adapter
+from airflow_oauth_provider.transport.adapter import OneRequestAdapter
 from airflow_oauth_provider.transport.deadlines import bounded
 from airflow_oauth_provider.transport.faults import classify
 from airflow_oauth_provider.transport.proxies import Proxy, proxy_for
@@ -75,8 +75,7 @@ def _transmit(
     proxy = proxy_for(url, network)
     encrypted = urlsplit(url).scheme == "https"
     context = tls_context(network) if encrypted else bare_context()
-    # A connection is used once: a larger pool would only take time to set up.
-    adapter = OAuth2Adapter(
+    adapter = OneRequestAdapter(
         context,
         proxy_context=tls_context(network.elsewhere) if proxy and proxy.encrypted else None,
         any_address=lambda _host, _port: network.token_host_listed,

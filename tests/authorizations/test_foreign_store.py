@@ -16,8 +16,9 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.plugin.listing import Query, listing
 from airflow_oauth_provider.tokens import AccessToken
-from airflow_oauth_provider.tokens.display_index import DisplayIndex, LastUse
+from airflow_oauth_provider.tokens.display_index import DisplayIndex
 from airflow_oauth_provider.tokens.held_token import HeldToken
+from airflow_oauth_provider.tokens.last_use import LastUse
 from airflow_oauth_provider.tokens.records import Status
 from tests.authorizations.foreign_store import (
     FORGED,

@@ -22,7 +22,8 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError, TokenEndpointError
 from airflow_oauth_provider.protocol.token.key import token_key
 from airflow_oauth_provider.tokens import AccessToken, token_view
-from airflow_oauth_provider.tokens.display_index import DisplayIndex, LastUse
+from airflow_oauth_provider.tokens.display_index import DisplayIndex
+from airflow_oauth_provider.tokens.last_use import LastUse
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 from tests.support.servers.scripted import Json, Silent

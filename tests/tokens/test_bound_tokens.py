@@ -12,6 +12,7 @@ import pytest
 from airflow_oauth_provider.exceptions import TransportError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.protocol.private_token import PrivateToken
+from airflow_oauth_provider.tokens import own_records
 from airflow_oauth_provider.tokens.held_token import HeldToken
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.sealing import Sealer
@@ -41,6 +42,7 @@ def hook_of(service: DpopService, **changes: Any) -> OAuth2Hook:
 def another_process() -> None:
     """Forget what only the memory of a process knows."""
     shared.slots.clear()
+    own_records.clear()
 
 
 def change_entries(monkeypatch: pytest.MonkeyPatch, change: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from typing import Any
 
@@ -15,6 +16,7 @@ from airflow_oauth_provider.exceptions import (
     TokenEndpointError,
     TransportError,
 )
+from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.tokens.records import Status, concerns_others
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 
@@ -62,7 +64,7 @@ def test_only_what_concerns_others_is_written(error: OAuthError, concerns: bool)
 
 
 def test_an_end_that_nobody_would_believe_is_cut_when_written() -> None:
-    again = Status.load(Status(authorized_at=NOW, expires_at=float("inf")).dump())
+    again = Status.load(Status.authorized(granted(expires_at=math.inf)).dump())
     assert again is not None
     assert again.expires_at is not None
     assert again.expires_at < NOW + 400 * 86_400
@@ -130,3 +132,54 @@ def test_details_of_a_store_that_are_none_make_the_record_unknown(foreign: objec
     without = Status.load(json.dumps(content).encode())
     assert without is not None, "of an older version of this package"
     assert without.details is None
+
+
+def granted(**changes: Any) -> AccessToken:
+    return AccessToken(
+        **{"value": "t", "token_type": "Bearer", "expires_at": NOW + 60, "issued_at": NOW, **changes}
+    )
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        granted(),
+        granted(scopes=frozenset({"write", "read"}), scopes_stated=False),
+        granted(scopes=frozenset({"a\x1b[31mb", "c\nd", "e\ud800f", "g" * 9000})),
+        granted(expires_at=math.inf),
+        granted(expires_at=NOW + 10**12),
+        granted(expires_at=0.0, issued_at=0.0),
+    ],
+    ids=["plain", "scopes", "odd scopes", "for ever", "for ages", "at the epoch"],
+)
+def test_a_success_reads_back_as_it_was(token: AccessToken) -> None:
+    status = Status.authorized(token, early_at=NOW - 3)
+    assert status.reads_back(NOW)
+    assert Status.load(status.dump()) == status
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"authorized_at": NOW + 3600},
+        {"authorized_at": -1.0},
+        {"authorized_at": math.nan},
+        {"authorized_at": NOW, "expires_at": -1.0},
+        {"revoked_issue": NOW + 3600},
+        {"early_at": NOW + 3600},
+        {"details": "[]"},
+        {"error": TransportError("x")},
+    ],
+    ids=[
+        "granted later",
+        "before the epoch",
+        "at no time",
+        "ends before the epoch",
+        "revoked later",
+        "early later",
+        "details",
+        "error",
+    ],
+)
+def test_what_would_be_read_otherwise_does_not_read_back(changes: dict[str, Any]) -> None:
+    assert not Status(**changes).reads_back(NOW)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_oauth_provider.transport.adapter import OAuth2Adapter
+from airflow_oauth_provider.transport.adapter import OAuth2Adapter, OneRequestAdapter
 from tests.support.servers.scripted import ScriptedServer, Text
 
 
@@ -67,3 +67,29 @@ def test_socket_options_reach_the_socket(scripted: ScriptedServer) -> None:
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0, "instead of urllib3's own"
         response.close()
+
+
+class TestOneRequest:
+    """The adapter under token requests."""
+
+    def test_it_has_the_connection_of_its_request_and_closes_it(self, scripted: ScriptedServer) -> None:
+        scripted.script(Text(body="x"))
+        adapter = OneRequestAdapter(ssl.create_default_context(), socket_options=[])
+        request = requests.Request("GET", scripted.url, headers={"Cookie": "a=b"}).prepare()
+        response = adapter.send(request, stream=True, timeout=30)
+        assert (response.status_code, response.raw.read()) == (200, b"x")
+        assert adapter._pool is not None
+        assert adapter._pool.num_connections == 1
+        adapter.close()
+        assert adapter._pool.pool is None
+
+    def test_a_child_leaves_the_connection_to_its_parent(self) -> None:
+        adapter = OneRequestAdapter(ssl.create_default_context())
+        pool = adapter.get_connection_with_tls_context(
+            requests.Request("GET", "https://[::1]:9/").prepare(), True
+        )
+        assert (pool.scheme, pool.host, pool.port) == ("https", "::1", 9)
+        adapter.reset_after_fork()
+        adapter.close()
+        assert pool.pool is not None
+        pool.close()
