@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import ast
+import io
 import statistics
+import token as tokens
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "airflow_oauth_provider"
+_NO_CODE = {tokens.COMMENT, tokens.NL, tokens.NEWLINE, tokens.INDENT, tokens.DEDENT, tokens.ENDMARKER}
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,18 @@ class Module:
     @property
     def lines(self) -> int:
         return self.text.count("\n")
+
+    @property
+    def code_lines(self) -> int:
+        """Lines with code on them: none of a docstring, comments or nothing."""
+        numbers: set[int] = set()
+        for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
+            if token.type not in _NO_CODE:
+                numbers.update(range(token.start[0], token.end[0] + 1))
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                numbers.difference_update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+        return len(numbers)
 
     @property
     def test(self) -> Path:

@@ -13,6 +13,7 @@ from benchmarks.structure import Module, at_the_root, circle, modules, untested
 MODULES = modules()
 AT_THE_ROOT = {"__init__", "get_provider_info", "exceptions", "auth", "response_check", "retry_policy"}
 MOST_LINES = 300
+MOST_OF_AN_ADAPTER = 40
 IMPORT = "from airflow_oauth_provider import loose"
 
 
@@ -29,6 +30,13 @@ def test_files_and_functions_are_short() -> None:
     bodies = [lines for module in MODULES for lines in module.bodies()]
     assert statistics.median(bodies) <= 8
     assert statistics.quantiles(bodies, n=10)[-1] <= 20
+
+
+def test_adapters_are_thin() -> None:
+    """What a library is told is decided below, once for all of them."""
+    adapters = {module.name: module.code_lines for module in MODULES if ".adapters." in module.name}
+    assert len(adapters) == 6
+    assert {name: lines for name, lines in adapters.items() if lines > MOST_OF_AN_ADAPTER} == {}
 
 
 def test_modules_have_tests_at_the_mirrored_path() -> None:
@@ -73,7 +81,7 @@ def test_the_figures_find_what_is_there(made: Path) -> None:
     assert names == ["", ".loose", ".room", ".room.one", ".room.two"]
     assert at_the_root(everything) == {"__init__", "loose"}
     one = next(module for module in everything if module.name.endswith("one"))
-    assert (one.lines, list(one.bodies())) == (4, [2])
+    assert (one.lines, one.code_lines, list(one.bodies())) == (4, 3, [2])
     assert one.test == Path("tests/room/test_one.py")
     assert untested(everything, made) == [one], "the others only hold what another reads"
     assert circle(everything) == [], "what only a type checker imports makes no circle"

@@ -13,38 +13,14 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_oauth_provider.client.lending import Lending
-from airflow_oauth_provider.client.prepared_client import PreparedClient
-from airflow_oauth_provider.client.scoped_clients import ScopedClients
-from airflow_oauth_provider.client.token_credential import TokenCredential
-from airflow_oauth_provider.connection.token_parameters import Texts, chosen_parameters
+from airflow_oauth_provider.client.lent_credential import LentCredential
 from airflow_oauth_provider.tokens import AccessToken as Token
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, AccessTokenInfo
 
 
-class _Credential:
-    """The tokens of one connection."""
-
-    def __init__(
-        self,
-        oauth2_conn_id: str,
-        *,
-        scope: Texts | None = None,
-        audience: str | None = None,
-        resource: Texts | None = None,
-        tenant: str | None = None,
-    ) -> None:
-        parameters = chosen_parameters(oauth2_conn_id, scope, audience, resource, tenant)
-        clients = ScopedClients(PreparedClient(oauth2_conn_id, parameters=parameters))
-        self._credential = TokenCredential(clients, Lending(oauth2_conn_id))
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of connection {self._credential.conn_id!r}>"
-
-
-class OAuth2Credential(_Credential):
+class OAuth2Credential(LentCredential):
     """azure-core's ``TokenCredential`` and ``SupportsTokenInfo``.
 
     :param oauth2_conn_id: Airflow connection id.
@@ -73,7 +49,7 @@ class OAuth2Credential(_Credential):
         self.close()
 
 
-class AsyncOAuth2Credential(_Credential):
+class AsyncOAuth2Credential(LentCredential):
     """azure-core's ``AsyncTokenCredential`` and ``AsyncSupportsTokenInfo``.
 
     :param oauth2_conn_id: Airflow connection id.

@@ -7,8 +7,7 @@ from collections.abc import AsyncGenerator, Generator
 import httpx
 
 from airflow_oauth_provider.calls.access import BearerAuth
-from airflow_oauth_provider.calls.foreign_call import ForeignCall
-from airflow_oauth_provider.calls.httpx_calls import HttpxBody, HttpxCall
+from airflow_oauth_provider.calls.httpx_calls import HttpxCall
 from airflow_oauth_provider.client.prepared_client import PreparedClient
 from airflow_oauth_provider.connection.token_parameters import Texts, chosen_parameters
 
@@ -47,26 +46,16 @@ class OAuth2Auth(httpx.Auth):
 
         :raises OAuthError: when there is no token, or the call must not go on.
         """
-        watch = HttpxCall(self._auth, request)
-        call = watch.call = ForeignCall.begin(self._auth, *watch.begun)
-        response = yield watch.prepared(request, watch.trace)
-        while True:
-            if watch.looks_into(response):
-                HttpxBody.of(response).read_ahead()
-            if not call.goes_on(watch.judged(response)):
-                return
-            HttpxBody.of(response).end_early()
-            response = yield watch.prepared(response.request, watch.trace)
+        call = HttpxCall(self._auth, request)
+        following: httpx.Request | None = call.begin()
+        while following is not None:
+            response = yield following
+            following = call.next_request(response)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Do what :meth:`sync_auth_flow` does without blocking the event loop."""
-        watch = HttpxCall(self._auth, request)
-        call = watch.call = await ForeignCall.abegin(self._auth, *watch.begun)
-        response = yield watch.prepared(request, watch.atrace)
-        while True:
-            if watch.looks_into(response):
-                await HttpxBody.of(response).aread_ahead()
-            if not await call.agoes_on(watch.judged(response)):
-                return
-            HttpxBody.of(response).end_early()
-            response = yield watch.prepared(response.request, watch.atrace)
+        call = HttpxCall(self._auth, request)
+        following: httpx.Request | None = await call.abegin()
+        while following is not None:
+            response = yield following
+            following = await call.anext_request(response)

@@ -7,7 +7,7 @@ has to be looked into, and its end left out where it is not the caller's.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import chain
 from time import monotonic
 from typing import Any
@@ -31,22 +31,60 @@ class HttpxCall:
     :param request: as the caller has made it; it is left as it is.
     """
 
-    call: ForeignCall
+    _call: ForeignCall
 
     def __init__(self, auth: BearerAuth, request: httpx.Request) -> None:
         self._auth = auth
+        self._request = request
         self._own_trace = request.extensions.get("trace")
         self._head: ResponseHead | None = None  # of the response before, while httpx may follow it
         self._to_proxy = False
-        self.begun = (request.method, str(request.url), request.headers, lambda: _replayable(request.stream))
 
-    def prepared(self, request: httpx.Request, trace: Any) -> httpx.Request:
+    def begin(self) -> httpx.Request:
+        """Return what is sent first, with a token on it.
+
+        :raises OAuthError: as :meth:`ForeignCall.begin` does.
+        """
+        self._call = ForeignCall.begin(self._auth, *self._begun())
+        return self._prepared(self._request, self._trace)
+
+    async def abegin(self) -> httpx.Request:
+        """Do what :meth:`begin` does without blocking the event loop."""
+        self._call = await ForeignCall.abegin(self._auth, *self._begun())
+        return self._prepared(self._request, self._atrace)
+
+    def next_request(self, response: httpx.Response) -> httpx.Request | None:
+        """Return what is sent after a response; ``None`` for one that is the result.
+
+        :raises OAuthError: when the call must not go on.
+        """
+        if self._looks_into(response):
+            HttpxBody.of(response).read_ahead()
+        if not self._call.goes_on(self._judged(response)):
+            return None
+        HttpxBody.of(response).end_early()
+        return self._prepared(response.request, self._trace)
+
+    async def anext_request(self, response: httpx.Response) -> httpx.Request | None:
+        """Do what :meth:`next_request` does without blocking the event loop."""
+        if self._looks_into(response):
+            await HttpxBody.of(response).aread_ahead()
+        if not await self._call.agoes_on(self._judged(response)):
+            return None
+        HttpxBody.of(response).end_early()
+        return self._prepared(response.request, self._atrace)
+
+    def _begun(self) -> tuple[str, str, httpx.Headers, Callable[[], bool]]:
+        request = self._request
+        return request.method, str(request.url), request.headers, lambda: _replayable(request.stream)
+
+    def _prepared(self, request: httpx.Request, trace: Any) -> httpx.Request:
         """Return a copy of a request, with the token on it."""
         self._head = None
         headers = httpx.Headers(request.headers)
         for name in self._auth.our_headers:
             headers.pop(name, None)
-        headers.update(self.call.headers(request.method, str(request.url)))
+        headers.update(self._call.headers(request.method, str(request.url)))
         extensions = {**request.extensions, "trace": trace}
         stream = request.stream
         again = httpx.Request(
@@ -56,17 +94,17 @@ class HttpxCall:
             again.read()
         return again
 
-    def looks_into(self, response: httpx.Response) -> bool:
+    def _looks_into(self, response: httpx.Response) -> bool:
         """Whether the body has to be looked into."""
         return self._auth.may_tell(_head_of(response), response.headers.get("Content-Length"))
 
-    def judged(self, response: httpx.Response) -> ResponseHead:
+    def _judged(self, response: httpx.Response) -> ResponseHead:
         """Return what the flow needs to know of a response.
 
         :raises ResourceError: for one to a redirect that nobody has judged.
         """
         head, sign = _head_of(response), self._auth.dead_when
-        if sum(earlier.has_redirect_location for earlier in response.history) > self.call.followed:
+        if sum(earlier.has_redirect_location for earlier in response.history) > self._call.followed:
             raise ResourceError(
                 "httpx has followed a redirect with a transport that does not tell of it before: leave "
                 "follow_redirects off, or use the transport of httpx",
@@ -76,22 +114,22 @@ class HttpxCall:
             return head
         return head._replace(tells_dead_token=sign.shows_in(response.stream.decoded()))
 
-    def trace(self, name: str, info: dict[str, Any]) -> None:
+    def _trace(self, name: str, info: dict[str, Any]) -> None:
         """Judge a redirect before it is followed; httpx calls this at each step of its transport."""
         if self._own_trace is not None:
             self._own_trace(name, info)
         hop = self._hop(name, info)
         if hop is not None and self._head is not None:
-            self.call.goes_on(self._head, hop)
+            self._call.goes_on(self._head, hop)
             self._follow(info["request"], hop)
 
-    async def atrace(self, name: str, info: dict[str, Any]) -> None:
-        """Do what :meth:`trace` does without blocking the event loop."""
+    async def _atrace(self, name: str, info: dict[str, Any]) -> None:
+        """Do what :meth:`_trace` does without blocking the event loop."""
         if self._own_trace is not None:
             await self._own_trace(name, info)
         hop = self._hop(name, info)
         if hop is not None and self._head is not None:
-            await self.call.agoes_on(self._head, hop)
+            await self._call.agoes_on(self._head, hop)
             self._follow(info["request"], hop)
 
     def _hop(self, name: str, info: dict[str, Any]) -> Hop | None:
@@ -116,7 +154,7 @@ class HttpxCall:
         self._head = None
         own = {name.lower().encode() for name in self._auth.our_headers}
         kept = [(name, value) for name, value in request.headers if name.lower() not in own]
-        put = self.call.headers(hop.method, hop.url).items()
+        put = self._call.headers(hop.method, hop.url).items()
         request.headers = [*kept, *((name.encode(), value.encode()) for name, value in put)]
 
 
