@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any
 
 import httpx
+from multidict import CIMultiDict
 
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.foreign_call import ForeignCall, Hop, head_from
@@ -74,9 +75,9 @@ class HttpxCall:
         HttpxBody.of(response).end_early()
         return self._prepared(response.request, self._atrace)
 
-    def _begun(self) -> tuple[str, str, httpx.Headers, Callable[[], bool]]:
+    def _begun(self) -> tuple[str, str, CIMultiDict[bytes], Callable[[], bool]]:
         request = self._request
-        return request.method, str(request.url), request.headers, lambda: _replayable(request.stream)
+        return request.method, str(request.url), fields(request.headers), lambda: _replayable(request.stream)
 
     def _prepared(self, request: httpx.Request, trace: Any) -> httpx.Request:
         """Return a copy of a request, with the token on it."""
@@ -261,6 +262,11 @@ class HttpxBody(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def _is_enough(self, size: int) -> bool:
         return self._until is not None and (size > MAX_INTERMEDIATE or monotonic() > self._until)
+
+
+def fields(headers: httpx.Headers) -> CIMultiDict[bytes]:
+    """Return headers in a form in which two names are looked up faster, with the time to make it."""
+    return CIMultiDict([(name.decode("latin-1"), value) for name, value in headers.raw])
 
 
 def _head_of(response: httpx.Response) -> ResponseHead:
