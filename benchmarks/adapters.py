@@ -1,4 +1,4 @@
-"""What a cached token costs by an adapter, over ``get_token()``: in ``.venv-consumers``, with all libraries."""
+"""What a cached token costs by an adapter over ``get_token()``; in ``.venv-consumers``, which has them."""
 
 from __future__ import annotations
 

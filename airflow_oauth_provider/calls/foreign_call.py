@@ -65,6 +65,7 @@ class ForeignCall:
         self._token = token
         self._replayable = replayable
         self._flow: CallFlow | None = None
+        self._judged: tuple[ResponseHead, SendCall | None] | None = None
         self.followed = 0
         """Redirects that the library has followed."""
 
@@ -116,6 +117,33 @@ class ForeignCall:
         """Return the method by which a redirect is followed."""
         return rewritten(self._call, head.status)[0]
 
+    def judge(self, head: ResponseHead) -> None:
+        """Judge a redirect that the library is about to follow, before it connects to anybody.
+
+        :raises OAuthError: when the call must not go there.
+        """
+        if self._judged is not None and self._judged[0] is head:
+            return
+        try:
+            self._judged = head, self._begun().next_call(head)
+        except OAuthError as error:
+            failure = error.for_connection(self._auth.client.conn_id)
+        else:
+            return
+        raise failure
+
+    async def ajudge(self, head: ResponseHead) -> None:
+        """Do what :meth:`judge` does without blocking the event loop."""
+        if self._judged is not None and self._judged[0] is head:
+            return
+        try:
+            self._judged = head, await self._begun().anext_call(head)
+        except OAuthError as error:
+            failure = error.for_connection(self._auth.client.conn_id)
+        else:
+            return
+        raise failure
+
     def goes_on(self, head: ResponseHead, hop: Hop | None = None) -> bool:
         """Whether a request follows a response.
 
@@ -123,18 +151,20 @@ class ForeignCall:
             the request is not sent again.
         :raises OAuthError: when the call must not go on.
         """
+        if hop or not _redirects(head):
+            self.judge(head)
         try:
-            call = self._begun().next_call(head) if hop or not _redirects(head) else None
-            return self._next(call, head, hop)
+            return self._next(self._judged_call(head), head, hop)
         except OAuthError as error:
             failure = error.for_connection(self._auth.client.conn_id)
         raise failure
 
     async def agoes_on(self, head: ResponseHead, hop: Hop | None = None) -> bool:
         """Do what :meth:`goes_on` does without blocking the event loop."""
+        if hop or not _redirects(head):
+            await self.ajudge(head)
         try:
-            call = await self._begun().anext_call(head) if hop or not _redirects(head) else None
-            return self._next(call, head, hop)
+            return self._next(self._judged_call(head), head, hop)
         except OAuthError as error:
             failure = error.for_connection(self._auth.client.conn_id)
         raise failure
@@ -143,6 +173,10 @@ class ForeignCall:
         if self._flow is None:
             self._flow = CallFlow(self._auth, self._call, self._token, replayable=self._replayable())
         return self._flow
+
+    def _judged_call(self, head: ResponseHead) -> SendCall | None:
+        judged = self._judged
+        return judged[1] if judged is not None and judged[0] is head else None
 
     def _next(self, call: SendCall | None, head: ResponseHead, hop: Hop | None) -> bool:
         if hop is not None:

@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import aiohttp
+import httpx
 import pytest
+import requests
 
 from airflow_oauth_provider.exceptions import (
     ConfigurationError,
@@ -34,6 +37,8 @@ from tests.support.servers.scripted import (
     token_json,
 )
 from tests.support.service import Service, echo
+
+REFUSALS = (ResourceError, ConfigurationError, httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError)
 
 
 def plain(body: bytes) -> ScriptedResponse:
@@ -242,6 +247,8 @@ class TestRedirects:
             with pytest.raises(ResourceError, match="not followed: it leads to") as refused:
                 call(method, "/x", content=b"confidential", headers={"X-Key": "y"}, follow=True)
             assert other.requests == []
+            requests.get(other.url, timeout=10)  # what has connected before is counted by then
+            assert other.connections == 1, "not even a connection was opened"
         assert refused.value.conn_id == "my_api"
 
     def test_a_get_with_a_body_goes_nowhere(self, service: Service, call: Any) -> None:
@@ -250,6 +257,31 @@ class TestRedirects:
             with pytest.raises(ResourceError, match="where the request's body may not go"):
                 call("GET", "/x", content=b"confidential", follow=True)
             assert other.requests == []
+
+    @pytest.mark.parametrize(
+        ("location", "says"),
+        [
+            ("https://169.254.169.254/latest/meta-data", "169.254.169.254"),
+            ("http://elsewhere.example/", "must be https"),
+            ("//user:password@127.0.0.1/", None),
+            ("https://127.0.0.1:99999/", None),
+            ("http://[::1/", None),
+            ("javascript:alert(1)", None),
+            ("file:///etc/passwd", None),
+            ("/api/\x01y", None),
+        ],
+    )
+    def test_nor_where_no_address_leads(
+        self, service: Service, call: Any, connect: Any, location: str, says: str | None
+    ) -> None:
+        """It is refused by whoever sees it first: the library itself, in an error of its own, or we."""
+        connect(allowed_origins=["https://elsewhere.example"])
+        service.api = lambda _: Redirect(location)
+        with pytest.raises(REFUSALS) as refused:
+            call("GET", "/x", follow=True)
+        assert says is None or says in str(refused.value)
+        assert "tok-1" not in repr(refused.value)
+        assert len(service.calls) == 1
 
     def test_an_allowed_origin_gets_the_token(self, service: Service, call: Any, connect: Any) -> None:
         with ScriptedServer() as allowed:
