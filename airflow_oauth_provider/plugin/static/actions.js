@@ -97,6 +97,7 @@
     text.setAttribute("role", "status");
     stop.type = "button";
     stop.textContent = "Stop";
+    bar.setAttribute("aria-label", "Checked");
     box.append(text, stop, bar, failures);
     document.getElementById("results").before(box);
     return { box, text, stop, bar, failures };

@@ -140,6 +140,7 @@
       field.replaceWith(other);
       begun.set(key, valueOf(other));
     }
+    document.dispatchEvent(new CustomEvent("oauth2:say", { detail: page.querySelector("#presets .muted")?.textContent }));
     for (const [index, section] of [...fresh.querySelectorAll("details")].entries())
       if (section.open) form.querySelectorAll("details")[index].open = true;
     form.dataset.preset = fresh.dataset.preset;

@@ -4,6 +4,7 @@
 {
   const WAIT_FOR_TYPING = 250; // milliseconds
   const TOAST_STAYS = { success: 12000, error: 40000 };
+  const TOAST_LINGERS = 3000; // at least, once pointer or keyboard have left it
   const TOASTS = 3;
 
   const results = () => document.getElementById("results");
@@ -81,13 +82,17 @@
     close.className = "close";
     close.setAttribute("aria-label", "Close message");
     close.textContent = "×";
-    close.addEventListener("click", () => box.remove());
+    close.addEventListener("click", () => close.dispatchEvent(new Event("oauth2:close", { bubbles: true })));
     box.append(message, close);
     const all = document.getElementById("toasts");
     for (const each of [...all.children]) if (each.textContent === box.textContent) each.remove();
     all.append(box);
     while (all.childElementCount > TOASTS) all.firstElementChild.remove();
-    setTimeout(() => box.remove(), TOAST_STAYS[kind]);
+    const leave = () => {
+      const used = box.matches(":hover, :focus-within") || document.querySelector("dialog[open]");
+      return used ? setTimeout(leave, TOAST_LINGERS) : box.remove();
+    };
+    setTimeout(leave, TOAST_STAYS[kind]);
     return box;
   };
 
@@ -95,12 +100,14 @@
 
   let loading = null;
 
-  // Where the keyboard goes on when what it was on has gone.
-  const INSTEAD = { next: "previous", previous: "next", clear: "search" };
+  const refocus = (id) => document.dispatchEvent(new CustomEvent("oauth2:refocus", { detail: id }));
 
-  const refocus = (id) => {
-    const place = [id, INSTEAD[id], "headline"].map((each) => each && document.getElementById(each));
-    place.find(Boolean)?.focus();
+  // What a person has entered or opened stays as it is.
+  const carry = (before, after) => {
+    for (const old of before.querySelectorAll("input[id], details[id]")) {
+      const same = after.querySelector(`#${CSS.escape(old.id)}`);
+      if (same) Object.assign(same, old.matches("details") ? { open: old.open } : { value: old.value });
+    }
   };
 
   // The list's filters stand in Airflow's own address too, so that it can be reloaded, kept and sent.
@@ -141,8 +148,10 @@
       const fresh = page.getElementById("results");
       if (!fresh) return toast(FOREIGN, "error");
       const focused = results().contains(document.activeElement) ? document.activeElement.id : null;
+      carry(results(), fresh);
       results().replaceWith(fresh);
       mark();
+      if (filters && address !== location.href) document.dispatchEvent(new Event("oauth2:listed"));
       if (response.ok) remember(address);
       localize();
       count();
@@ -197,6 +206,7 @@
 
   const act = async (action) => {
     let box = null;
+    document.querySelector("[popover]:popover-open")?.hidePopover(); // the keyboard goes back to what opened it
     pending.add(action);
     mark();
     try {

@@ -1,4 +1,4 @@
-"""How well texts of a page can be read: contrast by WCAG 2.2, measured in the browser."""
+"""How well texts and fields of a page can be seen: contrast by WCAG 2.2, measured in the browser."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ if TYPE_CHECKING:
 
 LEAST = 4.5
 """What WCAG 2.2 wants of texts (1.4.3, AA); of what cannot be used it wants nothing."""
-_FAINT = """(html, least) => {
+LEAST_OF_EDGES = 3.0
+"""What it wants of that by which a field is seen (1.4.11, AA)."""
+_FAINT = """(html, [least, edges]) => {
     const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
     const channels = (colour) => {
         context.clearRect(0, 0, 1, 1);
@@ -41,6 +43,12 @@ _FAINT = """(html, least) => {
     };
     const seen = (element) => element.checkVisibility({ visibilityProperty: true })
         && !element.closest(".hidden, [aria-disabled='true'], .working, :disabled, .unused");
+    if (edges) {
+        const fields = document.querySelectorAll("input:not([type=checkbox], [type=file]), textarea, select");
+        return [...fields].filter(seen)
+            .map(field => [field.id, ratio(field.parentElement, getComputedStyle(field).borderTopColor)])
+            .filter(([_, reached]) => reached < least).map(([id, reached]) => `${id}: ${reached.toFixed(2)}`);
+    }
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     const faint = [];
     const measure = (element, colour, text) => {
@@ -62,5 +70,11 @@ _FAINT = """(html, least) => {
 
 def faint_texts(frame: FrameLocator) -> list[str]:
     """Return the texts whose contrast with what is behind them is less than :data:`LEAST`, with the ratio."""
-    faint: list[str] = frame.locator("html").evaluate(_FAINT, LEAST)
+    faint: list[str] = frame.locator("html").evaluate(_FAINT, [LEAST, False])
+    return faint
+
+
+def faint_edges(frame: FrameLocator) -> list[str]:
+    """Return the fields whose edge can hardly be seen, with the ratio."""
+    faint: list[str] = frame.locator("html").evaluate(_FAINT, [LEAST_OF_EDGES, True])
     return faint

@@ -69,6 +69,7 @@ def test_sorting_and_forgetting_by_keyboard(
     row(frame, "orders").get_by_role("link").focus()
     page.keyboard.press("Enter")
     frame.get_by_role("heading", name="Last refusal").wait_for()
+    frame.locator("html").evaluate(LOADED)
     frame.locator(".crumbs a").focus()
     tab_to(page, frame, "authorize-orders")
     page.keyboard.press("Enter")
@@ -85,7 +86,7 @@ def test_sorting_and_forgetting_by_keyboard(
     expect(focused).to_have_text("Forget it")
     page.keyboard.press("Enter")
     expect(frame.locator("#state .badge").first).to_have_text("Not yet")
-    expect(focused).to_have_attribute("id", "headline")
+    expect(focused).to_have_attribute("id", "forget-orders")
 
 
 def test_turning_pages_by_keyboard(airflow: AirflowServer, page: Page, add: Add) -> None:
@@ -97,11 +98,11 @@ def test_turning_pages_by_keyboard(airflow: AirflowServer, page: Page, add: Add)
     page.keyboard.press("Tab")
     expect(focused).to_have_attribute("id", "next")
     page.keyboard.press("Enter")
-    expect(frame.get_by_text("Page 2 of 2")).to_be_visible()
+    expect(frame.get_by_text("Page 2 of 2", exact=True)).to_be_visible()
     expect_names(frame, "api-100")
     expect(focused).to_have_attribute("id", "previous")
     page.keyboard.press("Enter")
-    expect(frame.get_by_text("Page 1 of 2")).to_be_visible()
+    expect(frame.get_by_text("Page 1 of 2", exact=True)).to_be_visible()
     expect(focused).to_have_attribute("id", "next")
 
 
