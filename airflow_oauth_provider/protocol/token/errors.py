@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from airflow_oauth_provider.exceptions import InvalidClientError, TokenEndpointError
 from airflow_oauth_provider.protocol.client.methods import method_of
 from airflow_oauth_provider.protocol.http import HttpResponse
+from airflow_oauth_provider.protocol.json_path import at_path
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.strict_json import JsonError, parse_object
@@ -46,6 +48,8 @@ _LIMITED = f"the server limits the rate of requests: {_BUSY}"
 _NOT_THERE = frozenset({404, 405, 410, 415})
 _REFUSED_CLIENT = frozenset({"invalid_client", "unauthorized_client"})
 _PERHAPS_THE_CLIENT = frozenset({400, 401, 403})
+_TOKENS = ("access_token", "refresh_token", "id_token")
+_LEAST_TOKEN = 8
 
 
 def read_error(
@@ -79,6 +83,7 @@ def endpoint_error(
     endpoint: Endpoint = TOKEN,
 ) -> TokenEndpointError:
     """Build the typed error from the members RFC 6749 §5.2 names, cleaned."""
+    redactor = redactor.with_values(*_tokens_in(settings, data))
     code = _code(data.get("error"), redactor)
     description = clean(data.get("error_description"), redactor)
     retryable = response.status in RETRYABLE_STATUSES or code in RETRYABLE_ERRORS
@@ -116,6 +121,15 @@ def _advice(settings: ClientSettings, endpoint: Endpoint, code: str | None, stat
     concerns_client = code in _REFUSED_CLIENT if code else status in _PERHAPS_THE_CLIENT
     particular = method_of(settings).advice(settings) if concerns_client else ()
     return "; ".join(text for text in (general, *particular) if text) or None
+
+
+def _tokens_in(settings: ClientSettings, data: dict[str, Any]) -> Iterator[str]:
+    """Yield tokens that stand beside an error, whose texts may repeat them."""
+    paths = (*settings.response.members, *((name, (name,)) for name in _TOKENS))
+    for name, path in paths:
+        value = at_path(data, path)
+        if name in _TOKENS and isinstance(value, str) and len(value) >= _LEAST_TOKEN:
+            yield value
 
 
 def _code(value: object, redactor: Redactor) -> str | None:

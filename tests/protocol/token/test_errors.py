@@ -6,8 +6,11 @@ import pytest
 
 from airflow_oauth_provider.exceptions import InvalidClientError, TokenEndpointError
 from airflow_oauth_provider.protocol.confidential_values import redactor_of
+from airflow_oauth_provider.protocol.redaction import NOTHING
+from airflow_oauth_provider.protocol.settings import ResponseSettings
 from airflow_oauth_provider.protocol.token.errors import RETRYABLE_STATUSES, read_error
-from tests.support.builders import SECRET, http_response, settings
+from airflow_oauth_provider.protocol.token.response import read_token_response
+from tests.support.builders import NOW, SECRET, http_response, settings
 
 
 def refused(body: Any, status: int = 400, *, retry_after: float | None = None) -> TokenEndpointError:
@@ -74,3 +77,33 @@ def test_a_page_is_not_the_servers_own_word(body: Any, status: int, is_page: boo
 @pytest.mark.parametrize("status", [401, 403, 404, 405, 429])
 def test_a_bare_status_comes_with_advice(status: int) -> None:
     assert refused(b"", status).advice
+
+
+TOKEN = "tok-7-abcdefghijkl"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"access_token": TOKEN}, id="at-its-usual-place"),
+        pytest.param({"refresh_token": TOKEN}, id="another-kind"),
+        pytest.param({"data": [{"key": TOKEN}]}, id="elsewhere"),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_a_token_beside_an_error_is_not_repeated(body: dict[str, Any], status: int) -> None:
+    texts = {
+        "error": "invalid_scope",
+        "error_description": f"none for {TOKEN}",
+        "error_uri": f"https://x/{TOKEN}",
+    }
+    client = settings(response=ResponseSettings(members=(("access_token", ("data", 0, "key")),)))
+    refused = http_response({**body, **texts}, status=status)
+    if status == 200:
+        with pytest.raises(TokenEndpointError) as caught:
+            read_token_response(client, refused, requested_at=NOW)
+        error = caught.value
+    else:
+        error = read_error(client, refused, retry_after=None, redactor=NOTHING)
+    assert TOKEN not in repr(vars(error)) + str(error)
+    assert error.description == "none for ***"
