@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,14 @@ def test_a_token_request_and_response_of_another_shape(side: Side, service: Serv
     assert request.target == "/token"
 
 
-@pytest.mark.parametrize("name", ["answer_fields", "tolerate"])
-def test_strict_is_the_default(side: Side, service: Service, name: str) -> None:
+@pytest.mark.parametrize(
+    "without",
+    [{"answer_fields": []}, {"tolerate": []}, {"tolerate": ["created"]}, {"tolerate": ["untyped"]}],
+    ids=["members", "tolerance", "untyped", "created"],
+)
+def test_strict_is_the_default(side: Side, service: Service, without: dict[str, Any]) -> None:
     service.token = created
-    strict = {key: value for key, value in UNUSUAL.items() if key != name}
+    strict = UNUSUAL | without
     with pytest.raises(TokenResponseError):
         side.run(OAuth2Hook(method="GET", connection=service.connection(**strict)), "x")
     assert service.calls == []
@@ -192,6 +197,18 @@ def test_a_stream_is_not_looked_into(service: Service) -> None:
     hook = OAuth2Hook(method="GET", connection=service.connection(**DEAD_WHEN))
     response = hook.run("x", extra_options={"stream": True})
     assert b"601" in b"".join(response.iter_content(8))
+    assert len(service.token_requests) == 1
+
+
+def test_a_response_that_a_coroutine_reads_by_itself_is_not_looked_into(service: Service) -> None:
+    service.api = body_tells(601)
+
+    async def read() -> bytes:
+        hook = OAuth2Hook(method="GET", connection=service.connection(**DEAD_WHEN))
+        async with hook.asession() as session, session.get("x") as response:
+            return b"".join([chunk async for chunk in response.content.iter_chunked(8)])
+
+    assert b"601" in asyncio.run(read())
     assert len(service.token_requests) == 1
 
 

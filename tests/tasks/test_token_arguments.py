@@ -6,6 +6,8 @@ import asyncio
 import itertools
 import json
 from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -95,13 +97,29 @@ def test_they_are_templates(named: Service) -> None:
         assert set(TOKEN_ARGUMENTS) <= set(made.template_fields)
 
 
-@pytest.mark.parametrize("tenant", ["gamma", "evil.example/", "a.b"])
-@pytest.mark.parametrize("deferrable", [True, False])
-def test_a_tenant_of_a_dag_run_cannot_lead_elsewhere(named: Service, tenant: str, deferrable: bool) -> None:
-    task = operator(tenant="{{ params.tenant }}", deferrable=deferrable, fail_fast=False)
-    task.render_template_fields({"params": {"tenant": tenant}})
+def notifier(**arguments: Any) -> OAuth2HttpNotifier:
+    return OAuth2HttpNotifier(oauth2_conn_id="my_api", method="GET", endpoint="x", **arguments)
+
+
+TASKS: dict[str, tuple[Callable[..., Any], Callable[[Any], Any]]] = {
+    "operator": (partial(operator, fail_fast=False), to_the_end),
+    "operator-deferred": (partial(operator, deferrable=True, fail_fast=False), to_the_end),
+    "sensor": (partial(sensor, fail_fast=False), to_the_end),
+    "sensor-deferred": (partial(sensor, deferrable=True, fail_fast=False), to_the_end),
+    "notifier": (notifier, lambda made: made.notify({})),
+    "notifier-awaited": (notifier, lambda made: asyncio.run(made.async_notify({}))),
+}
+
+
+@pytest.mark.parametrize("tenant", ["gamma", "evil.example/", "a.b", "", "acme\n", "{tenant}", "Beta"])
+@pytest.mark.parametrize("name", TASKS)
+def test_a_tenant_of_a_dag_run_cannot_lead_elsewhere(named: Service, tenant: str, name: str) -> None:
+    make, run = TASKS[name]
+    task = make(tenant="{{ dag_run.conf['tenant'] }}")
+    task.render_template_fields({"dag_run": SimpleNamespace(conf={"tenant": tenant})})
+    assert task.tenant == tenant
     with pytest.raises(ConfigurationError) as refused:
-        to_the_end(task)
+        run(task)
     assert refused.value.field == "tenant"
     assert named.server.requests == []
 

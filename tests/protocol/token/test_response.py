@@ -21,7 +21,7 @@ from airflow_oauth_provider.protocol.access_token import (
 )
 from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.private_token import PrivateToken
-from airflow_oauth_provider.protocol.settings import InstancePlace, ResponseSettings
+from airflow_oauth_provider.protocol.settings import InstancePlace, ProofSettings, ResponseSettings
 from airflow_oauth_provider.protocol.token.response import (
     Granted,
     check_custom_token,
@@ -373,6 +373,12 @@ def test_a_missing_type_is_tolerated_by_name_only() -> None:
     with pytest.raises(TokenResponseError, match="token_type is missing"):
         read(untyped, response=ResponseSettings(tolerates=("created",)))
     assert read(untyped, response=ResponseSettings(tolerates=("untyped",))).token.token_type == "Bearer"
+
+
+def test_a_missing_type_says_of_no_token_that_it_is_bound() -> None:
+    rules, proof = ResponseSettings(tolerates=("untyped",)), ProofSettings(enabled=True)
+    with pytest.raises(TokenResponseError, match="token_type is missing"):
+        read(http_response({"access_token": "tok-1"}), response=rules, proof=proof)
 
 
 def instance(text: object, **api: Any) -> Granted:
