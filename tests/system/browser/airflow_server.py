@@ -156,11 +156,14 @@ class AirflowServer:
         """Run an ``airflow`` command in the server's home and return what it prints."""
         return self.python("-m", "airflow", *arguments)
 
-    def python(self, *arguments: str) -> str:
-        """Run Python in the server's home, as a task of the same host would, and return what it prints."""
+    def python(self, *arguments: str, **variables: str) -> str:
+        """Run Python in the server's home, as a task of the same host would, and return what it prints.
+
+        :param variables: of its environment, beside those of the server.
+        """
         done = subprocess.run(
             [sys.executable, *arguments],
-            env=self._environment,
+            env=self._environment | variables,
             cwd=self.home,
             capture_output=True,
             text=True,
