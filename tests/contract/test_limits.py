@@ -74,6 +74,7 @@ class Stalled:
         return False
 
 
+FAILED = b"HTTP/1.1 500 No\r\n"
 REFUSED = b"HTTP/1.1 401 No\r\n"
 MOVED = b"HTTP/1.1 302 Moved\r\nLocation: /api/new\r\n"
 
@@ -135,6 +136,27 @@ class TestResponsesOnTheWay:
         service.api = lambda request: next(first, None) or echo(request)
         response = requests.get(f"{service.base_url}/x", auth=auth_of(service), timeout=30)
         assert response.history[0].content == b""
+
+    @pytest.mark.fault("F03", "F40")
+    def test_nor_is_that_of_a_streamed_refusal(self, service: Service) -> None:
+        """Of which the error tells the beginning."""
+        flood = Flood(FAILED)
+        service.api = lambda _: flood
+        with pytest.raises(ResourceError) as caught:
+            hook_of(service).run("/x", extra_options={"stream": True})
+        assert (caught.value.body or "").startswith("xxx")
+        assert flood.was_left_unread
+
+    @pytest.mark.fault("F15", "F40")
+    def test_a_streamed_refusal_that_drips_is_given_up(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("airflow_oauth_provider.calls.refusals._READ_TIME", 0.3)
+        service.api = lambda _: Stalled(FAILED + b"Content-Length: 60000\r\n\r\n", b"x" * 60_000)
+        watch = Stopwatch()
+        with pytest.raises(ResourceError, match="500"):
+            hook_of(service).run("/x", extra_options={"stream": True})
+        assert watch.seconds < 30
 
     @pytest.mark.fault("F03")
     def test_a_small_redirect_that_nobody_follows_keeps_its_body(self, service: Service) -> None:
