@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_oauth_provider.tasks.foreign_errors import called
@@ -23,10 +24,23 @@ def call_with_context(
     :param redactor: of what an error may not repeat.
     :param name: of the task's argument that it is.
     """
+    more = called(_asked_for, function, argument, context, redactor=redactor, name=name)
+    return called(function, argument, redactor=redactor, name=name, **more)
+
+
+def _asked_for(function: Callable[..., Any], argument: Any, context: Context) -> Mapping[str, Any]:
+    """Return what the parameters of a function name of the context.
+
+    Nothing where Python does not know them: of ``bool``, of ``operator.attrgetter("ok")``.
+    """
+    try:
+        inspect.signature(function)
+    except ValueError:
+        return {}
     try:
         from airflow.sdk.bases.decorator import determine_kwargs
     except ImportError:  # Airflow 3.0; there the other one does not warn yet
         from airflow.utils.operator_helpers import determine_kwargs
 
-    more = determine_kwargs(function, [argument], context)
-    return called(function, argument, redactor=redactor, name=name, **more)
+    asked_for: Mapping[str, Any] = determine_kwargs(function, [argument], context)
+    return asked_for

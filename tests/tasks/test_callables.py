@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import functools
+import operator
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
-from airflow_oauth_provider.protocol.redaction import NOTHING
+from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.tasks.callables import call_with_context
 
 CONTEXT: Any = {"ds": "2026-01-01", "ti": "the task instance"}
@@ -22,10 +24,30 @@ def call(function: Any) -> Any:
         (lambda response, ds: (response, ds), ("response", "2026-01-01")),
         (lambda response, **context: (response, sorted(context)), ("response", ["ds", "ti"])),
         (lambda _, ti, *, ds: (ti, ds), ("the task instance", "2026-01-01")),
+        (bool, True),
+        (operator.methodcaller("upper"), "RESPONSE"),
+        (functools.partial(lambda text, response: text + response, "the "), "the response"),
     ],
 )
 def test_it_is_given_what_its_parameters_name(function: Any, result: Any) -> None:
     assert call(function) == result
+
+
+class Odd:
+    """A callable whose parameters cannot be looked at."""
+
+    @property
+    def __signature__(self) -> NoReturn:
+        raise LookupError("it repeats a-secret-of-the-connections")
+
+    def __call__(self, response: str) -> str:
+        return response
+
+
+def test_what_it_raises_when_it_is_looked_at_repeats_no_secret() -> None:
+    redactor = Redactor(["a-secret-of-the-connections"])
+    with pytest.raises(LookupError, match=r"it repeats \*\*\*"):
+        call_with_context(Odd(), "response", CONTEXT, redactor=redactor, name="response_check")
 
 
 @pytest.mark.fault("F52")

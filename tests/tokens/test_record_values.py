@@ -55,6 +55,7 @@ def test_what_is_refused_without_repeating_it(read: Callable[[Any], Any], given:
     assert repr(given) not in str(caught.value)
 
 
+@pytest.mark.fault("F22")
 def test_texts_are_cut_and_halves_of_characters_replaced() -> None:
     assert len(values.text("x" * 10 * LONGEST_TEXT)) == LONGEST_TEXT
     assert values.text("x" * 100, 7) == "x" * 7

@@ -192,6 +192,7 @@ def test_the_query_of_another_host_is_not_told() -> None:
     assert dumped["url"] == "https://storage.example/a"
 
 
+@pytest.mark.fault("F03")
 def test_head_is_asked_once_however_large_the_resource_is(service: Service) -> None:
     service.api = lambda _: Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n")
     event = event_of(OAuth2HttpTrigger("my_api", endpoint="x", method="HEAD"))
