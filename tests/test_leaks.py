@@ -57,9 +57,16 @@ pytestmark = [pytest.mark.airflow, pytest.mark.fault("F29", "F20", "F04")]
 
 @pytest.fixture(autouse=True)
 def outputs(
-    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    service: Service,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> Iterator[list[Any]]:
-    """Collect logs of all loggers, metrics, stored entries and what a test adds; look at them at the end."""
+    """Collect logs of all loggers, metrics, stored entries and what a test adds; look at them at the end.
+
+    Operators of Airflow log past the loggers of Python, to the standard output.
+    """
     put_out: list[Any] = []
     for name in ("incr", "timing"):
         collect: Any = lambda *args, **kwargs: put_out.append((args, kwargs))  # noqa: E731
@@ -73,6 +80,7 @@ def outputs(
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", service.environment(**settings_of(scope=scope)))
     with caplog.at_level(logging.DEBUG):
         yield put_out
+    put_out += capsys.readouterr()
     put_out += [f"{record.getMessage()} {record.__dict__} {record.exc_text}" for record in caplog.records]
     put_out += [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert_silent(put_out)

@@ -16,7 +16,7 @@ from airflow_oauth_provider.calls.response import ReadResponse
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.error_record import RecordError, from_dict, to_dict
 from airflow_oauth_provider.protocol.redaction import Redactor
-from airflow_oauth_provider.protocol.texts import plain
+from airflow_oauth_provider.protocol.texts import excerpt, plain
 from airflow_oauth_provider.tasks.arguments import NEVER_IN_EVENTS
 from airflow_oauth_provider.transport import call_failure  # noqa: F401  (an event may name its errors)
 
@@ -24,6 +24,9 @@ HEADERS = frozenset(
     {"content-type", "content-language", "date", "etag", "last-modified", "link", "retry-after"}
 )
 """The headers of a response that an event carries unasked."""
+MAX_HEADER = 8 * 1024
+"""Characters of the longest header that an event carries: half of an address would be another one."""
+MAX_REASON = 200
 
 
 def dump_response(
@@ -43,10 +46,12 @@ def dump_response(
         content = base64.b64encode(redactor.document(content)).decode()
     return {
         "status_code": response.status_code,
-        "reason": redactor.text(response.reason or ""),
+        "reason": excerpt(response.reason or "", MAX_REASON, redactor),
         "url": redactor.text(_address_of(response)),
         "headers": {
-            name: redactor.text(value) for name, value in response.headers.items() if name.lower() in names
+            name: redactor.text(value)
+            for name, value in response.headers.items()
+            if name.lower() in names and len(value) <= MAX_HEADER
         },
         "content": content,
     }

@@ -15,6 +15,7 @@ from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.strict_json import MAX_DEPTH
 from airflow_oauth_provider.response_check import document_of, names_beside, parse_path
 from airflow_oauth_provider.triggers.call import MAX_BODY
+from airflow_oauth_provider.triggers.events import MAX_HEADER
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Selection:
         :param redactor: removes what is confidential.
         :raises ResourceError: when the body is too large or too deep for what is taken from it.
         """
-        etag, modified = response.headers.get("ETag"), response.headers.get("Last-Modified")
+        etag, modified = (_short(response.headers.get(name)) for name in ("ETag", "Last-Modified"))
         self._require_body(response, etag or modified)
         event: dict[str, Any] = {"etag": etag, "last_modified": modified, "cursor": None}
         document = document_of(response) if self._needs_json else MISSING
@@ -137,6 +138,11 @@ class Selection:
                 f"the body is larger than {MAX_BODY} bytes: without cursor and payload_path, and with an "
                 "ETag or Last-Modified of the API's, it would not have to be read"
             )
+
+
+def _short(value: str | None) -> str | None:
+    """Return a validator; one out of all measure, which each event would carry, is none."""
+    return value if value is not None and len(value) <= MAX_HEADER else None
 
 
 def _require_depth(value: Any, depth: int = 0) -> None:

@@ -28,6 +28,7 @@ from airflow_oauth_provider.exceptions import (
 from airflow_oauth_provider.protocol.redaction import NOTHING
 from airflow_oauth_provider.triggers.call import MAX_BODY
 from airflow_oauth_provider.triggers.events import (
+    MAX_HEADER,
     dump_error,
     dump_response,
     load_error,
@@ -182,6 +183,17 @@ def test_the_address_of_signed_storage_is_told_without_its_signature(service: Se
     assert "s2" not in json.dumps(event)
     asked = event_of(OAuth2HttpTrigger("my_api", endpoint="report", response_headers=["Location"]))
     assert "s2" in json.dumps(asked)
+
+
+@pytest.mark.fault("F28")
+def test_texts_of_an_api_are_limited() -> None:
+    """They pass through Airflow's metadata database."""
+    long = "x" * (MAX_HEADER + 1)
+    headers = [("ETag", long), ("Link", long[1:]), ("X-Own", long)]
+    response = ReadResponse(200, long, "https://api.example/", headers, b"")
+    dumped = dump_response(response, ("X-Own",), NOTHING, max_body=None)
+    assert dumped["headers"] == {"Link": long[1:]}
+    assert len(dumped["reason"]) <= 200
 
 
 def test_the_query_of_another_host_is_not_told() -> None:

@@ -36,7 +36,23 @@ ERROR = {
     "error": to_dict(ResourceError("m", status=404)),
     "progress": Progress().state(),
 }
-ODD: list[Any] = [None, True, 0, -1, 1.5, 10**30, float("nan"), "", "x", "\ud800", [], ["x"], {}, {"x": 1}]
+ODD: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    10**30,
+    10**400,
+    float("nan"),
+    "",
+    "x",
+    "\ud800",
+    [],
+    ["x"],
+    {},
+    {"x": 1},
+]
 
 
 @pytest.fixture(autouse=True)

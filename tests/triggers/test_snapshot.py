@@ -28,6 +28,16 @@ def test_an_event_holds_no_token(service: Service) -> None:
     assert "s3" not in json.dumps(events)
 
 
+@pytest.mark.fault("F28")
+def test_a_validator_out_of_all_measure_is_none(service: Service) -> None:
+    long = "x" * 10_000
+    service.api = versions((f'"{long}1"', "a"), (f'"{long}2"', "b"))
+    (event,) = watch(service, 3)
+    assert event["etag"] is None
+    assert event["digest"]
+    assert all(call.header("If-None-Match") is None for call in service.calls)
+
+
 @pytest.mark.parametrize(
     "secret, echo",
     [
