@@ -88,6 +88,7 @@ ODD: list[Any] = [
     pytest.param(with_status(budget=-5), id="budget is negative"),
     pytest.param(with_status(error="invalid_client"), id="error is a text"),
     pytest.param(with_error(type="SystemExit"), id="error of no known class"),
+    pytest.param(with_error(type="ConfigurationError"), id="error of its own caller only"),
     pytest.param(with_error(message=5), id="message is a number"),
     pytest.param(with_error(retry_after="soon"), id="seconds are a text"),
     pytest.param(with_error(conn_id="y"), id="error names a connection"),
