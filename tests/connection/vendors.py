@@ -108,6 +108,13 @@ ROWS = {
         BEARER | {"scope": "okta.users.read"},
         key=True,
     ),
+    "okta-custom": Row(
+        "https://acme.okta.com/oauth2/default/v1/token",
+        by_encoded_basic,
+        CC | {"scope": "orders.read"},
+        given={"scope": "orders.read"},
+        response=BEARER | {"scope": "orders.read"},
+    ),
     "keycloak": Row(
         "https://sso.example/realms/orders/protocol/openid-connect/token",
         by_encoded_basic,

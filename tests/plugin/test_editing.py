@@ -130,6 +130,17 @@ class TestNew:
         assert create(admin, given, preset="zendesk", tenant="acme").json()["saved"] is True
         assert extra("zen")["body_format"] == "json", "what the preset knows counts where nothing is entered"
 
+    def test_what_a_preset_made_is_an_ordinary_connection(
+        self, service: Service, admin: Visitor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Disabled")
+        given = fields(service, scope="read", conn_id="zen", host="https://{tenant}.zendesk.com/oauth/tokens")
+        assert create(admin, given, preset="zendesk", tenant="acme").json()["saved"] is True
+        values = saved("zen")
+        assert values is not None
+        assert values.host == "https://acme.zendesk.com/oauth/tokens", "no placeholder is left in a host"
+        assert extra("zen").keys() == FIELDS_BY_KEY.keys(), "and nothing of the preset but its fields"
+
     def test_the_form_offers_categories_and_the_default_one(
         self, service: Service, store: Any, admin: Visitor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
