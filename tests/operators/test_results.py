@@ -80,14 +80,21 @@ def test_a_line_a_page(
 
 @pytest.mark.fault("F48")
 @pytest.mark.parametrize(
-    "page",
-    ["https://api.example/2", {"endpont": "x"}, {"endpoint": 3}, {"extra_options": {"timeot": 1}}],
+    "page, field",
+    [
+        ("https://api.example/2", "pagination_function"),
+        ({"endpont": "x"}, "pagination_function"),
+        ({"endpoint": 3}, "pagination_function"),
+        ({"headers": {"X-Page": 2}}, "pagination_function"),
+        ({"extra_options": {"timeot": 1}}, "extra_options"),
+    ],
     ids=str,
 )
-def test_what_a_pagination_function_may_not_return(run: Callable[..., Any], page: Any) -> None:
+def test_what_a_pagination_function_may_not_return(run: Callable[..., Any], page: Any, field: str) -> None:
     with pytest.raises(AirflowFailException) as caught:
         run(pagination_function=lambda _: page)
     assert isinstance(caught.value.__cause__, ConfigurationError)
+    assert caught.value.__cause__.field == field
 
 
 def test_what_pages_merge(api: ApiEndpoint) -> None:

@@ -127,6 +127,11 @@ def test_request_kwargs(make: Make, request_kwargs: Any) -> None:
     assert refused(make, request_kwargs=request_kwargs).field == "request_kwargs"
 
 
+@cases("make", [operator, sensor, *TRIGGERS])
+def test_another_authentication(make: Make) -> None:
+    assert "leave auth out" in str(refused(make, request_kwargs={"auth": ("a", "b")}))
+
+
 class TestOneBody:
     """``json`` or ``data``, wherever each is given."""
 
