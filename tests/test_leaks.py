@@ -258,9 +258,7 @@ class TestCallablesOfADag:
         outputs.append("".join(traceback.format_exception(caught.value)))
 
     @pytest.mark.parametrize("deferrable", [False, True])
-    @pytest.mark.parametrize(
-        "name", ["retry", "wait", "stop", "before_sleep", "after", "retry_error_callback"]
-    )
+    @pytest.mark.parametrize("name", ["retry", "wait", "before_sleep", "retry_error_callback"])
     def test_of_the_operators_retry_args(self, outputs: list[Any], deferrable: bool, name: str) -> None:
         always: Any = {"retry": lambda _: True, "wait": lambda _: 0, "stop": lambda _: False}
         if name == "retry_error_callback":
