@@ -254,6 +254,10 @@ ROWS = [
         for field in ("request_headers", "api_headers", "secret_headers")
         for name, blank in [("no-break-space", "\xa0"), ("next-line", "\x85")]
     ),
+    *(
+        (f"{field}-beyond-Latin-1[F61]", {field: {"X-A": "hidden-pw\u20ac"}}, field)
+        for field in ("request_headers", "api_headers", "secret_headers")
+    ),
     ("scope-list-of-numbers[F72]", {"scope": [1]}, "scope"),
     ("scope-object[F72]", {"scope": {"read": True}}, "scope"),
     ("scope-quote", {"scope": 'a "b"'}, "scope"),
