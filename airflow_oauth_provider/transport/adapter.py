@@ -126,9 +126,9 @@ class OneRequestAdapter(OAuth2Adapter):
         return super().request_url(request, proxies) if proxies else request.path_url
 
     def build_response(self, req: PreparedRequest, resp: Any) -> Response:
-        """Return a response with its status and its raw body alone."""
+        """Return a response with its status and its raw body, and what libraries that mock servers read."""
         response = Response()
-        response.status_code, response.raw = resp.status, resp
+        response.status_code, response.raw, response.request = resp.status, resp, req
         return response
 
     def close(self) -> None:
