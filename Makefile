@@ -44,7 +44,7 @@ test-lowest: .venv-lowest/.installed
 	.venv-lowest/bin/$(PYTEST) -m "airflow and not browser"
 
 # Tests of adapters and recipes, with the libraries that they are for; none may be skipped.
-CONSUMERS := tests/adapters tests/recipes tests/tasks/test_lineage.py tests/contract/test_lent_connections.py tests/contract/test_libraries.py
+CONSUMERS := tests/adapters tests/recipes tests/tasks/test_lineage.py tests/contract/test_lent_connections.py tests/contract/test_libraries.py tests/contract/test_adapters.py
 test-consumers: .venv-consumers/.installed
 	CONSUMERS=true .venv-consumers/bin/$(PYTEST) $(CONSUMERS)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from airflow_oauth_provider.get_provider_info import get_provider_info
+from airflow_oauth_provider.plugin.entry import OAuth2ServersPlugin
 from tests.manual.consumers import CONSUMERS, DISTRIBUTIONS, consumer_table
 
 ROOT = Path(__file__).parents[1]
@@ -67,3 +69,11 @@ def test_each_library_has_a_page_that_shows_what_to_write() -> None:
 def test_the_table_names_the_versions_of_the_tests() -> None:
     (trino,) = [row for row in consumer_table() if row.startswith("| [Trino]")]
     assert re.search(r"\| trino \d+\.\d+\.\d+ \|$", trino)
+
+
+def test_no_macro_and_no_variable_renders_a_token() -> None:
+    """What is rendered stands in the database, in plain text."""
+    assert OAuth2ServersPlugin.macros == []
+    assert not {"macros", "secrets-backends"} & get_provider_info().keys()
+    package = [path.read_text() for path in (ROOT / "airflow_oauth_provider").rglob("*.py")]
+    assert not [text for text in package if re.search(r"import .*\bVariable\b|Variable\.[sg]et", text)]

@@ -38,6 +38,9 @@ class _Callback:
             raise
         return token.value, token.expires_at
 
+    def __reduce__(self) -> tuple[type[_Callback], tuple[()]]:
+        return _Callback, ()
+
 
 def __getattr__(name: str) -> _Callback:
     """Return an ``oauth_cb`` for the next client: each reads the connection anew."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
@@ -224,7 +226,37 @@ async def aget_connection(conn_id: str) -> Any:
     """Do what :func:`get_connection` does without blocking the loop."""
     from airflow.providers.common.compat.connection import get_async_connection
 
+    if _loops.ended_by_fork:
+        return await in_thread(partial(_get_alone, conn_id))
+    _loops.used = True
     try:
         return await get_async_connection(conn_id)
     except AirflowNotFoundException:
         raise connection_not_found(conn_id) from None
+
+
+def _get_alone(conn_id: str) -> Any:
+    with masking.airflow_channel:
+        return get_connection(conn_id)
+
+
+@dataclass
+class _Loops:
+    """Whether event loops may read connections by Airflow's own way.
+
+    Airflow reads in a thread that asgiref keeps. A forked process does not have it, and would wait for ever
+    for the thread of its parent.
+    """
+
+    used: bool = False
+    ended_by_fork: bool = False
+
+
+_loops = _Loops()
+
+
+def _reset_after_fork() -> None:
+    _loops.ended_by_fork |= _loops.used
+
+
+os.register_at_fork(after_in_child=_reset_after_fork)

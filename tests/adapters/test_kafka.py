@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import pickle
 import sys
 import threading
 import time
@@ -106,6 +107,21 @@ def test_each_client_reads_the_connection_anew(lent: Service, monkeypatch: pytes
     monkeypatch.setenv("AIRFLOW_CONN_MY_KAFKA", lent.environment(scope="another"))
     assert first(CONFIG)[0] == "tok-1"
     assert kafka.oauth_cb(CONFIG)[0] == "tok-2"
+
+
+def test_one_that_travels_reads_by_itself(lent: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, as any other: by then a thread of librdkafka asks."""
+    oauth_cb = kafka.oauth_cb
+    oauth_cb(CONFIG)
+    data = pickle.dumps(oauth_cb)
+    assert b"tok-1" not in data
+    assert b"a-client-secret" not in data
+    travelled = pickle.loads(data)
+    assert travelled(CONFIG)[0] == "tok-1"
+    monkeypatch.delenv("AIRFLOW_CONN_MY_KAFKA")
+    assert travelled(CONFIG)[0] == "tok-1"
+    with pytest.raises(ConnectionNotFoundError):
+        pickle.loads(data)(CONFIG)
 
 
 def test_fifty_threads(lent: Service) -> None:

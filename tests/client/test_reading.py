@@ -14,8 +14,9 @@ import pytest
 from airflow_oauth_provider.client import reading
 from airflow_oauth_provider.client.reading import ConnectionReader
 from airflow_oauth_provider.connection import resolving
-from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError
 from tests.support.bound_tokens import certified
+from tests.support.forks import forked
 from tests.support.servers.certificates import issue_client
 from tests.support.service import Service
 
@@ -133,3 +134,23 @@ def test_a_certificate_that_ends_while_the_process_lives(
     with pytest.raises(ConfigurationError, match="expired on") as caught:
         read(reader)
     assert (caught.value.conn_id, caught.value.field) == ("my_api", "certificate")
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_coroutines_of_a_forked_process_read_it_whatever_their_parents_have_read(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread in which Airflow reads for coroutines is not there in the child, which would wait for it."""
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+
+    def read(conn_id: str) -> str:
+        try:
+            return asyncio.run(ConnectionReader(conn_id).aread()).client_id
+        except ConnectionNotFoundError as error:
+            return str(error.conn_id)
+
+    names = ["my_api", "not_there"]
+    found = [read(name) for name in names]
+    assert found == ["my-client", "not_there"]
+    assert forked(lambda: [read(name) for name in names]) == found
+    assert forked(lambda: forked(lambda: [read(name) for name in names])) == found

@@ -12,6 +12,7 @@ import pytest
 
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.tokens.manager import shared
+from tests.support.airflow_calls import noted_airflow_calls
 from tests.support.bound_tokens import SERVERS
 from tests.support.consumer_pages import run, shown
 from tests.support.servers.certificates import issue, server_context
@@ -139,6 +140,8 @@ def test_mlflow(api: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         name, _, value = line.partition("=")
         monkeypatch.setenv(name, value.replace("https://mlflow.example", api.server.url))
     dying(api, lambda _: Json({"experiments": []}))
-    for _ in range(2):
+    calls = noted_airflow_calls(monkeypatch)
+    for _ in range(4):
         assert list(MlflowClient(api.server.url).search_experiments()) == []
-    assert carried(api) == ["tok-1", "tok-1", "tok-2"]
+    assert carried(api) == ["tok-1", "tok-1", "tok-2", "tok-2", "tok-2"]
+    assert sum(name == "read" for name, _ in calls) <= 2, "at first, and before the renewal"
