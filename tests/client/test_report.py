@@ -18,7 +18,9 @@ from unittest.mock import create_autospec
 import pytest
 
 from airflow_oauth_provider.client import memory_hits, report
+from airflow_oauth_provider.client.history import recorder
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.connection.token_parameters import TokenParameters
 from airflow_oauth_provider.exceptions import InvalidClientError, OAuthError, TokenEndpointError
 from airflow_oauth_provider.protocol.token.key import token_key
 from airflow_oauth_provider.tokens import AccessToken, token_view
@@ -32,7 +34,9 @@ from tests.support.stores import SHARED, address_of
 
 SECRET = "a-client-secret"
 TASK = """
+from airflow_oauth_provider.client.history import recorder
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.connection.token_parameters import TokenParameters
 OAuth2Client("my_api").get_token()
 """
 
@@ -333,3 +337,16 @@ class TestIndex:
         for secret in (token.value, SECRET, token_key(asking.settings)):
             assert secret not in written
         assert last_use.at == pytest.approx(time.time(), abs=10)
+
+
+def test_other_uses_stand_in_the_history_of_the_connection_itself(service: Service, folder: Path) -> None:
+    """Of whichever tenant, whose token URL is another one."""
+    given = service.connection(host=f"{service.server.url}/token/{{tenant}}", tenant="acme", tenants=["beta"])
+    own = OAuth2Client("my_api", given)
+    own.settings  # noqa: B018  (reads the connection)
+    for chosen in ({"tenant": "beta"}, {"scope": "other"}):
+        OAuth2Client("my_api", given, parameters=TokenParameters.of(**chosen)).get_token()
+    recorder.end()
+    assert own.subject is not None
+    assert own.subject.journal.timeline().total(0, 1e12).granted == 2
+    assert [request.target for request in service.token_requests] == ["/token/beta", "/token/acme"]

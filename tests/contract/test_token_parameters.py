@@ -214,6 +214,15 @@ def test_a_refused_scope_leaves_the_status_as_it_is(one: Service) -> None:
     assert describe(one.connection(**EXTRA)).report() == before.report()
 
 
+def test_what_other_uses_have_from_memory_counts_for_none_of_its_own(one: Service) -> None:
+    own, use = OAuth2Hook("my_api"), OAuth2Hook("my_api", scope="s1")
+    for hook in (own, *[use] * 20):
+        hook.get_token()
+    own.get_token(force=True)  # what was counted meanwhile is recorded with it
+    shown = describe(one.connection(**EXTRA))
+    assert (shown.requests, shown.hits) == (2, 0)
+
+
 @pytest.mark.parametrize("chosen", [{"scope": "s1"}, {"tenant": "beta"}, {"resource": A}])
 def test_a_connection_that_was_edited_since_stays_so(
     one: Service, chosen: dict[str, Any], monkeypatch: pytest.MonkeyPatch

@@ -111,16 +111,75 @@ TASKS: dict[str, tuple[Callable[..., Any], Callable[[Any], Any]]] = {
 }
 
 
-@pytest.mark.parametrize("tenant", ["gamma", "evil.example/", "a.b", "", "acme\n", "{tenant}", "Beta"])
-@pytest.mark.parametrize("name", TASKS)
-def test_a_tenant_of_a_dag_run_cannot_lead_elsewhere(named: Service, tenant: str, name: str) -> None:
+def run_for(name: str, conf: dict[str, Any], **chosen: Any) -> None:
+    """Do what Airflow does with a task, or a notifier, of a DAG run."""
     make, run = TASKS[name]
-    task = make(tenant="{{ dag_run.conf['tenant'] }}")
-    task.render_template_fields({"dag_run": SimpleNamespace(conf={"tenant": tenant})})
-    assert task.tenant == tenant
-    with pytest.raises(ConfigurationError) as refused:
-        run(task)
-    assert refused.value.field == "tenant"
+    task = make(**chosen)
+    task.render_template_fields({"dag_run": SimpleNamespace(conf=conf)})
+    run(task)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_a_dag_run_asks_for_is_asked_for(named: Service, name: str) -> None:
+    conf = {"tenant": "beta", "scope": "x y", "audience": "https://a.example", "resource": "urn:r"}
+    run_for(name, conf, **{argument: f"{{{{ dag_run.conf['{argument}'] }}}}" for argument in conf})
+    form = named.token_requests[0].form
+    asked = {argument: form["realm" if argument == "tenant" else argument] for argument in conf}
+    assert asked == {argument: [value] for argument, value in conf.items()}
+
+
+HOSTILE = {
+    "another": "gamma",
+    "a host": "evil.example/",
+    "labels": "a.b",
+    "nothing": "",
+    "another spelling": "Beta",
+    "a line at its end": "acme\n",
+    "a port": "beta:1",
+    "userinfo": "x@beta",
+    "an escape": "%62eta",
+    "a line": "beta\nHost: evil.example",
+    "blanks": " beta",
+    "a template": "{{ conn.my_api.password }}",
+    "a placeholder": "{tenant}",
+    "a number": 7,
+    "a list": ["beta"],
+    "an object": {"tenant": "beta"},
+    "no text": None,
+    "long": "b" * 64,
+    "not ASCII": "b\u0435ta",
+}
+
+
+@pytest.mark.parametrize("tenant", HOSTILE.values(), ids=HOSTILE)
+def test_a_tenant_of_a_dag_run_cannot_lead_elsewhere(named: Service, tenant: Any) -> None:
+    for name in TASKS:
+        with pytest.raises(ConfigurationError) as refused:
+            run_for(name, {"tenant": tenant}, tenant="{{ dag_run.conf.tenant }}")
+        assert (refused.value.field, refused.value.conn_id) == ("tenant", "my_api"), name
+    assert named.server.requests == []
+
+
+@pytest.mark.parametrize("tenant", [7, ["beta"], {"tenant": "beta"}, 1.5, True])
+def test_nor_one_that_is_no_text(named: Service, tenant: Any) -> None:
+    """As templates that are rendered to native objects make it."""
+    for name in TASKS:
+        with pytest.raises(ConfigurationError) as refused:
+            run_for(name, {}, tenant=tenant)
+        assert (refused.value.field, refused.value.conn_id) == ("tenant", "my_api"), name
+    assert named.server.requests == []
+
+
+@pytest.mark.parametrize(
+    "scope", ["a\x00b", "a\nb", "a\tb", "a\x7f", "a\x1b[31m", "a\u2028b", 'a"b', "a\\b", "\u00e4"]
+)
+def test_a_scope_with_control_characters_is_refused(named: Service, scope: str) -> None:
+    template = "{{ dag_run.conf.scope }}"
+    for name, chosen in itertools.product(TASKS, (template, ["read", template])):
+        with pytest.raises(ConfigurationError) as refused:
+            run_for(name, {"scope": scope}, scope=chosen)
+        assert (refused.value.field, refused.value.conn_id) == ("scope", "my_api"), name
+        assert str(refused.value).isprintable()
     assert named.server.requests == []
 
 
