@@ -185,3 +185,12 @@ def test_a_use_whose_tenant_no_field_has_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"no field of the connection has \{tenant\}") as refused:
         resolve(given, Policy(), tenant="emea")
     assert refused.value.field == "tenant"
+
+
+def test_the_tenant_of_a_use_makes_no_host_that_the_deployment_does_not_list() -> None:
+    given = connection(host="https://{tenant}.idp.example/token", tenant="acme", tenants=["emea", "apac"])
+    policy = Policy(token_hosts=("acme.idp.example", "emea.idp.example"))
+    assert str(resolve(given, policy, tenant="emea").settings.server) == "https://emea.idp.example/token"
+    with pytest.raises(ConfigurationError, match=r"apac\.idp\.example is not in") as refused:
+        resolve(given, policy, tenant="apac")
+    assert refused.value.field == "host"

@@ -64,6 +64,14 @@ def test_strict_is_the_default(side: Side, service: Service, without: dict[str, 
     assert service.calls == []
 
 
+def test_the_tolerance_of_another_status_is_named(side: Side, service: Service) -> None:
+    service.token = lambda _: Json({"access_token": "tok-1", "token_type": "Bearer"}, 201)
+    with pytest.raises(TokenResponseError) as caught:
+        side.token(OAuth2Hook(connection=service.connection()))
+    assert caught.value.status == 201
+    assert "list created in the field tolerate" in (caught.value.advice or "")
+
+
 PLACES = [
     pytest.param({"header_name": "X-Api-Token"}, "X-Api-Token", "tok-1", id="a-header-of-its-own"),
     pytest.param(

@@ -99,7 +99,7 @@ class Endpoint:
             text = (
                 f"the {self.name} answered HTTP status {response.status} instead of 200 ({self.result_rule})"
             )
-            advice = self.check
+            advice = self.advice.get(response.status) or self.check
         return TokenResponseError(text, status=response.status).with_advice(advice)
 
 
@@ -111,6 +111,7 @@ TOKEN = Endpoint(
     error_rule="RFC 6749 §5.2",
     address="the access token URL",
     setting="host",
+    advice=MappingProxyType({201: "if the server grants tokens with it, list created in the field tolerate"}),
 )
 
 

@@ -29,6 +29,7 @@ from airflow_oauth_provider.protocol.urls import UrlError
 LARGE_TOKEN = 8 * 1024
 MAX_TOKEN = 16 * 1024
 """Characters of the longest token: what Airflow masks gets slower with each character."""
+_UNTYPED = "if the server names no type, list untyped in the field tolerate"
 # Apigee names the type of its tokens in its own way.
 _BEARER = frozenset({"bearer", "bearertoken"})
 _VSCHAR = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+\Z")
@@ -172,7 +173,9 @@ def _read_type(settings: ClientSettings, data: dict[str, Any]) -> str:
     if is_blank(token_type) and "untyped" in settings.response.tolerates and not settings.proof.enabled:
         return "Bearer"
     if not isinstance(token_type, str):
-        raise _malformed("token_type is missing or no string")
+        error = _malformed("token_type is missing or no string")
+        untold = token_type is None and not settings.proof.enabled
+        raise error.with_advice(_UNTYPED) if untold else error
     bearer = token_type.lower() in _BEARER
     if not settings.proof.enabled:
         if not bearer:

@@ -375,6 +375,16 @@ def test_a_missing_type_is_tolerated_by_name_only() -> None:
     assert read(untyped, response=ResponseSettings(tolerates=("untyped",))).token.token_type == "Bearer"
 
 
+@pytest.mark.parametrize("more", [{}, {"token_type": None}], ids=["absent", "null"])
+def test_the_tolerance_of_a_missing_type_is_named(more: dict[str, Any]) -> None:
+    with pytest.raises(TokenResponseError) as caught:
+        read(http_response({"access_token": "tok-1", **more}))
+    assert "list untyped in the field tolerate" in (caught.value.advice or "")
+    with pytest.raises(TokenResponseError) as caught:
+        read(token_response(token_type=["Bearer"]))
+    assert "tolerate" not in (caught.value.advice or "")
+
+
 def test_a_missing_type_says_of_no_token_that_it_is_bound() -> None:
     rules, proof = ResponseSettings(tolerates=("untyped",)), ProofSettings(enabled=True)
     with pytest.raises(TokenResponseError, match="token_type is missing"):
