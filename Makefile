@@ -4,6 +4,7 @@ VERSION ?= 3.3.2
 LATEST := 3.3.2
 TASKS ?= 200
 TESTS ?= tests
+MARKED ?= airflow and not browser
 EPOCH := $(shell sed -n "s/^source-date-epoch = //p" pyproject.toml)
 # Processes that run tests. Many tests wait for something, so that two cores serve three of them.
 WORKERS ?= 3
@@ -35,9 +36,10 @@ pytest: $(VENV)/.installed
 test-fast: $(VENV)/.installed
 	$(BIN)/$(PYTEST) -m "not slow"
 
-# What meets Airflow itself, on another version: make test-airflow VERSION=3.0.6, all of it or TESTS="tests/cli …"
+# What meets Airflow itself, on another version: make test-airflow VERSION=3.0.6, all of it or TESTS="tests/cli …".
+# In a browser what is named only: MARKED="airflow or browser" TESTS=tests/system/browser/test_page.py
 test-airflow: $(VENV)/.installed
-	$(BIN)/$(PYTEST) -m "airflow and not browser" $(TESTS)
+	$(BIN)/$(PYTEST) -m "$(MARKED)" $(TESTS)
 
 # The oldest of everything that the package says it works with.
 test-lowest: .venv-lowest/.installed
