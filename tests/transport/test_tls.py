@@ -17,6 +17,7 @@ import pytest
 import requests
 import urllib3
 
+from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.client import keys
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.secret import Secret
@@ -213,3 +214,14 @@ def test_contexts_are_made_once() -> None:
     network = NetworkSettings(ca_certificates=CA.certificate)
     assert tls_context(network) is tls_context(NetworkSettings(ca_certificates=CA.certificate))
     assert tls_context(network).minimum_version >= ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.fault("F62")
+def test_a_bundle_out_of_all_measure_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = tmp_path / "bundle.pem"
+    with bundle.open("wb") as file:
+        file.truncate(17 * 2**20)
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    with pytest.raises(ConfigurationError, match="larger than 16 MiB") as caught:
+        tls_context(NetworkSettings())
+    assert caught.value.field == "SSL_CERT_FILE"
