@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -216,3 +217,21 @@ def test_a_proxy_reached_over_tls_is_verified(tls_server: ScriptedServer, tmp_pa
         assert proxy.requests == []
     assert isinstance(result, Failure)
     assert result.fault is Fault.TLS_CERTIFICATE
+
+
+@pytest.mark.fault("F63")
+@pytest.mark.parametrize("error", [ValueError, TypeError, OSError])
+def test_a_list_that_the_library_cannot_read_is_named(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Versions of requests differ in the odd entries that they stumble over."""
+
+    def stumble(*_: Any, **__: Any) -> NoReturn:
+        raise error("a-text-of-the-environment")
+
+    monkeypatch.setattr("requests.utils.get_environ_proxies", stumble)
+    monkeypatch.setenv("No_Proxy", "a/b")
+    with pytest.raises(ConfigurationError, match="comma-separated") as caught:
+        proxy_for("https://idp.example/token", NetworkSettings())
+    assert caught.value.field == "No_Proxy"
+    assert caught.value.__context__ is None
