@@ -48,7 +48,7 @@ def for_requests(url: str) -> Iterator[tuple[str, Work]]:
     from multidict import CIMultiDict
 
     from airflow_oauth_provider.calls.access import BearerAuth
-    from airflow_oauth_provider.calls.httpx_calls import fields
+    from airflow_oauth_provider.calls.httpx_headers import fields
     from airflow_oauth_provider.client.prepared_client import PreparedClient
 
     auth, headers = BearerAuth(PreparedClient("bench")), httpx.Client().headers

@@ -17,6 +17,7 @@ from multidict import CIMultiDict
 
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.foreign_call import ForeignCall, Hop, head_from
+from airflow_oauth_provider.calls.httpx_headers import HiddenHeaders, fields
 from airflow_oauth_provider.calls.response import DRAIN_TIME, MAX_INTERMEDIATE
 from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.protocol.call.dead_token import MAX_BODY
@@ -93,6 +94,7 @@ class HttpxCall:
         again = httpx.Request(
             request.method, request.url, headers=headers, stream=stream, extensions=extensions
         )
+        again.headers = HiddenHeaders(again.headers, self._auth.our_headers)
         if isinstance(stream, httpx.ByteStream):
             again.read()
         return again
@@ -268,11 +270,6 @@ class HttpxBody(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def _is_enough(self, size: int) -> bool:
         return self._until is not None and (size > MAX_INTERMEDIATE or monotonic() > self._until)
-
-
-def fields(headers: httpx.Headers) -> CIMultiDict[bytes]:
-    """Return headers in a form in which two names are looked up faster, with the time to make it."""
-    return CIMultiDict([(name.decode("latin-1"), value) for name, value in headers.raw])
 
 
 def _head_of(response: httpx.Response) -> ResponseHead:
