@@ -21,7 +21,7 @@ from airflow_oauth_provider.protocol.error_record import from_dict, to_dict
 from airflow_oauth_provider.tokens import cool_downs
 from airflow_oauth_provider.tokens.cool_downs import ENTRY
 from tests.support.libraries import LIBRARIES, Library
-from tests.support.servers.scripted import Json, Redirect, ScriptedResponse, Text
+from tests.support.servers.scripted import Json, Redirect, ScriptedResponse, ScriptedServer, Text
 from tests.support.service import RecordedRequest, Service, echo
 from tests.support.sides import Side
 
@@ -290,12 +290,20 @@ class TestWhatIsACoolDown:
         assert self.is_one(side, service, **({"cool_down": choice} if choice else {})) is expected
 
     def test_another_host_that_a_download_leads_to_is_no_api(self, side: Side, service: Service) -> None:
-        service.api = lambda request: (
-            Redirect(f"{service.server.url}/api/y")
-            if request.target == "/api/x"
-            else Text(429, "", headers=[("Retry-After", "100")])
-        )
+        busy = Text(429, "", headers=[("Retry-After", "100")])
+        target = f"{service.base_url}/y"
+        service.api = lambda request: Redirect(target) if request.target == "/api/x" else busy
         hook = hook_of(service)
+        with ScriptedServer() as other:
+            other.script(busy)
+            target = f"{other.url}/y"
+            for _ in range(2):
+                with pytest.raises(ResourceError) as caught:
+                    side.run(hook, "/x", extra_options={"cool_down": "fail"})
+                assert (caught.value.status, caught.value.sent) == (429, True)
+            assert len(other.requests) == 2
+        assert hook._auth.cool_downs.board.held == {}
+        target = f"{service.base_url}/y"
         with pytest.raises(ResourceError):
             side.run(hook, "/x")
         with pytest.raises(ResourceError) as caught:

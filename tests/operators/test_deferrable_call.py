@@ -71,13 +71,13 @@ class TestWhere:
         assert len(api.requests) == 2
 
     def test_while_the_api_wants_to_be_left_alone_the_triggerer_waits(self, api: ApiEndpoint) -> None:
-        api.throttle(100)
+        api.throttle(40)  # for which a call on the worker would wait
         with pytest.raises(ResourceError):
             operator(method="POST").execute({})
         task = operator(method="POST", execution_timeout=timedelta(seconds=300))
         deferral = deferred(lambda: task.execute({}))
         assert isinstance(deferral.trigger, WaitTrigger)
-        assert deferral.trigger.until == pytest.approx(time.time() + 100, abs=10)
+        assert deferral.trigger.until == pytest.approx(time.time() + 40, abs=10)
         assert deferral.timeout is not None
         assert deferral.timeout <= timedelta(seconds=300)
         attempts = (deferral.kwargs or {})["attempts"]
