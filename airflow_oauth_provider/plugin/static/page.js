@@ -206,7 +206,7 @@
 
   const act = async (action) => {
     let box = null;
-    document.querySelector("[popover]:popover-open")?.hidePopover(); // the keyboard goes back to what opened it
+    document.querySelector("[popover]")?.hidePopover?.(); // the keyboard goes back to what opened it
     pending.add(action);
     mark();
     try {
