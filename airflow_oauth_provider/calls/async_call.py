@@ -53,6 +53,7 @@ class AsyncCall:
     """
 
     __slots__ = (
+        "_arguments",
         "_built",
         "_call",
         "_content",
@@ -68,6 +69,8 @@ class AsyncCall:
         "_request",
         "_session",
     )
+    _arguments: tuple[str, str | None, dict[str, Any]]
+    """Of a call that waits for the first token."""
     _request: AsyncRequest
     _call: SendCall
 
@@ -133,22 +136,19 @@ class AsyncCall:
         result.seconds = seconds
         return result
 
-    async def _first_token(
+    def _first_token(
         self, method: str, endpoint: str | None, arguments: dict[str, Any]
-    ) -> AccessToken | None:
-        auth = self._session.auth
+    ) -> Awaitable[AccessToken | None]:
+        self._arguments = method, endpoint, arguments
+        return self._session.auth.client.afirst_token(self._check)
 
-        def check() -> None:
-            build = self._session.builder.build
-            if auth.instance_named:  # the address is still to come: what is built now is not what is sent
-                build(method, endpoint, {**arguments, "files": None})
-            else:
-                self._built = build(method, endpoint, arguments)
-
-        token = await auth.client.afirst_token(check)
-        if token is None and auth.instance_named:  # of the address nobody can tell before there is a token
-            token = await auth.client.aget_token()
-        return token
+    def _check(self) -> None:
+        """Build the request before there is a token: whether there is need of one."""
+        build, (method, endpoint, arguments) = self._session.builder.build, self._arguments
+        if self._session.auth.instance_named:  # the address is still to come: another one will be sent
+            build(method, endpoint, {**arguments, "files": None})
+        else:
+            self._built = build(method, endpoint, arguments)
 
     async def _cooled(
         self, method: str, endpoint: str | None, arguments: dict[str, Any], token: AccessToken

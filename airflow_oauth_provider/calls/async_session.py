@@ -82,13 +82,16 @@ class OAuth2AsyncSession:
     @property
     def outdated(self) -> bool:
         """Whether the connection has been edited since it was opened."""
-        return self.current is not None and self.current.settings is not self.auth.client.settings
+        current = self.current
+        return current is not None and current.settings is not self.auth.client.reader.settings
 
     @property
     def usable(self) -> OpenedSession | None:
         """What is open, if it is of the settings in force."""
         current = self.current
-        return current if current is not None and current.settings is self.auth.client.settings else None
+        if current is not None and current.settings is self.auth.client.reader.settings:
+            return current
+        return None
 
     async def close(self) -> None:
         """Close it; a later call opens it anew."""

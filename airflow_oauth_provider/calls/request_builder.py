@@ -81,7 +81,7 @@ class RequestBuilder:
         :raises ResourceError: when the connection leads elsewhere since, and a file has been read.
         """
         try:
-            if not arguments and self._settings is self.auth.client.settings:
+            if not arguments and self._settings is self.auth.client.reader.settings:
                 known = self._plain.get((method, endpoint))
                 if known is not None:
                     return known

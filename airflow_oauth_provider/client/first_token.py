@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 from airflow_oauth_provider.tokens import AccessToken
@@ -17,13 +16,19 @@ class FirstToken:
 
     :param read: reads the connection.
     :param get_token: gets a token.
+    :param decides: whether the token decides where calls go, once the connection has been read: then a check
+        that fails says little.
     """
 
     def __init__(
-        self, read: Callable[[], Awaitable[Any]], get_token: Callable[[], Awaitable[AccessToken]]
+        self,
+        read: Callable[[], Awaitable[Any]],
+        get_token: Callable[[], Awaitable[AccessToken]],
+        decides: Callable[[], bool] = lambda: False,
     ) -> None:
         self._read = read
         self._get_token = get_token
+        self._decides = decides
         self._single_flight: AsyncSingleFlight[AccessToken | None] = AsyncSingleFlight()
         # Of each loop, the checks of those who wait.
         self._checks: dict[asyncio.AbstractEventLoop, deque[Callable[[], object]]] = {}
@@ -43,7 +48,7 @@ class FirstToken:
         if checks is None:
             checks = self._checks[loop] = deque()
         checks.append(check)
-        return self._single_flight.do("first", partial(self._get, checks))
+        return self._single_flight.do("first", self._get, checks)
 
     async def _get(self, checks: deque[Callable[[], object]]) -> AccessToken | None:
         try:
@@ -51,7 +56,7 @@ class FirstToken:
             while checks:
                 if _passes(checks.popleft()):
                     return await self._get_token()
-            return None
+            return await self._get_token() if self._decides() else None
         finally:
             checks.clear()
             self._checks.pop(asyncio.get_running_loop(), None)

@@ -70,7 +70,9 @@ class OAuth2Client(ReportedAcquisitions):
         self.derived = DerivedTokens(self.reader)
         self._read_is_used = False  # by an acquisition: the next one reads the connection anew
         self._acquiring: AsyncSingleFlight[AccessToken | None] = AsyncSingleFlight()
-        self._first_token = FirstToken(self.asettings, self.aget_token)
+        self._first_token = FirstToken(
+            self.asettings, self.aget_token, lambda: self.settings.api.instance is not None
+        )
         self.handed_out = HandedOutTokens()
         self._last: AccessToken | None = None
 

@@ -15,10 +15,10 @@ TOKEN = AccessToken("first", "Bearer", 2e9, 1e9, frozenset())
 class Client:
     """Counts what it is asked for; *failure* is raised instead of a token."""
 
-    def __init__(self, failure: Exception | None = None) -> None:
+    def __init__(self, failure: Exception | None = None, *, token_decides: bool = False) -> None:
         self.reads = self.tokens = 0
         self.failure = failure
-        self.first = FirstToken(self.read, self.get_token)
+        self.first = FirstToken(self.read, self.get_token, lambda: token_decides)
 
     async def read(self) -> None:
         self.reads += 1
@@ -57,6 +57,12 @@ def test_no_token_is_asked_for_where_no_call_can_be_made() -> None:
     client = Client()
     assert client.run(bad, bad) == [None, None]
     assert (client.reads, client.tokens) == (1, 0)
+
+
+def test_where_the_token_decides_a_failed_check_says_little() -> None:
+    client = Client(token_decides=True)
+    assert client.run(bad, bad) == [TOKEN, TOKEN]
+    assert (client.reads, client.tokens) == (1, 1)
 
 
 def test_one_call_that_can_be_made_is_enough() -> None:

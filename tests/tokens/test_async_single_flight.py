@@ -231,3 +231,38 @@ def test_all_who_wait_hear_of_an_error(error: Exception) -> None:
     assert [type(error_) for error_ in raised] == [type(error)] * 3
     if isinstance(error, TransportError):
         assert len({id(error_) for error_ in raised}) == 3, "a traceback of one's own"
+
+
+def test_the_work_ends_with_the_last_who_waits_and_begins_anew_for_the_next() -> None:
+    begun: list[str] = []
+    ended: list[str] = []
+
+    async def work(name: str) -> str:
+        begun.append(name)
+        try:
+            await asyncio.sleep(0.01 if name == "second" else 60)
+        except asyncio.CancelledError:
+            ended.append(name)
+            raise
+        return name
+
+    async def wait() -> str:
+        flights: AsyncSingleFlight[str] = AsyncSingleFlight()
+
+        async def waiter(name: str) -> str:
+            return await flights.do("it", work, name)
+
+        first = [asyncio.create_task(waiter("first")) for _ in range(3)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        for task in first[:2]:
+            task.cancel()
+        await asyncio.wait(first[:2])
+        assert ended == [], "one still waits"
+        first[2].cancel()
+        await asyncio.wait(first)
+        assert all(task.cancelled() for task in first)
+        return await waiter("second")
+
+    assert asyncio.run(wait()) == "second"
+    assert (begun, ended) == (["first", "second"], ["first"])
