@@ -29,6 +29,7 @@ from tests.support.builders import NOW
 REFUSED = InvalidClientError("no such client", status=401, error="invalid_client")
 
 
+@pytest.mark.fault("F69")
 @pytest.mark.parametrize(
     "error, final",
     [

@@ -67,12 +67,14 @@ def raw(body: bytes) -> Raw:
         ),
         pytest.param(raw(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00"), Fault.MALFORMED, id="http2-only[N37]"),
         pytest.param(
-            raw(HEAD + b"Content-Length: 300000\r\n\r\n" + b"a" * 300_000), Fault.MALFORMED, id="300-KB[T08]"
+            raw(HEAD + b"Content-Length: 300000\r\n\r\n" + b"a" * 300_000),
+            Fault.MALFORMED,
+            id="300-KB[T08+F64]",
         ),
         pytest.param(
             Endless(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1000\r\n" + b"a" * 4096 + b"\r\n"),
             Fault.MALFORMED,
-            id="endless-chunks[H43]",
+            id="endless-chunks[H43+F64]",
         ),
         pytest.param(
             raw(HEAD + b"Content-Length: 10000000000\r\n\r\n" + b"a" * 300_000),

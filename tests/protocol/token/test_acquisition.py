@@ -295,6 +295,7 @@ class TestClocks:
             secret.finish()
         assert len(secret.sent) == 1, "a secret carries no time"
 
+    @pytest.mark.fault("F67")
     @pytest.mark.parametrize(
         "date", [None, "Tue, 14 Nov 2023 22:13:40 GMT", "garbage"], ids=["none", "20-s", "garbage"]
     )
