@@ -11,7 +11,10 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
+from importlib import import_module
 from importlib.util import find_spec
+from types import SimpleNamespace
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -19,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.protocol.client.algorithms import KeyKind
 from airflow_oauth_provider.protocol.dpop.bound_token import with_key
 from airflow_oauth_provider.protocol.dpop.proof_key import new_proof_key
@@ -172,6 +176,37 @@ def test_airflow_says_how_short_a_secret_may_be(
     monkeypatch.setattr(f"{module}.mask_secret", registered.append)
     monkeypatch.setattr(masking, "_known", type(masking._known)())
     masking.mask_settings(settings(auth_method="client_secret_post", client_secret=Secret("abcd")))
+    assert set(registered) == masks
+
+
+@pytest.mark.parametrize("least, masks", [("4", {"abcd"}), ("5", set()), ("20", set())])
+@pytest.mark.parametrize("in_loop", [False, True], ids=["thread", "coroutine"])
+@pytest.mark.parametrize("only_here", [False, True], ids=["for all", "here only"])
+@pytest.mark.fault("F66")
+def test_wherever_it_is_registered(
+    least: str, masks: set[str], in_loop: bool, only_here: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__LOGGING__MIN_LENGTH_MASKED_SECRET", least)
+    registered: list[str] = []
+
+    async def amask_secret(value: str) -> None:
+        registered.append(value)
+
+    module = "airflow.sdk.log"
+    module = module if find_spec(module) else "airflow.sdk.execution_time.secrets_masker"
+    monkeypatch.setattr(f"{module}.mask_secret", registered.append)
+    if hasattr(import_module(module), "amask_secret"):
+        monkeypatch.setattr(f"{module}.amask_secret", amask_secret)
+    monkeypatch.setattr(masking, "_masker", lambda: SimpleNamespace(add_mask=registered.append))
+    monkeypatch.setattr(masking, "_known", type(masking._known)())
+    monkeypatch.setattr(masking, "_counts", type(masking._counts)())
+    read_policy()
+    short = settings(auth_method="client_secret_post", client_secret=Secret("abcd"))
+    with masking.in_this_process_only() if only_here else nullcontext():
+        if in_loop:
+            asyncio.run(masking.amask_settings(short))
+        else:
+            masking.mask_settings(short)
     assert set(registered) == masks
 
 
