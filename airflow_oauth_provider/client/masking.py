@@ -79,8 +79,8 @@ def in_this_process_only() -> Iterator[None]:
 
 
 def mask_settings(settings: ClientSettings) -> None:
-    """Register every form of the settings' secrets, once per settings."""
-    if _is_new("settings:" + token_key(settings)):
+    """Register every form of the settings' secrets, once however many uses of a connection have them."""
+    if _is_new(_settings_name(settings)):
         for value in _masks_for(settings, lives_on=_lives_on()):
             _mask(value)
 
@@ -101,7 +101,7 @@ def mask_token(token: AccessToken) -> None:
 
 async def amask_settings(settings: ClientSettings) -> None:
     """Do what :func:`mask_settings` does, in an event loop, as those of processes that live on."""
-    known = "settings:" + token_key(settings)
+    known = _settings_name(settings)
     if not _is_new(known):
         return
     try:
@@ -117,6 +117,12 @@ async def amask_token(token: AccessToken) -> None:
     """Do what :func:`mask_token` does; event loops are those of processes that live on."""
     for mask in _token_masks(token, lives_on=True) if _is_new(_token_name(token)) else ():
         await _amask(mask)
+
+
+def _settings_name(settings: ClientSettings) -> str:
+    """Return by what the secrets of settings are known to be registered, the same for each tenant."""
+    secrets = sorted({*_secrets(settings), *method_of(settings).spellings(settings)})
+    return "settings:" + hashlib.sha256("\0".join(secrets).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _token_name(token: AccessToken) -> str:

@@ -372,3 +372,26 @@ def test_the_key_that_a_token_is_bound_to_is_registered(lives_on: bool) -> None:
     assert len(masks) == 2
     assert len(masks[1]) == (16 if lives_on else 43)
     assert masks[1] in json.loads(own_key.reveal())["d"]
+
+
+def test_a_hundred_tenants_of_one_connection_leave_room_for_others(
+    masked: list[str], service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a process that lives on, where the number of masks is bounded."""
+    told: list[str] = []
+
+    async def tell(value: str) -> None:
+        told.append(value)
+
+    monkeypatch.setattr(masking, "_amask", tell)
+    given = {"post_params": ["realm={tenant}"], "tenants": [f"t{number}" for number in range(200)]}
+    connections = [service.connection(**given, tenant=f"t{number}") for number in range(200)]
+    connections.append(service.connection(password=AWKWARD))
+
+    async def read() -> None:
+        for connection in connections:
+            await OAuth2Client("my_api", connection).asettings()
+
+    asyncio.run(read())
+    assert quote(AWKWARD, safe="") in told
+    assert max(Counter(told).values()) == 1
