@@ -116,6 +116,15 @@ class TestWithPyiceberg:
             hook().list_namespaces()
         assert lent.calls == []
 
+    def test_it_is_read_when_the_catalog_is_made(
+        self, lent: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No thread of pyiceberg or pyarrow has to, whichever asks first."""
+        manager = OAuth2AuthManager(oauth2_conn_id="my_catalog")
+        monkeypatch.delenv("AIRFLOW_CONN_MY_CATALOG")
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(manager.auth_header).result() == "Bearer tok-own"
+
     def test_it_travels_as_an_id(self, lent: Service) -> None:
         """pyiceberg hands it to file systems, which are sent to other processes."""
         manager = OAuth2AuthManager(oauth2_conn_id="my_catalog")

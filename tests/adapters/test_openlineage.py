@@ -153,6 +153,15 @@ class TestWithOpenLineage:
         with pytest.raises(ConnectionNotFoundError):
             openlineage.OAuth2TokenProvider({"oauth2_conn_id": "my_collector"})
 
+    def test_it_is_read_when_the_client_is_made(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No thread of the transport has to."""
+        provider = openlineage.OAuth2TokenProvider({"oauth2_conn_id": "my_collector"})
+        monkeypatch.delenv("AIRFLOW_CONN_MY_COLLECTOR")
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(provider.get_bearer).result() == "Bearer tok-own"
+
     def test_fifty_threads(self, service: Service) -> None:
         provider = openlineage.OAuth2TokenProvider({"oauth2_conn_id": "my_collector"})
         together = threading.Barrier(50)
