@@ -276,6 +276,14 @@ class TestTime:
             list(streamed.iter_content(1024))
         assert watch.seconds < 10
 
+    def test_a_stream_ends_with_its_last_chunk(self, service: Service) -> None:
+        service.api = lambda _: Raw(ENDED + b"\r\n", keep_open=True)
+        hook = hook_of(service)
+        for _ in range(2):
+            streamed = hook.run("/x", extra_options={"stream": True, "timeout": 1})
+            assert b"".join(streamed.iter_content(1024)) == b"{}"
+        assert service.calls[0].connection == service.calls[1].connection
+
     def test_a_body_that_drips_on_and_on(self, side: Side, service: Service) -> None:
         service.api = lambda _: Drip(HEAD + b"Content-Length: 60000\r\n\r\n" + b"x" * 60_000, 0.02)
         with pytest.raises(CallTimeoutError):
