@@ -99,3 +99,12 @@ def test_what_is_good_for_one_call_only_is_not_kept(clocks: Clocks, lifetime: fl
     slot = Slot("key")
     slot.put(replace(TOKEN, expires_at=NOW + lifetime))
     assert slot.current() is None
+
+
+@pytest.mark.fault("F81")
+def test_an_older_token_that_is_refused_later_makes_none_in_between_good() -> None:
+    slot = Slot("key")
+    for value, issued_at in (("newer", NOW), ("older", NOW - 100)):
+        slot.refuse(AccessToken(value, "Bearer", NOW + 3600, issued_at))
+    assert not slot.accepts(AccessToken("in-between", "Bearer", NOW + 3600, NOW - 50))
+    assert slot.accepts(AccessToken("newest", "Bearer", NOW + 3600, NOW + 1))

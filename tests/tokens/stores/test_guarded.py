@@ -93,3 +93,14 @@ def test_deleting_is_done_in_both(clock: Clock) -> None:
     store.write("b", b"x", until=later())
     store.delete("b")
     assert store.read("b") is None
+
+
+@pytest.mark.fault("F80")
+def test_what_is_meant_no_longer_stays() -> None:
+    store = MemoryStore()
+    guard, until = GuardedStore(store), time.time() + 60
+    guard.write("name", b"newer", until=until)
+    guard.delete_if("name", b"older")
+    assert store.read("name") == guard.read("name") == b"newer"
+    guard.delete_if("name", b"newer")
+    assert store.read("name") is guard.read("name") is None
