@@ -25,6 +25,7 @@ from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.base import NoLease
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
+from airflow_oauth_provider.transport.stopping import Stop
 from tests.support.servers.scripted import Delay, Json, token_json
 from tests.support.service import Service
 from tests.support.stores import SHARED, new_store
@@ -296,3 +297,23 @@ def test_whatever_a_store_raises_costs_speed_only(
     assert token.value == "tok-1"
     assert "RecursionError" in caplog.text
     assert "confidential" not in caplog.text
+
+
+@pytest.mark.fault("F83")
+def test_one_of_several_callers_that_is_thrown_out_harms_no_other(sharing: Sharing, service: Service) -> None:
+    class ThrownOutError(BaseException):
+        pass
+
+    class Alarm(Stop):
+        def wait_for(self, event: threading.Event, until: float) -> bool:
+            raise ThrownOutError
+
+    service.token = lambda _: Delay(0.3, token_json("the-token"))
+    effect: Any = next(TokenManager().acquiring(service.settings(), sharing))
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(effect.flight.wait, effect.until)
+        while not effect.flight._callers:
+            time.sleep(0.001)
+        with pytest.raises(ThrownOutError):
+            effect.flight.wait(effect.until, Alarm())
+        assert other.result().value == "the-token"
