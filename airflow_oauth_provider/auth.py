@@ -19,7 +19,7 @@ from airflow_oauth_provider.calls.cool_down import token_when_cool
 from airflow_oauth_provider.calls.network import network_options
 from airflow_oauth_provider.calls.response import drain, head_of
 from airflow_oauth_provider.client.bearer_token import BearerToken
-from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.client.prepared_client import PreparedClient
 from airflow_oauth_provider.connection.identifier import DEFAULT_CONN_ID
 from airflow_oauth_provider.connection.token_parameters import Texts, chosen_parameters
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
@@ -38,6 +38,9 @@ class OAuth2Auth(BearerAuth):
     Works with the stock operator too: ``HttpOperator(auth_type=OAuth2Auth("my_api"), …)``. A
     refused token is renewed once and the request replayed once; a redirect that would carry the
     request where it must not go is an error.
+
+    Whichever thread asks first reads the connection, and again before it asks for another token. Threads and
+    processes of a library use what was read, and do not call Airflow.
 
     A client certificate is a matter of the session, which :meth:`mount` lets present it.
 
@@ -64,7 +67,7 @@ class OAuth2Auth(BearerAuth):
         cool_down: str | None = None,
     ) -> None:
         parameters = chosen_parameters(oauth2_conn_id, scope, audience, resource, tenant)
-        client = OAuth2Client(oauth2_conn_id, connection, parameters=parameters)
+        client = PreparedClient(oauth2_conn_id, connection, parameters=parameters)
         super().__init__(client, base_url, cool_down=cool_down)
 
     @classmethod

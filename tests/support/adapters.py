@@ -9,11 +9,13 @@ from typing import Any
 import aiohttp
 import httpx
 import pytest
+import requests
 
 from airflow_oauth_provider.adapters import iceberg, kafka, openlineage
 from airflow_oauth_provider.adapters.aiohttp import oauth2_middleware
 from airflow_oauth_provider.adapters.azure import AsyncOAuth2Credential, OAuth2Credential
 from airflow_oauth_provider.adapters.httpx import OAuth2Auth
+from airflow_oauth_provider.auth import OAuth2Auth as RequestsAuth
 from airflow_oauth_provider.auth import bearer_token_callable
 from tests.support.libraries import CONTEXT
 from tests.support.library_versions import labelled
@@ -82,6 +84,11 @@ def _kafka(conn_id: str, _: str) -> Ask:
     return lambda: str(oauth_cb(f"oauth2_conn_id={conn_id}")[0])
 
 
+def _requests(conn_id: str, url: str) -> Ask:
+    auth = RequestsAuth(conn_id)
+    return lambda: _carried(requests.get(url, auth=auth, timeout=30).json())
+
+
 def _function(conn_id: str, _: str) -> Ask:
     return bearer_token_callable(conn_id)
 
@@ -114,6 +121,7 @@ ADAPTERS = [
         pytest.param(make, id=labelled(module) + kind, marks=pytest.mark.consumer(module))
         for module, kind, make in _MADE
     ),
+    pytest.param(_requests, id="requests"),
     pytest.param(_function, id="a function"),
     pytest.param(_async_function, id="a function async"),
 ]
