@@ -78,6 +78,24 @@ def test_a_search_that_began_before_does_not_bring_it_back(
     effect.flight.wait(time.monotonic() + 10)  # type: ignore[union-attr]
 
 
+@pytest.mark.fault("F80")
+@pytest.mark.parametrize("force", [False, True])
+def test_one_that_was_granted_and_refused_meanwhile_serves_no_other_caller(
+    managers: list[TokenManager], settings: ClientSettings, sharing: Sharing, *, force: bool
+) -> None:
+    """He waits for the same flight, and comes to it when another caller's API has refused what it brought."""
+    manager = managers[0]
+    flow = manager.acquiring(settings, sharing, force=force)
+    flight = next(flow).flight  # type: ignore[union-attr]
+    granted = flight.wait(time.monotonic() + 10)
+    assert granted is not None
+    manager.refuse(settings, sharing, granted)
+    effect = flow.send(granted)
+    assert effect.flight is not flight  # type: ignore[union-attr]
+    another = effect.flight.wait(time.monotonic() + 10)  # type: ignore[union-attr]
+    assert (granted.value, another and another.value) == ("tok-1", "tok-2")
+
+
 @pytest.mark.fault("F81")
 def test_an_older_one_of_the_store_is_no_replacement(
     managers: list[TokenManager], settings: ClientSettings, sharing: Sharing
