@@ -115,7 +115,7 @@ def run_for(name: str, conf: dict[str, Any], **chosen: Any) -> None:
     """Do what Airflow does with a task, or a notifier, of a DAG run."""
     make, run = TASKS[name]
     task = make(**chosen)
-    task.render_template_fields({"dag_run": SimpleNamespace(conf=conf)})
+    task.render_template_fields({"dag": None, "dag_run": SimpleNamespace(conf=conf)})
     run(task)
 
 
