@@ -15,6 +15,7 @@ from airflow_oauth_provider.hooks import shared_hook
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpSensorTrigger, OAuth2HttpTrigger
 from tests.support.servers.scripted import Json, ScriptedResponse
 from tests.support.service import RecordedRequest, Service, echo
+from tests.support.waiting import auntil
 from tests.triggers.running import again, first_event
 
 pytestmark = [pytest.mark.airflow]
@@ -107,6 +108,9 @@ def test_cookies_are_a_triggers_own_and_last_for_one_call(service: Service) -> N
 
     service.api = api
 
+    def polls() -> list[RecordedRequest]:
+        return [request for request in service.calls if request.target == "/api/x"]
+
     async def both() -> None:
         waiting = asyncio.create_task(  # so that the hook stays
             first_event(
@@ -120,6 +124,7 @@ def test_cookies_are_a_triggers_own_and_last_for_one_call(service: Service) -> N
         )
         assert (await call("begin", headers={"X-One": "1"}))["status"] == "success"
         assert (await call("other"))["status"] == "success"
+        await auntil(lambda: len(polls()) >= 2, "two polls")
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
 
@@ -127,7 +132,7 @@ def test_cookies_are_a_triggers_own_and_last_for_one_call(service: Service) -> N
     sent = {request.target: request.header("Cookie") for request in service.calls}
     assert sent["/api/end"] == "step=1"
     assert sent["/api/other"] is None
-    assert {request.header("Cookie") for request in service.calls if request.target == "/api/x"} == {None}
+    assert {request.header("Cookie") for request in polls()} == {None}
 
 
 def test_different_connections_and_addresses_have_different_hooks(
