@@ -38,6 +38,7 @@ _STANDS_FOR_IPV4 = tuple(
     ipaddress.IPv6Network(text)
     for text in ("::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")
 )
+_LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")  # RFC 8215
 _NEVER_SERVERS: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = (
     ipaddress.IPv4Network("0.0.0.0/8"),
     ipaddress.IPv4Network("240.0.0.0/4"),
@@ -119,6 +120,8 @@ def parse_url(text: str, *, query_allowed: bool = True) -> Url:
         raise UrlError("must not contain a query (?…)")
     if port == 0:
         raise UrlError("has port 0: a port is 1 to 65535")
+    if "[" in parts.netloc and ":" not in parts.hostname:
+        raise UrlError("has brackets around what is no IPv6 address")
     host = canonical_host(parts.hostname)
     if host in _DEFAULT_PORTS:
         # What is left of https:/idp.example or https//idp.example when a scheme is put before it.
@@ -209,10 +212,23 @@ def is_forbidden_address(address: str) -> bool:
     ip = _address(address.split("%", 1)[0])
     if ip is None or is_loopback(address):
         return False
-    ip = _as_ipv4(ip)
-    if any(ip in network for network in _NEVER_SERVERS if network.version == ip.version):
+    meant = _as_ipv4(ip)
+    if any(meant in network for network in _NEVER_SERVERS if network.version == meant.version):
         return True
-    return ip.is_link_local or ip.is_multicast or ip.is_loopback or ip in _METADATA
+    if any(one.is_link_local or one in _METADATA for one in (meant, *_translations(ip))):
+        return True
+    return meant.is_multicast or meant.is_loopback
+
+
+def _translations(ip: _Ip) -> list[ipaddress.IPv4Address]:
+    """Return the IPv4 addresses that a local NAT64 may read in an address, by the length of its prefix.
+
+    RFC 6052 §2.2: one of 48, 56 or 64 bits is followed by the address, with a byte of zero within it.
+    """
+    if not isinstance(ip, ipaddress.IPv6Address) or ip not in _LOCAL_NAT64:
+        return []
+    data = ip.packed
+    return [ipaddress.IPv4Address((data[at:8] + data[9:])[:4]) for at in (6, 7, 8)]
 
 
 @lru_cache(512)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from tests.support.servers.certificates import authority, issue, server_context
+from tests.support.servers.proxy import Proxy
 from tests.support.servers.scripted import Redirect, ScriptedServer, Text
 from tests.support.service import Service
 from tests.support.sides import Side
@@ -67,9 +69,27 @@ def test_a_listed_host_does_not_lead_to_other_addresses(
     monkeypatch.setenv("AIRFLOW__OAUTH2__ALLOWED_API_HOSTS", "api.example")
     addresses.update({"api.example": "127.0.0.1", "metadata.example": "169.254.169.254"})
     api.script(Redirect(target))
-    with pytest.raises(ConfigurationError, match="address that no server has"):
+    with pytest.raises((ConfigurationError, ResourceError), match="address that no server has"):
         side.run(hook_of(service, api), "x")
     assert len(api.requests) == 1
+
+
+@pytest.mark.fault("F23")
+@pytest.mark.parametrize("target", ["https://169.254.169.254/latest", "https://[fe80::1]/"])
+def test_nor_by_a_proxy(
+    side: Side, service: Service, proxy: Proxy, tmp_path: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a proxy is asked to connect to, no socket of ours sees."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    with ScriptedServer(server_context(issue(CA), tmp_path)) as api:
+        api.script(Redirect(target))
+        connection = service.connection(base_url=api.url, ca_certificates=CA.certificate)
+        with pytest.raises(ResourceError, match="address that no server has"):
+            side.run(OAuth2Hook(method="GET", connection=connection), "x")
+        assert len(api.requests) == 1
+    assert "CONNECT 127.0.0.1" in proxy.log
+    assert "169.254" not in proxy.log
+    assert "fe80" not in proxy.log
 
 
 @pytest.mark.fault("F23")

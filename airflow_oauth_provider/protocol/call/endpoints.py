@@ -30,10 +30,12 @@ class Destination:
 
     :param base_url: endpoints are joined to it; ``None`` when only absolute URLs are called.
     :param origins: where the token may go.
+    :param listed_hosts: entries of the allow-list; a host that one names may have any address.
     """
 
     base_url: str | None
     origins: tuple[Origin, ...]
+    listed_hosts: tuple[str, ...] = ()
 
 
 def destination(api: ApiSettings, chosen_base_url: str | None) -> Destination:
@@ -45,7 +47,8 @@ def destination(api: ApiSettings, chosen_base_url: str | None) -> Destination:
     :raises ConfigurationError: when the chosen one lies outside the connection's origins.
     """
     if chosen_base_url is None:
-        return Destination(None if api.base_url is None else str(api.base_url), api.origins)
+        base_url = None if api.base_url is None else str(api.base_url)
+        return Destination(base_url, api.origins, api.listed_hosts)
     try:
         if not isinstance(chosen_base_url, str):
             raise UrlError("must be text")
@@ -59,7 +62,7 @@ def destination(api: ApiSettings, chosen_base_url: str | None) -> Destination:
             field="base_url",
         )
     _check_listed(api, url)
-    return Destination(str(url), api.origins or (origin,))
+    return Destination(str(url), api.origins or (origin,), api.listed_hosts)
 
 
 def _check_listed(api: ApiSettings, url: Url) -> None:

@@ -8,7 +8,14 @@ from urllib.parse import urljoin, urlsplit
 from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination, allowed
-from airflow_oauth_provider.protocol.urls import Url, UrlError, is_loopback, parse_url
+from airflow_oauth_provider.protocol.urls import (
+    Url,
+    UrlError,
+    host_allowed,
+    is_forbidden_address,
+    is_loopback,
+    parse_url,
+)
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE = frozenset({"GET", "HEAD"})
@@ -49,6 +56,12 @@ def redirected(call: SendCall, head: ResponseHead, where: Destination) -> SendCa
         )
     if is_loopback(target.origin.host) and not is_loopback(source.origin.host):
         raise not_followed(head, "it leads to this machine itself")
+    # Sockets of ours refuse such addresses, too; a proxy and other libraries would connect to them.
+    if is_forbidden_address(target.origin.host) and not host_allowed(target.origin, where.listed_hosts):
+        raise not_followed(
+            head,
+            f"it leads to {target.origin}, an address that no server has (link-local, metadata, reserved)",
+        )
     return SendCall(method, str(target), trusted=False, with_body=False)
 
 

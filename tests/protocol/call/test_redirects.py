@@ -9,6 +9,7 @@ from airflow_oauth_provider.protocol.call.redirects import hop_headers, redirect
 from airflow_oauth_provider.protocol.urls import parse_url
 
 BASE = "https://api.example/v1"
+FORBIDDEN = pytest.mark.fault("F23")
 WHERE = Destination(BASE, (parse_url(BASE).origin, parse_url("https://files.example/").origin))
 
 
@@ -64,6 +65,10 @@ def test_elsewhere_it_goes_without_anything_of_ours() -> None:
         ("GET", "http://api.example/x", "https"),
         ("GET", "http://127.0.0.1/x", "not https"),
         ("GET", "https://127.0.0.1/x", "this machine itself"),
+        pytest.param("GET", "https://169.254.169.254/x", "no server has", marks=FORBIDDEN),
+        pytest.param("HEAD", "https://[fe80::1]/", "no server has", marks=FORBIDDEN),
+        pytest.param("GET", "https://[64:ff9b::a9fe:a9fe]/", "no server has", marks=FORBIDDEN),
+        ("GET", "https://[v1.evil]/x", "brackets"),
         ("GET", "ftp://api.example/x", "the new address"),
         ("GET", "https://user:secret@api.example/", "the new address"),
         ("GET", "https://[::1/", "malformed"),
@@ -93,3 +98,10 @@ def test_headers_of_a_later_hop() -> None:
     assert hop_headers(headers, call) == {"Accept": "a/b", "Content-Type": "text/plain", "X-Key": "k"}
     assert hop_headers(headers, call._replace(with_body=False)) == {"Accept": "a/b", "X-Key": "k"}
     assert hop_headers(headers, call._replace(trusted=False)) == {"Accept": "a/b"}
+
+
+@pytest.mark.fault("F23")
+def test_a_listed_address_may_be_any() -> None:
+    where = Destination(BASE, WHERE.origins, ("169.254.10.10",))
+    target = "https://169.254.10.10/x"
+    assert redirected(SendCall("GET", BASE), ResponseHead(302, target), where).url == target
