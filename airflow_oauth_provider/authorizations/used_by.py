@@ -29,8 +29,7 @@ class Use:
     """One task that uses a connection, or what else of a DAG does.
 
     :param task_id: ``None`` for a watcher or the callback of a deadline.
-    :param place: what names the connection.
-    :param place: ``None`` where no DAG declares it, and its history alone tells.
+    :param place: what names the connection; ``None`` where no DAG declares it, and its history alone tells.
     :param certain: false where only its run will tell; *text* is then the template, where there is one.
     :param last_at: when the connection was last used there (seconds since the epoch); ``None`` where
         nobody knows of any.

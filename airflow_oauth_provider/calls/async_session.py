@@ -36,7 +36,7 @@ from airflow_oauth_provider.transport.network_options import NetworkOptions
 
 
 class OAuth2AsyncSession:
-    """See the module.
+    """An aiohttp session whose calls carry one connection's token.
 
     Made by :meth:`OAuth2Hook.asession`, and used like an aiohttp session::
 

@@ -19,7 +19,7 @@ from airflow_oauth_provider.transport.network_options import NetworkOptions
 
 
 class ConnectionAdapter(BaseAdapter):
-    """See the module.
+    """Sends a request over connections of the settings that are in force now.
 
     :param client: of the connection.
     :param options: returns how the API is reached by the connection's settings.

@@ -51,7 +51,7 @@ def head_from(status: int, values: Callable[[str], list[str]]) -> ResponseHead:
 
 
 class ForeignCall:
-    """See the module.
+    """One call of another library, from its first request to the response that its caller gets.
 
     :param token: that the call carries.
     :param replayable: asked once the call has been sent: whether its body can be sent again.

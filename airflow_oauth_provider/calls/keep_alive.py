@@ -23,7 +23,7 @@ IDLE = 5.0
 
 
 class KeepAliveSession:
-    """See the module.
+    """Lends one open session to the calls of an event loop.
 
     :param session: of one event loop.
     :param before: one whose connection has been edited meanwhile: calls under way still use it.

@@ -20,7 +20,7 @@ MAX_HEADER = 64 * 1024
 
 
 class OpenedSession:
-    """See the module.
+    """The aiohttp sessions of an :class:`OAuth2AsyncSession` between its opening and its closing.
 
     :param settings: in force when it was opened.
     :param options: how the API is reached by them.

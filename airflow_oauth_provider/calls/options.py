@@ -14,7 +14,7 @@ COOL_DOWN = (WAIT, FAIL, IGNORE)
 """What ``cool_down`` may be: what a call does while its API wants to be left alone."""
 
 OPTIONS = frozenset({"timeout", "total_timeout", "cool_down", *FLAGS, *SESSION_OPTIONS})
-"""All."""
+"""Every option that a call may have."""
 
 
 def unwaiting(options: Mapping[str, Any] | None) -> dict[str, Any]:

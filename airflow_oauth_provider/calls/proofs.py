@@ -21,7 +21,7 @@ from airflow_oauth_provider.tokens.proof_hints import hints
 
 
 class CallProofs:
-    """See the module.
+    """Signs the proofs of one connection's calls, and keeps the nonces that its servers want.
 
     :param client: of the connection.
     """

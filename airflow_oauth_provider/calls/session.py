@@ -49,7 +49,7 @@ _ARGUMENTS = frozenset({"params", "data", "json", "files", "headers", "cookies",
 
 
 class OAuth2Session(requests.Session):
-    """See the module.
+    """A ``requests`` session whose calls carry one connection's token.
 
     What a call raises is of this package's, and holds neither request nor response.
 

@@ -18,7 +18,7 @@ from airflow_oauth_provider.tokens.manager import shared
 
 
 class DerivedTokens:
-    """Those of one use.
+    """The derived tokens of the connection that one use reads.
 
     :param reader: of the connection.
     """

@@ -117,7 +117,7 @@ class _Pending:
 
 
 class Recorder:
-    """See the module."""
+    """Counts what this process sees, and appends it to the histories of its connections."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -27,7 +27,7 @@ _ANY_CALL = SendCall("", "")
 
 
 class LentTokens:
-    """See the module, and :class:`PreparedClient` for what is read when.
+    """Gives one connection's tokens to another library; :class:`PreparedClient` says what is read when.
 
     It holds the id of the connection and never a token, and travels as that.
 

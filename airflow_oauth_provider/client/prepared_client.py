@@ -44,7 +44,7 @@ class _Home:
 
 
 class PreparedClient(OAuth2Client):
-    """See the module."""
+    """A client that any thread may ask for a token, once its home has read the connection."""
 
     def __init__(
         self, conn_id: str, connection: Any = None, *, parameters: TokenParameters = NONE_CHOSEN

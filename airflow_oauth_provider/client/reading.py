@@ -66,7 +66,6 @@ class ConnectionReader:
 
     :param connection: the connection itself, where the caller has it already; it is not read again then.
     :param masks: register every form of the secrets with Airflow's masker.
-
     :param parameters: of this use of the connection.
 
     ``kept`` is for those who call :meth:`resolve_again`; ``None`` for all others.

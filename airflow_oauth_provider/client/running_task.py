@@ -13,8 +13,6 @@ from typing import Any
 from airflow_oauth_provider.tokens.history.task_names import dumped_task
 
 _of_trigger: ContextVar[tuple[str, str] | None] = ContextVar("oauth2_task_of_trigger", default=None)
-
-
 _has_triggers = False
 
 

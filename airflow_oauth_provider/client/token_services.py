@@ -80,7 +80,7 @@ _Flow = Generator[_Step, Any, Result]
 
 
 class TokenServices:
-    """See the module.
+    """Asks one connection's server about tokens, and has it revoke them.
 
     :param client: of the connection.
     """

@@ -71,7 +71,7 @@ def bad_authentication(settings: ClientSettings, policy: Policy) -> Problems:
 
 
 def _bad_audience(settings: ClientSettings, policy: Policy) -> Problems:
-    """See the module."""
+    """Yield an audience that would let a server use the assertion at another one (see the module)."""
     if settings.assertion.audience is None:
         return
     own = settings.server.origin

@@ -32,7 +32,7 @@ _FACTS = Path(__file__).with_name("presets.toml")
 
 @dataclass(frozen=True)
 class Preset:
-    """One API.
+    """The facts of one API.
 
     :param link: the vendor's page.
     :param read: the day on which the facts were compared with the vendor's own words.

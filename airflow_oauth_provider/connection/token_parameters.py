@@ -27,7 +27,7 @@ MAX_SHOWN = 200
 
 @dataclass(frozen=True)
 class TokenParameters:
-    """See the module; ``None`` for what the connection says.
+    """The parameters of one use; ``None`` for what the connection says.
 
     :param scope: scope tokens; empty for none at all.
     :param tenant: one of the connection's ``tenants``.

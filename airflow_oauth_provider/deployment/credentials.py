@@ -89,7 +89,7 @@ class Place:
 
 @dataclass(frozen=True)
 class ExternalCredential:
-    """One entry.
+    """An entry of the option ``credentials``.
 
     :param place: of the secret or key.
     :param hosts: patterns of hosts that it may be sent to.

@@ -80,7 +80,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "Secrets and keys outside of the connections, by the name that a connection gives in "
             "external_credential: a JSON object, name to an object with file (a path) or env (a variable), "
             "and three lists: hosts (of token servers), client_ids, api_hosts. Optionally connections, the "
-            "ids of those that may name it."
+            "ids of those that may name it, and passphrase, an object with file or env: that of an "
+            "encrypted key."
         ),
         "type": "string",
         "example": (

@@ -56,6 +56,8 @@ class AsyncCalls:
 
         Its connections stay open for the next call, until 5 s pass without one or :meth:`aclose`.
 
+        :param endpoint: as of ``run``, like *data*, *headers* and *request_kwargs*.
+        :param extra_options: as of ``run``, but ``stream``.
         :param max_body: bytes; the content of a response that is larger is ``None``. ``None`` for any size.
         :return: a response that has been read and closed, as ``requests`` makes them.
         """

@@ -48,7 +48,13 @@ class OAuth2Hook(HookTokens, AsyncCalls, HttpHook):
         connection's origins where it names any.
     :param http_conn_id: another name for *oauth2_conn_id*.
     :param auth_type: not accepted: the connection decides. Only ``None`` is.
-    :param adapter: the ``requests`` adapter for API calls; ``None`` for our own.
+    :param tcp_keep_alive: ask a silent API by TCP whether it is still there, which also keeps firewalls
+        from dropping the connection.
+    :param tcp_keep_alive_idle: seconds of silence before the first probe.
+    :param tcp_keep_alive_count: unanswered probes after which the connection is dead.
+    :param tcp_keep_alive_interval: seconds between probes.
+    :param adapter: the ``requests`` adapter for API calls, which TCP keep-alive is then up to; ``None`` for
+        our own.
     :param scope: asked for instead of the connection's, space-delimited or a list; *audience*, *resource* and
         *tenant* (one of the connection's ``tenants``) likewise. Such calls have tokens of their own, and
         leave the connection's status as it is.
@@ -214,8 +220,10 @@ class OAuth2Hook(HookTokens, AsyncCalls, HttpHook):
         raise refused
 
     def run_with_advanced_retry(self, _retry_args: dict[Any, Any], *args: Any, **kwargs: Any) -> Any:
-        """Make a call, and repeat it as *_retry_args* (of tenacity) say.
+        """Make a call, and repeat it while it fails.
 
+        :param _retry_args: of ``tenacity.Retrying``: what is repeated, how often, and how long it waits.
+        :param args: of :meth:`run`, like *kwargs*.
         :raises OAuthError: the last error, as :meth:`run` does (or tenacity's, without ``reraise``).
         """
         return super().run_with_advanced_retry(

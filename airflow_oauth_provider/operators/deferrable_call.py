@@ -39,7 +39,7 @@ LONGEST_WAIT = 600.0
 
 
 class DeferrableCall(CallingTask, HttpOperator):
-    """See the module; the public operator adds the parameters."""
+    """What the public operator does; that adds the parameters."""
 
     data: Any
     headers: dict[str, str]

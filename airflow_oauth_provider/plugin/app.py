@@ -1,9 +1,10 @@
 """The routes of the page "OAuth 2.0 servers".
 
-Reading needs what Airflow's own list of connections needs; Authorize and Forget need the permission
-to edit the connection. What changes something is asked for as JSON by a page of the same origin:
-no form and no page of another site can make a browser do that. What is in the way is an error with a
-type and a title of its own (:mod:`messages`); its text decides nothing.
+Reading needs what Airflow's own list of connections needs; what changes a connection or its tokens
+needs the permission to edit it, and New that to create connections. What changes something is asked
+for as JSON by a page of the same origin: no form and no page of another site can make a browser do
+that. What is in the way is an error with a type and a title of its own (:mod:`messages`); its text
+decides nothing.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class HttpResponse:
 
 
 class Fault(Enum):
-    """Why no response came; the value says whether a repetition can help."""
+    """Why no response came; the value is what errors call it."""
 
     UNREACHABLE = "refused or unreachable"
     DNS = "name not resolved"

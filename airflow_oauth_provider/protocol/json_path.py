@@ -1,4 +1,4 @@
-"""JSON paths: names and indices (RFC 9535 §2.3.5), and, where several values are meant, one ``[*]``."""
+"""JSON paths: names and indices (RFC 9535 §2.3.1, §2.3.3), and one ``[*]`` where several values are meant."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Profile:
-    """One of them.
+    """What one profile allows.
 
     :param name: in the connection.
     :param label: what the form says of it.

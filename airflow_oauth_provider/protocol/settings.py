@@ -90,7 +90,7 @@ class AssertionSettings:
     """JWT client authentication (RFC 7523 §3).
 
     :param lifetime: seconds between ``iat`` and ``exp``.
-    :param audience: ``aud``; ``None`` means the token URL.
+    :param audience: ``aud``; ``None`` for the issuer where the server is discovered, else the token URL.
     :param claims: additional claims, as JSON text with sorted names (text keeps this hashable).
     :param certificate: PEM; ``None`` where there is none but, perhaps, that which lies with the key.
     """

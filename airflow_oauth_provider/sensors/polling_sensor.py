@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class PollingSensor(DeferrableSensor):
-    """See the module; the public sensor adds the parameters."""
+    """What the public sensor does; that adds the parameters."""
 
     headers: dict[str, str]
     max_consecutive_failures: int | None

@@ -67,7 +67,7 @@ class CheckedOutcome:
 
 @dataclass(frozen=True)
 class Remembered:
-    """An entry.
+    """An entry of the store.
 
     :param run: which run has found *now*; *before* is what the one before it has.
     """

@@ -35,7 +35,7 @@ _KEY = re.compile(rb"[0-9a-f]{64}\Z")
 
 
 class DerivedKeys(SealedEntries):
-    """Those of one credential."""
+    """The keys of the tokens that one credential has been used for."""
 
     def remember(self, key: str) -> None:
         """Append the key of a token that is about to be asked for; in this process where the store fails."""

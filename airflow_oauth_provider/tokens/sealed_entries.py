@@ -31,7 +31,7 @@ Loaded = TypeVar("Loaded")
 
 
 class SealedEntries:
-    """See the module.
+    """Seals what one client keeps in a store, and opens what it finds there.
 
     :param settings: of the client.
     """

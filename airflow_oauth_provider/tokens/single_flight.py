@@ -58,7 +58,7 @@ LAST_STEPS = 1.0
 
 
 class Flight:
-    """See the module.
+    """One search, and the callers that wait for it.
 
     :param budget: of the first caller.
     :param accepts: whether this process may use a token that the store holds.

@@ -12,8 +12,6 @@ from airflow_oauth_provider.transport.confined_files import ConfinedFileError, r
 
 MAX_ASSERTION = 64 * 1024
 """Bytes of a file."""
-
-
 _WRITTEN_WITHIN = (0.05, 0.2)
 """Seconds to wait for somebody who writes a file in place: it is empty, or half a JWT, for a moment."""
 
@@ -21,7 +19,7 @@ _WRITTEN_WITHIN = (0.05, 0.2)
 def read_assertion(file: AssertionFile, *, waits: bool = False) -> Secret | ConfigurationError:
     """Return what the file holds now, or why that is no assertion; no error repeats any of it.
 
-    :param waits: wait a moment for the end of something else: it may be half of an assertion.
+    :param waits: read again after a moment where the file holds none: its writer may be halfway.
     """
     for seconds in (*_WRITTEN_WITHIN, None) if waits else (None,):
         try:

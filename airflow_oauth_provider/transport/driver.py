@@ -40,7 +40,7 @@ def no_provider() -> Granted | OAuthError:
 
 
 class Driver:
-    """See the module.
+    """Runs flows to their end in the calling thread.
 
     :param network: how servers are reached.
     :param ask_provider: calls the ``custom`` provider.
@@ -72,6 +72,9 @@ class Driver:
 
     def run(self, flow: Flow[Result]) -> Result:
         """Carry out what *flow* asks for, and return its result.
+
+        An error of this thread ends the flow and is never thrown into it, as :func:`flows.drive` would: being
+        stopped is no failure of a server, which a flow may try to make good.
 
         :raises OAuthError: as the flow does.
         :raises TaskStoppedError: soon after being stopped.

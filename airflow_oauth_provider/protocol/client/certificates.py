@@ -28,7 +28,7 @@ MAX_LENGTH = 64 * 1024
 
 @dataclass(frozen=True)
 class ClientCertificate:
-    """What is known of it.
+    """A certificate that has been held against its key.
 
     :param chain: PEM; the client's own comes first.
     :param where: the connection's field in which it stands.

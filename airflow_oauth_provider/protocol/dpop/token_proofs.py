@@ -18,7 +18,7 @@ from airflow_oauth_provider.protocol.urls import Url
 
 
 class TokenProofs:
-    """See the module.
+    """Signs the proofs of one acquisition, with one key.
 
     :param hints: what servers have said of proofs.
     :param entropy: returns that many random bytes.

@@ -19,7 +19,7 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,64}/[a-z0-9.+-]{1,127}\Z")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One of them.
+    """An endpoint of one server, and what it is called in errors.
 
     :param name: of the endpoint.
     :param request: what it may refuse.

@@ -62,7 +62,7 @@ class Message(Generic[Result]):
 
 
 class Exchange(Generic[Result]):
-    """See the module.
+    """What is to be asked, and what its attempts so far have brought.
 
     :param began: now.
     :param budget: of the caller, who may have waited for others before.
@@ -256,7 +256,7 @@ class Exchange(Generic[Result]):
 
 @dataclass(frozen=True)
 class _Refused:
-    """An attempt that brought no token.
+    """An attempt that failed.
 
     :param kind: its HTTP status or :class:`Fault`.
     :param skew: seconds by which the server's clock is ahead of ours.

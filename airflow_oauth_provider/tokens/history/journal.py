@@ -37,7 +37,7 @@ _ROUNDS = 4
 
 
 class Journal:
-    """See the module.
+    """Appends to the history of one connection, and reads it.
 
     :param conn_id: Airflow connection id.
     :param settings: of the connection itself, whatever a single use asks for.

@@ -43,7 +43,7 @@ _held: WeakSet[_FileLease] = WeakSet()
 
 
 class FileStore:
-    """See the module.
+    """A store in a folder of this host.
 
     :param folder: made when first needed; its parent must exist.
     """

@@ -41,7 +41,7 @@ return items
 
 
 class RedisStore:
-    """See the module.
+    """A store in a Redis or Valkey server.
 
     :param url: ``redis://`` or ``rediss://``; never shown, it may hold a password.
     :raises ImportError: when the package ``redis`` is not installed.
