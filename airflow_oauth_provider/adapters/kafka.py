@@ -7,9 +7,10 @@ Their connection names the path of ``oauth_cb``, which ``[apache_kafka] callback
 from __future__ import annotations
 
 import logging
+from typing import Any
 
-from airflow_oauth_provider.client.lent_tokens import LentTokens, words
-from airflow_oauth_provider.exceptions import OAuthError
+from airflow_oauth_provider.client.lent_tokens import LentTokens
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class _Callback:
         """Do what the class says."""
         try:
             if config not in self._tokens:
-                made = LentTokens.of(words(config), stands_in="sasl.oauthbearer.config")
+                made = LentTokens.of(_arguments(config), stands_in="sasl.oauthbearer.config")
                 self._tokens[config] = made.prepare(once=True)
             token = self._tokens[config].token()
         except Exception as error:  # of which confluent-kafka says nothing
@@ -47,3 +48,16 @@ def __getattr__(name: str) -> _Callback:
     if name != "oauth_cb":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return _Callback()
+
+
+def _arguments(text: str | None) -> dict[str, Any]:
+    """Read ``name=value name=value …``; a name that comes again has several values.
+
+    :raises ConfigurationError: for a word without a name, which may be anything: it is not shown.
+    """
+    arguments: dict[str, Any] = {}
+    for name, separator, value in (word.partition("=") for word in (text or "").split()):
+        if not separator:
+            raise ConfigurationError("must consist of name=value, with spaces between them")
+        arguments[name] = [*arguments[name], value] if name in arguments else [value]
+    return {name: values[0] if len(values) == 1 else values for name, values in arguments.items()}

@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_oauth_provider.authorizations.editing import Entered
+from airflow_oauth_provider.authorizations.editing import Entered, stored_fields
 from airflow_oauth_provider.authorizations.entered_values import MAX_KEY_FILE, PAIRS, key_text, pairs_value
 from airflow_oauth_provider.authorizations.entered_values import stored_value as value_of_text
-from airflow_oauth_provider.authorizations.settings import displayable, redactor_of, text_of
+from airflow_oauth_provider.authorizations.settings import connection_redactor, displayable, text_of
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 from airflow_oauth_provider.client.masking import hides_value_of
 from airflow_oauth_provider.connection.extra import MASKED
 from airflow_oauth_provider.connection.field_kinds import Field, Kind
 from airflow_oauth_provider.connection.fields import FIELDS, FIELDS_BY_KEY
-from airflow_oauth_provider.connection.parsing import FieldError, parse_claims, parse_extra
+from airflow_oauth_provider.connection.parsing import FieldError, parse_claims
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.redaction import Redactor
 
@@ -53,19 +53,11 @@ def form_values(connection: Any) -> dict[str, FormValue]:
     :raises ConfigurationError: when a stored value cannot be read.
     """
     values = ConnectionValues.of(connection)
-    extra = _extra(values)
-    redactor = redactor_of(values, extra)
+    extra = stored_fields(values)
+    redactor = connection_redactor(values, extra)
     shown = {name: _shown_text(getattr(values, name), redactor) for name in TEXTS}
     shown[SECRET] = FormValue(stored=bool(values.password))
     return shown | {entry.key: _shown(entry, extra.get(entry.key), redactor) for entry in FIELDS}
-
-
-def _extra(values: ConnectionValues) -> dict[str, Any]:
-    try:
-        return parse_extra(values.extra)
-    except FieldError as error:
-        reason = str(error)
-    raise ConfigurationError(reason, field="extra", conn_id=values.conn_id)
 
 
 def _shown_text(value: Any, redactor: Redactor) -> FormValue:

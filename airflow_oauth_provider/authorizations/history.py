@@ -16,12 +16,12 @@ from airflow_oauth_provider.connection.resolving import resolve
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.settings import ClientSettings
-from airflow_oauth_provider.tokens.history.strip import Slot
+from airflow_oauth_provider.tokens.history.strip import Period
 from airflow_oauth_provider.tokens.history.task_names import TaskUse
 from airflow_oauth_provider.tokens.history.timeline import Timeline
 from airflow_oauth_provider.tokens.sharing import Sharing
 
-__all__ = ["History", "MergeAllowance", "Slot", "TaskUse", "Timeline", "history_of"]
+__all__ = ["History", "MergeAllowance", "Period", "TaskUse", "Timeline", "history_of"]
 
 
 class MergeAllowance:
@@ -62,7 +62,7 @@ class History:
         """Whether it is that of all processes, and not of this one alone."""
         return self._subject.sharing.store_for(self._subject.settings) is self._subject.sharing.store
 
-    def day(self, allowance: MergeAllowance) -> tuple[Slot, ...] | None:
+    def day(self, allowance: MergeAllowance) -> tuple[Period, ...] | None:
         """Return the last day in half hours; ``None`` where nothing is known."""
         if not self._is_kept():
             return None
@@ -77,10 +77,10 @@ class History:
 
     def report(self) -> dict[str, int] | None:
         """Return the totals of the last day, as JSON has them."""
-        slots = self.day(MergeAllowance())
-        if slots is None:
+        periods = self.day(MergeAllowance())
+        if periods is None:
             return None
-        return {name: sum(getattr(slot, name) for slot in slots) for name in Slot._fields}
+        return {name: sum(getattr(period, name) for period in periods) for name in Period._fields}
 
     def _is_kept(self) -> bool:
         """Append what this process has seen; where none is kept, remove what there is."""

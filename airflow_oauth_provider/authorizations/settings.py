@@ -53,7 +53,7 @@ def display_sections(connection: Any) -> tuple[SettingsSection, ...]:
         extra = parse_extra(values.extra)
     except (ConfigurationError, FieldError):
         return ()
-    redactor = redactor_of(values, extra)
+    redactor = connection_redactor(values, extra)
     server = [
         (entry.label, "set" if entry.key == "password" else redactor.text(displayable(value) or ""))
         for entry in STANDARD_FIELDS
@@ -82,7 +82,7 @@ def _is_default(entry: Field, text: str) -> bool:
     return entry is not _METHOD and entry.default is not None and text == text_of(entry, entry.default)
 
 
-def redactor_of(values: ConnectionValues, extra: dict[str, Any]) -> Redactor:
+def connection_redactor(values: ConnectionValues, extra: dict[str, Any]) -> Redactor:
     """Return what takes a connection's secrets out of texts, right or wrong as its settings may be."""
     return Redactor(_secrets(values, extra), public=filter(None, (values.login, values.host)))
 
@@ -123,7 +123,7 @@ def unusual_settings(connection: Any) -> tuple[str, ...]:
         for entry, value in values
         if value not in (None, "", [], {}, entry.default)
     )
-    redactor = redactor_of(given, extra) if rows else NOTHING
+    redactor = connection_redactor(given, extra) if rows else NOTHING
     return tuple(redactor.text(row) for row in rows)
 
 

@@ -7,10 +7,10 @@ import time
 
 from airflow_oauth_provider.authorizations.results import CheckResult
 from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError
+from airflow_oauth_provider.protocol.token.errors import CLIENT_ERRORS
 
 SPACING = 1.0
 """Seconds between two requests to a host that has just refused a client."""
-_CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
 
 
 class HostSpacing:
@@ -55,4 +55,4 @@ class HostSpacing:
 
 
 def _refuses_client(error: OAuthError | None) -> bool:
-    return isinstance(error, TokenEndpointError) and error.error in _CLIENT_ERRORS
+    return isinstance(error, TokenEndpointError) and error.error in CLIENT_ERRORS

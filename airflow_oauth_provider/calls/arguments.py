@@ -16,6 +16,7 @@ from requests import PreparedRequest, Request
 from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 
+from airflow_oauth_provider.calls.options import is_time_limit
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 
 DEFAULT_TIMEOUT = 60.0
@@ -132,15 +133,11 @@ def timeouts(timeout: Any = None, total: Any = None) -> Timeouts:
     if timeout is None and total is None:
         return DEFAULT_LIMITS
     pair = timeout if isinstance(timeout, tuple) else (DEFAULT_TIMEOUT if timeout is None else timeout,) * 2
-    if len(pair) != 2 or not all(map(_is_limit, pair)):
+    if len(pair) != 2 or not all(map(is_time_limit, pair)):
         raise ConfigurationError("must be seconds above 0, or a pair of them", field="timeout")
-    if not _is_limit(total):
+    if not is_time_limit(total):
         raise ConfigurationError("must be seconds above 0", field="total_timeout")
     return Timeouts(*pair, total)
-
-
-def _is_limit(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value > 0)
 
 
 DEFAULT_LIMITS = Timeouts()

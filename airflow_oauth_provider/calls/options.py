@@ -21,3 +21,8 @@ def unwaiting(options: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the options of a call that somebody else waits for while its API wants to be left alone."""
     given = dict(options or {})
     return {**given, "cool_down": FAIL} if given.get("cool_down") in {None, WAIT} else given
+
+
+def is_time_limit(value: object) -> bool:
+    """Whether a call can be limited by this: seconds above 0, or ``None`` for no limit."""
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value > 0)

@@ -108,16 +108,3 @@ class LentTokens:
     def _require_lent(self) -> None:
         if self._lending is not None and self._client.may_read:
             self._lending.require()
-
-
-def words(text: str | None) -> dict[str, Any]:
-    """Read ``name=value name=value …``; a name that comes again has several values.
-
-    :raises ConfigurationError: for a word without a name, which may be anything: it is not shown.
-    """
-    arguments: dict[str, Any] = {}
-    for name, separator, value in (word.partition("=") for word in (text or "").split()):
-        if not separator:
-            raise ConfigurationError("must consist of name=value, with spaces between them")
-        arguments[name] = [*arguments[name], value] if name in arguments else [value]
-    return {name: values[0] if len(values) == 1 else values for name, values in arguments.items()}

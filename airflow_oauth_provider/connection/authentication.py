@@ -23,6 +23,7 @@ from airflow_oauth_provider.protocol.client.certificates import ClientCertificat
 from airflow_oauth_provider.protocol.client.jwt_assertion import RESERVED_CLAIMS
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, load_signing_key
 from airflow_oauth_provider.protocol.client.methods import Method, Needs, method_of
+from airflow_oauth_provider.protocol.client.proof import Problems
 from airflow_oauth_provider.protocol.dpop.proof_key import load_proof_key
 from airflow_oauth_provider.protocol.profile import PROFILES
 from airflow_oauth_provider.protocol.settings import (
@@ -32,8 +33,6 @@ from airflow_oauth_provider.protocol.settings import (
     RequestSettings,
 )
 from airflow_oauth_provider.protocol.urls import Origin, UrlError, canonical_host, host_allowed
-
-Problems = Iterator[tuple[str, str]]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(?![0-9]+(?:[/?]|\Z))", re.IGNORECASE)
 # Those that no other check refuses beside a method without a use for them.

@@ -8,13 +8,13 @@ from __future__ import annotations
 import pkgutil
 import re
 import ssl
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from airflow_oauth_provider.connection.parsing import FieldError
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol import settings as s
+from airflow_oauth_provider.protocol.client.proof import Problems
 from airflow_oauth_provider.protocol.token.request import RESERVED_HEADERS, RESERVED_PARAMETERS
 from airflow_oauth_provider.protocol.urls import (
     Origin,
@@ -28,8 +28,6 @@ from airflow_oauth_provider.protocol.urls import (
     with_scheme,
 )
 from airflow_oauth_provider.transport.tls import check_ca_certificates
-
-Problems = Iterator[tuple[str, str]]
 
 _RESERVED_API_HEADERS = frozenset({"authorization", "host", "content-length", "cookie", "dpop"})
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+\Z")

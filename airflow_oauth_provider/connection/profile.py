@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from airflow_oauth_provider.protocol.client.algorithms import one_of
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, SigningKey
 from airflow_oauth_provider.protocol.client.methods import METHODS, Needs, method_of
+from airflow_oauth_provider.protocol.client.proof import Problems
 from airflow_oauth_provider.protocol.configured_server import TokenEndpoint
 from airflow_oauth_provider.protocol.profile import (
     ALGORITHM_RULES,
@@ -21,8 +20,6 @@ from airflow_oauth_provider.protocol.settings import (
     RequestSettings,
     ResponseSettings,
 )
-
-Problems = Iterator[tuple[str, str]]
 
 
 def bad_profile(settings: ClientSettings) -> Problems:

@@ -11,6 +11,7 @@ from airflow_oauth_provider.protocol.call.credentials import TOKEN_HEADER
 from airflow_oauth_provider.protocol.call.dead_token import DeadTokenSign, SignError, parse_sign
 from airflow_oauth_provider.protocol.call.instance import PLACEHOLDER as INSTANCE
 from airflow_oauth_provider.protocol.client.methods import method_of
+from airflow_oauth_provider.protocol.client.proof import Problems
 from airflow_oauth_provider.protocol.json_path import Path, PathError, parse_path
 from airflow_oauth_provider.protocol.settings import ClientSettings, InstancePlace, ResponseSettings
 from airflow_oauth_provider.protocol.urls import UrlError, parse_url, split_pattern
@@ -131,7 +132,7 @@ def ignored(settings: ClientSettings) -> Iterator[str]:
         yield f"answer_fields names instance_url, which is ignored: base_url has no {INSTANCE}"
 
 
-def bad_combinations(settings: ClientSettings) -> Iterator[tuple[str, str]]:
+def bad_combinations(settings: ClientSettings) -> Problems:
     """Check what cannot go together."""
     named = settings.response.names_instance
     if named and method_of(settings).function is None:

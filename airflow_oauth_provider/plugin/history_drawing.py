@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from airflow_oauth_provider.authorizations.history import History, MergeAllowance, Slot, Timeline
+from airflow_oauth_provider.authorizations.history import History, MergeAllowance, Period, Timeline
 from airflow_oauth_provider.tokens.history.counts import Counts
 
 DAY, WEEK = 86_400.0, 7 * 86_400.0
@@ -49,17 +49,17 @@ _TALL = 60, 26
 
 def day_strip(history: History | None, allowance: MergeAllowance) -> Markup:
     """Draw the last day of a row; nothing where nothing is known."""
-    slots = history.day(allowance) if history else None
-    return Markup() if slots is None else _strip(slots)
+    periods = history.day(allowance) if history else None
+    return Markup() if periods is None else _strip(periods)
 
 
 @lru_cache(2048)
-def _strip(slots: tuple[Slot, ...]) -> Markup:
-    return _svg("day", STRIP, slots, f"Last 24 hours: {_sentence(slots)}", grid=12)
+def _strip(periods: tuple[Period, ...]) -> Markup:
+    return _svg("day", STRIP, periods, f"Last 24 hours: {_sentence(periods)}", grid=12)
 
 
-def _sentence(slots: Sequence[Slot]) -> str:
-    tokens, requests, refused, failed = (sum(column) for column in zip(*slots, strict=True))
+def _sentence(periods: Sequence[Period]) -> str:
+    tokens, requests, refused, failed = (sum(column) for column in zip(*periods, strict=True))
     if not tokens + requests + refused + failed:
         return "not used."
     troubles = [
@@ -73,18 +73,18 @@ def _many(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _svg(kind: str, outline: Outline, slots: Sequence[Slot], sentence: str, *, grid: int) -> Markup:
+def _svg(kind: str, outline: Outline, periods: Sequence[Period], sentence: str, *, grid: int) -> Markup:
     """Draw columns.
 
     :param kind: class of it.
     :param grid: columns between two marks on the line.
     """
-    width = outline.step * len(slots)
+    width = outline.step * len(periods)
     line, wide = outline.above + 0.5, outline.step - outline.gap
-    marks = "".join(f"M{outline.step * at:g} {line:g}v3" for at in range(0, len(slots) + 1, grid))
+    marks = "".join(f"M{outline.step * at:g} {line:g}v3" for at in range(0, len(periods) + 1, grid))
     bars = "".join(
         f'<path class="{name}" stroke-width="{wide:g}" d="{path}"/>'
-        for name, path in _paths(outline, slots)
+        for name, path in _paths(outline, periods)
         if path
     )
     return Markup(  # noqa: S704  (numbers, and words of this module)
@@ -94,14 +94,17 @@ def _svg(kind: str, outline: Outline, slots: Sequence[Slot], sentence: str, *, g
     )
 
 
-def _paths(outline: Outline, slots: Sequence[Slot]) -> Iterator[tuple[str, str]]:
+def _paths(outline: Outline, periods: Sequence[Period]) -> Iterator[tuple[str, str]]:
     """Yield for each class of the style sheet what it strokes."""
     top, bottom, short = outline.above, outline.above + 1, outline.below // 2
-    most = max((slot.tokens for slot in slots), default=0)
-    heights = [_height(slot.tokens, most, outline.above) for slot in slots]
+    most = max((period.tokens for period in periods), default=0)
+    heights = [_height(period.tokens, most, outline.above) for period in periods]
     yield "ok", _bars(outline, ((at, top - height, height) for at, height in enumerate(heights) if height))
-    yield "failed", _bars(outline, ((at, bottom, short) for at, slot in enumerate(slots) if slot.failed))
-    refused = ((at, bottom, outline.below) for at, slot in enumerate(slots) if slot.refused)
+    yield (
+        "failed",
+        _bars(outline, ((at, bottom, short) for at, period in enumerate(periods) if period.failed)),
+    )
+    refused = ((at, bottom, outline.below) for at, period in enumerate(periods) if period.refused)
     yield "refused", _bars(outline, refused)
 
 
@@ -149,14 +152,14 @@ def _chart(
 ) -> Chart:
     columns = round(span / width)
     end = (now // width + 1) * width
-    slots = [Slot()] * columns
+    periods = [Period()] * columns
     for bucket, counts in timeline.between(end - span, end):
         at = int((bucket.minute * 60 - end + span) // width)
-        slots[at] = slots[at].plus(counts)
+        periods[at] = periods[at].plus(counts)
     label = "Last 24 hours" if span == DAY else "Last 7 days"
     outline = Outline(step=720 / columns, gap=240 / columns, above=_TALL[0], below=_TALL[1])
     name = "of-day" if span == DAY else "of-week"
-    return Chart(label, _svg(name, outline, slots, f"{label}: {_sentence(slots)}", grid=grid), ticks)
+    return Chart(label, _svg(name, outline, periods, f"{label}: {_sentence(periods)}", grid=grid), ticks)
 
 
 def table(timeline: Timeline, now: float, days: int) -> list[tuple[str, Counts]]:

@@ -181,11 +181,7 @@ def listing(connections: Iterable[Any], query: Query, policy: Policy) -> Listing
     :param connections: all that the person may read, by name.
     """
     categorized = [(connection, category_of(connection, policy)) for connection in connections]
-    kept = [
-        connection
-        for connection, category in categorized
-        if query.category in {"", category} and _contains(connection, query.text)
-    ]
+    kept = [connection for connection, category in categorized if _is_meant(connection, category, query)]
     ordered: list[Any] = kept
     counts = None
     if query.needs_states or len(kept) <= PAGE:
@@ -210,7 +206,7 @@ def counts(connections: Iterable[Any], query: Query, policy: Policy) -> Counts:
     return Counts.of(
         describe(connection, policy)
         for connection in connections
-        if query.category in {"", category_of(connection, policy)} and _contains(connection, query.text)
+        if _is_meant(connection, category_of(connection, policy), query)
     )
 
 
@@ -225,10 +221,14 @@ def matching(connections: Iterable[Any], query: Query, policy: Policy) -> list[A
     return [
         connection
         for connection in connections
-        if query.category in {"", category_of(connection, policy)}
-        and _contains(connection, query.text)
+        if _is_meant(connection, category_of(connection, policy), query)
         and (not query.status or _has_status(describe(connection, policy), query.status))
     ]
+
+
+def _is_meant(connection: Any, category: str, query: Query) -> bool:
+    """Whether the filters leave a connection, whatever its status."""
+    return query.category in {"", category} and _contains(connection, query.text)
 
 
 def _contains(connection: Any, text: str) -> bool:

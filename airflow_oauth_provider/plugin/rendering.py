@@ -17,15 +17,12 @@ from airflow_oauth_provider import __version__
 from airflow_oauth_provider.authorizations.authorization import LABELS
 from airflow_oauth_provider.authorizations.clamping import clamp
 from airflow_oauth_provider.authorizations.history import MergeAllowance
-from airflow_oauth_provider.authorizations.times import iso, relative, utc
+from airflow_oauth_provider.authorizations.times import DAY, SOON, iso, relative, utc
 from airflow_oauth_provider.connection.fields import HOOK_NAME
 from airflow_oauth_provider.plugin import PREFIX, history_drawing
 from airflow_oauth_provider.plugin.listing import ATTENTION, SORTS
 from airflow_oauth_provider.plugin.token_life import token_life
 from airflow_oauth_provider.protocol.access_token import AS_ASKED
-
-SOON = 30 * 86_400.0
-"""Seconds before its end from which the list speaks of a certificate."""
 
 MERGING = 0.2
 """Seconds that a list takes to merge what tasks have appended to the histories of its rows."""
@@ -105,7 +102,7 @@ def render(template: str, root: str, **values: Any) -> str:
             looks=LOOKS,
             now=now,
             merging=MergeAllowance(MERGING),
-            soon=now + SOON,
+            soon=now + SOON * DAY,
         )
     )
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from airflow_oauth_provider.calls.options import COOL_DOWN, FLAGS, OPTIONS
+from airflow_oauth_provider.calls.options import COOL_DOWN, FLAGS, OPTIONS, is_time_limit
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.call.http_methods import KNOWN
 
@@ -106,11 +106,11 @@ class Arguments:
                 self.refuse("extra_options", f"{flag} must be True or False")
         timeout = value.get("timeout")
         pair = timeout if isinstance(timeout, tuple) and len(timeout) == 2 else (timeout,)
-        if not all(map(_is_limit, pair)):
+        if not all(map(is_time_limit, pair)):
             self.refuse("extra_options", "timeout must be a number of seconds above 0, or two in a tuple")
         if value.get("cool_down") not in (None, *COOL_DOWN):
             self.refuse("extra_options", f"cool_down must be one of {', '.join(COOL_DOWN)}")
-        if not _is_limit(value.get("total_timeout")):
+        if not is_time_limit(value.get("total_timeout")):
             self.refuse("extra_options", "total_timeout must be a number of seconds above 0")
 
     def body(self, method: str, *, data: object, json: object, request_kwargs: object) -> None:
@@ -140,10 +140,6 @@ class Arguments:
         unknown = sorted(str(key)[:50] for key in value.keys() - known)
         if unknown:
             self.refuse(name, f"{', '.join(unknown)}: not known here; {', '.join(sorted(known))} are")
-
-
-def _is_limit(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value > 0)
 
 
 def header_names(names: str | Iterable[str], conn_id: object = None) -> tuple[str, ...]:

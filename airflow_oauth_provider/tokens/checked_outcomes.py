@@ -23,7 +23,7 @@ from typing import Any
 
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
-from airflow_oauth_provider.tokens.record_values import RecordError, past, text, texts
+from airflow_oauth_provider.tokens.record_values import UNREADABLE, RecordError, past, text, texts
 from airflow_oauth_provider.tokens.sealing import Sealer, looks_sealed, sealer
 from airflow_oauth_provider.tokens.sharing import Sharing
 
@@ -35,7 +35,6 @@ STATES = frozenset({OK, "refused", "unreachable", WRONG, "probe_failed"})
 MOST_MARKS = 64
 _LONGEST_MARK = 40
 _PURPOSE = "checked"
-_FOREIGN = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class Remembered:
                 CheckedOutcome.of(content["now"], now),
                 None if before is None else CheckedOutcome.of(before, now),
             )
-        except _FOREIGN:
+        except UNREADABLE:
             return None
 
     def before_run(self, run: str) -> CheckedOutcome | None:

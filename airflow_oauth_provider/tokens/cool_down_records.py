@@ -16,18 +16,17 @@ from typing import Any
 from airflow_oauth_provider.protocol.access_token import CLOCK_TOLERANCE
 from airflow_oauth_provider.protocol.call.cool_down import LONGEST
 from airflow_oauth_provider.tokens.clocks import elapsed_clock
-from airflow_oauth_provider.tokens.record_values import RecordError, number, whole
+from airflow_oauth_provider.tokens.record_values import UNREADABLE, RecordError, number, whole
 
 MOST_RECORDS = 128
 _NAME = re.compile(r"[0-9a-f]{40}\Z")
 _LONGEST_RECORD = 256
-_FOREIGN = (ValueError, TypeError, KeyError, RecursionError)
 Record = tuple[float, str]
 """The wall time at which a cool-down is over, and its sealed record."""
 
 
 @dataclass
-class Held:
+class HeldCoolDown:
     """A cool-down in memory.
 
     :param ends_at: on the elapsed clock.
@@ -40,7 +39,7 @@ class Held:
     first_until: float | None = None
 
 
-def sealed_record(held: Held, seal: Callable[[bytes], bytes]) -> Record:
+def sealed_record(held: HeldCoolDown, seal: Callable[[bytes], bytes]) -> Record:
     """Return the record of a cool-down that begins now.
 
     :param seal: makes of it what only its own client can open.
@@ -50,21 +49,21 @@ def sealed_record(held: Held, seal: Callable[[bytes], bytes]) -> Record:
     return now + held.whole, base64.b64encode(seal(content)).decode()
 
 
-def opened_record(sealed: str, unseal: Callable[[bytes], bytes | None]) -> Held | None:
+def opened_record(sealed: str, unseal: Callable[[bytes], bytes | None]) -> HeldCoolDown | None:
     """Return the cool-down of a record; ``None`` when it is over, or no record of this client's.
 
     :param unseal: opens it.
     """
     try:
         return _opened(unseal(base64.b64decode(sealed, validate=True)))
-    except _FOREIGN:
+    except UNREADABLE:
         return None
 
 
-def _opened(content: bytes | None) -> Held | None:
+def _opened(content: bytes | None) -> HeldCoolDown | None:
     """Read a record.
 
-    :raises Exception: of :data:`_FOREIGN`, for one that is not what it should be.
+    :raises Exception: of :data:`UNREADABLE`, for one that is not what it should be.
     """
     record = json.loads(content or b"null")
     now = time.time()
@@ -73,7 +72,7 @@ def _opened(content: bytes | None) -> Held | None:
     if status < 400:
         raise RecordError("it is no status by which an API asks for anything")
     left = min(began_at + seconds - now, seconds)
-    return Held(elapsed_clock() + left, seconds, status) if left > 0 else None
+    return HeldCoolDown(elapsed_clock() + left, seconds, status) if left > 0 else None
 
 
 def read_records(content: bytes | None, now: float) -> dict[str, Record]:
@@ -83,7 +82,7 @@ def read_records(content: bytes | None, now: float) -> dict[str, Record]:
     """
     try:
         listed: Any = json.loads(content or b"{}")
-    except _FOREIGN:
+    except UNREADABLE:
         return {}
     records: dict[str, Record] = {}
     for name, record in list(listed.items())[:MOST_RECORDS] if isinstance(listed, dict) else ():
@@ -92,7 +91,7 @@ def read_records(content: bytes | None, now: float) -> dict[str, Record]:
             if not isinstance(sealed, str) or len(sealed) > _LONGEST_RECORD or not _NAME.match(name):
                 continue
             records[name] = number(until, now, now + LONGEST + CLOCK_TOLERANCE), sealed
-        except _FOREIGN:
+        except UNREADABLE:
             continue
     return records
 

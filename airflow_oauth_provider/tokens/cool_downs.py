@@ -33,7 +33,7 @@ from airflow_oauth_provider.protocol.token.key import credential_key
 from airflow_oauth_provider.protocol.urls import Origin
 from airflow_oauth_provider.tokens.clocks import elapsed_clock
 from airflow_oauth_provider.tokens.cool_down_records import (
-    Held,
+    HeldCoolDown,
     Record,
     dump_records,
     opened_record,
@@ -66,9 +66,9 @@ class Board:
     def clear(self) -> None:
         """Know nothing."""
         self.renew_locks()
-        self.held: dict[str, Held] = {}
+        self.held: dict[str, HeldCoolDown] = {}
         self.records: dict[str, Record] = {}
-        self._seen: OrderedDict[str, Held | None] = OrderedDict()
+        self._seen: OrderedDict[str, HeldCoolDown | None] = OrderedDict()
         self._own: dict[str, Record] = {}
         self._unwritten = False
         self._looked = False
@@ -121,7 +121,7 @@ class Board:
                 content, until = dump_records(self.records)
             store.write(ENTRY, content, until=until)
 
-    def add(self, name: str, held: Held, seal: Callable[[bytes], bytes]) -> None:
+    def add(self, name: str, held: HeldCoolDown, seal: Callable[[bytes], bytes]) -> None:
         """Take note of a cool-down that this process has heard of.
 
         :param seal: as of :func:`sealed_record`.
@@ -135,7 +135,7 @@ class Board:
                 self._unwritten = True
         self.settle()
 
-    def read(self, name: str, unseal: Callable[[bytes], bytes | None]) -> Held | None:
+    def read(self, name: str, unseal: Callable[[bytes], bytes | None]) -> HeldCoolDown | None:
         """Return what a record of the store says; it is turned into seconds once.
 
         :param unseal: opens it.
@@ -150,7 +150,7 @@ class Board:
                 self._remember(sealed, held)
         return self._seen.get(sealed)
 
-    def goes_first(self, held: Held, now: float) -> bool:
+    def goes_first(self, held: HeldCoolDown, now: float) -> bool:
         """Whether a caller is the one that goes first after the end of a cool-down."""
         with self._lock:
             if held.first_until is not None:
@@ -158,7 +158,7 @@ class Board:
             held.first_until = now + FIRST
             return True
 
-    def end(self, name: str, held: Held) -> None:
+    def end(self, name: str, held: HeldCoolDown) -> None:
         """Forget a cool-down that is over, though the store may still have its record."""
         with self._lock:
             if self.held.get(name) is held:
@@ -176,7 +176,7 @@ class Board:
         with self._lock:  # else a cool-down of which another thread hears meanwhile would be passed over
             self.quiet_until = -math.inf if self.held or self.records else self._next_look
 
-    def _remember(self, sealed: str, held: Held | None) -> None:
+    def _remember(self, sealed: str, held: HeldCoolDown | None) -> None:
         self._seen[sealed] = held
         while len(self._seen) > MOST_SEEN:
             self._seen.popitem(last=False)
@@ -229,7 +229,8 @@ class CoolDowns:
         held = self.board.held.get(name)
         if held is not None and held.first_until is None and held.ends_at >= now + seconds - _ALIKE:
             return
-        self.board.add(name, Held(now + seconds, seconds, status), partial(self._sealers[0].seal, name))
+        begun = HeldCoolDown(now + seconds, seconds, status)
+        self.board.add(name, begun, partial(self._sealers[0].seal, name))
 
     def answered(self, origin: Origin) -> None:
         """Take note that an API has answered a call, and does not ask to be left alone."""

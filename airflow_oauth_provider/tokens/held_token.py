@@ -14,10 +14,10 @@ from typing import Any, NoReturn
 from airflow_oauth_provider.protocol.access_token import LATEST_TIME, AccessToken
 from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.tokens.record_values import UNREADABLE
 
 MAX_TOKEN = 64 * 1024
 """Characters of the longest token that is believed."""
-_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class HeldToken:
                 instance_url,
                 _optional(content, "details"),
             )
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
 
 

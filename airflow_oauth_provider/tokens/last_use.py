@@ -10,14 +10,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_oauth_provider.tokens.record_values import flag, past, text, whole
+from airflow_oauth_provider.tokens.record_values import UNREADABLE, flag, past, text, whole
 from airflow_oauth_provider.tokens.records import Status
 
 LONGEST_PROBE = 1_000
 """Characters kept of what a probe came to."""
 _MOST = 10**12
 """Requests and tokens that a display can count."""
-_FOREIGN = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class LastUse:
         """Read it; ``None`` for what is not what it should be, or was written by another version."""
         try:
             return cls._of(json.loads(data), time.time())
-        except _FOREIGN:
+        except UNREADABLE:
             return None
 
     @classmethod

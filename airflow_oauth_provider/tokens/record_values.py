@@ -15,6 +15,8 @@ from airflow_oauth_provider.protocol.texts import plain
 
 LONGEST_TEXT = 4096
 """Characters kept of a text."""
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
+"""What reading a record may raise that is not what it should be."""
 
 
 class RecordError(ValueError):

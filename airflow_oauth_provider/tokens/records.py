@@ -27,6 +27,7 @@ from airflow_oauth_provider.protocol.texts import clean_uri
 from airflow_oauth_provider.protocol.token.authorization_details import details_in
 from airflow_oauth_provider.protocol.token.retry import MAX_COOL_DOWN
 from airflow_oauth_provider.tokens.record_values import (
+    UNREADABLE,
     RecordError,
     end,
     flag,
@@ -41,7 +42,6 @@ from airflow_oauth_provider.tokens.record_values import (
 _SHARED = frozenset(
     {InvalidClientError, TokenEndpointError, TokenResponseError, TransportError, InsufficientScopeError}
 )
-_FOREIGN = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 _MOST_IN_A_ROW = 1_000_000
 _LONGEST_BUDGET = 3600.0
 
@@ -124,7 +124,7 @@ class Status:
         """Read it."""
         try:
             return cls.of(json.loads(data), time.time())
-        except _FOREIGN:
+        except UNREADABLE:
             return None
 
     @classmethod

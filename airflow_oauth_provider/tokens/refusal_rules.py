@@ -11,6 +11,7 @@ from airflow_oauth_provider.exceptions import (
     TransportError,
 )
 from airflow_oauth_provider.protocol.access_token import CLOCK_TOLERANCE
+from airflow_oauth_provider.protocol.token.errors import CLIENT_ERRORS
 from airflow_oauth_provider.protocol.token.retry import cool_down
 from airflow_oauth_provider.tokens.records import Status
 
@@ -20,7 +21,6 @@ DISABLED_AFTER = 5
 """Refusals of the client itself in a row that disable it."""
 PROBE_INTERVAL = 900.0
 """Seconds after which even a disabled client is tried once: a mended server needs no human."""
-CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
 _BARE_REFUSALS = frozenset({400, 401, 403})
 
 

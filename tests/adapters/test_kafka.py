@@ -50,11 +50,13 @@ def test_a_token_and_its_end(lent: Service) -> None:
 
 
 def test_parameters_of_a_client(lent: Service) -> None:
-    kafka.oauth_cb(f"{CONFIG} scope=a scope=b audience=https://kafka.example resource=https://r.example")
+    kafka.oauth_cb(
+        f"{CONFIG} scope=a  scope=b audience=https://kafka.example/?x=y resource=https://r.example"
+    )
     form = lent.token_requests[0].form
     assert (form["scope"], form["audience"], form["resource"]) == (
         ["a b"],
-        ["https://kafka.example"],
+        ["https://kafka.example/?x=y"],
         ["https://r.example"],
     )
 
@@ -64,6 +66,7 @@ def test_parameters_of_a_client(lent: Service) -> None:
     [
         pytest.param(None, "must name a connection as oauth2_conn_id", id="nothing"),
         pytest.param("my_kafka", "must consist of name=value", id="only an id"),
+        pytest.param(f"{CONFIG} my-secret-word", "must consist of name=value", id="may be a secret"),
         pytest.param(f"{CONFIG} secret=x", "has no secret", id="unknown"),
         pytest.param("oauth2_conn_id=other", "lent_connections = my_kafka, other", id="not lent"),
     ],
@@ -75,6 +78,7 @@ def test_the_log_says_why_there_is_none(
     with pytest.raises(ConfigurationError, match=says), caplog.at_level(logging.ERROR):
         kafka.oauth_cb(config)
     assert says in caplog.text
+    assert "my-secret-word" not in caplog.text
     assert lent.token_requests == []
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.client.lent_tokens import LentTokens, words
+from airflow_oauth_provider.client.lent_tokens import LentTokens
 from airflow_oauth_provider.connection.token_parameters import chosen_parameters
 from airflow_oauth_provider.exceptions import ConfigurationError
 from tests.support.servers.scripted import token_json
@@ -144,16 +144,3 @@ class TestArguments:
             LentTokens.of(arguments, stands_in="auth")
         assert refused.value.field in {"auth", "scope", "tenant"}
         assert len(str(refused.value)) < 1000
-
-    def test_as_words(self) -> None:
-        assert words("oauth2_conn_id=my_api  scope=a scope=b audience=x=y") == {
-            "oauth2_conn_id": "my_api",
-            "scope": ["a", "b"],
-            "audience": "x=y",
-        }
-        assert words(None) == words(" ") == {}
-
-    def test_a_word_without_a_name_is_not_shown(self) -> None:
-        with pytest.raises(ConfigurationError, match="name=value") as refused:
-            words("oauth2_conn_id=my_api hunter2-hunter2")
-        assert "hunter2" not in str(refused.value)

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from markupsafe import Markup
 
-from airflow_oauth_provider.authorizations.history import History, MergeAllowance, Slot, Timeline
+from airflow_oauth_provider.authorizations.history import History, MergeAllowance, Period, Timeline
 from airflow_oauth_provider.plugin.history_drawing import DAY, charts, day_strip, table, values
 from airflow_oauth_provider.tokens.history.counts import Counts
 from airflow_oauth_provider.tokens.history.delta import Delta
@@ -170,5 +170,5 @@ def test_what_the_card_shows(history: History, sharing: Sharing) -> None:
 
 
 def test_a_slot_without_anything_draws_nothing() -> None:
-    assert Slot() == (0, 0, 0, 0)
+    assert Period() == (0, 0, 0, 0)
     assert 'class="ok"' not in str(charts(timeline(), NOW, 7)[0].drawing)

@@ -13,7 +13,7 @@ from airflow_oauth_provider.protocol.call.cool_down import LONGEST
 from airflow_oauth_provider.tokens.clocks import elapsed_clock
 from airflow_oauth_provider.tokens.cool_down_records import (
     MOST_RECORDS,
-    Held,
+    HeldCoolDown,
     dump_records,
     opened_record,
     read_records,
@@ -27,13 +27,13 @@ def as_it_is(content: bytes) -> bytes:
     return content
 
 
-def opened(**changes: Any) -> Held | None:
+def opened(**changes: Any) -> HeldCoolDown | None:
     content = {"at": time.time(), "seconds": 5.0, "status": 429, **changes}
     return opened_record(base64.b64encode(json.dumps(content).encode()).decode(), as_it_is)
 
 
 def test_a_record_comes_back_as_it_was() -> None:
-    until, sealed = sealed_record(Held(elapsed_clock() + 5, 5.0, 503), as_it_is)
+    until, sealed = sealed_record(HeldCoolDown(elapsed_clock() + 5, 5.0, 503), as_it_is)
     assert until == pytest.approx(time.time() + 5, abs=1)
     held = opened_record(sealed, as_it_is)
     assert held is not None

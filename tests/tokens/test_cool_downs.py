@@ -17,7 +17,7 @@ from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.urls import parse_url
 from airflow_oauth_provider.tokens import cool_down_records, cool_downs
-from airflow_oauth_provider.tokens.cool_down_records import Held
+from airflow_oauth_provider.tokens.cool_down_records import HeldCoolDown
 from airflow_oauth_provider.tokens.cool_downs import ENTRY, FIRST, GLANCE, CoolDowns
 from airflow_oauth_provider.tokens.sharing import ALONE, Sharing
 from airflow_oauth_provider.tokens.stores.base import Reach
@@ -219,7 +219,7 @@ class TestWhoGoesFirst:
         results: list[CoolDown | None] = []
         other = threading.Thread(target=lambda: results.append(client.standing(API)))
 
-        class Seen(Held):
+        class Seen(HeldCoolDown):
             """One has just seen that nobody went, and another looks before it goes."""
 
             @property

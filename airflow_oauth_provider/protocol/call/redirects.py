@@ -18,7 +18,8 @@ from airflow_oauth_provider.protocol.urls import (
 )
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_SAFE = frozenset({"GET", "HEAD"})
+_SENT_ANYWHERE = frozenset({"GET", "HEAD"})
+"""Methods of calls that go on, without the token, where that may not go."""
 # What a caller may ask for at a foreign server, too.
 _NEUTRAL_HEADERS = frozenset({"accept", "accept-encoding", "accept-language", "range", "user-agent"})
 _BODY_HEADERS = frozenset({"content-length", "content-type", "transfer-encoding"})
@@ -48,7 +49,7 @@ def redirected(call: SendCall, head: ResponseHead, where: Destination) -> SendCa
     method, with_body = rewritten(call, head.status)
     if call.trusted and allowed(where, target.origin):
         return SendCall(method, str(target), with_body=with_body)
-    if call.method not in _SAFE:
+    if call.method not in _SENT_ANYWHERE:
         raise not_followed(
             head,
             f"it leads to {target.origin}, where the token may not go, and only GET and HEAD are sent "

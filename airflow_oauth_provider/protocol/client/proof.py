@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 Entropy = Callable[[int], bytes]
 Problems = Iterator[tuple[str, str]]
+"""What is wrong with settings: the field, and why it is refused."""
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 """RFC 7523 §2.2."""

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
+from airflow_oauth_provider.protocol.access_token import LATEST_TIME
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from airflow_oauth_provider.protocol.strict_json import JsonError, parse_object
 from airflow_oauth_provider.protocol.texts import excerpt, plain
@@ -25,8 +26,6 @@ MAX_TEXT = 300
 """Characters of one value."""
 MAX_ITEMS = 50
 _PARTS_OF_JWS, _PARTS_OF_JWE = 3, 5
-_LAST_YEAR = 253_402_300_799
-"""The last second of the year 9999, after which there are no dates."""
 _BASE64 = re.compile(r"[A-Za-z0-9_-]+={0,2}\Z", re.ASCII)
 
 
@@ -117,7 +116,7 @@ def _texts(value: Any) -> str | tuple[str, ...]:
 
 
 def _time(value: Any) -> str | tuple[str, ...]:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LAST_YEAR:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LATEST_TIME:
         return _unexpected(value)
     return datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds")
 

@@ -18,6 +18,8 @@ from airflow_oauth_provider.protocol.token.endpoint import TOKEN, Endpoint
 
 RETRYABLE_STATUSES = frozenset({408, 421, 425, 429, 500, 502, 503, 504, *range(520, 528)})
 RETRYABLE_ERRORS = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
+CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
+"""By these codes a server refuses the client itself, whatever it has asked for."""
 
 _CHECK_CLIENT = "check client id and secret (or key), and the authentication method"
 _NO_DPOP = "the server wants DPoP (RFC 9449): switch dpop on, or have it switched off for this client"
@@ -46,7 +48,6 @@ _SILENT = f"the server does not say why: {_CHECK_CLIENT}, and the parameters of 
 _BUSY = "wait; if it lasts, ask the server's administrator"
 _LIMITED = f"the server limits the rate of requests: {_BUSY}"
 _NOT_THERE = frozenset({404, 405, 410, 415})
-_REFUSED_CLIENT = frozenset({"invalid_client", "unauthorized_client"})
 _PERHAPS_THE_CLIENT = frozenset({400, 401, 403})
 _TOKENS = ("access_token", "refresh_token", "id_token")
 _LEAST_TOKEN = 8
@@ -118,7 +119,7 @@ def _advice(settings: ClientSettings, endpoint: Endpoint, code: str | None, stat
         or (f"check {endpoint.address}" if status in _NOT_THERE else _ADVICE_BY_STATUS.get(status))
         or (_SILENT if status == 400 and code is None else None)
     )
-    concerns_client = code in _REFUSED_CLIENT if code else status in _PERHAPS_THE_CLIENT
+    concerns_client = code in CLIENT_ERRORS if code else status in _PERHAPS_THE_CLIENT
     particular = method_of(settings).advice(settings) if concerns_client else ()
     return "; ".join(text for text in (general, *particular) if text) or None
 

@@ -87,7 +87,7 @@ class Exchange(Generic[Result]):
         self.requests = 0
         self.retries = 0
         self.server_ahead = 0.0
-        self.resigned = False
+        self.signed_anew = False
         self.was_asked_for_nonce = False
         self.reread = False
         self.proving = settings
@@ -171,7 +171,7 @@ class Exchange(Generic[Result]):
         if self._nonce_was_missing(refused):
             return 0.0
         if self._clock_explains(refused):
-            self.resigned = True
+            self.signed_anew = True
             self.server_ahead = refused.skew
             return 0.0
         repeated = refused.kind in _ONCE and refused.kind in self.seen
@@ -220,7 +220,7 @@ class Exchange(Generic[Result]):
         of_proof = self.message.proofs is not None and error.error in {INVALID_PROOF, USE_NONCE}
         return (
             (method_of(self.settings).signs or of_proof)
-            and not self.resigned
+            and not self.signed_anew
             and abs(refused.skew) > CLOCK_SKEW
             and self.moment.monotonic < self.ends_at
         )

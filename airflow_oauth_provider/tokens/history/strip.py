@@ -18,17 +18,17 @@ SIZE = _FORM.size
 _MOST = 2**32 - 1
 
 
-class Slot(NamedTuple):
-    """Half an hour: tokens that callers were given, token requests, and searches without a token."""
+class Period(NamedTuple):
+    """A span of time: tokens that callers were given, token requests, and searches without a token."""
 
     tokens: int = 0
     requests: int = 0
     refused: int = 0
     failed: int = 0
 
-    def plus(self, counts: Counts) -> Slot:
+    def plus(self, counts: Counts) -> Period:
         """Return it with these, too."""
-        return Slot(
+        return Period(
             self.tokens + counts.tokens,
             self.requests + counts.requests,
             self.refused + counts.refused,
@@ -36,14 +36,14 @@ class Slot(NamedTuple):
         )
 
 
-_EMPTY = Slot()
+_EMPTY = Period()
 
 
 class Strip(NamedTuple):
     """Half hours up to *last* (since the epoch)."""
 
     last: int
-    slots: tuple[Slot, ...]
+    periods: tuple[Period, ...]
 
     @classmethod
     def of(cls, buckets: Iterable[tuple[int, Counts]], last_minute: int) -> Strip:
@@ -52,25 +52,25 @@ class Strip(NamedTuple):
         :param buckets: the minute in which each begins.
         """
         last = last_minute // SLOT_MINUTES
-        slots = [_EMPTY] * _KEPT
+        periods = [_EMPTY] * _KEPT
         for minute, counts in buckets:
             index = minute // SLOT_MINUTES - last + _KEPT - 1
             if 0 <= index < _KEPT:
-                slots[index] = slots[index].plus(counts)
-        return cls(last, tuple(slots))
+                periods[index] = periods[index].plus(counts)
+        return cls(last, tuple(periods))
 
-    def day(self, now: float) -> tuple[Slot, ...]:
+    def day(self, now: float) -> tuple[Period, ...]:
         """Return the 48 half hours that end with the present one.
 
         :param now: seconds since the epoch.
         """
         first = int(now // 60) // SLOT_MINUTES - DAY_SLOTS + 1 - self.last + _KEPT - 1
         indexes = range(first, first + DAY_SLOTS)
-        return tuple(self.slots[index] if 0 <= index < _KEPT else _EMPTY for index in indexes)
+        return tuple(self.periods[index] if 0 <= index < _KEPT else _EMPTY for index in indexes)
 
     def dump(self) -> bytes:
         """Write it."""
-        return _FORM.pack(self.last, *(min(number, _MOST) for slot in self.slots for number in slot))
+        return _FORM.pack(self.last, *(min(number, _MOST) for period in self.periods for number in period))
 
     @classmethod
     def load(cls, data: bytes) -> Strip:
@@ -87,5 +87,5 @@ class Strip(NamedTuple):
 def _loaded(data: bytes) -> Strip:
     """Read one; a list that is looked at again shows mostly what it has shown before."""
     last, *numbers = _FORM.unpack(data)
-    slots = zip(*(iter(numbers),) * _NUMBERS, strict=True)
-    return Strip(last, tuple(map(Slot._make, slots)))
+    periods = zip(*(iter(numbers),) * _NUMBERS, strict=True)
+    return Strip(last, tuple(map(Period._make, periods)))
