@@ -32,7 +32,6 @@ from airflow_oauth_provider.plugin import airflow_access as access
 from airflow_oauth_provider.plugin.form import (
     NAME,
     FormField,
-    Submission,
     method_needs,
     preset_values,
     sections,
@@ -41,7 +40,7 @@ from airflow_oauth_provider.plugin.listing import category_of
 from airflow_oauth_provider.plugin.messages import PageError, page_response
 from airflow_oauth_provider.plugin.origin import refuse_other_sites, require_object, require_size
 from airflow_oauth_provider.plugin.outcomes import done, existing
-from airflow_oauth_provider.plugin.submission import submission_of
+from airflow_oauth_provider.plugin.submission import Submission, submission_of
 from airflow_oauth_provider.plugin.using import readable_uses
 
 

@@ -166,25 +166,3 @@ def _preset_value(entry: Field, value: Any) -> FormValue:
     if isinstance(value, list):
         return FormValue("\n".join(map(str, value)))
     return FormValue(str(value).lower() if isinstance(value, bool) else str(value))
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What the form's script sends, its types checked.
-
-    :param fields: as of :func:`entered`.
-    :param files: contents of key files, by field.
-    :param digest: of the connection as it was when the form was opened.
-    """
-
-    fields: dict[str, Any] = field(repr=False)
-    files: dict[str, bytes] = field(repr=False)
-    preset: str = ""
-    tenant: str = ""
-    digest: str = ""
-
-    @property
-    def names(self) -> list[str]:
-        """The fields that are concerned, and nothing else that anybody could have sent."""
-        known = {*FIELDS_BY_KEY, *_STANDARD, NAME.key, DESCRIPTION.key}
-        return sorted(known & {*self.fields, *self.files})

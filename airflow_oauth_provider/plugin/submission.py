@@ -5,13 +5,37 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_oauth_provider.authorizations.form_values import WITH_ROWS
-from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
+from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY, STANDARD_FIELDS
 from airflow_oauth_provider.exceptions import ConfigurationError
-from airflow_oauth_provider.plugin.form import Submission
+from airflow_oauth_provider.plugin.form import DESCRIPTION, NAME
 from airflow_oauth_provider.plugin.messages import PageError
+
+_KNOWN = frozenset({*FIELDS_BY_KEY, *(entry.key for entry in STANDARD_FIELDS), NAME.key, DESCRIPTION.key})
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What the form's script sends, its types checked.
+
+    :param fields: as of :func:`form_values.entered`.
+    :param files: contents of key files, by field.
+    :param digest: of the connection as it was when the form was opened.
+    """
+
+    fields: dict[str, Any] = field(repr=False)
+    files: dict[str, bytes] = field(repr=False)
+    preset: str = ""
+    tenant: str = ""
+    digest: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """The fields that are concerned, and nothing else that anybody could have sent."""
+        return sorted(_KNOWN & {*self.fields, *self.files})
 
 
 def submission_of(body: Mapping[str, Any]) -> Submission:

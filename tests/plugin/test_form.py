@@ -11,7 +11,6 @@ from airflow_oauth_provider.connection.presets import presets
 from airflow_oauth_provider.plugin.form import (
     FIRST_SECTION,
     FormField,
-    Submission,
     preset_values,
     sections,
 )
@@ -65,9 +64,3 @@ def test_each_preset_fills_in_what_the_form_can_show(name: str) -> None:
         assert bool(value.rows) == (entry.kind in {Kind.PAIRS, Kind.PATHS})
         assert not entry.choices or value.text in entry.choices
     assert set(preset.extra) <= set(values)
-
-
-def test_a_submission_shows_no_secret_and_names_known_fields_only() -> None:
-    given = Submission({"scope": "a", "password": "zz-secret", "evil": "x"}, {"private_key": b"zz-key"})
-    assert "zz" not in repr(given)
-    assert given.names == ["password", "private_key", "scope"]

@@ -48,3 +48,11 @@ def test_a_file_that_did_not_arrive_whole(content: Any) -> None:
     with pytest.raises(ConfigurationError) as raised:
         submission_of({"files": {"private_key": content}})
     assert raised.value.field == "private_key"
+
+
+def test_it_shows_no_secret_and_names_known_fields_only() -> None:
+    from airflow_oauth_provider.plugin.submission import Submission
+
+    given = Submission({"scope": "a", "password": "zz-secret", "evil": "x"}, {"private_key": b"zz-key"})
+    assert "zz" not in repr(given)
+    assert given.names == ["password", "private_key", "scope"]
