@@ -29,8 +29,11 @@ class OAuth2Credential(LentCredential):
     """
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        """Return a token for *scopes*; *options* are azure-core's ``claims``, ``tenant_id``, ``enable_cae``.
+        """Return a token.
 
+        :param scopes: asked for instead of the connection's.
+        :param options: azure-core's: ``claims`` of an API that refused a token (a new one is asked for),
+            ``tenant_id`` (one of the connection's tenants); others, as ``enable_cae``, make no difference.
         :raises OAuthError: when there is none; a :class:`ConfigurationError` where it is not lent.
         """
         return _token(self._credential.get_token(*scopes, **options))
