@@ -21,7 +21,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import aiohttp
 from requests import Response
@@ -31,7 +31,7 @@ from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.async_call import AsyncCall
 from airflow_oauth_provider.calls.opened_session import OpenedSession
 from airflow_oauth_provider.calls.pending_response import PendingResponse
-from airflow_oauth_provider.calls.request_builder import RequestBuilder
+from airflow_oauth_provider.calls.request_builder import CallArguments, RequestBuilder
 from airflow_oauth_provider.transport.network_options import NetworkOptions
 
 
@@ -100,45 +100,45 @@ class OAuth2AsyncSession:
         for opened in everything:
             await opened.close()
 
-    def request(self, method: str, endpoint: str | None = None, **arguments: Any) -> PendingResponse:
+    def request(
+        self, method: str, endpoint: str | None = None, **arguments: Unpack[CallArguments]
+    ) -> PendingResponse:
         """Make a call; await the result, or use it with ``async with``.
 
         :param endpoint: relative to the base URL, or absolute within the allowed origins.
-        :param arguments: ``params``, ``data``, ``json``, ``files``, ``headers``, ``cookies`` as in
-            ``requests``; ``timeout`` (seconds, or a pair for connecting and reading; default 60);
-            ``total_timeout`` (seconds for the whole call; default none); ``allow_redirects``; ``cool_down``
-            (``wait``, ``fail`` or ``ignore``, while the API wants to be left alone).
+        :param arguments: as :class:`CallArguments` says.
         :raises ResourceError: when the call must not go on; a refusal by status is not raised.
         :raises TransportError: when the API does not answer.
         :raises OAuthError: when no token can be acquired.
         """
-        return PendingResponse(AsyncCall(self, read=False).make(method, endpoint, arguments))
+        call = AsyncCall(self, read=False)
+        return PendingResponse(call.make(method, endpoint, arguments))  # type: ignore[arg-type]
 
-    def get(self, endpoint: str | None = None, **arguments: Any) -> PendingResponse:
+    def get(self, endpoint: str | None = None, **arguments: Unpack[CallArguments]) -> PendingResponse:
         """Make a GET call; see :meth:`request`."""
         return self.request("GET", endpoint, **arguments)
 
-    def head(self, endpoint: str | None = None, **arguments: Any) -> PendingResponse:
+    def head(self, endpoint: str | None = None, **arguments: Unpack[CallArguments]) -> PendingResponse:
         """Make a HEAD call; see :meth:`request`."""
         return self.request("HEAD", endpoint, **arguments)
 
-    def options(self, endpoint: str | None = None, **arguments: Any) -> PendingResponse:
+    def options(self, endpoint: str | None = None, **arguments: Unpack[CallArguments]) -> PendingResponse:
         """Make an OPTIONS call; see :meth:`request`."""
         return self.request("OPTIONS", endpoint, **arguments)
 
-    def post(self, endpoint: str | None = None, **arguments: Any) -> PendingResponse:
+    def post(self, endpoint: str | None = None, **arguments: Unpack[CallArguments]) -> PendingResponse:
         """Make a POST call; see :meth:`request`."""
         return self.request("POST", endpoint, **arguments)
 
-    def put(self, endpoint: str | None = None, **arguments: Any) -> PendingResponse:
+    def put(self, endpoint: str | None = None, **arguments: Unpack[CallArguments]) -> PendingResponse:
         """Make a PUT call; see :meth:`request`."""
         return self.request("PUT", endpoint, **arguments)
 
-    def patch(self, endpoint: str | None = None, **arguments: Any) -> PendingResponse:
+    def patch(self, endpoint: str | None = None, **arguments: Unpack[CallArguments]) -> PendingResponse:
         """Make a PATCH call; see :meth:`request`."""
         return self.request("PATCH", endpoint, **arguments)
 
-    def delete(self, endpoint: str | None = None, **arguments: Any) -> PendingResponse:
+    def delete(self, endpoint: str | None = None, **arguments: Unpack[CallArguments]) -> PendingResponse:
         """Make a DELETE call; see :meth:`request`."""
         return self.request("DELETE", endpoint, **arguments)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict
 
 from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
@@ -26,20 +27,30 @@ from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.cool_downs import Board
 
-ARGUMENTS = frozenset(
-    {
-        "params",
-        "data",
-        "json",
-        "files",
-        "headers",
-        "cookies",
-        "timeout",
-        "total_timeout",
-        "allow_redirects",
-        "cool_down",
-    }
-)
+
+class CallArguments(TypedDict, total=False):
+    """Arguments of a call of coroutines; ``None`` is as good as none.
+
+    ``params``, ``data``, ``json``, ``files``, ``headers`` and ``cookies`` are as in ``requests``; a header
+    that is ``None`` is left out.
+
+    ``timeout`` is in seconds, or a pair for connecting and reading (default 60), ``total_timeout`` for the
+    whole call (default none). ``cool_down`` says what to do while the API wants to be left alone.
+    """
+
+    params: Any
+    data: Any
+    json: Any
+    files: Any
+    headers: Mapping[str, str | bytes | None] | None
+    cookies: Any
+    timeout: float | tuple[float | None, float | None] | None
+    total_timeout: float | None
+    allow_redirects: bool
+    cool_down: Literal["wait", "fail", "ignore"] | None
+
+
+ARGUMENTS = frozenset(CallArguments.__annotations__)
 _REMEMBERED = 64
 """Endpoints of a session that are resolved, and requests that are built, once."""
 

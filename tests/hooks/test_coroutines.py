@@ -124,7 +124,7 @@ def test_a_session_is_used_like_aiohttps(service: Service) -> None:
             refused = await session.request("GET", "a", headers={"X-One": "1"})
             assert refused.status == 200
             with pytest.raises(ConfigurationError) as caught:
-                await session.get("a", stream=True)
+                await session.get("a", stream=True)  # type: ignore[call-arg]
             assert caught.value.field == "stream"
 
     asyncio.run(use())
