@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import base64
 import json
 import logging
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -236,14 +238,31 @@ def no_json(response: Any) -> Any:
     return json.loads(response.text + "?")
 
 
+def no_python(response: Any) -> Any:
+    """Python's errors of what it cannot read show the line."""
+    return ast.literal_eval("{" + response.text)
+
+
+def exiting(response: Any) -> Any:
+    return sys.exit(response.text)
+
+
+FAILING = [
+    (telling, ValueError),
+    (no_json, json.JSONDecodeError),
+    (no_python, (SyntaxError, ValueError)),
+    (exiting, SystemExit),
+]
+
+
 class TestCallablesOfADag:
     """What they raise is their own; what it holds of ours is not."""
 
     @pytest.mark.parametrize("deferrable", [False, True])
     @pytest.mark.parametrize("name", ["response_check", "response_filter", "pagination_function"])
-    @pytest.mark.parametrize("function, kind", [(telling, ValueError), (no_json, json.JSONDecodeError)])
+    @pytest.mark.parametrize("function, kind", FAILING)
     def test_of_the_operator(
-        self, outputs: list[Any], deferrable: bool, name: str, function: Any, kind: type[Exception]
+        self, outputs: list[Any], deferrable: bool, name: str, function: Any, kind: Any
     ) -> None:
         operator: Any = OAuth2HttpOperator(
             task_id="call",

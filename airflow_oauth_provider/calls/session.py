@@ -32,6 +32,7 @@ from airflow_oauth_provider.calls.arguments import (
 from airflow_oauth_provider.calls.body import GuardedBody, can_replay, is_stream, rewind
 from airflow_oauth_provider.calls.call_flow import CallFlow
 from airflow_oauth_provider.calls.connection_adapter import ConnectionAdapter
+from airflow_oauth_provider.calls.foreign_errors import without_secrets
 from airflow_oauth_provider.calls.response import DRAIN_TIME, drain, head_of, nonces_of, note_credential
 from airflow_oauth_provider.exceptions import OAuthError, unexpected
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
@@ -103,7 +104,7 @@ class OAuth2Session(requests.Session):
             if is_stream(prepared.body):
                 prepared.body = GuardedBody(prepared.body)  # type: ignore[assignment]
             for event, hooks in prepared.hooks.items():
-                prepared.hooks[event] = [_guarded(hook) for hook in hooks]
+                prepared.hooks[event] = [self._guarded(hook) for hook in hooks]
             return prepared
         raise refused.for_connection(self.auth.client.conn_id)
 
@@ -238,6 +239,22 @@ class OAuth2Session(requests.Session):
             self._proxies[origin] = proxy_for(url, network, dict(self.proxies))
         return self._proxies[origin]
 
+    def _guarded(self, hook: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a response hook of the caller's; what it raises is an error of that argument."""
+
+        def guarded(response: Response, **kwargs: Any) -> Any:
+            try:
+                return hook(response, **kwargs)
+            except BaseException as error:
+                response.close()
+                if isinstance(error, Exception) and not isinstance(error, AirflowException):
+                    raised: BaseException = refused_argument("hooks", error)
+                else:  # it may steer its task
+                    raised = without_secrets(error, self.auth.client.redactor, "hooks")
+            raise raised
+
+        return guarded
+
     def _failure(self, error: Exception, exchanged: PreparedRequest | Response) -> Exception:
         """Return what is raised for an error that came up while a request was sent or a response read."""
         request: Any = getattr(exchanged, "request", exchanged)
@@ -255,20 +272,3 @@ class OAuth2Session(requests.Session):
 
 def _read(response: Response) -> None:
     response.content  # noqa: B018  (read now, as a session does)
-
-
-def _guarded(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a response hook of the caller's; what it raises is an error of that argument."""
-
-    def guarded(response: Response, **kwargs: Any) -> Any:
-        try:
-            return hook(response, **kwargs)
-        except AirflowException:  # it may steer its task
-            response.close()
-            raise
-        except Exception as error:
-            response.close()
-            refused = refused_argument("hooks", error)
-        raise refused
-
-    return guarded

@@ -14,6 +14,7 @@ from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.arguments import call_arguments, require_method
 from airflow_oauth_provider.calls.call_log import log_call
 from airflow_oauth_provider.calls.connection_adapter import ConnectionAdapter
+from airflow_oauth_provider.calls.foreign_errors import without_secrets
 from airflow_oauth_provider.calls.network import own_network, own_proxies
 from airflow_oauth_provider.calls.refusals import refusal_of
 from airflow_oauth_provider.calls.session import OAuth2Session
@@ -225,10 +226,17 @@ class OAuth2Hook(HookTokens, AsyncCalls, HttpHook):
         :param _retry_args: of ``tenacity.Retrying``: what is repeated, how often, and how long it waits.
         :param args: of :meth:`run`, like *kwargs*.
         :raises OAuthError: the last error, as :meth:`run` does (or tenacity's, without ``reraise``).
+        :raises BaseException: what functions of *_retry_args* raise, without secrets.
         """
-        return super().run_with_advanced_retry(
-            {"sleep": self._client.stop.sleep, **_retry_args}, *args, **kwargs
-        )
+        retry_args = {"sleep": self._client.stop.sleep, **_retry_args}
+        try:
+            return super().run_with_advanced_retry(retry_args, *args, **kwargs)
+        except BaseException as error:
+            # The tokens that the calls have carried are known only now.
+            raised = without_secrets(error, self.redactor, "retry_args")
+            if raised is error:
+                raise
+        raise raised
 
     def stop(self) -> None:
         """Leave every wait soon: for ``on_kill``, safe in a signal handler."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.http.operators.http import HttpOperator
 
+from airflow_oauth_provider.calls.foreign_errors import called, without_secrets
 from airflow_oauth_provider.calls.options import WAIT, unwaiting
 from airflow_oauth_provider.exceptions import ResourceError
 from airflow_oauth_provider.protocol.call.excerpts import url_excerpt
@@ -23,7 +24,6 @@ from airflow_oauth_provider.tasks.arguments import Arguments
 from airflow_oauth_provider.tasks.attempts import Attempts, NextAttempt, decide
 from airflow_oauth_provider.tasks.callables import call_with_context
 from airflow_oauth_provider.tasks.calling_task import CallingTask
-from airflow_oauth_provider.tasks.foreign_errors import called, without_secrets
 from airflow_oauth_provider.tasks.pages import PageLog, next_call
 from airflow_oauth_provider.tasks.polling import one_line
 
@@ -195,7 +195,7 @@ class DeferrableCall(CallingTask, HttpOperator):
 
     def _concluded(self, context: Context, outcome: Any, attempts: Attempts) -> Any:
         """Make the result of an attempt's outcome, or another attempt."""
-        decision = self._passing_errors_on(decide, outcome, attempts, self.retry_args)
+        decision = self._decided(outcome, attempts)
         if not isinstance(decision, NextAttempt):
             response = self.paginate_sync(response=decision)
             return self._without_secrets(self.process_response(context=context, response=response))
@@ -236,18 +236,17 @@ class DeferrableCall(CallingTask, HttpOperator):
     def _run(self, **call: Any) -> Response:
         """Make a call on the worker, with the repetitions of *retry_args*."""
         if self.retry_args:
-            repeat = self.hook.run_with_advanced_retry
-            repeated: Response = self._passing_errors_on(
-                repeat, self.retry_args, **call, **self.request_kwargs
+            repeated: Response = self.hook.run_with_advanced_retry(
+                self.retry_args, **call, **self.request_kwargs
             )
             return repeated
         return self.hook.run(**call, **self.request_kwargs)
 
-    def _passing_errors_on(self, function: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
-        """Call what calls functions of *retry_args*: their errors are passed on without secrets."""
+    def _decided(self, outcome: Any, attempts: Attempts) -> Any:
+        """Decide what follows; errors of functions of *retry_args* are passed on without secrets."""
         try:
-            return function(*arguments, **more)
-        except Exception as error:
+            return decide(outcome, attempts, self.retry_args)
+        except BaseException as error:
             # The tokens that the calls have carried are known only now.
             raised = without_secrets(error, self.hook.redactor, "retry_args")
             if raised is error:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_oauth_provider.tasks.foreign_errors import called
+from airflow_oauth_provider.calls.foreign_errors import called
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -15,9 +15,9 @@ from airflow.providers.common.compat.sdk import (
     BaseSensorOperator,
 )
 
+from airflow_oauth_provider.calls.foreign_errors import shown_traceback
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.tasks.calling_task import CallingTask
-from airflow_oauth_provider.tasks.foreign_errors import shown_traceback
 from airflow_oauth_provider.tasks.polling import Polling, asked_to_wait, pause_between
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 

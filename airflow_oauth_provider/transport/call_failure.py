@@ -44,8 +44,10 @@ def call_failed(url: str, failure: Failure) -> OAuthError:
 
 def error_of_ours(error: BaseException | None) -> OAuthError | None:
     """Return the error of this package that an HTTP library has wrapped: what reading the body raised."""
-    while error is not None:
+    seen: set[int] = set()  # a chain may lead back to where it began: ``raise error from error``
+    while error is not None and id(error) not in seen:
         if isinstance(error, OAuthError):
             return error
+        seen.add(id(error))
         error = error.__cause__
     return None

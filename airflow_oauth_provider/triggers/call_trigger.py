@@ -12,13 +12,13 @@ from typing import Any, Unpack
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from requests import Response
 
+from airflow_oauth_provider.calls.foreign_errors import shown_traceback
 from airflow_oauth_provider.client.running_task import run_for
 from airflow_oauth_provider.connection.identifier import one_conn_id
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.call.http_methods import IDEMPOTENT
 from airflow_oauth_provider.protocol.redaction import NOTHING
 from airflow_oauth_provider.tasks.arguments import header_names
-from airflow_oauth_provider.tasks.foreign_errors import shown_traceback
 from airflow_oauth_provider.triggers.call import MAX_EVENT_BODY, Call, CallParameters
 from airflow_oauth_provider.triggers.events import dump_error, dump_response
 

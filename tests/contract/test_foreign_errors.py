@@ -19,8 +19,9 @@ from airflow_oauth_provider.auth import OAuth2Auth
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TransportError, UnexpectedError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.tokens import worker_threads
+from tests.support.confidential import assert_nothing_confidential
 from tests.support.leaks import leaks
-from tests.support.servers.scripted import CloseNow, Json, Redirect, Silent, Text
+from tests.support.servers.scripted import CloseNow, Json, Redirect, Silent, Text, token_json
 from tests.support.service import Service
 from tests.support.sides import Side, Threads
 
@@ -279,6 +280,30 @@ class TestHooks:
 
     def test_what_steers_a_task_passes(self, service: Service) -> None:
         error = AirflowException("skip it")
+        with pytest.raises(AirflowException) as caught:
+            hook_of(service).run("/x", **self.raising(error))
+        assert caught.value is error
+
+    @pytest.mark.fault("F04", "F20")
+    @pytest.mark.parametrize("kind", [AirflowException, SystemExit])
+    def test_what_steers_a_task_repeats_no_token(
+        self, service: Service, kind: type[BaseException], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        token = "tok-of-more-than-some-characters"
+        service.token = lambda _: token_json(token)
+
+        def hook(response: requests.Response, **_: Any) -> NoReturn:
+            raise kind(f"unexpected: {response.text}")
+
+        with pytest.raises(kind) as caught:
+            hook_of(service).run("/x", hooks={"response": hook})
+        assert "unexpected: " in str(caught.value)
+        assert_nothing_confidential(caught.value, [token], ours=False)
+        assert token not in caplog.text
+
+    def test_one_that_is_its_own_cause_ends_the_call(self, service: Service) -> None:
+        error = AirflowException("skip it")
+        error.__cause__ = error
         with pytest.raises(AirflowException) as caught:
             hook_of(service).run("/x", **self.raising(error))
         assert caught.value is error

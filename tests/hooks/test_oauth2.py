@@ -23,6 +23,7 @@ from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.testing.connections import Connections
 from airflow_oauth_provider.testing.endpoints import Request, Response
 from airflow_oauth_provider.testing.server import OAuth2Server
+from tests.support.confidential import assert_nothing_confidential
 from tests.support.sides import Side
 from tests.support.stopwatch import Stopwatch
 
@@ -56,6 +57,21 @@ def test_retry_args_repeat_as_the_caller_says(hook_of: MakeHook, oauth2_server: 
     }
     assert hook_of().run_with_advanced_retry(retry, "/x").status_code == 200
     assert len(oauth2_server.token_endpoint.requests) == 1
+
+
+@pytest.mark.fault("F04", "F20")
+@pytest.mark.parametrize("kind", [ValueError, SystemExit])
+def test_what_functions_of_retry_args_raise_repeats_no_token(
+    hook_of: MakeHook, kind: type[BaseException]
+) -> None:
+    def condition(state: tenacity.RetryCallState) -> bool:
+        assert state.outcome is not None
+        raise kind(f"unexpected: {state.outcome.result().text}")
+
+    hook = hook_of()
+    with pytest.raises(kind, match="unexpected") as caught:
+        hook.run_with_advanced_retry({"retry": condition}, "/x")
+    assert_nothing_confidential(caught.value, [hook.get_token().value], ours=False)
 
 
 def test_the_default_timeout_reaches_the_adapter(

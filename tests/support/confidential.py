@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Iterator, Mapping
+import traceback as tracebacks
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any
@@ -13,6 +14,8 @@ from tests.support.spellings import disclosed
 TESTS = str(Path(__file__).parents[1])
 """Whose frames know the secrets that they are about."""
 DEPTH = 6
+SET_APART = ("code", "filename", "filename2", "name", "object", "path", "strerror", "text", "value")
+"""What Python's own classes keep beside arguments and dictionary."""
 
 
 def assert_nothing_confidential(error: BaseException, values: Iterable[str], *, ours: bool = True) -> None:
@@ -34,8 +37,10 @@ def assert_nothing_confidential(error: BaseException, values: Iterable[str], *, 
 def _said(error: BaseException) -> Iterator[tuple[str, str]]:
     for number, link in enumerate(_chain(error)):
         name = f"{number} {type(link).__name__}"
-        yield f"{name}: str", str(link)
-        yield f"{name}: repr", repr(link)
+        yield f"{name}: printed", "".join(tracebacks.format_exception_only(link))
+        yield f"{name}: str", _rendered(link, str)
+        yield f"{name}: repr", _rendered(link)
+        yield f"{name}: set apart", "\n".join(_texts([getattr(link, part, None) for part in SET_APART]))
         yield f"{name}: args", "\n".join(_texts(link.args))
         yield f"{name}: attributes", "\n".join(_texts(vars(link)))
         for frame in _frames(link.__traceback__):
@@ -88,8 +93,8 @@ def _texts(value: Any, depth: int = DEPTH, *, attributes: bool = True) -> Iterat
             yield from _texts(getattr(value, "__dict__", {}), depth - 1)
 
 
-def _rendered(value: Any) -> str:
+def _rendered(value: Any, render: Callable[[Any], str] = repr) -> str:
     try:
-        return repr(value)
+        return render(value)
     except Exception as error:  # an object that cannot be shown shows nothing
         return type(error).__name__

@@ -7,7 +7,12 @@ import requests
 
 from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
 from airflow_oauth_provider.protocol.http import Failure, Fault
-from airflow_oauth_provider.transport.call_failure import CallFailedError, CallTimeoutError, call_failed
+from airflow_oauth_provider.transport.call_failure import (
+    CallFailedError,
+    CallTimeoutError,
+    call_failed,
+    error_of_ours,
+)
 
 URL = "https://api.example/v1/x?key=the-secret"
 
@@ -51,3 +56,12 @@ def test_it_survives_pickle() -> None:
     assert type(again) is CallTimeoutError
     assert str(again) == str(error)
     assert again.retryable
+
+
+def test_a_chain_of_causes_may_lead_back_to_where_it_began() -> None:
+    first, second = ValueError("x"), KeyError("y")
+    first.__cause__, second.__cause__ = second, first
+    assert error_of_ours(first) is None
+    ours = call_failed(URL, Failure(Fault.CUT, "x"))
+    second.__cause__ = ours
+    assert error_of_ours(first) is ours

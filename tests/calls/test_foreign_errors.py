@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import json
 import logging
 from typing import Any
@@ -9,8 +11,8 @@ from typing import Any
 import pytest
 import requests
 
+from airflow_oauth_provider.calls.foreign_errors import called, shown_traceback
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
-from airflow_oauth_provider.tasks.foreign_errors import called, shown_traceback
 from tests.support.confidential import assert_nothing_confidential
 
 pytestmark = pytest.mark.fault("F04", "F20", "F27")
@@ -66,6 +68,41 @@ class StubbornError(Exception):
         return f"still {SECRET}"
 
 
+class UnprintableError(Exception):
+    """Who prints it gets another error, which says as much."""
+
+    def __str__(self) -> str:
+        raise ValueError(SECRET)
+
+
+class UnequalError(Exception):
+    """Like nothing, not even itself."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError(SECRET)
+
+
+class _Unshowable:
+    def __repr__(self) -> str:
+        raise ValueError(SECRET)
+
+
+def code_error() -> SyntaxError:
+    """As of ``ast.literal_eval(response.text)``: Python prints the line, whatever the arguments are."""
+    with pytest.raises(SyntaxError) as caught:
+        ast.literal_eval(f"{{ # {SECRET}")
+    return caught.value
+
+
+def grouped() -> ExceptionGroup[Exception]:
+    """As of ``asyncio.TaskGroup``; the secret is said by what stands behind one of the group."""
+    inner = KeyError("dull")
+    inner.__cause__ = ValueError(SECRET)
+    return ExceptionGroup("dull", [inner])
+
+
 def with_attribute(value: Any) -> Exception:
     error = ValueError("dull")
     vars(error)["seen"] = value
@@ -82,18 +119,47 @@ def with_attribute(value: Any) -> Exception:
         pytest.param(
             UnicodeDecodeError("ascii", SECRET.encode(), 0, 1, "dull"), UnicodeDecodeError, id="bytes"
         ),
+        pytest.param(OSError(5, SECRET), OSError, id="operating-system"),
+        pytest.param(OSError(5, "dull", SECRET), OSError, id="file"),
+        pytest.param(ImportError("dull", name=SECRET), ImportError, id="module"),
+        pytest.param(StopIteration(SECRET), StopIteration, id="value"),
+        pytest.param(code_error(), SyntaxError, id="line-of-code"),
+        pytest.param(SystemExit(SECRET), SystemExit, id="exit"),
+        pytest.param(asyncio.CancelledError(SECRET), asyncio.CancelledError, id="cancelled"),
+        pytest.param(UnequalError(SECRET), UnequalError, id="unequal"),
+        pytest.param(ValueError(SECRET, _Unshowable()), ValueError, id="not-to-be-shown"),
+        pytest.param(with_attribute([_Unshowable(), {SECRET: 1}]), ValueError, id="beside-not-to-be-shown"),
+        pytest.param(grouped(), RuntimeError, id="group"),
+        pytest.param(BaseExceptionGroup("dull", [SystemExit(SECRET)]), RuntimeError, id="group-of-exits"),
+        pytest.param(type(SECRET, (Exception,), {})(SECRET), RuntimeError, id="class"),
         pytest.param(AwkwardError(SECRET, 7), RuntimeError, id="not-to-be-copied"),
         pytest.param(StubbornError(), RuntimeError, id="stubborn"),
     ],
 )
 def test_one_that_repeats_a_secret(
-    error: Exception, kind: type[Exception], caplog: pytest.LogCaptureFixture
+    error: BaseException, kind: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
     safe = raised(raising(error))
-    assert type(safe) in {kind, RuntimeError}
+    assert type(safe) is kind
     assert_nothing_confidential(safe, [SECRET], ours=False)
-    assert f"response_check raised {type(error).__name__} in called (" in caplog.text, "and where"
+    said = REDACTOR.text(type(error).__name__)
+    assert f"response_check raised {said} in called (" in caplog.text, "and where"
+    assert SECRET not in caplog.text
     assert "function (test_foreign_errors.py" in caplog.text
+
+
+@pytest.mark.parametrize("error", [UnprintableError("dull"), UnequalError("dull"), ValueError(_Unshowable())])
+def test_one_that_cannot_be_looked_at_is_raised_as_it_is(error: Exception) -> None:
+    behind = UnequalError("dull")
+    assert raised(raising(error, behind)) is error
+
+
+@pytest.mark.parametrize("text", ["dull", SECRET])
+def test_a_chain_that_leads_back_to_where_it_began(text: str) -> None:
+    """``raise error from error`` makes one."""
+    error, other = ValueError(text), KeyError("dull")
+    error.__cause__, other.__cause__ = other, error
+    assert_nothing_confidential(raised(raising(error)), [SECRET], ours=False)
 
 
 def test_one_behind_another(caplog: pytest.LogCaptureFixture) -> None:
