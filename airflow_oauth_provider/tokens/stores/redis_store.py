@@ -64,19 +64,30 @@ class RedisStore:
             health_check_interval=0,
         )
         self._refused = redis.ResponseError
+        self._cut = redis.ConnectionError
         self._errors = (redis.RedisError, OSError, ValueError)
 
     def read(self, name: str) -> bytes | None:
         """Return an entry; a key of another type is none, and of one that is too large no more is fetched."""
         with self._working():
             try:
-                data = self._client.getrange(_PREFIX + name, 0, MAX_ENTRY)
+                data = self._get(_PREFIX + name)
             except self._refused as error:
                 # Its subclasses (no permission, read only, loading) mean Redis as a whole.
                 if type(error) is not self._refused:
                     raise
                 return None
             return data if isinstance(data, bytes) and 0 < len(data) <= MAX_ENTRY else None
+
+    def _get(self, key: str) -> Any:
+        try:
+            return self._client.getrange(key, 0, MAX_ENTRY)
+        except self._cut as error:
+            if type(error) is not self._cut:  # its subclasses: wrong password, loading, too many clients
+                raise
+        # A load balancer forgets a connection that is idle, and says so to the next packet only. Whoever looks
+        # for a token reads first, so that what follows finds the new connection.
+        return self._client.getrange(key, 0, MAX_ENTRY)
 
     def write(self, name: str, data: bytes, *, until: float) -> None:
         """Keep an entry until then."""

@@ -9,6 +9,7 @@ import pytest
 from airflow_oauth_provider.tokens.stores.base import StoreError
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
 from airflow_oauth_provider.tokens.stores.redis_store import RedisStore
+from tests.support.servers.idle_cutter import IdleCutter
 from tests.support.servers.redis_server import RedisServer
 from tests.support.stopwatch import Stopwatch
 from tests.support.waiting import until
@@ -69,6 +70,18 @@ class TestRedis:
         assert watch.seconds < 0.6
         redis_server.thaw()
         assert store.read(NAME) == b"x"
+
+    @pytest.mark.fault("P42")
+    def test_a_connection_that_was_cut_while_idle_is_made_anew(self, redis_server: RedisServer) -> None:
+        """Load balancers cut idle connections and say so to the next packet only."""
+        with IdleCutter(redis_server.port) as balancer:
+            store = GuardedStore(RedisStore(f"redis://127.0.0.1:{balancer.port}/0"))
+            store.write(NAME, b"x", until=soon())
+            for connections in (2, 3):
+                balancer.cut()
+                assert store.read(NAME) == b"x"
+                assert store.lease(f"{NAME}{connections}") is not None, "the new connection serves"
+                assert balancer.connections == connections
 
     @pytest.mark.fault("P43")
     def test_a_server_that_may_not_be_written_to(self, unused_port: int) -> None:
