@@ -22,6 +22,12 @@ class HttpResponse:
         values = [value for key, value in self.headers if key == name]
         return values[0] if len(values) == 1 else None
 
+    @property
+    def compressed(self) -> bool:
+        """Whether the body is encoded (RFC 9110 §8.4.1; names of codings have no case)."""
+        codings = ",".join(value for key, value in self.headers if key == "content-encoding").lower()
+        return any(coding.strip() not in {"", "identity"} for coding in codings.split(","))
+
 
 class Fault(Enum):
     """Why no response came; the value is what errors call it."""

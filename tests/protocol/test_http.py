@@ -16,6 +16,23 @@ def test_a_header_counts_only_when_it_came_once(
     assert HttpResponse(200, headers).header("date") == value
 
 
+@pytest.mark.fault("F72")
+@pytest.mark.parametrize(
+    ("codings", "compressed"),
+    [
+        ((), False),
+        (("",), False),
+        (("Identity",), False),
+        (("identity", "IDENTITY"), False),
+        (("gzip",), True),
+        (("identity, gzip",), True),
+        (("identity", "br"), True),
+    ],
+)
+def test_what_is_compressed(codings: tuple[str, ...], compressed: bool) -> None:
+    assert HttpResponse(200, tuple(("content-encoding", name) for name in codings)).compressed is compressed
+
+
 def test_what_is_printed_holds_no_body_and_no_header() -> None:
     assert "secret" not in repr(HttpResponse(200, (("x", "a secret"),), b"a secret"))
 

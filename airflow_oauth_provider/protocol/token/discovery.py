@@ -76,6 +76,6 @@ def _host_of(url: str) -> str:
 def _read(response: HttpResponse, issuer: str, url: str, patterns: Sequence[str]) -> Metadata:
     if response.status != 200:
         raise DocumentError(f"HTTP status {response.status}")
-    if response.header("content-encoding") not in {None, "", "identity"}:
+    if response.compressed:
         raise DocumentError("the response is compressed, although that was not asked for")
     return read_document(response.body, issuer, url, patterns)

@@ -84,7 +84,7 @@ class Endpoint:
 
         :raises TokenResponseError: for one.
         """
-        if response.header("content-encoding") not in {None, "", "identity"}:
+        if response.compressed:
             raise self.malformed("the response is compressed, although that was not asked for")
 
     def unexpected_status(self, response: HttpResponse) -> TokenResponseError:
