@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,6 +136,19 @@ class TestPlainRequests:
         assert response.json()["authorization"] == "Bearer tok-2"
         assert [call.target for call in service.calls] == ["/api/x", "/api/x", "/api/new"]
         assert len(service.token_requests) == 2
+
+    def test_a_file_that_a_redirect_left_out_is_not_rewound_for_another_token(self, service: Service) -> None:
+        def moved(request: RecordedRequest) -> ScriptedResponse:
+            if request.method == "POST":
+                service.dead.add("tok-1")
+                return Redirect("/api/result", 303)
+            return echo(request)
+
+        service.api = moved
+        response = requests.post(
+            f"{service.base_url}/x", data=io.BytesIO(b"payload"), auth=auth_of(service), timeout=5
+        )
+        assert response.json()["authorization"] == "Bearer tok-2"
 
     @pytest.mark.fault("F02")
     def test_one_renewal_for_a_call_however_often_it_is_redirected(self, service: Service) -> None:

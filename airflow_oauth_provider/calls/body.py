@@ -19,8 +19,8 @@ def can_replay(request: PreparedRequest) -> bool:
 
 
 def rewind(request: PreparedRequest) -> None:
-    """Rewind a file body to where it began; nothing to do for any other."""
-    if isinstance(getattr(request, "_body_position", None), int):
+    """Rewind a file body to where it began; nothing to do for any other, nor where a redirect left it out."""
+    if is_stream(request.body) and isinstance(getattr(request, "_body_position", None), int):
         encoded("data", requests.utils.rewind_body, request)
 
 

@@ -8,11 +8,12 @@ import time
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
 import requests.utils
-from requests import Response
-from requests.cookies import RequestsCookieJar
+from requests import Request, Response
+from requests.cookies import RequestsCookieJar, extract_cookies_to_jar
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
@@ -90,8 +91,13 @@ class ReadResponse(Response):
 
     @cached_property
     def cookies(self) -> RequestsCookieJar:  # type: ignore[override]
-        """None: the session keeps them."""
-        return RequestsCookieJar()
+        """Those that it sets; the session keeps its own."""
+        jar, message = RequestsCookieJar(), http.client.HTTPMessage()
+        for name, value in self._pairs:
+            message.add_header(name, value)
+        received: Any = SimpleNamespace(_original_response=SimpleNamespace(msg=message))
+        extract_cookies_to_jar(jar, Request("GET", self.url), received)  # type: ignore[no-untyped-call]
+        return jar
 
 
 def response_of(response: Any, call: SendCall, content: bytes | None) -> ReadResponse:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
 
 from airflow_oauth_provider.protocol.http import Failure, Fault
-from airflow_oauth_provider.transport.faults import by_way_of, classify, tunnel_failure
+from airflow_oauth_provider.transport.faults import UNDECODABLE, by_way_of, classify, tunnel_failure
 from airflow_oauth_provider.transport.proxies import Proxy
 
 NO_RESPONSE = (aiohttp.ClientError, OSError)
@@ -29,6 +30,8 @@ def classify_async(error: BaseException, proxy: Proxy | None = None) -> Failure 
 
 
 def _classified(error: BaseException) -> Failure | None:
+    if isinstance(error, aiohttp.ClientPayloadError) and isinstance(error.__cause__, ContentEncodingError):
+        return UNDECODABLE
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
         return _CUT
     if isinstance(error, aiohttp.ClientResponseError):

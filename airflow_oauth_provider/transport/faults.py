@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import requests
 from urllib3.exceptions import (
+    DecodeError,
     HTTPError,
     NameResolutionError,
     NewConnectionError,
@@ -147,11 +148,15 @@ _MEANING_OF_ALERT: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 _OF_THE_PROXY = (ProxyError, requests.exceptions.ProxyError, TunnelError)
+UNDECODABLE = Failure(
+    Fault.MALFORMED, "the body of the response is not what its Content-Encoding says, and cannot be decoded"
+)
 _BY_TYPE: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure], ...] = (
     (AddressRefusedError, ADDRESS_REFUSED),
     ((NameResolutionError, socket.gaierror), Failure(Fault.DNS, "the host name could not be resolved")),
     ((TimeoutError, ReadTimeoutError), Failure(Fault.TIMEOUT, "the request timed out")),
     (http.client.IncompleteRead, Failure(Fault.CUT, "the response was cut off")),
+    ((DecodeError, requests.exceptions.ContentDecodingError), UNDECODABLE),
     (
         (http.client.LineTooLong, requests.exceptions.InvalidHeader),
         Failure(Fault.MALFORMED, "the response has headers out of all measure"),

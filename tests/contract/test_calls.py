@@ -421,6 +421,33 @@ class TestBodies:
             side.run(hook_of(service, "POST"), "/x", Pipe(b"payload"))
         assert len(service.calls) == 1
 
+    @pytest.mark.fault("R26")
+    @pytest.mark.parametrize("status", [301, 302, 303])
+    @pytest.mark.parametrize("dead", [set(), {"tok-1"}], ids=["at-once", "after-a-replay"])
+    def test_a_file_that_a_redirect_leaves_out_is_not_rewound(
+        self, side: Side, service: Service, status: int, dead: set[str]
+    ) -> None:
+        """A file is uploaded, and the API says by 303 where the result is."""
+
+        def moved(request: RecordedRequest) -> ScriptedResponse:
+            return Redirect("/api/result", status) if request.method == "POST" else echo(request)
+
+        service.api = moved
+        service.dead.update(dead)
+        response = side.run(hook_of(service, "POST"), "/x", io.BytesIO(b"payload"))
+        assert (response.json()["method"], response.json()["body"]) == ("GET", "")
+
+    def test_nor_where_another_token_is_needed_on_the_way(self, side: Side, service: Service) -> None:
+        def moved(request: RecordedRequest) -> ScriptedResponse:
+            if request.method == "POST":
+                service.dead.add("tok-1")
+                return Redirect("/api/result", 303)
+            return echo(request)
+
+        service.api = moved
+        response = side.run(hook_of(service, "POST"), "/x", io.BytesIO(b"payload"))
+        assert response.json()["authorization"] == "Bearer tok-2"
+
 
 class TestWhereTheTokenGoes:
     """Endpoints, redirects and next-page links."""
@@ -569,6 +596,21 @@ def test_a_size_of_a_chunk_that_is_none(side: Side, service: Service, size: byte
     service.api = lambda _: Endless(head + size + b"\r\n", b"x" * 65536)
     with pytest.raises(TransportError):
         side.run(hook_of(service), "x")
+
+
+@pytest.mark.fault("F71")
+def test_a_body_that_is_not_what_its_encoding_says(side: Side, service: Service) -> None:
+    service.api = lambda _: Text(200, b"not gzip", "text/plain", [("Content-Encoding", "gzip")])
+    with pytest.raises(TransportError, match="Content-Encoding") as caught:
+        side.run(hook_of(service), "x")
+    assert not caught.value.retryable
+
+
+def test_a_response_has_the_cookies_that_it_sets(side: Side, service: Service) -> None:
+    cookies = ["a=b; Path=/", "c=d; Secure; HttpOnly", "e=f; Domain=elsewhere.example"]
+    service.api = lambda _: Json({}, 200, [("Set-Cookie", cookie) for cookie in cookies])
+    response = side.run(hook_of(service), "x")
+    assert response.cookies.get_dict() == {"a": "b", "c": "d"}
 
 
 @pytest.mark.fault("F26")

@@ -85,7 +85,7 @@ class RedisStore:
         except self._cut as error:
             if type(error) is not self._cut:  # its subclasses: wrong password, loading, too many clients
                 raise
-        # A load balancer forgets a connection that is idle, and says so to the next packet only. Whoever looks
+        # A load balancer forgets an idle connection, and says so to the next packet only. Whoever looks
         # for a token reads first, so that what follows finds the new connection.
         return self._client.getrange(key, 0, MAX_ENTRY)
 
