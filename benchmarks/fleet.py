@@ -40,7 +40,10 @@ class Task:
     :param processes: how many; each makes *calls* calls of ``get_token``.
     :param kill_after: seconds between which a process that asks the server is killed; ``None``: never.
     :param kills: at most so many.
+    :param kill_when: a file; nobody is killed before it is there. ``None``: none is waited for.
     :param stop_leader: stop (SIGSTOP) the first process that asks, for ever.
+    :param notes: a file that gets a line for what happens: ``waits`` when a process has looked for what is
+        shared, ``killed``, ``stopped``; ``None`` for none. A server may wait for it.
     :param ahead: seconds by which their wall clocks are ahead.
     :param rounds: how often, each time as a client of another name.
     :param store_seconds: that an operation of Redis may take; ``None`` for as long as the package gives it.
@@ -57,7 +60,9 @@ class Task:
     calls: int = 1
     kill_after: tuple[float, float] | None = None
     kills: int = 0
+    kill_when: str | None = None
     stop_leader: bool = False
+    notes: str | None = None
     ahead: float = 0.0
     rounds: int = 1
     store_seconds: float | None = None
@@ -143,6 +148,8 @@ def _ours(task: Task, leaders: int) -> Callable[[], str]:
         return fetch(flight)
 
     Flight.fetch = announced  # type: ignore[assignment,method-assign]
+    if task.notes is not None:
+        _note_waits(task)
     given = {**task.connection, "extra": json.dumps(task.connection["extra"])}
     connection = Connection(conn_id="fleet", **given)
     if task.endpoint is not None:
@@ -150,6 +157,26 @@ def _ours(task: Task, leaders: int) -> Callable[[], str]:
     parameters = chosen_parameters("fleet", task.scope)
     client = OAuth2Client("fleet", connection, parameters=parameters)
     return lambda: client.get_token().value
+
+
+def _note(task: Task, what: str) -> None:
+    """Append a line, whole whoever else does."""
+    if task.notes is None:
+        return
+    with open(task.notes, "ab", buffering=0) as notes:  # noqa: PTH123
+        notes.write(f"{what}\n".encode())
+
+
+def _note_waits(task: Task) -> None:
+    """Note that a search has begun: what is shared from then on concerns it."""
+    from airflow_oauth_provider.tokens import shared_acquisition
+
+    class Noted(shared_acquisition._Wait):  # noqa: SLF001
+        def __init__(self, search: shared_acquisition.Search) -> None:
+            super().__init__(search)
+            _note(task, "waits")
+
+    shared_acquisition._Wait = Noted  # type: ignore[misc]  # noqa: SLF001
 
 
 def _calling(connection: Any, endpoint: str) -> Callable[[], str]:
@@ -298,22 +325,31 @@ class _Conductor:
         collected: list[Result] = []
         stopped = 0
         while len(collected) < self.task.processes - self.killed - stopped:
-            wait = max(0.0, min(at for at, _ in due) - time.monotonic()) if due else 1.0
+            least = 0.0 if self.task.kill_when is None else 0.02
+            wait = max(least, min(at for at, _ in due) - time.monotonic()) if due else 1.0
             ready, _, _ = select.select([leaders, results], [], [], min(1.0, wait))
             if leaders in ready:
                 for line in self._read(leaders):
                     stopped += self._leader(int(line), due, stopped)
             if results in ready:
                 collected += [Result(**json.loads(line)) for line in self._read(results)]
-            for item in [item for item in due if item[0] <= time.monotonic()]:
+            for item in self._now(due):
                 due.remove(item)
                 os.kill(item[1], signal.SIGKILL)
                 self.killed += 1
+                _note(self.task, "killed")
         return collected
+
+    def _now(self, due: list[tuple[float, int]]) -> list[tuple[float, int]]:
+        """Return those who are to be killed now."""
+        if self.task.kill_when is not None and not os.path.exists(self.task.kill_when):  # noqa: PTH110
+            return []
+        return [item for item in due if item[0] <= time.monotonic()]
 
     def _leader(self, pid: int, due: list[tuple[float, int]], stopped: int) -> int:
         if self.task.stop_leader and not stopped:
             os.kill(pid, signal.SIGSTOP)
+            _note(self.task, "stopped")
             return 1
         if self.task.kill_after and self.killed + len(due) < self.task.kills:
             due.append((time.monotonic() + self.random.uniform(*self.task.kill_after), pid))

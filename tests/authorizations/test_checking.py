@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +25,7 @@ from airflow_oauth_provider.transport.stopping import Stop, TaskStoppedError
 from tests.support.servers.scripted import Delay, Held, Json, RecordedRequest, Silent, token_json
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
+from tests.support.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -265,12 +268,18 @@ def test_a_timeout_of_the_task_ends_it(silent: str, count: int, service: Service
         raise AirflowTaskTimeout
 
     setattr(service, silent, lambda _: Silent())
+
+    def alarm() -> None:
+        until(lambda: service.token_requests if silent == "token" else service.calls, "a request")
+        os.kill(os.getpid(), signal.SIGALRM)
+
     before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, 0.5)
     watch = Stopwatch()
     try:
-        with pytest.raises(AirflowTaskTimeout):
-            check_all(targets(service, count, probe_path="/health"))
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(alarm)
+            with pytest.raises(AirflowTaskTimeout):
+                check_all(targets(service, count, probe_path="/health"))
         assert watch.seconds < 2, "at once"
     finally:
         signal.signal(signal.SIGALRM, before)

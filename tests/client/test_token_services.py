@@ -7,7 +7,6 @@ import base64
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -32,6 +31,7 @@ from tests.support.servers.scripted import (
     Delay,
     Drip,
     Endless,
+    Held,
     Json,
     RecordedRequest,
     Redirect,
@@ -44,6 +44,8 @@ from tests.support.servers.scripted import (
 from tests.support.service import Service
 from tests.support.sides import Coroutines, Side, Threads
 from tests.support.spellings import SPELLINGS, disclosed
+from tests.support.stopwatch import Stopwatch
+from tests.support.waiting import auntil
 
 FOREIGN = "a-token/of+somebody=else"
 SECRET = "a-client-secret"
@@ -296,10 +298,10 @@ def test_what_does_not_pass(
 )
 def test_max_wait_is_a_hard_limit(response: ScriptedResponse, name: str, server: Server, side: Side) -> None:
     server.script(response)
-    began = time.monotonic()
+    watch = Stopwatch()
     with pytest.raises(TransportError):
         side.call(server.hook(max_wait=1, max_retry_attempts=3), name, FOREIGN, endpoint=server.endpoint)
-    assert time.monotonic() - began < 5, "a timeout of the request alone would be 15 s"
+    assert watch.seconds < 5, "a timeout of the request alone would be 15 s"
 
 
 @pytest.mark.parametrize(
@@ -546,18 +548,16 @@ def test_a_foreign_token_is_masked(name: str, server: Server, side: Side, masked
 
 
 def test_the_loop_goes_on(name: str, server: Server) -> None:
-    server.script(Delay(0.5, GOOD[name]))
+    turned = threading.Event()
+    server.script(Held(turned, GOOD[name]))
 
-    async def both() -> int:
-        turns = 0
+    async def both() -> None:
         task = asyncio.ensure_future(getattr(server.hook(), f"a{name}")(FOREIGN, endpoint=server.endpoint))
-        while not task.done():
-            await asyncio.sleep(0.01)
-            turns += 1
-        assert task.result()
-        return turns
+        await auntil(lambda: server.asked, "the request")
+        turned.set()  # while the call is under way: a loop that stood still would never come here
+        assert await task
 
-    assert asyncio.run(both()) >= 5
+    asyncio.run(both())
 
 
 def test_a_task_that_is_killed_stops_waiting(name: str, server: Server) -> None:

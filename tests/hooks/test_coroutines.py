@@ -14,8 +14,9 @@ from airflow_oauth_provider.calls import keep_alive
 from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.transport import connectors
-from tests.support.servers.scripted import Json, ScriptedServer, Silent
+from tests.support.servers.scripted import CloseNow, Held, Json, ScriptedServer
 from tests.support.service import Service
+from tests.support.waiting import auntil
 
 
 def hook_of(service: Service, method: str = "GET", **extra: Any) -> OAuth2Hook:
@@ -93,8 +94,7 @@ def test_it_closes_itself_when_nobody_calls(service: Service, monkeypatch: pytes
         hook = hook_of(service)
         await hook.arun("x")
         await hook.arun("x")
-        await asyncio.sleep(0.3)
-        assert asyncio.all_tasks() == {asyncio.current_task()}
+        await auntil(lambda: asyncio.all_tasks() == {asyncio.current_task()}, "its end")
         assert connectors._connectors[asyncio.get_running_loop()] == {}
         await hook.arun("x")
         await hook.aclose()
@@ -175,19 +175,21 @@ def test_a_name_of_a_metadata_address_is_refused(service: Service, monkeypatch: 
 
 def test_one_hanging_authorization_server_holds_up_nobody_else(service: Service) -> None:
     with ScriptedServer() as hanging:
-        hanging.script(Silent())
+        others = threading.Event()
+        hanging.script(Held(others, CloseNow()))
 
         async def both() -> None:
-            once: dict[str, Any] = {"host": f"{hanging.url}/token", "max_retry_attempts": 0, "max_wait": 3}
+            once: dict[str, Any] = {"host": f"{hanging.url}/token", "max_retry_attempts": 0}
             stuck = [
                 asyncio.create_task(hook_of(service, login=f"c{number}", **once).arun("x"))
                 for number in range(40)
             ]
-            await asyncio.sleep(0.1)
+            await auntil(lambda: len(hanging.requests) == 40, "their requests")
             hook = hook_of(service)
-            await asyncio.wait_for(asyncio.gather(*(hook.arun("x") for _ in range(50))), 10)
+            await asyncio.wait_for(asyncio.gather(*(hook.arun("x") for _ in range(50))), 60)
             await hook.aclose()
             assert not any(task.done() for task in stuck)
+            others.set()
             results = await asyncio.gather(*stuck, return_exceptions=True)
             assert all(isinstance(error, TransportError) for error in results)
 
@@ -249,7 +251,7 @@ def test_a_cancellation_while_connections_are_closed_is_not_lost(service: Servic
         task = asyncio.create_task(close_and_go_on())
         await asyncio.sleep(0)  # it waits for the connections' end now
         task.cancel()
-        done, _ = await asyncio.wait([task], timeout=5)
+        done, _ = await asyncio.wait([task], timeout=60)
         assert task in done
         assert task.cancelled()
 

@@ -14,8 +14,8 @@ from tests.support.killed import killed
 from tests.support.preloaded import ROOT
 from tests.support.servers.certificates import issue_client
 from tests.support.servers.redis_server import RedisServer
-from tests.support.servers.scripted import Delay, Json, token_json
-from tests.support.service import Service
+from tests.support.servers.scripted import Delay, Held, Json, ScriptedResponse, token_json
+from tests.support.service import RecordedRequest, Service
 from tests.support.stores import SHARED, address_of
 
 pytestmark = pytest.mark.slow
@@ -37,6 +37,17 @@ def fleet(service: Service, store: str, home: Path, processes: int, **changes: A
     }
     # Else a busy machine fails tests of leases: a store that is too slow is given up, and everybody asks.
     return run(Task(connection, store, str(home), processes, **{"store_seconds": 10.0, **changes}))
+
+
+class Notes:
+    """What the processes have noted so far."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "notes"
+        self.path.touch()
+
+    def count(self, what: str) -> int:
+        return self.path.read_text().split().count(what)
 
 
 def slowest(report: Report) -> float:
@@ -100,7 +111,7 @@ def test_a_wrong_secret_is_one_request(service: Service, store: str, tmp_path: P
 @pytest.mark.fault("P50")
 def test_a_cool_down_is_shared(service: Service, store: str, tmp_path: Path) -> None:
     service.token = lambda _: Json({}, 429, [("Retry-After", "120")])
-    extra = {"max_wait": 5}
+    extra = {"max_wait": 60}  # long enough for all of them to hear of it, and too short for that
     for _ in range(2):
         report = fleet(service, store, tmp_path, 16, extra=extra)
         assert report.errors == {"TokenEndpointError"}
@@ -110,9 +121,11 @@ def test_a_cool_down_is_shared(service: Service, store: str, tmp_path: Path) -> 
 
 @pytest.mark.fault("P10")
 def test_a_failure_is_shared_by_those_who_wait(service: Service, store: str, tmp_path: Path) -> None:
-    # Long enough for sixteen processes to get there on a busy machine: who comes later asks anew.
-    service.token = lambda _: Delay(2.0, Json({}, 503))
-    report = fleet(service, store, tmp_path, 16, extra={"max_retry_attempts": 1, "max_wait": 40})
+    # Who comes later asks anew: so the failure waits for all of them.
+    notes = Notes(tmp_path)
+    service.token = lambda _: Held(lambda: notes.count("waits") == 16, Json({}, 503))
+    extra = {"max_retry_attempts": 1, "max_wait": 40}
+    report = fleet(service, store, tmp_path, 16, extra=extra, notes=str(notes.path))
     assert report.errors == {"TokenEndpointError"}
     assert len(service.token_requests) == 2, "one budget, not sixteen"
 
@@ -122,7 +135,7 @@ def test_an_outage_with_retrying_tasks_is_one_probe_per_cool_down(
     service: Service, store: str, tmp_path: Path
 ) -> None:
     service.token = lambda _: Json({}, 503, [("Retry-After", "300")])
-    extra = {"max_retry_attempts": 3, "max_wait": 3}
+    extra = {"max_retry_attempts": 3, "max_wait": 60}
     for _ in range(3):  # each stands for another try of all tasks
         assert fleet(service, store, tmp_path, 8, extra=extra).errors == {"TokenEndpointError"}
     assert len(service.token_requests) == 1
@@ -130,8 +143,18 @@ def test_an_outage_with_retrying_tasks_is_one_probe_per_cool_down(
 
 @pytest.mark.fault("L37")
 def test_a_killed_leader_holds_nobody(service: Service, tmp_path: Path) -> None:
-    service.token = lambda _: Delay(0.5, token_json("the-token"))
-    report = fleet(service, "file", tmp_path, 16, kill_after=(0.05, 0.2), kills=3, extra={"max_wait": 20})
+    notes = Notes(tmp_path)
+    service.token = lambda _: Held(lambda: notes.count("killed") == 3, token_json("the-token"))
+    report = fleet(
+        service,
+        "file",
+        tmp_path,
+        16,
+        kill_after=(0.05, 0.2),
+        kills=3,
+        extra={"max_wait": 20},
+        notes=str(notes.path),
+    )
     assert report.killed == [3]
     assert report.tokens == {"the-token"}
     assert report.errors == set()
@@ -143,9 +166,23 @@ def test_a_killed_leader_holds_nobody(service: Service, tmp_path: Path) -> None:
 def test_a_leader_killed_with_its_lease_in_redis(
     service: Service, redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    service.token = lambda _: Delay(2, token_json("the-token"))
+    notes, asked = Notes(tmp_path), tmp_path / "asked"
+
+    def token(_: RecordedRequest) -> ScriptedResponse:
+        asked.touch()
+        return Held(lambda: notes.count("killed"), token_json("the-token"))
+
+    service.token = token
     report = fleet(
-        service, redis_server.url, tmp_path, 16, kill_after=(1.0, 1.2), kills=1, extra={"max_wait": 30}
+        service,
+        redis_server.url,
+        tmp_path,
+        16,
+        kill_after=(0.0, 0.2),
+        kill_when=str(asked),
+        kills=1,
+        extra={"max_wait": 30},
+        notes=str(notes.path),
     )
     assert report.tokens == {"the-token"}
     assert len(service.token_requests) == 2
@@ -156,8 +193,11 @@ def test_a_leader_killed_with_its_lease_in_redis(
 @pytest.mark.fault("P15")
 def test_a_stopped_leader_holds_nobody(service: Service, store: str, tmp_path: Path) -> None:
     """It lives, so it keeps its lease even in files: after ten seconds one of the others asks beside it."""
-    service.token = lambda _: Delay(0.5, token_json("the-token"))
-    report = fleet(service, store, tmp_path, 8, stop_leader=True, extra={"max_wait": 30})
+    notes = Notes(tmp_path)
+    service.token = lambda _: Held(lambda: notes.count("stopped"), token_json("the-token"))
+    report = fleet(
+        service, store, tmp_path, 8, stop_leader=True, extra={"max_wait": 30}, notes=str(notes.path)
+    )
     assert len(report.results) == 7
     assert report.tokens == {"the-token"}
     assert len(service.token_requests) <= 2

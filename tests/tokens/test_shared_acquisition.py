@@ -46,7 +46,7 @@ def test_one_asks_after_a_cool_down_however_old_the_waiters_are(
     service.token = lambda _: Json({}, 429, [("Retry-After", "2")])
     with pytest.raises(OAuthError):
         TokenManager().acquire(settings, sharing)
-    service.token = lambda _: Delay(0.6, token_json("the-token"))
+    service.token = lambda _: Delay(0.2, token_json("the-token"))
     with ThreadPoolExecutor(6) as pool:
         waiting = []
         for _ in range(6):

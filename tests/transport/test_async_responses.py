@@ -8,6 +8,7 @@ import pytest
 
 from airflow_oauth_provider.transport.async_responses import HeadTimers, read_body
 from tests.support.servers.scripted import Endless, ScriptedServer, Text
+from tests.support.waiting import auntil
 
 
 def read(server: ScriptedServer, *, limit: int | None, seconds: float | None = None) -> Any:
@@ -79,20 +80,27 @@ def test_the_timer_of_a_head_ends_what_waits_for_it_and_can_be_stopped(ended: li
         stopped.stop()
         timers.begin(None).sent(Protocol(ended, "without a limit"))
         timers.begin(0.01)  # nothing has been sent yet
-        await asyncio.sleep(0.2)
+        await auntil(lambda: ended, "the end of its time")
+        await asyncio.sleep(0.05)
 
     asyncio.run(main())
     assert ended == ["late"]
 
 
-def test_each_piece_that_is_sent_begins_the_count_anew(ended: list[str]) -> None:
+def test_each_piece_that_is_sent_begins_the_count_anew(
+    ended: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def main() -> None:
+        loop, now = asyncio.get_running_loop(), 1000.0
+        monkeypatch.setattr(loop, "time", lambda: now)
         timers = HeadTimers()
         timer = timers.begin(0.5)
         timer.sent(Protocol(ended, "sending"))
         for _ in range(10):
             timer.sending()
-            await asyncio.sleep(0.1)
+            now += 0.4
+            for _ in range(3):
+                await asyncio.sleep(0)
         timer.stop()
 
     asyncio.run(main())
@@ -104,7 +112,7 @@ def test_a_body_that_has_been_sent_is_waited_for_as_any_other(ended: list[str]) 
         timer = HeadTimers().begin(0.05)
         timer.sending()
         timer.sent(Protocol(ended, "sent"))
-        await asyncio.sleep(0.3)
+        await auntil(lambda: ended, "the end of its time")
 
     asyncio.run(main())
     assert ended == ["sent"]
@@ -118,7 +126,7 @@ def test_one_timer_of_the_loop_serves_all_calls_of_a_duration(ended: list[str]) 
             timers.begin(0.05).sent(Protocol(ended, f"short {number}"))
             timers.begin(30).sent(Protocol(ended, f"long {number}"))
         assert sum(not handle.cancelled() for handle in loop._scheduled) == 2  # type: ignore[attr-defined]
-        await asyncio.sleep(0.3)
+        await auntil(lambda: len(ended) == 100, "the end of their time")
         timers.close()
         assert not [handle for handle in loop._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]
 

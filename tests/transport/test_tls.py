@@ -203,7 +203,7 @@ def test_a_child_of_a_fork_makes_contexts() -> None:
     with tls._making:
         child = os.fork()
         if not child:
-            signal.alarm(5)
+            signal.alarm(60)
             tls_context(certified_network())
             os._exit(0)
         _, status = os.waitpid(child, 0)

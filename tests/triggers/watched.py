@@ -10,6 +10,7 @@ from typing import Any
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpEventTrigger
 from tests.support.servers.scripted import Json, ScriptedResponse, Text
 from tests.support.service import RecordedRequest, Service
+from tests.support.waiting import auntil
 from tests.triggers.running import again
 
 SECRET = "a-client-secret"
@@ -39,10 +40,11 @@ class Store:
 
 
 def watch(service: Service, polls: int, store: Store | None = None, **arguments: Any) -> list[Any]:
-    """Run a watcher until the API has been polled so often, and return its events."""
+    """Run a watcher until it has dealt with so many polls of the API, and return its events."""
     trigger = again(OAuth2HttpEventTrigger("my_api", **{"endpoint": "report", **arguments}))
     trigger.asset_state_store = store
-    return asyncio.run(watched(trigger.run(), lambda: len(service.calls) >= polls))
+    # The next poll begins when all that follows from the last is done.
+    return asyncio.run(watched(trigger.run(), lambda: len(service.calls) > polls))
 
 
 async def watched(events: AsyncIterator[Any], done: Callable[[], bool]) -> list[Any]:
@@ -53,11 +55,7 @@ async def watched(events: AsyncIterator[Any], done: Callable[[], bool]) -> list[
             payloads.append(json.loads(json.dumps(event.payload)))  # noqa: PERF401  (kept when cancelled)
 
     task = asyncio.create_task(collect())
-    for _ in range(1000):
-        if done() or task.done():
-            break
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.05)
+    await auntil(lambda: done() or task.done(), "its polls")
     assert not task.done(), "a watcher never ends"
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

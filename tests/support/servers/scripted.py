@@ -161,14 +161,19 @@ class Delay:
 
 @dataclass(frozen=True)
 class Held:
-    """Respond when *released* is set: a state instead of a time."""
+    """Respond when *released* is set, or true: a state instead of a time."""
 
-    released: threading.Event
+    released: threading.Event | Callable[[], object]
     response: ScriptedResponse
 
     def play(self, connection: socket.socket, stopped: threading.Event) -> bool:
-        while not self.released.wait(_STEP) and not stopped.is_set():
-            pass
+        released = self.released
+        if isinstance(released, threading.Event):
+            while not released.wait(_STEP) and not stopped.is_set():
+                pass
+        else:
+            while not released() and not stopped.wait(_STEP):
+                pass
         return self.response.play(connection, stopped)
 
 
