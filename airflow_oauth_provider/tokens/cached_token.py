@@ -45,34 +45,64 @@ wall times between which it is good, with the end on the elapsed clock."""
 _NOTHING: Held = None, -_INFINITY, -_INFINITY, (_INFINITY, -_INFINITY, -_INFINITY)
 
 
+class RefusedTokens:
+    """The tokens of one key that were refused.
+
+    ``latest_issue``: when the latest of them was issued.
+    """
+
+    __slots__ = ("_digests", "latest_issue")
+
+    def __init__(self) -> None:
+        self._digests: OrderedDict[str, None] = OrderedDict()
+        self.latest_issue = -_INFINITY
+
+    def __bool__(self) -> bool:
+        return self.latest_issue > -_INFINITY
+
+    def __contains__(self, token: AccessToken) -> bool:
+        return token_digest(token) in self._digests
+
+    def add(self, token: AccessToken) -> None:
+        """Remember *token*."""
+        self._digests[token_digest(token)] = None
+        while len(self._digests) > MAX_REFUSED:
+            self._digests.popitem(last=False)
+        self.latest_issue = max(self.latest_issue, token.issued_at)
+
+    def remove(self, token: AccessToken) -> None:
+        """Forget *token*: it has just been granted again."""
+        self._digests.pop(token_digest(token), None)
+
+
 class Slot:
     """One token, with its flight while one is being fetched.
 
     A token ends by whichever clock says so first: the wall clock may be set back, and the elapsed
     clock of a machine may stand still while it sleeps.
+
+    :param refused: what was refused before this place was made.
     """
 
     __slots__ = (
         "__weakref__",
         "_accepted",
         "_jitter",
-        "_refused",
-        "_refused_issue",
         "_views",
         "flight",
         "held",
         "key",
         "lock",
+        "refused",
     )
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, refused: RefusedTokens | None = None) -> None:
         self.key = key
         self.lock = threading.Lock()
         self.flight: Flight | None = None
         self._jitter = random.random() * _JITTER  # noqa: S311  (not a secret)
         self.held: Held = _NOTHING
-        self._refused: OrderedDict[str, None] = OrderedDict()
-        self._refused_issue = float("-inf")  # issue of the latest refused token
+        self.refused = refused or RefusedTokens()
         self._accepted: dict[Origin, AccessToken] = {}
         self._views: WeakSet[TokenView] = WeakSet()
 
@@ -107,7 +137,7 @@ class Slot:
         held = self.held[0]
         if held is not None and held.value == token.value:
             return True
-        return (granted or token.issued_at > self._refused_issue) and not self.has_refused(token)
+        return (granted or token.issued_at > self.refused.latest_issue) and token not in self.refused
 
     def put(self, token: AccessToken, *, granted: bool = False) -> None:
         """Keep *token*, unless it is good for the call at hand only, refused, or older than the one held.
@@ -115,7 +145,7 @@ class Slot:
         :param granted: this process has just been granted it.
         """
         if granted:
-            self._refused.pop(token_digest(token), None)
+            self.refused.remove(token)
         elif not self.accepts(token):
             return
         now = time.time()
@@ -147,10 +177,7 @@ class Slot:
 
     def refuse(self, token: AccessToken) -> None:
         """Take *token* out of use for good; a newer one stays."""
-        self._refused[token_digest(token)] = None
-        while len(self._refused) > MAX_REFUSED:
-            self._refused.popitem(last=False)
-        self._refused_issue = max(self._refused_issue, token.issued_at)
+        self.refused.add(token)
         held = self.held[0]
         if held is not None and held.value == token.value:
             self.empty()
@@ -159,7 +186,7 @@ class Slot:
 
     def has_refused(self, token: AccessToken) -> bool:
         """Whether *token* has been taken out of use here."""
-        return token_digest(token) in self._refused
+        return token in self.refused
 
     def accepted_by(self, origin: Origin, token: AccessToken) -> None:
         """Note that an API has answered a call with *token* by a 2xx status."""

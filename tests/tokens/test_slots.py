@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -28,13 +29,49 @@ def test_settings_that_ask_for_the_same_token_have_one_slot() -> None:
 def test_the_least_recently_used_goes_first() -> None:
     slots = Slots()
     slot = slots.of(KEPT)
-    first = slots.of(settings(client_id="first"))
+    first = weakref.ref(slots.of(settings(client_id="first")))
     for number in range(MAX_SLOTS + 10):
         slots.of(settings(client_id=f"other-{number}"))
         if number % 50 == 0:
             assert slots.of(KEPT) is slot
-    assert slots.of(settings(client_id="first")) is not first
+    assert first() is None
     assert slots.of(KEPT) is slot
+
+
+def crowd_out(slots: Slots) -> None:
+    for number in range(MAX_SLOTS):
+        slots.of(settings(client_id=f"other-{number}"))
+
+
+@pytest.mark.fault("F80", "P48")
+def test_a_key_has_one_slot_as_long_as_anybody_holds_on_to_it() -> None:
+    """Else a hook would go on with a token that another one has seen refused."""
+    slots = Slots()
+    slot = slots.of(KEPT)
+    crowd_out(slots)
+    assert slots.of(KEPT) is slot
+
+
+@pytest.mark.fault("F80", "P48")
+def test_what_was_refused_is_remembered_of_a_slot_that_is_gone() -> None:
+    slots, refused = Slots(), token()
+    slots.of(KEPT).refuse(refused)
+    crowd_out(slots)
+    assert not slots.of(KEPT).accepts(refused)
+    slots.of(KEPT).put(refused)
+    assert slots.of(KEPT).current() is None, "the store still holds it"
+    crowd_out(slots)
+    assert slots.of(KEPT).has_refused(refused)
+
+
+def test_of_keys_without_a_slot_as_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_oauth_provider.tokens.slots.MAX_KEYS", 3)
+    slots, refused = Slots(), token()
+    for number in range(5):
+        slots.of(settings(client_id=f"refused-{number}")).refuse(refused)
+    crowd_out(slots)
+    known = [slots.of(settings(client_id=f"refused-{number}")).has_refused(refused) for number in range(5)]
+    assert known == [False, False, True, True, True]
 
 
 def test_a_slot_that_is_dropped_is_empty_for_those_who_hold_on_to_it() -> None:
@@ -65,7 +102,6 @@ def test_after_a_fork_a_slot_that_only_a_hook_holds_on_to_has_a_free_lock_too() 
         slots.of(settings(client_id=f"other-{number}"))
     slot.lock.acquire()  # by a thread that the child does not have
     slots.reset_after_fork()
-    assert slots.of(KEPT) is not slot
     assert slot.lock.acquire(blocking=False)
 
 
