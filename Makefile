@@ -45,10 +45,16 @@ test-airflow: $(VENV)/.installed
 test-lowest: .venv-lowest/.installed
 	.venv-lowest/bin/$(PYTEST) -m "airflow and not browser"
 
-# Tests of adapters and recipes, with the libraries that they are for; none may be skipped.
+# Tests of adapters and recipes, with the libraries that they are for; none may be skipped. On another version
+# those that meet Airflow, with its stock hooks: make test-consumers VERSION=3.0.6
 CONSUMERS := tests/adapters tests/recipes tests/tasks/test_lineage.py tests/contract/test_lent_connections.py tests/contract/test_libraries.py tests/contract/test_adapters.py
+ifeq ($(VERSION),$(LATEST))
 test-consumers: .venv-consumers/.installed
 	CONSUMERS=true .venv-consumers/bin/$(PYTEST) $(CONSUMERS)
+else
+test-consumers: .venv-consumers-$(VERSION)/.installed
+	CONSUMERS=true .venv-consumers-$(VERSION)/bin/$(PYTEST) -m airflow $(CONSUMERS)
+endif
 
 # A distributed run with two Celery workers: make test-cluster TASKS=200
 test-cluster: .venv-cluster/.installed
@@ -135,6 +141,10 @@ $(VENV)/.installed: pyproject.toml .ci/install .ci/constraints/airflow-$(VERSION
 
 .venv-consumers/.installed: pyproject.toml .ci/install .ci/constraints/consumers.txt
 	.ci/install .venv-consumers .ci/constraints/consumers.txt -e . --group consumers
+	@touch $@
+
+.venv-consumers-$(VERSION)/.installed: pyproject.toml .ci/install .ci/constraints/consumers-$(VERSION).txt
+	.ci/install .venv-consumers-$(VERSION) .ci/constraints/consumers-$(VERSION).txt -e . --group stock
 	@touch $@
 
 .demo-installed: pyproject.toml .ci/install .ci/constraints/airflow-$(LATEST).txt

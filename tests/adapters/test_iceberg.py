@@ -43,6 +43,7 @@ def stock(service: Service, **custom: Any) -> str:
     return json.dumps({"conn_type": "iceberg", "host": service.base_url, "extra": {"auth": auth}})
 
 
+@pytest.mark.airflow
 @pytest.mark.consumer("pyiceberg", "airflow.providers.apache.iceberg")
 class TestWithPyiceberg:
     @pytest.fixture

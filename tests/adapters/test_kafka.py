@@ -157,6 +157,7 @@ def test_in_a_forked_process(lent: Service, monkeypatch: pytest.MonkeyPatch) -> 
     assert len(lent.token_requests) == 1
 
 
+@pytest.mark.airflow
 @pytest.mark.consumer("confluent_kafka", "airflow.providers.apache.kafka")
 class TestWithConfluentKafka:
     @pytest.fixture(autouse=True)

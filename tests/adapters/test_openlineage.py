@@ -49,6 +49,7 @@ def test_there_is_nothing_else_in_the_module() -> None:
         _ = openlineage.TokenProvider
 
 
+@pytest.mark.airflow
 @pytest.mark.consumer("openlineage.client", "airflow.providers.openlineage")
 class TestWithOpenLineage:
     @staticmethod
