@@ -168,8 +168,7 @@ class Slot:
     def pause(self, seconds: float) -> None:
         """Do not think of renewing the token for a while."""
         token, _, until, bounds = self.held
-        if token is not None:
-            self._hold((token, min(time.time() + seconds, bounds[1]), until, bounds))
+        self._hold((token, min(time.time() + seconds, bounds[1]), until, bounds))
 
     def empty(self) -> None:
         """Forget the token; whoever holds this slot looks for another one."""

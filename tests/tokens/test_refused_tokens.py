@@ -78,6 +78,39 @@ def test_a_search_that_began_before_does_not_bring_it_back(
     effect.flight.wait(time.monotonic() + 10)  # type: ignore[union-attr]
 
 
+@pytest.mark.fault("F80", "F81")
+@pytest.mark.parametrize("older", [False, True])
+def test_one_that_a_search_has_found_counts_as_granted_by_nobody(
+    managers: list[TokenManager], settings: ClientSettings, sharing: Sharing, *, older: bool
+) -> None:
+    """Refused meanwhile, or issued before one that was."""
+    manager = managers[0]
+    slot = manager.slots.of(settings)
+    flow = manager.acquiring(settings, sharing)
+    flight = next(flow).flight  # type: ignore[union-attr]
+    refused = flight.wait(time.monotonic() + 10)
+    assert refused is not None
+    manager.refuse(settings, sharing, refused)
+    token = replace(refused, value="older", issued_at=refused.issued_at - 60) if older else refused
+    flight.token, flight.asked_at = token, None  # as if it lay in the store
+    manager._land(slot, flight)
+    assert slot.current() is None
+    effect = flow.send(token)
+    assert effect.flight is not flight  # type: ignore[union-attr]
+    effect.flight.wait(time.monotonic() + 10)  # type: ignore[union-attr]
+
+
+@pytest.mark.fault("F81")
+def test_what_a_person_authorizes_is_kept_though_a_later_one_was_refused(
+    managers: list[TokenManager], settings: ClientSettings, sharing: Sharing
+) -> None:
+    slot = managers[0].slots.of(settings)
+    slot.refuse(AccessToken("later", "Bearer", 4e9, time.time() + 100))
+    assert slot.current() is None
+    token = managers[0].authorize(settings, sharing)
+    assert slot.current() is token
+
+
 @pytest.mark.fault("F80")
 @pytest.mark.parametrize("force", [False, True])
 def test_one_that_was_granted_and_refused_meanwhile_serves_no_other_caller(

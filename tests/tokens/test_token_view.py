@@ -76,6 +76,7 @@ def test_a_change_of_the_slot_ends_every_view_of_it(
         slot.show(view)
     change(slot, token)
     assert not any(shows(view) for view in views)
+    assert len(slot._views) == 0, "they may show what another slot holds by now"
 
 
 def test_a_slot_keeps_no_view_of_a_client_that_is_gone(slot: Slot) -> None:
