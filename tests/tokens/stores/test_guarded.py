@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -104,3 +105,35 @@ def test_what_is_meant_no_longer_stays() -> None:
     assert store.read("name") == guard.read("name") == b"newer"
     guard.delete_if("name", b"newer")
     assert store.read("name") is guard.read("name") is None
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda store: store.delete_if("a", b"x"),
+        lambda store: store.delete("a"),
+        lambda store: store.drop_taken("a"),
+    ],
+    ids=["delete_if", "delete", "drop_taken"],
+)
+def test_whatever_it_is_asked_first_its_failure_ends_no_task(use: Callable[[GuardedStore], None]) -> None:
+    class Broken(MemoryStore):
+        def delete(self, name: str) -> None:
+            raise StoreError("the disk is full")
+
+        drop_taken = delete
+
+        def delete_if(self, name: str, data: bytes) -> None:
+            self.delete(name)
+
+    use(GuardedStore(Broken()))
+
+
+def test_cleared_it_knows_nothing_and_tries_again(clock: Clock) -> None:
+    broken = Failing()
+    store = GuardedStore(broken)
+    store.write("a", b"x", until=later())
+    broken.error = None
+    store.clear()
+    assert store.read("a") is None
+    assert broken.asked == 2

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from airflow_oauth_provider.tokens.stores.base import StoreError
+from airflow_oauth_provider.tokens.stores.base import MAX_ENTRY, MOST_APPENDED, StoreError
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
-from airflow_oauth_provider.tokens.stores.redis_store import RedisStore
+from airflow_oauth_provider.tokens.stores.redis_store import OPERATION_TIMEOUT, RedisStore
 from tests.support.servers.idle_cutter import IdleCutter
 from tests.support.servers.redis_server import RedisServer
 from tests.support.stopwatch import Stopwatch
@@ -57,7 +57,10 @@ class TestRedis:
         with pytest.raises(StoreError) as caught:
             store.read(NAME)
         assert watch.seconds < 0.5
-        assert "the-password" not in str(caught.value)
+        assert str(caught.value) == "Redis does not work (ConnectionError)", (
+            "no address, which has a password"
+        )
+        assert caught.value.__cause__ is None
 
     @pytest.mark.fault("P42")
     def test_a_server_that_stalls(self, redis_server: RedisServer) -> None:
@@ -68,6 +71,9 @@ class TestRedis:
         with pytest.raises(StoreError):
             store.read(NAME)
         assert watch.seconds < 0.6
+        limits = store._client.connection_pool.connection_kwargs  # which hold on a busy machine, too
+        assert limits["socket_timeout"] == limits["socket_connect_timeout"] == OPERATION_TIMEOUT
+        assert limits["retry"].get_retries() == 0
         redis_server.thaw()
         assert store.read(NAME) == b"x"
 
@@ -82,6 +88,14 @@ class TestRedis:
                 assert store.read(NAME) == b"x"
                 assert store.lease(f"{NAME}{connections}") is not None, "the new connection serves"
                 assert balancer.connections == connections
+
+    @pytest.mark.fault("P42")
+    def test_a_lease_that_cannot_be_released_runs_out_by_itself(self, redis_server: RedisServer) -> None:
+        lease = RedisStore(redis_server.url).lease(NAME)
+        assert lease is not None
+        redis_server.freeze()
+        lease.release()
+        redis_server.thaw()
 
     @pytest.mark.fault("P43")
     def test_a_server_that_may_not_be_written_to(self, unused_port: int) -> None:
@@ -122,13 +136,14 @@ class TestRedis:
         store.write(NAME, b"y", until=soon())
         assert store.read(NAME) == b"y"
 
+    @pytest.mark.parametrize("more", [(), ("-type",)], ids=["lists", "types"])
     def test_what_redis_does_not_allow_costs_the_history_and_no_token(
-        self, redis_server: RedisServer
+        self, redis_server: RedisServer, more: tuple[str, ...]
     ) -> None:
         client, store = redis_server.client(), GuardedStore(RedisStore(redis_server.url))
         store.write(NAME, b"token", until=soon())
         store.append(NAME, [b"one"], until=soon())
-        client.execute_command("ACL", "SETUSER", "default", "-@list", "-rename", "-eval")
+        client.execute_command("ACL", "SETUSER", "default", "-@list", "-rename", "-eval", *more)
         try:
             assert store.append(NAME, [b"two"], until=soon()) is False
             assert store.take_appended(NAME) is None
@@ -136,6 +151,27 @@ class TestRedis:
         finally:
             client.execute_command("ACL", "SETUSER", "default", "+@all")
         assert store.take_appended(NAME) == (b"one",)
+
+    @pytest.mark.fault("P43")
+    def test_a_server_that_may_not_be_read_is_not_an_empty_one(self, redis_server: RedisServer) -> None:
+        client, store = redis_server.client(), RedisStore(redis_server.url)
+        client.execute_command("ACL", "SETUSER", "default", "-getrange")
+        try:
+            with pytest.raises(StoreError, match="NoPermissionError"):
+                store.read(NAME)
+        finally:
+            client.execute_command("ACL", "SETUSER", "default", "+@all")
+
+    def test_the_latest_of_what_is_appended_stay(self, redis_server: RedisServer) -> None:
+        client, store = redis_server.client(), RedisStore(redis_server.url)
+        store.append(NAME, [b"%d" % number for number in range(MOST_APPENDED + 5)], until=soon())
+        (key,) = client.keys("*.appended")
+        assert client.lrange(key, 0, 0) == [b"5"]
+        client.rpush(key, b"by somebody else")
+        assert len(store.take_appended(NAME) or ()) == MOST_APPENDED
+        assert store.has_appended(NAME), "until it is dropped"
+        store.drop_taken(NAME)
+        assert not store.has_appended(NAME)
 
     def test_keys_of_another_kind_in_the_place_of_what_is_appended(self, redis_server: RedisServer) -> None:
         client, store = redis_server.client(), RedisStore(redis_server.url)
@@ -158,6 +194,8 @@ class TestRedis:
         store.write(NAME, b"x", until=soon())
         store.append(NAME, [b"one"], until=soon())
         (entry,), (lines,) = client.keys(f"*:{NAME}"), client.keys("*.appended")
+        client.set(entry, b"x" * MAX_ENTRY)
+        assert store.read(NAME) == b"x" * MAX_ENTRY
         client.set(entry, b"x" * 4_000_000)
         client.rpush(lines, b"x" * 4_000_000, b"two")
         before = client.info("stats")["total_net_output_bytes"]

@@ -176,6 +176,9 @@ class TestGuarded:
                 store.write(NAME, b"x", until=soon())
                 assert store.read(NAME) == b"x", "memory helps out"
                 assert store.lease(NAME) is not None
+                assert store.append(NAME, [b"x"], until=soon()) is False
+                store.delete_if(NAME, b"x")
+                assert store.read(NAME) is None
                 store.delete(NAME)
         assert broken.calls == 1
         assert len(caplog.records) == 1
