@@ -24,7 +24,7 @@ class FirstToken:
         self,
         read: Callable[[], Awaitable[Any]],
         get_token: Callable[[], Awaitable[AccessToken]],
-        decides: Callable[[], bool] = lambda: False,
+        decides: Callable[[], bool],
     ) -> None:
         self._read = read
         self._get_token = get_token
@@ -58,7 +58,6 @@ class FirstToken:
                     return await self._get_token()
             return await self._get_token() if self._decides() else None
         finally:
-            checks.clear()
             self._checks.pop(asyncio.get_running_loop(), None)
 
 

@@ -67,7 +67,7 @@ class _Work(Generic[T]):
     def leave(self) -> None:
         """Note that one of those who wait was cancelled: nobody needs the work once all were."""
         self._cancelled += 1
-        if self._cancelled == len(self.waiting) and not self._task.done():
+        if self._cancelled == len(self.waiting):
             self._forget()
             self._task.cancel()
 
@@ -116,7 +116,7 @@ async def _wait_for(flight: Flight, until: float) -> Any:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
     flight.add_done_callback(lambda: _deliver(loop, ended, None, None))
-    await asyncio.wait([ended], timeout=max(0.0, until + GRACE - time.monotonic()))
+    await asyncio.wait([ended], timeout=until + GRACE - time.monotonic())
     return flight.result()
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -93,3 +94,35 @@ def test_a_caller_that_is_cancelled_leaves_the_others_alone() -> None:
         return await waiting
 
     assert asyncio.run(callers()) == TOKEN
+
+
+def test_what_was_checked_for_one_wait_is_kept_for_no_other() -> None:
+    client = Client()
+    assert client.run(bad, good, good) == [TOKEN] * 3
+    assert client.first._checks == {}
+
+
+def test_two_loops_check_their_own_callers() -> None:
+    """The one whose only call cannot be made asks for no token because the other has one that can."""
+    both, ended = threading.Barrier(2), threading.Event()
+    client = Client()
+
+    async def read() -> None:
+        await asyncio.to_thread(both.wait, 10)
+        if threading.current_thread() is not first_thread:
+            await asyncio.to_thread(ended.wait, 10)
+
+    client.first._read = read
+    results: dict[str, list[Any]] = {}
+
+    def run(name: str, check: Any) -> None:
+        results[name] = client.run(check)
+        ended.set()
+
+    first_thread = threading.Thread(target=run, args=("first", bad))
+    second_thread = threading.Thread(target=run, args=("second", good))
+    for thread in (first_thread, second_thread):
+        thread.start()
+    for thread in (first_thread, second_thread):
+        thread.join(30)
+    assert results == {"first": [None], "second": [TOKEN]}

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from airflow_oauth_provider.exceptions import TokenEndpointError
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import token_key
@@ -114,6 +115,8 @@ def test_the_deployments_key_may_be_rotated(store: Store) -> None:
     rotated = keys_in(store, keys=(new, old))
     rotated.remember(key(2))
     assert set(rotated.forget()) == {key(1), key(2)}
+    rotated.remember(key(3))
+    assert keys_in(store, keys=(new,)).forget() == (key(3),), "it lies under the newest"
 
 
 def test_one_that_was_interrupted_is_repeated(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,8 +127,9 @@ def test_one_that_was_interrupted_is_repeated(store: Store, monkeypatch: pytest.
         interrupted.setattr(DerivedKeys, "_remove", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             keys_in(store).forget()
-    keys_in(store).remember(key(2))
-    assert set(keys_in(store).forget()) == {key(1), key(2)}
+    for number in (1, 2):
+        keys_in(store).remember(key(number))
+    assert sorted(keys_in(store).forget()) == sorted([key(1), key(2)]), "each once"
 
 
 def test_one_who_forgets_waits_for_another(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,6 +155,49 @@ def test_but_not_for_one_that_never_ends(store: Store, monkeypatch: pytest.Monke
     lease = kept._turn()
     assert keys_in(store).forget() == (key(1),)
     lease.release()
+
+
+def test_who_has_forgotten_lets_the_next_one_begin_at_once(store: Store) -> None:
+    kept = keys_in(store)
+    kept.remember(key(1))
+    kept.forget()
+    lease = kept._lease("derived", kept._credential_key)
+    assert lease is not None
+    lease.release()
+
+
+def test_uses_of_one_credential_take_turns(store: Store) -> None:
+    if isinstance(store, MemoryStore):
+        pytest.skip("within one process there is one flight per key")
+    lease = keys_in(store)._turn()
+    edited = keys_in(store, settings(request={"scope": ("edited",)}))
+    assert edited._lease("derived", edited._credential_key) is None
+    lease.release()
+
+
+def test_a_token_is_removed_before_its_key_is_told(store: Store) -> None:
+    """Who forgets may be thrown out in between: then the next one finds the key again."""
+    use = settings(request={"scope": ("other",)})
+    Entries(use, Sharing(store)).granted(AccessToken("a-token", "Bearer", time.time() + 3600, time.time()))
+    kept = keys_in(store)
+    kept.remember(token_key(use))
+    assert next(iter(kept._forgotten())) == token_key(use)
+    assert Entries(use, Sharing(store)).token() is None
+
+
+def test_what_was_refused_is_forgotten_by_this_process_too(store: Store) -> None:
+    use = settings(request={"scope": ("other",)})
+    Entries(use, Sharing(store)).refused(TokenEndpointError("m", status=400, error="invalid_scope"), budget=1)
+    kept = keys_in(store)
+    kept.remember(token_key(use))
+    kept.forget()
+    assert Entries(use, Sharing(store)).status().error is None
+
+
+def test_where_the_store_works_memory_keeps_none(store: Store) -> None:
+    kept = keys_in(store)
+    kept.remember(key(1))
+    assert not memory.has_appended(kept._name(kept._sealers[0]))
 
 
 def test_without_a_store_this_process_remembers() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.tokens.last_use import LastUse, Probe
+from airflow_oauth_provider.tokens.last_use import LONGEST_PROBE, LastUse, Probe
 from airflow_oauth_provider.tokens.records import Status
 
 NOW = time.time()
@@ -111,3 +111,12 @@ def test_a_probe_is_written_as_it_is_read() -> None:
     probe = Probe.now("200 \x1b[31mOK\n" + "x" * 2000, ok=True)
     last_use = LastUse("f" * 32, NOW, Status(), since=NOW, probe=probe)
     assert LastUse.load(last_use.dump()) == last_use
+
+
+def test_texts_of_a_record_are_cut() -> None:
+    """Anybody who can write to the store can make them as long as they like."""
+    long = record(fingerprint="f" * 5000, probe={"at": NOW, "ok": True, "text": "x" * 5000})
+    last_use = LastUse.load(long)
+    assert last_use is not None
+    assert last_use.probe is not None
+    assert (last_use.fingerprint, last_use.probe.text) == ("f" * 64, "x" * LONGEST_PROBE)

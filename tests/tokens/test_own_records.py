@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,6 +71,25 @@ def test_a_clock_that_was_set_back_has_it_checked_anew(monkeypatch: pytest.Monke
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now - 3600)
     assert own_records.known(OWN, "name", b"sealed") is None
+
+
+def test_cleared_it_knows_nothing() -> None:
+    own_records.keep(OWN, "name", b"sealed", Status())
+    own_records.clear()
+    assert own_records.known(OWN, "name", b"sealed") is None
+    own_records.drop(OWN, "name")
+
+
+def test_another_thread_may_clear_it_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cleared(OrderedDict[Any, Any]):
+        def popitem(self, last: bool = True) -> Any:
+            self.clear()
+            return super().popitem(last)
+
+    monkeypatch.setattr(own_records, "_own", Cleared())
+    for number in range(own_records.MOST + 1):
+        own_records.keep(OWN, str(number), b"sealed", number + 1)
+    assert own_records.known(OWN, "0", b"sealed") is None
 
 
 def test_there_are_so_many_and_the_oldest_go() -> None:
