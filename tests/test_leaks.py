@@ -277,15 +277,19 @@ class TestCallablesOfADag:
         assert_nothing_confidential(caught.value, VALUES)
         outputs.append("".join(traceback.format_exception(caught.value)))
 
-    @pytest.mark.parametrize("deferrable", [False, True])
+    @pytest.mark.parametrize(
+        "deferrable, method", [(False, "GET"), (True, "GET"), (True, "POST")], ids=["worker", "GET", "POST"]
+    )
     @pytest.mark.parametrize("name", ["retry", "wait", "before_sleep", "retry_error_callback"])
-    def test_of_the_operators_retry_args(self, outputs: list[Any], deferrable: bool, name: str) -> None:
+    def test_of_the_operators_retry_args(
+        self, outputs: list[Any], deferrable: bool, method: str, name: str
+    ) -> None:
         always: Any = {"retry": lambda _: True, "wait": lambda _: 0, "stop": lambda _: False}
         if name == "retry_error_callback":
             always["stop"] = lambda _: True
         operator = OAuth2HttpOperator(
             task_id="call",
-            method="GET",
+            method=method,
             endpoint="ok",
             oauth2_conn_id="my_api",
             deferrable=deferrable,
