@@ -25,8 +25,8 @@ from airflow_oauth_provider.protocol.call.effects import ResponseHead
 
 _FEED = 64
 """Bytes of a compressed body that are decoded at once: nobody knows to what a few of them may grow."""
-_REACHES_OUT = ("connect_tcp.started", "connect_unix_socket.started", "send_request_headers.started")
-"""Ends of the names of steps by which the transport of httpx reaches out, to an API or a proxy."""
+_CONNECTS = ("connect_tcp.started", "connect_unix_socket.started")
+"""Ends of the names of steps by which the transport of httpx connects, to an API or a proxy."""
 
 
 class HttpxCall:
@@ -123,7 +123,7 @@ class HttpxCall:
         """Judge a redirect before it is followed; httpx calls this at each step of its transport."""
         if self._own_trace is not None:
             self._own_trace(name, info)
-        if self._head is not None and name.endswith(_REACHES_OUT):
+        if self._head is not None and name.endswith(_CONNECTS):
             self._call.judge(self._head)
         hop = self._hop(name, info)
         if hop is not None and self._head is not None:
@@ -134,7 +134,7 @@ class HttpxCall:
         """Do what :meth:`_trace` does without blocking the event loop."""
         if self._own_trace is not None:
             await self._own_trace(name, info)
-        if self._head is not None and name.endswith(_REACHES_OUT):
+        if self._head is not None and name.endswith(_CONNECTS):
             await self._call.ajudge(self._head)
         hop = self._hop(name, info)
         if hop is not None and self._head is not None:

@@ -83,14 +83,14 @@ class PreparedClient(OAuth2Client):
         if not self.may_read:
             return self._use(self.reader.resolve_again())
         settings = super()._read()
-        self._home.thread = self._home.thread or _here()
+        self._home.thread = _here()
         return settings
 
     async def _aread(self) -> ClientSettings:
         if not self.may_read:
             return self._use(await self.reader.aresolve_again())
         settings = await super()._aread()
-        self._home.thread = self._home.thread or _here()
+        self._home.thread = _here()
         return settings
 
     def _run(self, flow: TokenFlow) -> AccessToken | None:

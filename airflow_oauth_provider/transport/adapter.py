@@ -118,7 +118,7 @@ class OneRequestAdapter(OAuth2Adapter):
             return super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
         url = urlsplit(request.url or "")
         options = self._pool_options if url.scheme == "https" else self._plain_options
-        self._pool = self._pool_classes[url.scheme](url.hostname or "", url.port, maxsize=1, **options)
+        self._pool = self._pool_classes[url.scheme](url.hostname or "", url.port, **options)
         return self._pool
 
     def request_url(self, request: PreparedRequest, proxies: Any) -> str:

@@ -11,10 +11,11 @@ import pytest
 from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.foreign_call import ForeignCall, Hop, head_from
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
-from airflow_oauth_provider.exceptions import ResourceError
+from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
 from airflow_oauth_provider.protocol.call.effects import ResponseHead
 from tests.support.bound_tokens import CLIENTS, bound_service, certified
 from tests.support.servers.certificates import issue_client
+from tests.support.servers.scripted import token_json
 from tests.support.service import Service
 
 
@@ -37,6 +38,8 @@ def test_a_head_from_any_library() -> None:
     stay_away = head_from(429, lambda name: ["7"] if name == "Retry-After" else [])
     assert stay_away == ResponseHead(429, retry_after=7.0)
     assert head_from(200, lambda _: []) == ResponseHead(200)
+    dates = {"Retry-After": ["Wed, 21 Oct 2015 07:28:07 GMT"], "Date": ["Wed, 21 Oct 2015 07:28:00 GMT"]}
+    assert head_from(503, lambda name: dates.get(name, [])).retry_after == 7.0, "by the API's own clock"
 
 
 @pytest.mark.parametrize(
@@ -82,3 +85,23 @@ def test_a_certificate_that_the_library_does_not_present(
         assert "certificate" not in caplog.text
         assert call.goes_on(ResponseHead(401)) is False
     assert "may be bound to the client certificate" in caplog.text
+
+
+def test_without_a_certificate_nothing_is_said_of_one(
+    service: Service, goes_on: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = begun(service)
+    assert [goes_on(call, ResponseHead(401)) for _ in range(2)] == [True, False]
+    assert "certificate" not in caplog.text
+
+
+def test_no_other_address_gets_the_token_however_the_library_spells_it(service: Service) -> None:
+    call = begun(service)
+    with pytest.raises(ConfigurationError, match=r"may not go to https://evil\.example"):
+        call.headers("GET", "https://evil.example/")
+
+
+def test_an_api_that_the_token_names(service: Service) -> None:
+    service.token = lambda _: token_json("tok-1", instance_url=service.server.url)
+    call = begun(service, base_url="{instance_url}/api", allowed_origins=[service.server.url])
+    assert call.headers("GET", f"{service.base_url}/x")["Authorization"] == "Bearer tok-1"

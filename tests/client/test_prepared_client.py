@@ -186,6 +186,32 @@ def test_a_wrong_connection_is_refused_when_it_is_prepared(
     monkeypatch.setenv(VARIABLE, service.environment())
     client.prepare()
     assert elsewhere(client.get_token).value == "tok-1"
+    monkeypatch.setenv(VARIABLE, service.environment(auth_method="no_such_method"))
+    with pytest.raises(ConfigurationError):
+        client.prepare()
+
+
+@ASKED
+def test_a_thread_that_could_not_read_it_is_nobodys_home(
+    ask: Ask, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = PreparedClient("my_api")
+    with pytest.raises(ConnectionNotFoundError):
+        elsewhere(lambda: ask(client))
+    for scope in ("a", "b"):
+        monkeypatch.setenv(VARIABLE, service.environment(scope=scope))
+        ask(client)
+    assert [request.form["scope"] for request in service.token_requests] == [["a"], ["b"]]
+
+
+def test_a_use_of_a_connection_that_is_given_needs_no_other_and_hides_its_token_everywhere(
+    service: Service,
+) -> None:
+    client = PreparedClient("my_api", service.connection())
+    client.prepare()
+    use = client.used_with(TokenParameters.of(scope="a"))
+    assert use.get_token().value == "tok-1"
+    assert client.redactor.text("it is tok-1.") == "it is ***."
 
 
 def test_fifty_threads_make_one_request(service: Service, airflow_calls: list[tuple[str, int]]) -> None:

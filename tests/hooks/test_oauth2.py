@@ -23,6 +23,7 @@ from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.testing.connections import Connections
 from airflow_oauth_provider.testing.endpoints import Request, Response
 from airflow_oauth_provider.testing.server import OAuth2Server
+from airflow_oauth_provider.transport.stopping import TaskStoppedError
 from tests.support.confidential import assert_nothing_confidential
 from tests.support.sides import Side
 from tests.support.stopwatch import Stopwatch
@@ -57,6 +58,19 @@ def test_retry_args_repeat_as_the_caller_says(hook_of: MakeHook, oauth2_server: 
     }
     assert hook_of().run_with_advanced_retry(retry, "/x").status_code == 200
     assert len(oauth2_server.token_endpoint.requests) == 1
+
+
+def test_a_kill_ends_the_wait_for_the_next_attempt(hook_of: MakeHook, oauth2_server: OAuth2Server) -> None:
+    """And who names another sleep has that."""
+    oauth2_server.api.respond({}, 503, times=None)
+    hook, slept = hook_of(), list[float]()
+    always: dict[str, Any] = {"retry": lambda _: True, "wait": tenacity.wait_fixed(600)}
+    own = {"sleep": slept.append, "stop": tenacity.stop_after_attempt(2), "reraise": True}
+    with pytest.raises(AirflowException):
+        hook.run_with_advanced_retry({**always, **own}, "/x")
+    assert slept == [600]
+    with pytest.raises(TaskStoppedError):
+        hook.run_with_advanced_retry({**always, "before_sleep": lambda _: hook.stop()}, "/x")
 
 
 @pytest.mark.fault("F04", "F20")

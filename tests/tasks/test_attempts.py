@@ -56,6 +56,8 @@ def test_what_is_left_of_the_time_for_all() -> None:
     assert 15 < left.total_seconds() <= 20
     assert attempts.left_of(timedelta(seconds=10)) == timedelta(0)
     assert attempts.left_of(None) is None
+    minute = timedelta(seconds=60)
+    assert Attempts(1, time.time() + 1000).left_of(minute) == minute, "no more, where a clock was set back"
 
 
 def test_without_retry_args_the_outcome_is_the_result() -> None:
@@ -72,6 +74,9 @@ def test_the_next_attempt_comes_when_tenacity_says() -> None:
     assert isinstance(later, NextAttempt)
     assert later.attempts == Attempts(2, before, 30.0)
     assert before + 30 <= later.at <= time.time() + 30
+    third = decide(error, later.attempts, {**TWICE, "stop": tenacity.stop_never})
+    assert isinstance(third, NextAttempt)
+    assert (third.attempts.number, third.attempts.idle_for) == (3, 60.0)
     with pytest.raises(TransportError):
         decide(error, later.attempts, TWICE)
     with pytest.raises(tenacity.RetryError):
@@ -103,3 +108,11 @@ def test_arguments_that_tenacity_does_not_take() -> None:
     with pytest.raises(TypeError):
         with_retry_condition({"wait_for": 1}, fail_fast=True)
     assert with_retry_condition(None, fail_fast=True) is None
+
+
+@pytest.mark.parametrize("error", [TransportError("x"), KeyError("x")])
+def test_without_a_condition_every_error_is_repeated(error: Exception) -> None:
+    given = {name: TWICE[name] for name in ("wait", "stop")}
+    arguments = with_retry_condition(given, fail_fast=True)
+    assert isinstance(decide(error, Attempts.first(), arguments), NextAttempt)
+    assert isinstance(decide(Response(), Attempts.first(), arguments), Response)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.exceptions import TransportError
+from airflow_oauth_provider.protocol.access_token import CLOCK_TOLERANCE, AccessToken
 from airflow_oauth_provider.protocol.private_token import accompanied
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.tokens import own_records
@@ -167,3 +168,19 @@ def test_the_last_use_with_another_credential_tells_nothing(sharing: Sharing) ->
     entry = index.read(settings(client_secret=Secret("rotated")))
     assert entry is not None
     assert (entry.last_use, entry.edited) == (None, True)
+
+
+def test_a_token_of_a_clock_that_is_ahead_is_to_this_process_what_it_is_to_others(sharing: Sharing) -> None:
+    ahead = token(after=CLOCK_TOLERANCE + 60)
+    Entries(settings(), sharing).granted(ahead)
+    here = Entries(settings(), sharing).token()
+    own_records.clear()
+    assert here == Entries(settings(), sharing).token()
+
+
+def test_an_error_is_read_anew_by_each_who_raises_it(sharing: Sharing) -> None:
+    error = TransportError("m")
+    entries = Entries(settings(), sharing)
+    entries.refused(error, budget=1)
+    raised = [entries.status().error, entries.status().error, Entries(settings(), sharing).status().error]
+    assert len({id(known) for known in (error, *raised)}) == 4

@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -127,6 +127,54 @@ def test_one_that_was_granted_and_refused_meanwhile_serves_no_other_caller(
     assert effect.flight is not flight  # type: ignore[union-attr]
     another = effect.flight.wait(time.monotonic() + 10)  # type: ignore[union-attr]
     assert (granted.value, another and another.value) == ("tok-1", "tok-2")
+
+
+@pytest.mark.fault("F80")
+def test_memory_is_without_it_before_the_store_is(
+    managers: list[TokenManager], settings: ClientSettings, sharing: Sharing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the other order another thread could bring it back in between."""
+    manager = managers[0]
+    refused = manager.acquire(settings, sharing)
+    in_memory: list[AccessToken | None] = []
+    drop = Entries.drop_token
+
+    def noted(entries: Entries, token: AccessToken) -> None:
+        in_memory.append(manager.slots.of(settings).current())
+        drop(entries, token)
+
+    monkeypatch.setattr(Entries, "drop_token", noted)
+    manager.refuse(settings, sharing, refused)
+    assert in_memory == [None]
+
+
+@pytest.mark.fault("F80")
+def test_a_newer_one_that_comes_while_it_is_looked_for_stays(
+    managers: list[TokenManager], settings: ClientSettings, tmp_path: Path
+) -> None:
+    newer = AccessToken("newer", "Bearer", time.time() + 3600, time.time() + 1)
+
+    class Busy(FileStore):
+        """Another process writes right after this one has read."""
+
+        pending: ClassVar[list[bool]] = []
+
+        def read(self, name: str) -> bytes | None:
+            data = super().read(name)
+            while self.pending:
+                self.pending.pop()
+                Entries(settings, Sharing(FileStore(self.folder))).granted(newer)
+            return data
+
+    store = Busy(tmp_path / "store")
+    sharing = Sharing(GuardedStore(store))
+    refused = managers[0].acquire(settings, sharing)
+    store.pending.append(True)
+    Entries(settings, sharing).drop_token(refused)
+    assert store.pending == []
+    shared_token = Entries(settings, sharing).token()
+    assert shared_token is not None
+    assert shared_token.value == "newer"
 
 
 @pytest.mark.fault("F81")

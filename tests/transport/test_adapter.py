@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 import requests
 
+from airflow_oauth_provider.transport import adapter as adapter_module
 from airflow_oauth_provider.transport.adapter import OAuth2Adapter, OneRequestAdapter
+from tests.support.servers.proxy import Proxy
 from tests.support.servers.scripted import ScriptedServer, Text
 
 
@@ -57,8 +61,6 @@ def test_a_child_uses_no_connection_of_its_parent(scripted: ScriptedServer) -> N
 
 
 def test_socket_options_reach_the_socket(scripted: ScriptedServer) -> None:
-    import socket
-
     scripted.script(Text(body="x"))
     with session(socket_options=[(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]) as client:
         response = client.get(scripted.url, stream=True)
@@ -83,13 +85,44 @@ class TestOneRequest:
         adapter.close()
         assert adapter._pool.pool is None
 
+    def test_its_socket_is_as_the_connection_says(self, scripted: ScriptedServer) -> None:
+        scripted.script(Text(body="x"))
+        options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+        adapter = OneRequestAdapter(ssl.create_default_context(), socket_options=options)
+        response = adapter.send(requests.Request("GET", scripted.url).prepare(), stream=True, timeout=30)
+        raw: Any = response.raw
+        assert raw.connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        adapter.close()
+
+    def test_through_a_proxy(self, proxy: Proxy, scripted: ScriptedServer) -> None:
+        """Which is told the whole address; its connection is closed, too."""
+        scripted.script(Text(body="x"))
+        adapter = OneRequestAdapter(ssl.create_default_context())
+        request = requests.Request("GET", f"{scripted.url}/y").prepare()
+        response = adapter.send(request, stream=True, timeout=30, proxies={"http": proxy.url})
+        assert (response.status_code, response.raw.read()) == (200, b"x")
+        assert response.request is request
+        assert scripted.requests[0].target == "/y"
+        assert "127.0.0.1" in proxy.log
+        (manager,) = adapter.proxy_manager.values()
+        assert len(manager.pools) == 1
+        adapter.close()
+        assert len(manager.pools) == 0
+
     def test_a_child_leaves_the_connection_to_its_parent(self) -> None:
         adapter = OneRequestAdapter(ssl.create_default_context())
         pool = adapter.get_connection_with_tls_context(
             requests.Request("GET", "https://[::1]:9/").prepare(), True
         )
         assert (pool.scheme, pool.host, pool.port) == ("https", "::1", 9)
+        manager = adapter.proxy_manager_for("http://127.0.0.1:9")
+        parents = adapter.poolmanager
         adapter.reset_after_fork()
+        assert adapter.proxy_manager == {}
+        assert adapter.poolmanager is not parents
+        kept = [item for item in adapter_module._inherited if item is pool or item == (parents, ANY)]
         adapter.close()
         assert pool.pool is not None
+        assert len(kept) == 2, "nothing closes them: that would take locks which a lost thread may hold"
+        assert manager.pools is not None
         pool.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -61,6 +62,19 @@ class TestRedis:
             "no address, which has a password"
         )
         assert caught.value.__cause__ is None
+        operations: list[Callable[[], object]] = [
+            lambda: store.write(NAME, b"x", until=soon()),
+            lambda: store.delete(NAME),
+            lambda: store.delete_if(NAME, b"x"),
+            lambda: store.lease(NAME),
+            lambda: store.append(NAME, [b"x"], until=soon()),
+            lambda: store.has_appended(NAME),
+            lambda: store.take_appended(NAME),
+            lambda: store.drop_taken(NAME),
+        ]
+        for operation in operations:
+            with pytest.raises(StoreError):
+                operation()
 
     @pytest.mark.fault("P42")
     def test_a_server_that_stalls(self, redis_server: RedisServer) -> None:
