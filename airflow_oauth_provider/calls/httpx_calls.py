@@ -154,8 +154,8 @@ class HttpxCall:
         self._to_proxy = request.method == b"CONNECT"
         if self._to_proxy or self._head is None:
             return None
-        fields = httpx.Headers(request.headers)
-        has_body = "Transfer-Encoding" in fields or fields.get("Content-Length", "0") != "0"
+        sent = httpx.Headers(request.headers)
+        has_body = "Transfer-Encoding" in sent or sent.get("Content-Length", "0") != "0"
         return Hop(request.method.decode(), _url_of(request.url), has_body)
 
     def _follow(self, request: Any, hop: Hop) -> None:

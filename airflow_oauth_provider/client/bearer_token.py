@@ -9,7 +9,7 @@ from airflow_oauth_provider.tokens import AccessToken
 
 
 class BearerToken:
-    """A function that returns a valid token, for libraries that ask for one; it holds a connection, and none.
+    """A function that returns a valid token, for libraries that ask for one; it holds no token itself.
 
     Whichever thread asks first reads the connection. It may be called in any other thread, event loop or
     process then: those use what was read, and do not call Airflow.

@@ -116,7 +116,7 @@ class _Repeats:
             if origin in self._proven_anew:
                 return False
             self._proven_anew.add(origin)
-            gone = _proof_is_late
+            error_of = _proof_is_late
         elif head.tells_dead_token or token_may_be_dead(head, self._refresh_on_status):
             if self._renewed:
                 yield ReportRefusal(origin)
@@ -125,11 +125,11 @@ class _Repeats:
             self._proven_anew.clear()
             if not (yield RenewToken(origin)) or _may_be_done(call, head):
                 return False
-            gone = _body_is_gone
+            error_of = _body_is_gone
         else:
             return None
         if call.with_body and not self._replayable:
-            raise gone(head)
+            raise error_of(head)
         return True
 
 

@@ -77,21 +77,21 @@ class Exchange(Generic[Result]):
         budget: Budget,
         random: Callable[[], float],
     ) -> None:
-        self.settings = settings
-        self.message = message
-        self.endpoint = message.endpoint
-        self.started = began
-        self.moment = began
-        self.random = random
-        self.ends_at = budget.until
-        self.requests = 0
-        self.retries = 0
-        self.server_ahead = 0.0
-        self.signed_anew = False
-        self.was_asked_for_nonce = False
-        self.reread = False
-        self.proving = settings
-        self.seen: set[object] = set()
+        self._settings = settings
+        self._message = message
+        self._endpoint = message.endpoint
+        self._started = began
+        self._moment = began
+        self._random = random
+        self._ends_at = budget.until
+        self._requests = 0
+        self._retries = 0
+        self._server_ahead = 0.0
+        self._signed_anew = False
+        self._was_asked_for_nonce = False
+        self._reread = False
+        self._proving = settings
+        self._seen: set[object] = set()
 
     def run(self) -> Flow[Result]:
         """Carry it out.
@@ -102,35 +102,35 @@ class Exchange(Generic[Result]):
             result = yield from self._attempt()
             if not isinstance(result, _Refused):
                 return result
-            lookup = self.message.lookup
-            if lookup is not None and lookup.has_moved(result.kind, self.moment.wall):
+            lookup = self._message.lookup
+            if lookup is not None and lookup.has_moved(result.kind, self._moment.wall):
                 continue
             if (yield from self._assertion_was_renewed(result)):
                 continue
             wait = self._wait_before_retry(result)
             if wait > 0:
-                self.moment = (yield Sleep(wait, result.error)).moment
+                self._moment = (yield Sleep(wait, result.error)).moment
 
     def _attempt(self) -> Generator[Effect, Outcome, Result | _Refused]:
-        if self.message.lookup is not None:
+        if self._message.lookup is not None:
             try:
-                url, self.moment = yield from self.message.lookup.endpoint(self.moment, self.ends_at)
+                url, self._moment = yield from self._message.lookup.endpoint(self._moment, self._ends_at)
             except OAuthError as error:
                 return _Refused(error, None)
-            self.endpoint = self.endpoint.at(url)
-        sent = self.moment
-        self.requests += 1
+            self._endpoint = self._endpoint.at(url)
+        sent = self._moment
+        self._requests += 1
         try:
-            self.proving = yield from settings_of_request(self.settings)
+            self._proving = yield from settings_of_request(self._settings)
         except OAuthError as error:
             return _Refused(error, None)
-        request = self.message.build(self.proving, sent.wall + self.server_ahead)
+        request = self._message.build(self._proving, sent.wall + self._server_ahead)
         if request is None:
             outcome = yield AskProvider()
         else:
-            deadline = min(sent.monotonic + self.settings.network.request_timeout, self.ends_at)
+            deadline = min(sent.monotonic + self._settings.network.request_timeout, self._ends_at)
             outcome = yield Send(request, deadline)
-        self.moment = outcome.moment
+        self._moment = outcome.moment
         result = outcome.result
         if isinstance(result, HttpResponse):
             return self._read(result, sent, request.redactor if request else NOTHING)
@@ -144,23 +144,23 @@ class Exchange(Generic[Result]):
 
     def _read(self, response: HttpResponse, sent: Moment, redactor: Redactor) -> Result | _Refused:
         """Read a response; errors come back as values, since most of them may be retried."""
-        skew, proofs = self._skew(response), self.message.proofs
+        skew, proofs = self._skew(response), self._message.proofs
         has_nonce = proofs is not None and proofs.learn(response)
         try:
-            if response.status in self.message.statuses:
-                return self.message.read(response, sent, redactor)
+            if response.status in self._message.statuses:
+                return self._message.read(response, sent, redactor)
             if response.status < 400:
-                raise self.endpoint.unexpected_status(response)
-            seconds = retry_after(response, now=self.moment.wall)
+                raise self._endpoint.unexpected_status(response)
+            seconds = retry_after(response, now=self._moment.wall)
             raise read_error(
-                self.proving, response, retry_after=seconds, redactor=redactor, endpoint=self.endpoint
+                self._proving, response, retry_after=seconds, redactor=redactor, endpoint=self._endpoint
             )
         except OAuthError as error:
             return _Refused(error, response.status, skew, has_nonce)
 
     def _skew(self, response: HttpResponse) -> float:
         server = http_date(response.header("date") or "")
-        return 0.0 if server is None else server - self.moment.wall
+        return 0.0 if server is None else server - self._moment.wall
 
     def _wait_before_retry(self, refused: _Refused) -> float:
         """Return the seconds to wait before trying again.
@@ -171,23 +171,23 @@ class Exchange(Generic[Result]):
         if self._nonce_was_missing(refused):
             return 0.0
         if self._clock_explains(refused):
-            self.signed_anew = True
-            self.server_ahead = refused.skew
+            self._signed_anew = True
+            self._server_ahead = refused.skew
             return 0.0
-        repeated = refused.kind in _ONCE and refused.kind in self.seen
-        self.seen.add(refused.kind)
-        if not error.retryable or repeated or self.retries >= self.settings.retry.max_attempts:
+        repeated = refused.kind in _ONCE and refused.kind in self._seen
+        self._seen.add(refused.kind)
+        if not error.retryable or repeated or self._retries >= self._settings.retry.max_attempts:
             self._give_up(error)
         seconds = error.retry_after if isinstance(error, TokenEndpointError | TransportError) else None
         wait = delay_before_retry(
-            self.retries,
-            remaining=self.ends_at - self.moment.monotonic,
+            self._retries,
+            remaining=self._ends_at - self._moment.monotonic,
             retry_after=seconds,
-            random=self.random,
+            random=self._random,
         )
         if wait is None:
             self._give_up(error)
-        self.retries += 1
+        self._retries += 1
         return wait
 
     def _nonce_was_missing(self, refused: _Refused) -> bool:
@@ -197,17 +197,17 @@ class Exchange(Generic[Result]):
         """
         error = refused.error
         asks = isinstance(error, TokenEndpointError) and error.error == USE_NONCE and not error.retryable
-        asked_before, self.was_asked_for_nonce = self.was_asked_for_nonce, asks
-        return asks and refused.has_nonce and not asked_before and self.moment.monotonic < self.ends_at
+        asked_before, self._was_asked_for_nonce = self._was_asked_for_nonce, asks
+        return asks and refused.has_nonce and not asked_before and self._moment.monotonic < self._ends_at
 
     def _assertion_was_renewed(self, refused: _Refused) -> Flow[bool]:
         """Whether a refused assertion has been replaced in its file meanwhile (one extra attempt)."""
         error = refused.error
         final = isinstance(error, TokenEndpointError) and not error.retryable
-        if not final or self.reread or self.moment.monotonic >= self.ends_at:
+        if not final or self._reread or self._moment.monotonic >= self._ends_at:
             return False
-        self.reread = yield from is_renewed(self.settings, self.proving)
-        return self.reread
+        self._reread = yield from is_renewed(self._settings, self._proving)
+        return self._reread
 
     def _clock_explains(self, refused: _Refused) -> bool:
         """Whether a refused assertion or proof may only have carried the wrong time (one extra attempt).
@@ -217,22 +217,22 @@ class Exchange(Generic[Result]):
         error = refused.error
         if not isinstance(error, TokenEndpointError) or error.retryable:
             return False
-        of_proof = self.message.proofs is not None and error.error in {INVALID_PROOF, USE_NONCE}
+        of_proof = self._message.proofs is not None and error.error in {INVALID_PROOF, USE_NONCE}
         return (
-            (method_of(self.settings).signs or of_proof)
-            and not self.signed_anew
+            (method_of(self._settings).signs or of_proof)
+            and not self._signed_anew
             and abs(refused.skew) > CLOCK_SKEW
-            and self.moment.monotonic < self.ends_at
+            and self._moment.monotonic < self._ends_at
         )
 
     def _give_up(self, error: OAuthError) -> NoReturn:
         if isinstance(error, TransportError):
-            elapsed = self.moment.monotonic - self.started.monotonic
-            attempts = "1 attempt" if self.requests == 1 else f"{self.requests} attempts"
+            elapsed = self._moment.monotonic - self._started.monotonic
+            attempts = "1 attempt" if self._requests == 1 else f"{self._requests} attempts"
             raise TransportError(
                 f"{error.message} ({attempts}, {elapsed:.1f} s)",
                 host=error.host,
-                attempts=self.requests,
+                attempts=self._requests,
                 elapsed=elapsed,
                 retryable=error.retryable,
                 retry_after=error.retry_after,
@@ -244,13 +244,13 @@ class Exchange(Generic[Result]):
         return error.with_advice(failure.advice or error.advice)
 
     def _error_of(self, failure: Failure) -> OAuthError:
-        host = self.endpoint.origin_of(self.settings).host_and_port
-        text = failure.text(f"the {self.endpoint.name} {host}")
+        host = self._endpoint.origin_of(self._settings).host_and_port
+        text = failure.text(f"the {self._endpoint.name} {host}")
         if failure.fault in _CONFIGURATION:
-            concerned = "proxy_url" if failure.fault is Fault.PROXY_REFUSED else self.endpoint.setting
+            concerned = "proxy_url" if failure.fault is Fault.PROXY_REFUSED else self._endpoint.setting
             return ConfigurationError(text, field=failure.field or concerned)
         if failure.fault is Fault.MALFORMED:
-            return self.endpoint.malformed(failure.detail, status=None)
+            return self._endpoint.malformed(failure.detail, status=None)
         return TransportError(text, host=host, retryable=failure.fault.retryable)
 
 
