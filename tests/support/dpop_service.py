@@ -61,7 +61,7 @@ class Nonces:
 
 @dataclass
 class DpopService(Service):
-    """See the module.
+    """An authorization server and an API that want proofs of possession.
 
     :param ahead: seconds by which its clock is ahead.
     :param leeway: seconds by which the time of a proof may be off.

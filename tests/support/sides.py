@@ -14,7 +14,7 @@ from airflow_oauth_provider.tokens import AccessToken
 
 
 class Side(ABC):
-    """One of them."""
+    """How a test calls a hook: from threads or from coroutines."""
 
     @abstractmethod
     def run(self, hook: OAuth2Hook, *args: Any, **kwargs: Any) -> Response:

@@ -13,7 +13,7 @@ _VERSIONS = {METADATA: (0, 1), HANDSHAKE: (0, 1), API_VERSIONS: (0, 0), AUTHENTI
 
 
 class KafkaBroker(socketserver.ThreadingTCPServer):
-    """See the module.
+    """A broker on a port of its own.
 
     :param session: milliseconds after which a client must authenticate again (KIP-368).
 

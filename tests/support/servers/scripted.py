@@ -182,7 +182,7 @@ Script = ScriptedResponse | Callable[[RecordedRequest], ScriptedResponse]
 
 @dataclass
 class ScriptedServer:
-    """See the module.
+    """A server on a port of its own, with a thread for each connection.
 
     :param context: TLS context; ``None`` for plain HTTP.
     :param stall_handshake: accept connections and never say anything.

@@ -13,7 +13,7 @@ from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleA
 
 
 class ClientAuthManager(SimpleAuthManager):  # type: ignore[misc]
-    """See the module."""
+    """The simple auth manager, and a token route for clients."""
 
     def get_fastapi_app(self) -> Any:
         """Return the simple auth manager's application, with that route before its own."""
