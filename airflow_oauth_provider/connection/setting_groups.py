@@ -74,8 +74,8 @@ def assertion_settings(extra: Extra) -> s.AssertionSettings:
 def proof_settings(extra: Extra, assertion: s.AssertionSettings, method: Method) -> s.ProofSettings:
     """Return how possession of a token is proved.
 
-    A key that authenticates the client never signs proofs (RFC 9449 §11.10 warns of signing what an attacker
-    has chosen); there each token gets a key of its own.
+    A key that authenticates the client never signs proofs: a server that does not look at ``typ`` could take
+    one for the other (RFC 9449 §11.5). There each token gets a key of its own.
     """
     if not extra.value("dpop"):
         return s.ProofSettings()
