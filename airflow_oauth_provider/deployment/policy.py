@@ -155,7 +155,7 @@ def policy_as_read() -> Policy:
 
 
 def forget_policy() -> None:
-    """Read the section anew next time."""
+    """Read the section anew next time: for tests, whose configuration changes within the minute."""
     global _last  # noqa: PLW0603  (as above)
     _last = None
 
