@@ -18,6 +18,7 @@ from airflow_oauth_provider.calls.options import IGNORE
 from airflow_oauth_provider.calls.response import (
     ReadResponse,
     adrain,
+    aread_refusal,
     async_head_of,
     async_nonces_of,
     note_credential,
@@ -50,12 +51,14 @@ class AsyncCall:
     :param read: the result is the response read and closed, as ``requests`` has it; else that of aiohttp,
         whose body the caller reads.
     :param limit: bytes of the body to be read; of a larger one nothing is kept.
+    :param checked: of a large refusal the beginning is kept.
     """
 
     __slots__ = (
         "_arguments",
         "_built",
         "_call",
+        "_checked",
         "_content",
         "_cooling",
         "_earlier",
@@ -74,8 +77,11 @@ class AsyncCall:
     _request: AsyncRequest
     _call: SendCall
 
-    def __init__(self, session: OAuth2AsyncSession, *, read: bool, limit: int | None = None) -> None:
+    def __init__(
+        self, session: OAuth2AsyncSession, *, read: bool, limit: int | None = None, checked: bool = False
+    ) -> None:
         self._session = session
+        self._checked = checked
         self._read = read
         self._limit = limit
         self._cooling = False  # it began while a cool-down was known
@@ -277,7 +283,8 @@ class AsyncCall:
         if self._looked_into is response:
             return self._content
         try:
-            return await read_body(response, limit=self._limit, seconds=self._request.timeouts.read)
+            read = aread_refusal if self._checked and response.status >= 400 else read_body
+            return await read(response, limit=self._limit, seconds=self._request.timeouts.read)
         except Exception as error:
             failure = self._failure(error)
         response.close()

@@ -143,14 +143,21 @@ class OAuth2AsyncSession:
         return self.request("DELETE", endpoint, **arguments)
 
     def fetch(
-        self, method: str, endpoint: str | None, arguments: dict[str, Any], *, limit: int | None = None
+        self,
+        method: str,
+        endpoint: str | None,
+        arguments: dict[str, Any],
+        *,
+        limit: int | None = None,
+        checked: bool = False,
     ) -> Coroutine[Any, Any, Response]:
         """Make a call and read the response.
 
         :param arguments: as of :meth:`request`.
         :param limit: bytes of the body; of a larger one nothing is kept, and its content is ``None``.
+        :param checked: a refusal becomes an error: of a large one the beginning is kept.
         """
-        return AsyncCall(self, read=True, limit=limit).make(method, endpoint, arguments)
+        return AsyncCall(self, read=True, limit=limit, checked=checked).make(method, endpoint, arguments)
 
     async def opened(self) -> OpenedSession:
         """Return what is open; open it where it is closed, or outdated."""

@@ -23,10 +23,12 @@ from airflow_oauth_provider.protocol.dpop.server_hints import NONCE_HEADER
 from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.token.retry import retry_after
 from airflow_oauth_provider.transport.async_faults import NO_RESPONSE
-from airflow_oauth_provider.transport.async_responses import read_body
+from airflow_oauth_provider.transport.async_responses import read_beginning, read_body
 
 MAX_INTERMEDIATE = 64 * 1024
 """Bytes of a response on the way to the last one (a 401, a redirect) that are read."""
+MAX_REFUSAL = 1024 * 1024
+"""Bytes that are kept of a refusal of which an error is to be made."""
 DRAIN_TIME = 5.0
 """Seconds for which one is read: a new connection takes less."""
 _CHUNK = 16 * 1024
@@ -186,6 +188,22 @@ def async_nonces_of(response: Any) -> tuple[str, ...]:
     return tuple(response.headers.getall(NONCE_HEADER, ()))
 
 
+def read_whole(response: Response) -> None:
+    """Read a response now, as a session does."""
+    response.content  # noqa: B018
+
+
+def read_refusal(response: Response) -> None:
+    """Read a refusal of which an error is to be made; of a large one the beginning."""
+    body = bytearray()
+    for piece in response.iter_content(_CHUNK):
+        body += piece
+        if len(body) > MAX_REFUSAL:
+            response.close()
+            break
+    vars(response).update(_content=bytes(body[:MAX_REFUSAL]), _content_consumed=True)
+
+
 def drain(response: Response) -> None:
     """Read what is left of an intermediate response, so that its connection can be used again.
 
@@ -217,6 +235,16 @@ def _whole(raw: Any) -> bytes | None:
     except (OSError, HTTPError, http.client.HTTPException):
         return None
     return bytes(body)
+
+
+async def aread_refusal(response: Any, *, limit: int | None, seconds: float | None) -> bytes:
+    """Do what :func:`read_refusal` does.
+
+    :param limit: bytes, where fewer are wanted.
+    :param seconds: as of :func:`read_body`.
+    """
+    most = MAX_REFUSAL if limit is None else min(limit, MAX_REFUSAL)
+    return await read_beginning(response, limit=most, seconds=seconds)
 
 
 async def adrain(response: Any) -> bytes:

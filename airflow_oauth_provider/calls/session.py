@@ -33,7 +33,15 @@ from airflow_oauth_provider.calls.body import GuardedBody, can_replay, is_stream
 from airflow_oauth_provider.calls.call_flow import CallFlow
 from airflow_oauth_provider.calls.connection_adapter import ConnectionAdapter
 from airflow_oauth_provider.calls.foreign_errors import without_secrets
-from airflow_oauth_provider.calls.response import DRAIN_TIME, drain, head_of, nonces_of, note_credential
+from airflow_oauth_provider.calls.response import (
+    DRAIN_TIME,
+    drain,
+    head_of,
+    nonces_of,
+    note_credential,
+    read_refusal,
+    read_whole,
+)
 from airflow_oauth_provider.exceptions import OAuthError, unexpected
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.protected_call import MAX_REDIRECTS
@@ -114,7 +122,8 @@ class OAuth2Session(requests.Session):
         :param kwargs: as of ``requests.Session.send``; without ``timeout`` it is 60 s. ``total_timeout`` are
             the seconds for the whole call, but for what the caller reads of a ``stream``. ``cool_down`` says
             what to do while the API wants to be left alone: ``wait`` (for ``timeout`` at the most), ``fail``
-            or ``ignore`` that.
+            or ``ignore`` that. ``checked`` says that a refusal becomes an error: of a large one the beginning
+            is kept.
         :raises ResourceError: when the call must not go on.
         :raises OAuthError: when no token can be acquired.
         """
@@ -131,7 +140,7 @@ class OAuth2Session(requests.Session):
     def _called(self, request: PreparedRequest, kwargs: dict[str, Any]) -> Response:
         follow, stream = kwargs.pop("allow_redirects", True), kwargs.pop("stream", self.stream)
         limits = timeouts(kwargs.pop("timeout", None), kwargs.pop("total_timeout", None))
-        choice = kwargs.pop("cool_down", None)
+        choice, checked = kwargs.pop("cool_down", None), kwargs.pop("checked", False)
         cool_down.require_choice(choice)
         call = SendCall(request.method or "GET", request.url or "")
         started = time.monotonic()
@@ -153,7 +162,8 @@ class OAuth2Session(requests.Session):
             response = self._followed(flow, request, response, kwargs, until, judge or head_of)
             note_credential(response, flow.credential(started))
         if not stream:
-            self._within(until, _read, response)
+            read = read_refusal if checked and response.status_code >= 400 else read_whole
+            self._within(until, read, response)
         return response
 
     def _followed(
@@ -187,7 +197,7 @@ class OAuth2Session(requests.Session):
         head, sign = head_of(response), self.auth.dead_when
         if sign is None or not self.auth.may_tell(head, response.headers.get("Content-Length")):
             return head
-        self._within(until, _read, response)
+        self._within(until, read_whole, response)
         return head._replace(tells_dead_token=sign.shows_in(response.content))
 
     def _prepared(self, request: PreparedRequest, call: SendCall, token: AccessToken) -> PreparedRequest:
@@ -268,7 +278,3 @@ class OAuth2Session(requests.Session):
         if failure is None and isinstance(error, UnicodeError):
             return refused_argument("headers", error)
         return failure or unexpected(error, "the call")
-
-
-def _read(response: Response) -> None:
-    response.content  # noqa: B018  (read now, as a session does)

@@ -61,7 +61,7 @@ class AsyncCalls:
         :param max_body: bytes; the content of a response that is larger is ``None``. ``None`` for any size.
         :return: a response that has been read and closed, as ``requests`` makes them.
         """
-        method, own = self.method, None
+        method, own, checked = self.method, None, (extra_options or {}).get("check_response", True)
         arguments = call_arguments(method, data, headers, request_kwargs)
         if extra_options or self.total_timeout is not None:
             own = own_network(extra_options, self.oauth2_conn_id)
@@ -69,17 +69,18 @@ class AsyncCalls:
         started = time.monotonic()
         if own:
             async with self.asession(extra_options=own) as session:
-                response = await session.fetch(method, endpoint, arguments, limit=max_body)
+                response = await session.fetch(method, endpoint, arguments, limit=max_body, checked=checked)
         else:
             kept = self._open_session()
             kept.enter()
             try:
-                response = await kept.session.fetch(method, endpoint, arguments, limit=max_body)
+                fetch = kept.session.fetch
+                response = await fetch(method, endpoint, arguments, limit=max_body, checked=checked)
             finally:
                 if kept.leave():
                     await kept.session.close()
         log_call(self._client, method, response, started)
-        if not extra_options or extra_options.get("check_response", True):
+        if checked:
             self.check_response(response)
         return response
 

@@ -187,7 +187,7 @@ class OAuth2Hook(HookTokens, AsyncCalls, HttpHook):
 
         :param extra_options: as of :meth:`run`.
         """
-        started = time.monotonic()
+        started, checked = time.monotonic(), extra_options.get("check_response", True)
         response: Response = session.send(
             prepped_request,
             timeout=extra_options.get("timeout"),
@@ -195,9 +195,10 @@ class OAuth2Hook(HookTokens, AsyncCalls, HttpHook):
             allow_redirects=extra_options.get("allow_redirects", True),
             stream=extra_options.get("stream", False),
             cool_down=extra_options.get("cool_down"),
+            checked=checked,
         )
         log_call(self._client, self.method, response, started)
-        if extra_options.get("check_response", True):
+        if checked:
             self.check_response(response)
         return response
 

@@ -140,9 +140,31 @@ async def read_body(response: ClientResponse, *, limit: int | None, seconds: flo
     :param seconds: from one piece to the next, and from the last one to the end; ``None`` for no limit.
     :raises TimeoutError: when one takes longer.
     """
-    content, pieces, size = response.content, [], 0
     announced = 0 if limit is None or response.method == "HEAD" else response.content_length or 0
-    while not content.at_eof() and (limit is None or max(size, announced) <= limit):
+    body = b"" if limit is not None and announced > limit else await _read(response, limit, seconds)
+    if limit is not None and max(len(body), announced) > limit:
+        response.close()
+        return None
+    return body
+
+
+async def read_beginning(response: ClientResponse, *, limit: int, seconds: float | None) -> bytes:
+    """Return the body; of a large one the beginning, and its connection is closed.
+
+    :param limit: bytes.
+    :param seconds: as of :func:`read_body`.
+    :raises TimeoutError: when one piece takes longer.
+    """
+    body = await _read(response, limit, seconds)
+    if len(body) > limit:
+        response.close()
+    return body[:limit]
+
+
+async def _read(response: ClientResponse, limit: int | None, seconds: float | None) -> bytes:
+    """Return the body; of one that is larger than *limit* a little more than that."""
+    content, pieces, size = response.content, [], 0
+    while not content.at_eof() and (limit is None or size <= limit):
         if content.is_eof():  # most bodies are there, as a whole, when their head is
             piece = content.read_nowait()
         else:
@@ -150,7 +172,4 @@ async def read_body(response: ClientResponse, *, limit: int | None, seconds: flo
                 piece = await content.readany()
         pieces.append(piece)
         size += len(piece)
-    if limit is not None and max(size, announced) > limit:
-        response.close()
-        return None
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)

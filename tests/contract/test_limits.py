@@ -147,6 +147,29 @@ class TestResponsesOnTheWay:
         assert (caught.value.body or "").startswith("xxx")
         assert flood.was_left_unread
 
+    @pytest.mark.fault("F03", "F40")
+    @pytest.mark.parametrize("announced", [False, True], ids=["endless", "announced"])
+    def test_nor_is_that_of_a_refusal(self, side: Side, service: Service, announced: bool) -> None:
+        """An error is made of it, which tells the beginning."""
+        flood = Flood(FAILED, announced=announced)
+        service.api = lambda _: flood
+        with pytest.raises(ResourceError) as caught:
+            side.run(hook_of(service), "/x")
+        assert (caught.value.body or "").startswith("xxx")
+        assert flood.was_left_unread
+
+    @pytest.mark.fault("F03", "F40")
+    def test_a_refusal_of_usual_size_keeps_its_connection(self, side: Side, service: Service) -> None:
+        service.api = lambda _: Text(500, "y" * 300_000)
+        hook = hook_of(service)
+        for _ in range(2):
+            with pytest.raises(ResourceError, match="yyy"):
+                side.run(hook, "/x")
+        assert service.calls[0].connection == service.calls[1].connection
+        service.api = lambda _: Text(500, "y" * 2_000_000)
+        response = side.run(hook, "/x", extra_options={"check_response": False})
+        assert len(response.content) == 2_000_000, "who takes the response gets it whole"
+
     @pytest.mark.fault("F15", "F40")
     def test_a_streamed_refusal_that_drips_is_given_up(
         self, service: Service, monkeypatch: pytest.MonkeyPatch
