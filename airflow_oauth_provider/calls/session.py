@@ -151,7 +151,8 @@ class OAuth2Session(requests.Session):
         # context decides, not verify and cert.
         kwargs.update(timeout=(limits.connect, limits.read), stream=True, verify=True, cert=None)
         response = self._within(until, self._transmit, request, call, kwargs)
-        judge = None if stream or self.auth.dead_when is None else partial(self._judged, until)
+        read = partial(self._read, until, checked=checked)
+        judge = None if stream or self.auth.dead_when is None else partial(self._judged, read)
         head = judge(response) if judge else None
         if response.status_code < 300 and not (head and head.tells_dead_token):
             self.auth.note_accepted(token, call.url)
@@ -162,9 +163,16 @@ class OAuth2Session(requests.Session):
             response = self._followed(flow, request, response, kwargs, until, judge or head_of)
             note_credential(response, flow.credential(started))
         if not stream:
-            read = read_refusal if checked and response.status_code >= 400 else read_whole
-            self._within(until, read, response)
+            read(response)
         return response
+
+    def _read(self, until: float | None, response: Response, *, checked: bool) -> None:
+        """Read a response.
+
+        :param checked: an error is made of a refusal.
+        """
+        refusal = checked and response.status_code >= 400
+        self._within(until, read_refusal if refusal else read_whole, response)
 
     def _followed(
         self,
@@ -192,12 +200,12 @@ class OAuth2Session(requests.Session):
         response.history = history
         return response
 
-    def _judged(self, until: float | None, response: Response) -> ResponseHead:
+    def _judged(self, read: Callable[[Response], None], response: Response) -> ResponseHead:
         """Return what the flow needs to know of a response, with what its body says of the token."""
         head, sign = head_of(response), self.auth.dead_when
         if sign is None or not self.auth.may_tell(head, response.headers.get("Content-Length")):
             return head
-        self._within(until, read_whole, response)
+        read(response)
         return head._replace(tells_dead_token=sign.shows_in(response.content))
 
     def _prepared(self, request: PreparedRequest, call: SendCall, token: AccessToken) -> PreparedRequest:

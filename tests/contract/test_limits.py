@@ -149,12 +149,15 @@ class TestResponsesOnTheWay:
 
     @pytest.mark.fault("F03", "F40")
     @pytest.mark.parametrize("announced", [False, True], ids=["endless", "announced"])
-    def test_nor_is_that_of_a_refusal(self, side: Side, service: Service, announced: bool) -> None:
+    @pytest.mark.parametrize("extra", [{}, {"dead_when": "$.error in 601"}], ids=["status", "dead_when"])
+    def test_nor_is_that_of_a_refusal(
+        self, side: Side, service: Service, announced: bool, extra: dict[str, Any]
+    ) -> None:
         """An error is made of it, which tells the beginning."""
         flood = Flood(FAILED, announced=announced)
         service.api = lambda _: flood
         with pytest.raises(ResourceError) as caught:
-            side.run(hook_of(service), "/x")
+            side.run(hook_of(service, **extra), "/x")
         assert (caught.value.body or "").startswith("xxx")
         assert flood.was_left_unread
 
