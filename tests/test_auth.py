@@ -13,6 +13,7 @@ import requests
 import responses
 
 from airflow_oauth_provider.auth import OAuth2Auth, bearer_token_callable
+from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import (
     ConfigurationError,
@@ -27,6 +28,7 @@ from tests.support.dpop_service import running_dpop_service
 from tests.support.servers.scripted import (
     CloseNow,
     Delay,
+    Endless,
     Json,
     RecordedRequest,
     Redirect,
@@ -82,6 +84,38 @@ class TestPlainRequests:
         auth = OAuth2Auth("x", base_url=service.base_url, connection=service.connection(base_url=None))
         assert requests.get(f"{service.base_url}/x", auth=auth, timeout=5).status_code == 200
 
+    def test_a_replay_has_the_whole_body_the_same_connection_and_what_came_before(
+        self, service: Service
+    ) -> None:
+        service.dead.add("tok-1")
+        response = requests.post(
+            f"{service.base_url}/x", data=io.BytesIO(b"data"), auth=auth_of(service), timeout=30
+        )
+        assert [call.body for call in service.calls] == [b"data"] * 2
+        assert len({call.connection for call in service.calls}) == 1
+        assert [before.status_code for before in response.history] == [401]
+        assert response.request.headers["Authorization"] == "Bearer tok-2"
+
+    @pytest.mark.fault("F03")
+    def test_a_redirect_without_end_is_not_read_whole(self, service: Service) -> None:
+        head = b"HTTP/1.1 302 Found\r\nLocation: /api/y\r\nTransfer-Encoding: chunked\r\n\r\n"
+        endless = Endless(head, b"2000\r\n" + bytes(0x2000) + b"\r\n")
+        service.api = lambda request: endless if request.target == "/api/x" else echo(request)
+        response = requests.get(f"{service.base_url}/x", auth=auth_of(service), timeout=30)
+        assert response.json()["authorization"] == "Bearer tok-1"
+
+    def test_one_made_of_another_goes_and_waits_as_that_does(self, service: Service) -> None:
+        """As that of a hook does."""
+        client = OAuth2Client("my_api", service.connection(base_url=None))
+        auth = OAuth2Auth.of(BearerAuth(client, service.base_url, cool_down="fail"))
+        assert requests.get(f"{service.base_url}/x", auth=auth, timeout=30).status_code == 200
+        service.api = lambda _: Json({}, 429, [("Retry-After", "30")])
+        assert requests.get(f"{service.base_url}/x", auth=auth, timeout=30).status_code == 429
+        with pytest.raises(ResourceError) as refused:
+            requests.get(f"{service.base_url}/x", auth=auth, timeout=30)
+        assert not refused.value.sent
+        assert len(service.calls) == 2
+
     def test_a_redirect_elsewhere_carries_no_token(self, service: Service) -> None:
         with ScriptedServer() as other:
             service.api = lambda _: Redirect(f"{other.url}/x")
@@ -91,9 +125,10 @@ class TestPlainRequests:
     def test_a_post_is_not_redirected_elsewhere(self, service: Service) -> None:
         with ScriptedServer() as other:
             service.api = lambda _: Redirect(f"{other.url}/x", 307)
-            with pytest.raises(ResourceError, match="not followed"):
+            with pytest.raises(ResourceError, match="not followed") as refused:
                 requests.post(f"{service.base_url}/x", data="secret", auth=auth_of(service), timeout=5)
             assert other.requests == []
+        assert refused.value.conn_id == "my_api"
 
     @pytest.mark.fault("F02")
     @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])

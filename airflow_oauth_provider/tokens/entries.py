@@ -81,7 +81,7 @@ class Entries(SealedEntries):
         # One that seems to come from the future was issued by a clock that has been set back since.
         newer = held is not None and token.issued_at < held.issued_at <= now
         if token.state(now) in _USABLE and not newer:
-            alone = token if type(token) is AccessToken and token.issued_at <= now else None
+            alone = token if type(token) is AccessToken else None
             content = HeldToken.of(token).dump()
             self._write(TOKEN, self._token_key, content, until=token.expires_at, record=alone)
         before = self.status()

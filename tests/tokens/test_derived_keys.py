@@ -27,7 +27,9 @@ from airflow_oauth_provider.tokens.stores.base import Store, StoreError
 from airflow_oauth_provider.tokens.stores.choice import memory
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
 from airflow_oauth_provider.tokens.stores.memory_store import MemoryStore
+from airflow_oauth_provider.tokens.stores.redis_store import RedisStore
 from tests.support.builders import settings
+from tests.support.servers.redis_server import RedisServer
 from tests.support.stores import EVERY, SHARED, address_of, new_store
 
 FORK = multiprocessing.get_context("fork")
@@ -219,6 +221,16 @@ def test_what_lies_in_the_store_is_foreign(store: Store) -> None:
     items = [sealer.seal(f"{name}.key", content) for content in wrong]
     moved = sealer.seal(name, key(4).encode())
     store.append(name, [*items, moved, b"", b"\0" * 100, key(5).encode()], until=4e9)
+    kept.remember(key(1))
+    assert kept.forget() == (key(1),)
+
+
+def test_a_key_of_another_kind_does_not_stand_in_the_way(redis_server: RedisServer) -> None:
+    store = RedisStore(redis_server.url)
+    kept = keys_in(store)
+    redis_server.client().set(
+        store._lists(kept._name(kept._sealers[0]))[1], "text, where what was taken lies"
+    )
     kept.remember(key(1))
     assert kept.forget() == (key(1),)
 

@@ -11,6 +11,7 @@ import requests
 
 from airflow_oauth_provider.transport import adapter as adapter_module
 from airflow_oauth_provider.transport.adapter import OAuth2Adapter, OneRequestAdapter
+from airflow_oauth_provider.transport.network_options import NetworkOptions
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.scripted import ScriptedServer, Text
 
@@ -69,6 +70,17 @@ def test_socket_options_reach_the_socket(scripted: ScriptedServer) -> None:
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0, "instead of urllib3's own"
         response.close()
+
+
+@pytest.mark.parametrize("kind", [OAuth2Adapter, OneRequestAdapter])
+def test_a_proxy_is_shown_no_client_certificate(kind: type[OAuth2Adapter]) -> None:
+    """Towards it the connection's own context is not used, which may hold one."""
+    own, elsewhere = ssl.create_default_context(), ssl.create_default_context()
+    options = NetworkOptions(own, socket_options=((1, 2, 3),), context_elsewhere=elsewhere)
+    manager = kind.of(options).proxy_manager_for("https://proxy.example:3128")
+    assert manager.proxy_config.ssl_context is elsewhere
+    assert manager.connection_pool_kw["ssl_context"] is own
+    assert manager.connection_pool_kw["socket_options"] == [(1, 2, 3)]
 
 
 class TestOneRequest:
