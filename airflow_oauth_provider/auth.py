@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from functools import partial
 from typing import Any, Self
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from requests import PreparedRequest, Response, Session
 from requests.sessions import SessionRedirectMixin
@@ -242,10 +242,7 @@ def _redirected(response: Response) -> SendCall | None:
     """Return the call by which ``requests`` follows a redirect; ``None`` where it leaves the token out."""
     rules = SessionRedirectMixin()
     request, source = response.request, response.url
-    location = rules.get_redirect_target(response) or ""
-    if location.startswith("//"):
-        location = f"{urlsplit(source).scheme}:{location}"
-    target = urljoin(source, requote_uri(location))
+    target = urljoin(source, requote_uri(rules.get_redirect_target(response) or ""))
     if rules.should_strip_auth(source, target):  # type: ignore[no-untyped-call]
         return None
     again = request.copy()

@@ -57,10 +57,11 @@ class TestPlainRequests:
         assert response.json()["body"] == '{"a": 1}'
         assert len(service.calls) == 2
 
-    def test_a_second_refusal_is_the_answer(self, service: Service) -> None:
+    def test_a_second_refusal_is_the_answer(self, service: Service, caplog: pytest.LogCaptureFixture) -> None:
         service.dead.update({"tok-1", "tok-2"})
         response = requests.get(f"{service.base_url}/x", auth=auth_of(service), timeout=5)
         assert response.status_code == 401
+        assert "certificate" not in caplog.text, "there is none"
         assert len(service.calls) == 2
 
     def test_a_generator_is_not_resent(self, service: Service) -> None:

@@ -40,12 +40,15 @@ def test_it_presents_the_certificate(bound: Service, client: Issued) -> None:
     assert len({call.connection for call in bound.calls}) == 1
 
 
-def test_a_replay_presents_it_too(bound: Service, client: Issued) -> None:
-    bound.dead.add("tok-1")
+def test_a_replay_presents_it_too(bound: Service, client: Issued, caplog: pytest.LogCaptureFixture) -> None:
+    bound.dead.update({"tok-1", "tok-3", "tok-4"})
     with session_of(bound, client) as session:
         response = session.post(f"{bound.base_url}/x", json={"a": 1}, timeout=5)
         assert response.json()["authorization"] == "Bearer tok-2"
-    assert [call.certificate is not None for call in bound.calls] == [True, True]
+        bound.dead.add("tok-2")
+        assert session.get(f"{bound.base_url}/x", timeout=5).status_code == 401
+    assert [call.certificate is not None for call in bound.calls] == [True] * 4
+    assert "OAuth2Auth.mount" not in caplog.text, "which is not why"
 
 
 def test_other_hosts_get_neither_token_nor_certificate(

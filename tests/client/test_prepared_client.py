@@ -191,6 +191,14 @@ def test_a_wrong_connection_is_refused_when_it_is_prepared(
         client.prepare()
 
 
+def test_coroutines_renew_a_token_that_was_refused(service: Service) -> None:
+    client = PreparedClient("my_api", service.connection())
+    refused = asyncio.run(client.aget_token())
+    renewed = asyncio.run(client.arenew(refused))
+    assert renewed is not None
+    assert (refused.value, renewed.value) == ("tok-1", "tok-2")
+
+
 @ASKED
 def test_a_thread_that_could_not_read_it_is_nobodys_home(
     ask: Ask, service: Service, monkeypatch: pytest.MonkeyPatch
