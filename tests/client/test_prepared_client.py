@@ -19,6 +19,7 @@ from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.client.prepared_client import PreparedClient
 from airflow_oauth_provider.connection.token_parameters import TokenParameters
 from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError, InvalidClientError
+from airflow_oauth_provider.tokens.manager import shared
 from tests.support.airflow_calls import noted_airflow_calls
 from tests.support.servers.scripted import Json, RecordedRequest, ScriptedResponse, token_json
 from tests.support.service import Service
@@ -279,5 +280,6 @@ def test_a_secret_outside_the_connection_is_read_again(
         elsewhere(client.get_token)
     file.write_text(OTHER_SECRET)
     assert elsewhere(client.get_token).value == "tok-rotated"
+    assert client._slot is shared.slots.of(client.settings), "from memory the next time"
     assert airflow_calls == []
     assert OTHER_SECRET not in masking._masker().redact(f"it is {OTHER_SECRET}")
