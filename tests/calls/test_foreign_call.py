@@ -102,6 +102,11 @@ def test_no_other_address_gets_the_token_however_the_library_spells_it(service: 
 
 
 def test_an_api_that_the_token_names(service: Service) -> None:
-    service.token = lambda _: token_json("tok-1", instance_url=service.server.url)
-    call = begun(service, base_url="{instance_url}/api", allowed_origins=[service.server.url])
-    assert call.headers("GET", f"{service.base_url}/x")["Authorization"] == "Bearer tok-1"
+    api = "https://acme.my.salesforce.example"
+    service.token = lambda _: token_json("tok-1", instance_url=api)
+    extra = {"base_url": "{instance_url}/api", "allowed_origins": ["https://*.my.salesforce.example"]}
+    auth = BearerAuth(OAuth2Client("my_api", service.connection(**extra)))
+    call = ForeignCall.begin(auth, "GET", f"{api}/api/x", {}, lambda: True)
+    assert call.headers("GET", f"{api}/api/x")["Authorization"] == "Bearer tok-1"
+    with pytest.raises(ConfigurationError):
+        call.headers("GET", f"{api.replace('acme', 'other')}/api/x")
