@@ -185,6 +185,8 @@ class ForeignCall:
         if call is None or self._flow is None:
             self._warn_of_certificate(head)
             return False
+        if hop is not None:
+            call = call._replace(method=hop.method, with_body=hop.has_body)
         self._call, self._token = call, self._flow.token
         return True
 
@@ -206,6 +208,8 @@ def _redirects(head: ResponseHead) -> bool:
 def _require_same(call: SendCall | None, head: ResponseHead, hop: Hop) -> None:
     """Refuse a redirect that the library follows in another way than the flow would.
 
+    A GET in place of another method, which some libraries make of a 302 (RFC 9110 §15.4.3), is less.
+
     :raises ResourceError: then.
     """
     try:
@@ -213,9 +217,10 @@ def _require_same(call: SendCall | None, head: ResponseHead, hop: Hop) -> None:
     except UrlError as error:
         refused = not_followed(head, f"the new address {error}")
     else:
-        same = call is not None and (call.method, parse_url(call.url).origin) == (hop.method, origin)
-        if call is None or not same:
+        if call is None or parse_url(call.url).origin != origin:
             raise not_followed(head, "its address is not the one that the library would call")
+        if hop.method not in {call.method, "GET"}:
+            raise not_followed(head, f"the library would send {hop.method}, where {call.method} is meant")
         if hop.has_body and not call.with_body:
             raise not_followed(head, f"it leads to {origin}, where the request's body may not go")
         return

@@ -46,7 +46,7 @@ def test_a_head_from_any_library() -> None:
     "hop, reason",
     [
         (Hop("GET", "https://evil.example/", has_body=False), "is not the one that the library would call"),
-        (Hop("POST", "{}/y", has_body=False), "is not the one that the library would call"),
+        (Hop("POST", "{}/y", has_body=False), "the library would send POST, where GET is meant"),
         (Hop("GET", "http://[", has_body=False), "the new address"),
         (Hop("GET", "{}/y", has_body=True), "where the request's body may not go"),
     ],

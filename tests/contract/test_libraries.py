@@ -291,6 +291,30 @@ class TestRedirects:
             result = echoed(call("POST", "/x", content=b"data", follow=True))
         assert (result["authorization"], result["body"]) == ("Bearer tok-1", "data")
 
+    @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+    @pytest.mark.parametrize("status", [301, 302])
+    def test_a_get_that_a_library_makes_of_another_method(
+        self, service: Service, call: Any, method: str, status: int
+    ) -> None:
+        """RFC 9110 §15.4.3: libraries differ in what they make of it; the token goes with either."""
+        service.api = lambda request: (
+            Redirect("/api/y", status) if request.target == "/api/x" else echo(request)
+        )
+        result = echoed(call(method, "/x", content=b"data", follow=True))
+        assert (result["method"], result["body"]) in {("GET", ""), (method, "data")}
+        assert result["authorization"] == "Bearer tok-1"
+
+    def test_nor_is_it_refused_when_its_token_is_dead(self, service: Service, call: Any) -> None:
+        def die(request: RecordedRequest) -> ScriptedResponse:
+            if request.target == "/api/y":
+                return echo(request)
+            service.dead.add("tok-1")
+            return Redirect("/api/y")
+
+        service.api = die
+        result = echoed(call("PUT", "/x", content=b"data", follow=True))
+        assert result["authorization"] == "Bearer tok-2"
+
     def test_what_has_left_does_not_come_back_with_the_token(self, service: Service, call: Any) -> None:
         with ScriptedServer() as other:
             service.api = lambda request: (
