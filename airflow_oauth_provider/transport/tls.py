@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import stat
 import threading
@@ -19,6 +20,7 @@ from airflow_oauth_provider.transport.sockets import BoundedSSLSocket
 
 # What requests and OpenSSL programs obey, in the order in which requests looks.
 _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+_BY_HASH = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 _LONGEST_PATH = 300
 _LARGEST_BUNDLE = 16 * 2**20
 _making = threading.Lock()
@@ -192,14 +194,16 @@ def _load_authorities(context: ssl.SSLContext, bundle: Bundle | None) -> None:
         context.load_verify_locations(cafile=certifi.where())
         return
     try:
-        if Path(bundle.path).is_dir():
-            context.load_verify_locations(capath=bundle.path)
-        else:
+        if not Path(bundle.path).is_dir():
             context.load_verify_locations(cafile=bundle.path)
+            return
+        context.load_verify_locations(capath=bundle.path)
+        # OpenSSL looks into a folder when it needs an authority, and says nothing of one that has none.
+        if any(_BY_HASH.fullmatch(entry.name) for entry in Path(bundle.path).iterdir()):
+            return
+        reason = "no file in the folder has the name that openssl rehash gives it"
     except OSError as error:  # ssl.SSLError is one
         reason = type(error).__name__
-    else:
-        return
     raise _unusable(bundle.path, bundle.source, reason)
 
 

@@ -19,6 +19,7 @@ from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError,
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
 from tests.conftest import require_server
+from tests.support.openssl import needs_openssl, openssl
 from tests.support.servers.certificates import authority, issue, server_context
 from tests.support.servers.missing import ServerMissingError
 from tests.support.servers.nginx_server import Nginx
@@ -265,7 +266,7 @@ class TestProxies:
 class TestBundlesOfTheEnvironment:
     """``REQUESTS_CA_BUNDLE`` and its kin, as companies set them."""
 
-    @pytest.fixture(params=["missing", "empty", "no-PEM", "pipe", "unreadable-name", "huge"])
+    @pytest.fixture(params=["missing", "empty", "no-PEM", "pipe", "unreadable-name", "huge", "folder"])
     def broken(self, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         path = tmp_path / "bundle.pem"
         if request.param == "unreadable-name":
@@ -275,6 +276,9 @@ class TestBundlesOfTheEnvironment:
                 file.truncate(2**34)
         elif request.param == "pipe":
             os.mkfifo(path)
+        elif request.param == "folder":  # nobody has run openssl rehash
+            path.mkdir()
+            (path / "authority.pem").write_text(CA.certificate)
         elif request.param != "missing":
             path.write_text("" if request.param == "empty" else "no certificate")
         return path
@@ -296,6 +300,22 @@ class TestBundlesOfTheEnvironment:
         assert (caught.value.field, caught.value.conn_id) == (name, "my_api")
         assert str(broken)[:250] in str(caught.value)
         assert api.requests == []
+
+    @needs_openssl
+    def test_a_folder(
+        self,
+        side: Side,
+        service: Service,
+        api: ScriptedServer,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        folder = tmp_path / "authorities"
+        folder.mkdir()
+        (folder / "authority.pem").write_text(CA.certificate)
+        openssl(folder, "rehash .")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(folder))
+        assert side.run(hook_of(service, api.url), "x").status_code == 200
 
     @pytest.mark.fault("F62")
     def test_an_operator_fails_at_once(
