@@ -106,7 +106,21 @@ async def _in_thread(host: str, port: int, family: int) -> list[Any]:
     return await future
 
 
-class _CertifiedConnector(aiohttp.TCPConnector):
+class _Connector(aiohttp.TCPConnector):
+    """A connector for which a tunnel through a proxy is part of connecting: aiohttp waits for it for ever."""
+
+    async def _create_proxy_connection(
+        self,
+        req: Any,
+        traces: Any,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  (aiohttp's own limits)
+    ) -> Any:
+        """Connect through a proxy, all in the seconds for connecting (aiohttp has no public switch)."""
+        async with asyncio.timeout(timeout.sock_connect):
+            return await super()._create_proxy_connection(req, traces, timeout)
+
+
+class _CertifiedConnector(_Connector):
     """A connector that presents a client certificate, and to a proxy none: aiohttp has one context for both.
 
     :param options: with a context for proxies.
@@ -133,7 +147,7 @@ class SharedConnector:
         self._users = 0
         self.resolver = Resolver(options.any_address)
         self.head_timers = HeadTimers()
-        kind: Callable[..., aiohttp.TCPConnector] = aiohttp.TCPConnector
+        kind: Callable[..., aiohttp.TCPConnector] = _Connector
         if options.context_elsewhere is not None:
             kind = partial(_CertifiedConnector, options)
         self.connector = kind(

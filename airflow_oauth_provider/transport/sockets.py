@@ -26,7 +26,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.response import HTTPResponse
 
 from airflow_oauth_provider.protocol.urls import acceptable
-from airflow_oauth_provider.transport.deadlines import earlier, left, limits
+from airflow_oauth_provider.transport.deadlines import earlier, left, limits, within
 from airflow_oauth_provider.transport.response_parser import StrictBody, StrictResponse
 from airflow_oauth_provider.transport.steps import Step, StepName, observer, recording
 from airflow_oauth_provider.transport.stopping import GLANCE, Stop
@@ -133,11 +133,15 @@ class _GuardedMixin(_Base):
             return heads[-1]
 
         self.response_class = collected
+        seconds: float | None = self.sock.gettimeout() if self.sock else None
         try:
-            with recording(StepName.TUNNEL, self._tunnel_host):
+            # All of the response within the seconds that a single byte of it may take.
+            with recording(StepName.TUNNEL, self._tunnel_host), within(seconds):
                 super()._tunnel()
         except (OSError, http.client.HTTPException) as error:
-            raise TunnelError(heads[0].received_status if heads else None) from error
+            status = heads[0].received_status if heads else None
+            # A 200 that did not come to its end has refused nothing.
+            raise TunnelError(None if status == http.client.OK else status) from error
         finally:
             del self.response_class
 

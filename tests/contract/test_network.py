@@ -24,7 +24,7 @@ from tests.support.servers.certificates import authority, issue, server_context
 from tests.support.servers.missing import ServerMissingError
 from tests.support.servers.nginx_server import Nginx
 from tests.support.servers.proxy import Proxy
-from tests.support.servers.scripted import CloseNow, Json, ScriptedServer, Text
+from tests.support.servers.scripted import CloseNow, Delay, Drip, Json, ScriptedResponse, ScriptedServer, Text
 from tests.support.service import RecordedRequest, Service, echo
 from tests.support.sides import Side
 
@@ -244,6 +244,43 @@ class TestProxies:
         with pytest.raises(TransportError, match=f"the proxy 127.0.0.1:{scripted.port}"):
             side.run(hook, "x", extra_options={"proxies": {"https": scripted.url}})
         assert api.requests == []
+
+    @pytest.mark.fault("F15", "F63")
+    @pytest.mark.parametrize(
+        "response",
+        [
+            pytest.param(Delay(10, CloseNow()), id="silent"),
+            pytest.param(Drip(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 40, 0.05), id="dripped-headers"),
+            pytest.param(Drip(b"HTTP/1.1 200 OK\r\nX-" + b"y" * 200, 0.05), id="dripped-header"),
+        ],
+    )
+    def test_a_tunnel_is_waited_for_no_longer_than_a_connection(
+        self,
+        side: Side,
+        service: Service,
+        scripted: ScriptedServer,
+        response: ScriptedResponse,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        scripted.script(response)
+        monkeypatch.setenv("HTTPS_PROXY", scripted.url)
+        hook = hook_of(service, "https://api.example")
+        with pytest.raises(requests.Timeout, match="HTTPS_PROXY") as caught:
+            side.run(hook, "x", extra_options={"timeout": 0.4})
+        assert isinstance(caught.value, TransportError)
+        assert caught.value.retryable
+
+    @pytest.mark.fault("F63")
+    def test_one_that_stops_within_its_200_has_refused_nothing(
+        self, side: Side, service: Service, scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scripted.script(Drip(b"HTTP/1.1 200 OK\r\nX-" + b"y" * 200, 0.05))
+        monkeypatch.setenv("HTTPS_PROXY", scripted.url)
+        retry = {"max_wait": 1, "max_retry_attempts": 0}
+        connection = service.connection(host="https://idp.example/token", **retry)
+        with pytest.raises(TransportError, match="timed out") as caught:
+            side.token(OAuth2Hook(connection=connection))
+        assert caught.value.retryable
 
     @pytest.mark.fault("F24")
     @pytest.mark.parametrize("source", ["proxies", "HTTP_PROXY", "ALL_PROXY"])
