@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_oauth_provider.client import masking
+from airflow_oauth_provider.client.airflow_warnings import without_false_alarm
 from airflow_oauth_provider.connection.external import names_external
 from airflow_oauth_provider.connection.identifier import connection_not_found
 from airflow_oauth_provider.connection.resolving import Resolved, resolve
@@ -216,7 +217,8 @@ def get_connection(conn_id: str) -> Any:
     :raises ConnectionNotFoundError: when there is none.
     """
     try:
-        return BaseHook.get_connection(conn_id)
+        with without_false_alarm():
+            return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
         raise connection_not_found(conn_id) from None
 
@@ -229,7 +231,8 @@ async def aget_connection(conn_id: str) -> Any:
         return await in_thread(partial(_get_alone, conn_id))
     _loops.used = True
     try:
-        return await get_async_connection(conn_id)
+        with without_false_alarm():
+            return await get_async_connection(conn_id)
     except AirflowNotFoundException:
         raise connection_not_found(conn_id) from None
 

@@ -153,9 +153,10 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
 
     def _targets(self, conn_ids: list[str]) -> list[Target]:
         from airflow_oauth_provider.authorizations import Target
+        from airflow_oauth_provider.client.airflow_warnings import without_false_alarm
         from airflow_oauth_provider.client.masking import airflow_channel
 
-        with airflow_channel:
+        with airflow_channel, without_false_alarm():
             return [Target.read(conn_id, BaseHook.get_connection) for conn_id in conn_ids]
 
     def _checked(self, targets: list[Target]) -> list[CheckResult]:
