@@ -2,7 +2,7 @@
 
 =============  =======================================================================
 ``first``      nothing is remembered: everything is reported once
-``edited``     what is remembered was met with another credential
+``edited``     what is remembered was met with another credential, or a field is wrong now
 ``failed``     it worked and does not, or fails in another way
 ``recovered``  it failed and works, or what it was warned of is over
 ``expiring``   certificate or credential have come nearer to their end
@@ -40,7 +40,7 @@ _NEARER = (7.0, 1.0, 0.0)
 """Days before an end at which it is reported once more."""
 _WORDS = {
     "first": "checked for the first time",
-    "edited": "checked for the first time with another credential",
+    "edited": "checked for the first time since it was edited",
     "failed": "new since the last check",
     "expiring": "nearer than at the last check",
     "warning": "new since the last check",

@@ -45,6 +45,7 @@ pytestmark = MARKS
 
 CUT = """cells => cells.filter(cell => cell.scrollWidth > cell.clientWidth + 1
     || cell.scrollHeight > cell.clientHeight + 1 && cell.clientHeight > 0).map(cell => cell.innerText)"""
+BESIDE = "cells => cells.filter(cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.innerText)"
 LONG_HOST = "login.identity-platform.eu-central-1.production.corp-internal-services.example"
 CATEGORY = "people & \"culture\" <b>'x'</b>"
 
@@ -79,11 +80,12 @@ def test_it_stands_under_admin_and_looks_at_home(
     expect(row(frame, "broken")).to_contain_text("Wrong configuration")
     expect(frame.get_by_text("allowed_token_hosts is empty")).to_be_visible()
     expect(frame.get_by_text("about the host")).to_be_visible()
-    for width in (1440, 1024, 860, 640, 400):
+    for width in (1440, 1280, 1210, 1024, 860, 640, 400):
         page.set_viewport_size({"width": width, "height": 800})
         expect_no_scrolling(frame)
         whole = "td.name, td.name a, td.method, td.host, td.category, td.category *, .status .badge"
         assert frame.locator(whole).evaluate_all(CUT) == []
+        assert frame.locator("td.status .lines").evaluate_all(BESIDE) == []
         if width > 760:
             expect(frame.get_by_role("button", name="Authorize orders_api")).to_be_in_viewport()
         pages.screenshot(page, f"servers-{width}")
