@@ -86,7 +86,8 @@ class ConfigurationError(OAuthError, ValueError):
 
     def __str__(self) -> str:
         where = [f'Connection "{self.conn_id}"'] if self.conn_id else []
-        where += [f'field "{self.field}"'] if self.field else []
+        if self.field:
+            where.append(f'{"option" if self.field.startswith("-") else "field"} "{self.field}"')
         return self._advised(f"{', '.join(where)}: {self.message}" if where else self.message)
 
 

@@ -132,3 +132,8 @@ def test_errors_are_what_existing_code_catches() -> None:
     assert issubclass(e.ResourceError, AirflowException)
     assert issubclass(e.InvalidClientError, e.TokenEndpointError)
     assert all(issubclass(type(error), e.OAuthError) for error in ERRORS)
+
+
+@pytest.mark.parametrize(("name", "says"), [("host", 'field "host": '), ("--set", 'option "--set": ')])
+def test_an_option_of_a_command_is_called_so(name: str, says: str) -> None:
+    assert str(e.ConfigurationError("is wrong", field=name)) == f"{says}is wrong"

@@ -55,7 +55,7 @@ def _endpoint(error: OAuthError) -> str:
 
 def _transport(error: OAuthError) -> str:
     if error.retryable:
-        return "check network, firewall and proxy between this host and the server"
+        return "check host and port, then network, firewall and proxy between this host and the server"
     return "check the server's certificate; for a private authority fill in ca_certificates"
 
 

@@ -38,6 +38,7 @@ from airflow_oauth_provider.cli.output import (
     Progress,
     only_results,
     print_document,
+    print_error,
     print_facts,
     print_message,
     print_messages,
@@ -110,7 +111,7 @@ def _fail(error: OAuthError, args: Any) -> None:
     if args.output in DOCUMENTS:
         print_document({"conn_id": error.conn_id, "ok": False, "error": error_report(error)}, args.output)
     else:
-        print_message(str(error))
+        print_error(error)
 
 
 @_command
@@ -194,7 +195,7 @@ def _save(values: ConnectionValues, save: Callable[[ConnectionValues], None], ar
     elif result.ok:
         print_facts(authorized_facts(result))
     else:
-        print_message(f"{result.error}")
+        print_error(result.error)
         print_message(
             f"The connection stays saved as it is: correct it with airflow oauth2 edit {values.conn_id}, or "
             f"correct the server, and try again with: airflow oauth2 check {values.conn_id}"

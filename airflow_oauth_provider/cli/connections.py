@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_oauth_provider.authorizations import Target
-from airflow_oauth_provider.authorizations.stored import find_connection
+from airflow_oauth_provider.authorizations.stored import find_connection, find_connections
+from airflow_oauth_provider.connection.identifier import connection_not_found
 
 
 def named(conn_id: str) -> Target:
@@ -23,5 +24,5 @@ def _read(conn_id: str) -> Any:
         # Airflow says so of one that it cannot decrypt, too.
         stored = find_connection(conn_id)
         if stored is None:
-            raise
+            raise connection_not_found(conn_id, (row.conn_id for row in find_connections())) from None
         return stored

@@ -43,8 +43,8 @@ _REVOKE = Arg(
 )
 _ENDPOINT = Arg(
     ("--endpoint",),
-    help="Its revocation endpoint: on the host of the access token URL, or on one of [oauth2] "
-    "allowed_token_hosts; a connection that names its issuer needs none",
+    help="Its revocation endpoint: on the host of the access token URL, or on one of "
+    "allowed_token_hosts in airflow.cfg; a connection that names its issuer needs none",
     metavar="URL",
 )
 _REVEAL = Arg(("--reveal",), help="Print the token itself", action="store_true")

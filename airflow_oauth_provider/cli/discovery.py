@@ -12,7 +12,7 @@ from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.settings import NetworkSettings
-from airflow_oauth_provider.protocol.token.discovery import check_issuer, discovery
+from airflow_oauth_provider.protocol.token.discovery import check_issuer, discovery, issuer_of_metadata_at
 from airflow_oauth_provider.protocol.token.metadata import Metadata
 from airflow_oauth_provider.protocol.token.resource_metadata import authorization_servers_of
 from airflow_oauth_provider.protocol.urls import Url, UrlError, host_allowed, parse_url, with_scheme
@@ -41,9 +41,10 @@ class Discovered:
 def found_at(address: str, policy: Policy) -> Discovered:
     """Fetch the metadata of an issuer, or of the issuer that an API names (RFC 9728).
 
-    :param address: with or without ``https://``.
+    :param address: with or without ``https://``; the address of the metadata itself will do.
     :raises OAuthError: when it leads to none that can be used.
     """
+    address = issuer_of_metadata_at(address)
     try:
         return Discovered(metadata_of(address, policy))
     except ConfigurationError as error:
@@ -69,7 +70,7 @@ def _suggested(api: str, policy: Policy, no_issuer: ConfigurationError) -> Disco
     try:
         issuers = Driver(NetworkSettings(token_host_listed=listed)).run(flow)
     except ConfigurationError as error:
-        problem = ConfigurationError(f"{no_issuer.message} As an API: {error.message}", field="issuer")
+        problem = ConfigurationError(f"{no_issuer.message}. As an API: {error.message}", field="issuer")
     else:
         problem = no_issuer
         for issuer in issuers:

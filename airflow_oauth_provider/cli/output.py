@@ -12,6 +12,8 @@ from functools import cache
 from typing import Any, TextIO
 
 from airflow_oauth_provider.authorizations.clamping import LONGEST_CELL, clamp
+from airflow_oauth_provider.authorizations.remedies import remedy
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.texts import plain
 
 _STDOUT, _STDERR = 1, 2
@@ -30,7 +32,7 @@ def print_document(data: Any, output: str) -> None:
     if output == "yaml":
         from airflow.utils.yaml import dump
 
-        text = dump(json.loads(text), sort_keys=False).rstrip()
+        text = dump(json.loads(text), sort_keys=False, allow_unicode=True).rstrip()
     print(text, file=_results, flush=True)
 
 
@@ -105,6 +107,14 @@ def print_result(text: str) -> None:
 def print_message(text: str) -> None:
     """Print what is no result."""
     print(plain(text), file=sys.stderr)  # noqa: T201
+
+
+def print_error(error: OAuthError | None) -> None:
+    """Print an error, with what to do about it: what its type suggests, where it does not say so itself."""
+    if error is None or error.advice or isinstance(error, ConfigurationError):
+        print_message(str(error))
+    else:
+        print_message(f"{error}. {remedy(error)}")
 
 
 def print_messages(texts: Iterable[str]) -> None:

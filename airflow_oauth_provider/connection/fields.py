@@ -7,7 +7,7 @@ API server reads it through the provider info.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from airflow_oauth_provider.connection.field_kinds import Field, StandardField
@@ -18,19 +18,11 @@ from airflow_oauth_provider.connection.sections.network import NETWORK_FIELDS
 from airflow_oauth_provider.connection.sections.organisation import ORGANISATION_FIELDS
 from airflow_oauth_provider.connection.sections.token_request import TOKEN_REQUEST_FIELDS
 from airflow_oauth_provider.connection.sections.unusual_servers import UNUSUAL_FIELDS
-from airflow_oauth_provider.protocol.client.methods import METHODS, Needs
 
 CONNECTION_TYPE = "oauth2_client_credentials"
 HOOK_NAME = "OAuth 2.0 (client credentials)"
 HOOK_CLASS = "airflow_oauth_provider.hooks.oauth2.OAuth2Hook"
 
-
-def _listed(names: Iterable[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-_WITHOUT_SECRET = _listed(method.name for method in METHODS.values() if method.needs is not Needs.SECRET)
 
 STANDARD_FIELDS = (
     StandardField(
@@ -44,7 +36,7 @@ STANDARD_FIELDS = (
         "password",
         "Client secret",
         "As issued by the authorization server",
-        f"Leave empty for {_WITHOUT_SECRET}",
+        "Empty where a key, certificate or file is the proof",
     ),
 )
 HIDDEN_STANDARD_FIELDS = ("port", "schema")

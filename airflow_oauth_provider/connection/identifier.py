@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError
@@ -48,14 +49,17 @@ def require_no_auth_type(auth_type: Any, conn_id: str) -> None:
         )
 
 
-def connection_not_found(conn_id: str) -> ConnectionNotFoundError:
+def connection_not_found(conn_id: str, stored: Iterable[str] = ()) -> ConnectionNotFoundError:
     """Build the error for an id that no connection has; it offers similar ids.
 
-    Only those of environment variables: no version of Airflow lets a task list the others.
+    :param stored: ids of the metadata database, for those who may list them: no version of Airflow lets a
+        task do that, so that it offers those of environment variables only.
     """
     from difflib import get_close_matches
 
     known = [name.removeprefix(_VARIABLE).lower() for name in os.environ if name.startswith(_VARIABLE)]
     similar = get_close_matches(conn_id.lower(), known)
     hint = f"; the environment has {', '.join(similar)}" if similar else ""
+    similar = get_close_matches(conn_id, list(stored))
+    hint += f"; the metadata database has {', '.join(similar)}" if similar else ""
     return ConnectionNotFoundError(f"there is no such connection{hint}", conn_id=conn_id)

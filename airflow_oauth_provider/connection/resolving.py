@@ -29,7 +29,7 @@ from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol import settings as s
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError
 from airflow_oauth_provider.protocol.client.methods import METHODS
-from airflow_oauth_provider.protocol.configured_server import Issuer, TokenEndpoint
+from airflow_oauth_provider.protocol.configured_server import WELL_KNOWN, Issuer, TokenEndpoint
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.urls import UrlError, parse_url
 
@@ -205,6 +205,12 @@ class _Resolver:
             self.extra.fail("port", str(error))
         except UrlError as error:
             self.extra.fail("host", f"the {named} {error}")
+        if WELL_KNOWN in url.path:
+            self.extra.fail(
+                "host",
+                f"the {named} is that of the server's metadata: enter the issuer (the metadata has it, as "
+                "issuer) and switch discovery on",
+            )
         require_host(self.extra, "host", url, self.policy.token_hosts, self.policy.token_hosts_in)
         if named == "issuer":
             return Issuer(url, text, self.policy.token_hosts)
@@ -227,6 +233,8 @@ class _Resolver:
             self.extra.fail("login", "the client ID contains control characters")
         if len(client_id.encode(errors="replace")) > MAX_CLIENT_ID:
             self.extra.fail("login", "the client ID is longer than 1 KiB")
+        if client_id != client_id.strip():
+            self.extra.warnings.append("the client ID begins or ends with a space: is that meant?")
         return str(client_id)
 
     def _password(self) -> Secret | None:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from airflow_oauth_provider.protocol.urls import Origin, Url
 
+WELL_KNOWN = "/.well-known/"
+"""Begins the paths of metadata (RFC 8615), where no token endpoint and no issuer is."""
+
 
 @dataclass(frozen=True)
 class TokenEndpoint:
@@ -37,6 +40,13 @@ class TokenEndpoint:
     def assertion_type(self) -> str:
         """The ``typ`` of an assertion (RFC 7519 §5.1)."""
         return "JWT"
+
+    @property
+    def doubt(self) -> str | None:
+        """What is odd about its address, for when nothing of the kind responds there."""
+        if self.url.path != "/":
+            return None
+        return "it has no path: most end like /oauth2/token; if it is the issuer, switch discovery on"
 
     @property
     def other_audience(self) -> str:
@@ -76,6 +86,11 @@ class Issuer:
     def assertion_type(self) -> str:
         """The ``typ`` of an assertion (draft-ietf-oauth-rfc7523bis)."""
         return "client-authentication+jwt"
+
+    @property
+    def doubt(self) -> str | None:
+        """Nothing: its metadata names the endpoint."""
+        return None
 
     @property
     def other_audience(self) -> str:

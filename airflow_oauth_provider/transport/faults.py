@@ -126,8 +126,16 @@ _PRESENT = (
 _ISSUED = "have it issued by an authority that the server trusts, and put the chain into certificate"
 _RENEW = "renew it, and put the new one into certificate and private_key"
 _REGISTER = "compare it with what is registered at the server"
+_NO_TLS = (
+    "what listens there does not speak TLS",
+    "check the port; a token server on this machine may be http://…, any other needs https",
+)
 _MEANING_OF_ALERT: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
+        # What OpenSSL, by its version, says of a response in plain HTTP.
+        "WRONG_VERSION_NUMBER": _NO_TLS,
+        "RECORD_LAYER_FAILURE": _NO_TLS,
+        "HTTP_REQUEST": _NO_TLS,
         "TLSV13_ALERT_CERTIFICATE_REQUIRED": (_WANTS, _PRESENT),
         "SSLV3_ALERT_NO_CERTIFICATE": (_WANTS, _PRESENT),
         "SSLV3_ALERT_HANDSHAKE_FAILURE": (

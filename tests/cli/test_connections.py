@@ -30,3 +30,11 @@ def test_one_under_another_fernet_key(cli: CommandLine, service: Service, sealed
 def test_of_the_environment(cli: CommandLine, service: Service) -> None:
     ended = cli("oauth2", "check", "mine", env={"AIRFLOW_CONN_MINE": service.environment()})
     assert ended.code == 0, ended.out
+
+
+def test_a_name_that_is_nearly_one(cli: CommandLine, service: Service) -> None:
+    create(cli, service, "orders_api")
+    for command in ("check", "token", "forget"):
+        ended = cli("oauth2", command, "order_api")
+        assert ended.code == 1
+        assert "the metadata database has orders_api" in " ".join((ended.out + ended.err).split())

@@ -35,3 +35,15 @@ def test_help_says_the_purpose_of_each_command(airflow_cli: CommandLine) -> None
         assert ended.code == 0, ended.err
         _, description, *_ = ended.out.split("\n\n")
         assert " ".join(description.split()).startswith(f"{command.help}.")
+
+
+def test_help_has_no_word_that_the_terminal_would_take_for_a_colour() -> None:
+    """Airflow prints help as markup, in which ``[oauth2]`` vanishes."""
+    (group,) = get_oauth2_cli_commands()
+    for command in group.subcommands:
+        texts = [
+            command.help,
+            command.description or "",
+            *(arg.kwargs.get("help", "") for arg in command.args),
+        ]
+        assert "[" not in "".join(texts), command.name

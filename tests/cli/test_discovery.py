@@ -39,6 +39,16 @@ class TestDiscover:
             "/.well-known/openid-configuration",
         ]
 
+    @pytest.mark.parametrize("file", ["oauth-authorization-server", "openid-configuration"])
+    def test_the_address_of_the_document_will_do(
+        self, cli: CommandLine, scripted: ScriptedServer, file: str
+    ) -> None:
+        """Vendors print it, and people have it open in a browser."""
+        scripted.script(self.document(scripted))
+        ended = cli("oauth2", "discover", f"{scripted.url}/.well-known/{file}")
+        assert ended.code == 0, ended.err
+        assert f"--discovery {scripted.url} " in ended.err
+
     def test_as_json(self, cli: CommandLine, scripted: ScriptedServer) -> None:
         scripted.script(self.document(scripted))
         report = cli("oauth2", "discover", scripted.url, "--json").json

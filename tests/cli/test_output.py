@@ -11,6 +11,8 @@ from contextlib import suppress
 
 import pytest
 
+from airflow_oauth_provider.cli.output import print_document, print_error
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TransportError
 from tests.cli.arrangement import MARKS, SECRET, VERSION, create
 from tests.cli.commands import CommandLine
 from tests.support.servers.scripted import (
@@ -71,3 +73,27 @@ def _read_all(terminal: int, printed: bytearray) -> None:
     with suppress(OSError):  # the other side is closed
         while got := os.read(terminal, 4096):
             printed += got
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        pytest.param(TransportError("the connection was refused"), "check host and port", id="its-type"),
+        pytest.param(TransportError("no").with_advice("wait"), "no. Wait", id="its-own-advice"),
+        pytest.param(
+            ConfigurationError("is missing", field="host"), 'field "host": is missing', id="a-field"
+        ),
+    ],
+)
+def test_an_error_says_what_to_do_once(
+    error: OAuthError, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_error(error)
+    printed = capsys.readouterr().err
+    assert says.lower() in printed.lower()
+    assert printed.count(". ") <= 1
+
+
+def test_a_document_in_yaml_has_letters_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    print_document({"text": "refused (RFC 6749 §5.2)", "name": "für"}, "yaml")
+    assert capsys.readouterr().out == "text: refused (RFC 6749 §5.2)\nname: für\n"

@@ -543,3 +543,21 @@ def test_a_wrong_option_is_named_without_its_value(
 )
 def test_labels_that_are_a_contract(key: str, label: str) -> None:
     assert FIELDS_BY_KEY[key].label == label
+
+
+@pytest.mark.parametrize("discovery", [False, True])
+@pytest.mark.parametrize("path", ["openid-configuration", "oauth-authorization-server/tenant"])
+def test_the_address_of_metadata_is_no_server(path: str, *, discovery: bool) -> None:
+    """It is what vendors print beside the token URL."""
+    with pytest.raises(ConfigurationError) as caught:
+        settings_of(host=f"https://idp.example/.well-known/{path}", discovery=discovery)
+    assert caught.value.field == "host"
+    assert "enter the issuer" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("login", "warned"), [(" my-client", True), ("my-client\u00a0", True), ("my-client", False)]
+)
+def test_a_client_id_with_blanks_around_it(login: str, *, warned: bool) -> None:
+    warnings = resolve(connection(login=login), Policy()).warnings
+    assert any("the client ID begins or ends with a space" in warning for warning in warnings) is warned

@@ -92,3 +92,17 @@ def test_what_a_proxy_answers_to_connect(status: int, fault: Fault, advice: str)
     assert advice in f"{failure.detail}: {failure.advice}"
     assert classify(TunnelError(status), PROXY) == failure
     assert "the proxy refused" in tunnel_failure(403, None).detail
+
+
+def test_a_server_without_tls_is_called_so() -> None:
+    """What OpenSSL says of it, "wrong version number", sends people to look for TLS versions."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        with pytest.raises(ssl.SSLError) as caught:
+            ssl.create_default_context().wrap_socket(ours, server_hostname="idp.example")
+    failure = classify(caught.value)
+    assert failure is not None
+    assert failure.fault is Fault.TLS
+    assert "does not speak TLS" in failure.detail
+    assert "check the port" in (failure.advice or "")

@@ -62,7 +62,10 @@ def basic_spellings(settings: ClientSettings) -> Iterator[str]:
 
 def basic_advice(settings: ClientSettings) -> Iterator[str]:
     """Yield the other encoding where it is another: many servers do not decode what RFC 6749 encodes."""
-    if not all(_UNRESERVED.match(text) for text in (settings.client_id, secret_of(settings).reveal())):
+    id_and_secret = (settings.client_id, secret_of(settings).reveal())
+    if any(text != text.strip() for text in id_and_secret):
+        yield "id or secret begins or ends with a space: remove it, unless it is meant"
+    elif not all(_UNRESERVED.match(text) for text in id_and_secret):
         other = "raw" if settings.request.basic_encoding == "rfc6749" else "rfc6749"
         yield f"id or secret has special characters: if both are right, set basic_encoding to {other}"
 

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 MIN_RSA_BITS = 2048
 # RFC 7292 §4: a PFX begins with its version, 3, after the tag and the length of the whole.
 _PFX, _PFX_WITHIN = b"\x02\x01\x03", 9
+# RFC 7468 §5, §7, §13: what lies beside a private key, and is taken for it.
+_OTHER_LABELS = {
+    b"BEGIN CERTIFICATE REQUEST": "certificate request",
+    b"BEGIN CERTIFICATE": "certificate",
+    b"PUBLIC KEY": "public key",
+}
+_OPENSSH = b"BEGIN OPENSSH PRIVATE KEY"
 _NEEDED = "RSA, EC (P-256, P-384 or P-521) or Ed25519"
 
 
@@ -134,8 +141,20 @@ def _pem_key(pem: bytes, password: bytes | None, *, thorough: bool) -> Any:
                 "a passphrase is set, but the key is not encrypted", "private_key_passphrase"
             )
     except Exception as error:  # cryptography raises several types of its own
-        problem = _unreadable(error, password, "PEM")
+        problem = _no_private_key(pem) or _unreadable(error, password, "PEM")
     raise problem
+
+
+def _no_private_key(pem: bytes) -> KeyMaterialError | None:
+    """Say what a PEM is that holds no private key, or one in a form of OpenSSH's own."""
+    if _OPENSSH in pem:
+        return KeyMaterialError("it is in OpenSSH's form: ssh-keygen -p -m PKCS8 -f COPY makes a copy PEM")
+    if b"PRIVATE KEY" in pem:
+        return None
+    for label, name in _OTHER_LABELS.items():
+        if label in pem:
+            return KeyMaterialError(f"it is a {name}: a private key has PRIVATE KEY in its first line")
+    return None
 
 
 def _pem_certificates(pem: bytes) -> tuple[Certificate, ...]:

@@ -17,7 +17,7 @@ from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.moments import Budget, Moment
 from airflow_oauth_provider.protocol.redaction import Redactor
 from airflow_oauth_provider.protocol.settings import ClientSettings
-from airflow_oauth_provider.protocol.token.endpoint import TOKEN
+from airflow_oauth_provider.protocol.token.endpoint import token_endpoint
 from airflow_oauth_provider.protocol.token.exchange import Exchange, Message
 from airflow_oauth_provider.protocol.token.metadata import KnownMetadata
 from airflow_oauth_provider.protocol.token.request import TokenRequest, build_token_request
@@ -60,6 +60,6 @@ def acquisition(
         granted = read_token_response(settings, response, requested_at=sent.wall, redactor=redactor)
         return granted if proofs is None else replace(granted, token=proofs.bound(granted.token))
 
-    message = Message(TOKEN, build, read, lookup, success_statuses(settings), proofs)
+    message = Message(token_endpoint(settings), build, read, lookup, success_statuses(settings), proofs)
     granted = yield from Exchange(settings, message, began, budget, random).run()
     return replace(granted, warnings=(*granted.warnings, *lookup.warnings)) if lookup else granted

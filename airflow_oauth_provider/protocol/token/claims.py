@@ -44,7 +44,7 @@ class Claims:
     def lines(self) -> tuple[str, ...]:
         """Name and value, a line each; of a token that cannot be read the reason."""
         if self.reason is not None:
-            return (f"the token says nothing of itself: {self.reason}",)
+            return (f"nothing: {self.reason}",)
         texts = ((name, ", ".join(_listed(value))) for name, value in self.values.items())
         return tuple(f"{name}: {text}" for name, text in texts) or ("the token names none of them",)
 
@@ -67,15 +67,15 @@ def claims_of(token: str, redactor: Redactor = NOTHING) -> Claims:
         return _unread(f"it is longer than {MAX_TOKEN // 1024} KiB")
     parts = token.split(".", _PARTS_OF_JWE)
     if len(parts) == _PARTS_OF_JWE:
-        return _unread("it is encrypted: only the API can read it")
+        return _unread("it is encrypted, and only the API can read it")
     if len(parts) != _PARTS_OF_JWS or not all(map(_BASE64.match, parts[:2])):
-        return _unread("it is opaque: only the server knows what it is good for")
+        return _unread("it is opaque, and only the server knows what it is good for")
     try:
         header, payload = map(_decoded, parts[:2])
     except JsonError as error:
         return _unread(f"it looks like a JWT, but it {error}")
     if "alg" not in header:
-        return _unread("it is opaque: only the server knows what it is good for")
+        return _unread("it is opaque, and only the server knows what it is good for")
     values = {name: read(payload[name]) for name, read in _READ.items() if payload.get(name) is not None}
     return Claims(MappingProxyType({name: _fit(value, redactor) for name, value in values.items()}))
 

@@ -69,6 +69,13 @@ def well_known_urls(issuer: str) -> tuple[str, str]:
     return f"{origin}{AUTHORIZATION_SERVER}{slash}{path}", f"{origin}{slash}{path}{OPENID_CONFIGURATION}"
 
 
+def issuer_of_metadata_at(address: str) -> str:
+    """Return the issuer whose document would be at an address; any other address as it is."""
+    for part in (AUTHORIZATION_SERVER, OPENID_CONFIGURATION):
+        address = address.replace(part, "", 1)
+    return address
+
+
 def _host_of(url: str) -> str:
     return url.partition("://")[2].partition("/")[0]
 

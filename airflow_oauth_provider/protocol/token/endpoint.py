@@ -28,6 +28,7 @@ class Endpoint:
     :param address: what gives its address; *setting* names the connection's field or the argument.
     :param advice: what to do about an error code or a status, where that is peculiar to this endpoint.
     :param origin: where it is; ``None`` where the settings say so.
+    :param doubt: what is odd about its address, as it is configured; ``None`` for nothing.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Endpoint:
     setting: str
     advice: Mapping[str | int, str] = field(default_factory=lambda: MappingProxyType({}))
     origin: Origin | None = None
+    doubt: str | None = None
 
     def at(self, url: Url) -> Self:
         """Return the endpoint at an address."""
@@ -56,7 +58,12 @@ class Endpoint:
     @property
     def check(self) -> str:
         """What to do where something else seems to respond."""
-        return f"check that {self.address} is the {self.name}"
+        return self._doubted(f"check that {self.address} is the {self.name}")
+
+    @property
+    def check_address(self) -> str:
+        """What to do where nothing of the kind is there."""
+        return self._doubted(f"check {self.address}")
 
     def malformed(self, reason: str, status: int | None = 200) -> TokenResponseError:
         """Return the error of a response that is none."""
@@ -94,13 +101,16 @@ class Endpoint:
                 f"the {self.name} redirects (HTTP status {response.status}); this is not followed, since "
                 "it could carry the secret elsewhere"
             )
-            advice = f"set {self.address} to the final address"
+            advice = self._doubted(f"set {self.address} to the final address")
         else:
             text = (
                 f"the {self.name} answered HTTP status {response.status} instead of 200 ({self.result_rule})"
             )
             advice = self.advice.get(response.status) or self.check
         return TokenResponseError(text, status=response.status).with_advice(advice)
+
+    def _doubted(self, advice: str) -> str:
+        return f"{advice}; {self.doubt}" if self.doubt else advice
 
 
 TOKEN = Endpoint(
@@ -113,6 +123,12 @@ TOKEN = Endpoint(
     setting="host",
     advice=MappingProxyType({201: "if the server grants tokens with it, list created in the field tolerate"}),
 )
+
+
+def token_endpoint(settings: ClientSettings) -> Endpoint:
+    """Return the endpoint that grants a client's tokens."""
+    doubt = settings.server.doubt
+    return TOKEN if doubt is None else replace(TOKEN, doubt=doubt)
 
 
 def is_blank(value: object) -> bool:

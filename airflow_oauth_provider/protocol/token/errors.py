@@ -116,12 +116,18 @@ def _advice(settings: ClientSettings, endpoint: Endpoint, code: str | None, stat
         endpoint.advice.get(code or status)
         or (_WITH_DPOP.get(code or "") if settings.proof.enabled else None)
         or _ADVICE.get(code or "")
-        or (f"check {endpoint.address}" if status in _NOT_THERE else _ADVICE_BY_STATUS.get(status))
+        or (endpoint.check_address if status in _NOT_THERE else _ADVICE_BY_STATUS.get(status))
         or (_SILENT if status == 400 and code is None else None)
     )
     concerns_client = code in CLIENT_ERRORS if code else status in _PERHAPS_THE_CLIENT
-    particular = method_of(settings).advice(settings) if concerns_client else ()
+    particular = method_of(settings).advice(settings) if concerns_client else _advice_on_scope(settings, code)
     return "; ".join(text for text in (general, *particular) if text) or None
+
+
+def _advice_on_scope(settings: ClientSettings, code: str | None) -> Iterator[str]:
+    """Yield what is odd about a scope that is refused: elsewhere, lists have commas."""
+    if code == "invalid_scope" and any("," in word for word in settings.request.scope):
+        yield "scopes have spaces between them (RFC 6749 §3.3), and this one has a comma"
 
 
 def _tokens_in(settings: ClientSettings, data: dict[str, Any]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from airflow_oauth_provider.protocol.redaction import NOTHING, REDACTED, Redacto
 from airflow_oauth_provider.protocol.settings import DEFAULT_EXPIRES_IN, ClientSettings, ResponseSettings
 from airflow_oauth_provider.protocol.texts import MAX_SCOPES, cut
 from airflow_oauth_provider.protocol.token.authorization_details import read_details
-from airflow_oauth_provider.protocol.token.endpoint import TOKEN, is_blank
+from airflow_oauth_provider.protocol.token.endpoint import TOKEN, is_blank, token_endpoint
 from airflow_oauth_provider.protocol.token.errors import endpoint_error
 from airflow_oauth_provider.protocol.token.lifetime import read_lifetime
 from airflow_oauth_provider.protocol.token.retry import http_date
@@ -58,7 +58,7 @@ def read_token_response(
     :raises TokenResponseError: when it is no token response.
     :raises InsufficientScopeError: when ``require_scopes`` is not met.
     """
-    data = TOKEN.read_object(response)
+    data = token_endpoint(settings).read_object(response)
     if not is_blank(data.get("error")):
         raise endpoint_error(settings, response, data, redactor=redactor)
     data = _renamed(settings.response, data)

@@ -16,6 +16,15 @@ from tests.support.keys import KEYS, RSA, jwk, pem
 from tests.support.servers.certificates import authority, issue, pkcs12
 
 PASSPHRASE = "the passphrase"
+AUTHORITY = authority("a CA")
+PUBLIC = (
+    RSA.public_key()
+    .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    .decode()
+)
+OPENSSH = RSA.private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+).decode()
 
 
 def load(text: str, passphrase: str | None = None) -> SigningKey:
@@ -106,6 +115,13 @@ def other_der(key: Any) -> str:
         ),
         pytest.param(other_der(RSA), None, "private_key", "neither PEM", id="DER-of-no-PKCS#12"),
         pytest.param('{"kty": "EC"}', None, "private_key", "public key", id="public-jwk"),
+        pytest.param(PUBLIC, None, "private_key", "it is a public key", id="public-pem"),
+        pytest.param(PUBLIC, PASSPHRASE, "private_key", "it is a public key", id="public-locked"),
+        pytest.param(issue(AUTHORITY).certificate, None, "private_key", "is a certificate", id="certificate"),
+        pytest.param(OPENSSH, None, "private_key", "ssh-keygen", id="OpenSSH"),
+        pytest.param(
+            pem(RSA)[:200] + issue(AUTHORITY).certificate, None, "private_key", "damaged", id="cut-beside"
+        ),
         pytest.param(
             jwk(RSA, alg="ES256"),
             None,

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from airflow_oauth_provider.exceptions import TokenEndpointError
-from airflow_oauth_provider.protocol.configured_server import Issuer
+from airflow_oauth_provider.protocol.configured_server import Issuer, TokenEndpoint
 from airflow_oauth_provider.protocol.redaction import NOTHING
 from airflow_oauth_provider.protocol.secret import Secret
+from airflow_oauth_provider.protocol.token.endpoint import token_endpoint
 from airflow_oauth_provider.protocol.token.errors import read_error
 from airflow_oauth_provider.protocol.urls import parse_url
 from tests.support.builders import http_response, settings
@@ -21,7 +22,8 @@ JWT_SECRET = Secret("0123456789abcdef0123456789abcdef")
 def refusal(code: str | None, status: int, **changes: Any) -> TokenEndpointError:
     body = http_response({"error": code} if code else b"", status)
     given = settings(**changes)
-    return read_error(given, body, retry_after=None, redactor=NOTHING)
+    endpoint = token_endpoint(given)
+    return read_error(given, body, retry_after=None, redactor=NOTHING, endpoint=endpoint)
 
 
 @pytest.mark.fault("F68")
@@ -130,3 +132,32 @@ def test_an_empty_403_names_the_other_audience(server: dict[str, Any], says: str
     """One server refuses the issuer as audience so (draft-ietf-oauth-rfc7523bis is newer than many)."""
     error = refusal(None, 403, auth_method="client_secret_jwt", client_secret=JWT_SECRET, **server)
     assert says in (error.advice or "")
+
+
+@pytest.mark.parametrize(
+    ("scope", "says"),
+    [
+        pytest.param(("read,", "write"), True, id="comma-and-space"),
+        pytest.param(("read,write",), True, id="comma"),
+        pytest.param(("read", "write"), False, id="spaces"),
+    ],
+)
+def test_a_refused_scope_with_a_comma(scope: tuple[str, ...], says: bool) -> None:
+    error = refusal("invalid_scope", 400, request={"scope": scope})
+    assert ("have spaces between them" in (error.advice or "")) is says
+
+
+@pytest.mark.parametrize(
+    "padded", [{"client_secret": Secret("a-secret ")}, {"client_id": " my-client"}], ids=["secret", "id"]
+)
+def test_a_space_that_was_pasted_along_is_named_before_any_encoding(padded: dict[str, Any]) -> None:
+    advice = refusal("invalid_client", 401, **padded).advice or ""
+    assert "begins or ends with a space" in advice
+    assert "basic_encoding" not in advice
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_token_url_without_a_path(status: int) -> None:
+    error = refusal(None, status, server=TokenEndpoint(parse_url("https://idp.example")))
+    assert "it has no path" in (error.advice or "")
+    assert "switch discovery on" in (error.advice or "")

@@ -11,7 +11,7 @@ from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
 from airflow_oauth_provider.protocol.effects import Outcome
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.moments import Moment
-from airflow_oauth_provider.protocol.token.discovery import discovery, well_known_urls
+from airflow_oauth_provider.protocol.token.discovery import discovery, issuer_of_metadata_at, well_known_urls
 from airflow_oauth_provider.protocol.token.metadata import Metadata
 
 ISSUER = "https://idp.example"
@@ -156,3 +156,12 @@ def test_no_answer() -> None:
     with pytest.raises(TransportError) as caught:
         run(Failure(Fault.TIMEOUT, "the request timed out"))
     assert caught.value.retryable
+
+
+@pytest.mark.parametrize("issuer", ["https://idp.example", "https://idp.example/tenant", "idp.example/t"])
+def test_an_issuer_is_found_by_the_addresses_of_its_document(issuer: str) -> None:
+    scheme, separator, rest = issuer.rpartition("://")
+    host, slash, path = rest.partition("/")
+    inserted = f"{scheme}{separator}{host}/.well-known/oauth-authorization-server{slash}{path}"
+    for address in (issuer, inserted, f"{issuer}/.well-known/openid-configuration"):
+        assert issuer_of_metadata_at(address) == issuer

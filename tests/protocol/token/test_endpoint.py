@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from airflow_oauth_provider.exceptions import TokenResponseError
+from airflow_oauth_provider.protocol.configured_server import TokenEndpoint
 from airflow_oauth_provider.protocol.http import HttpResponse
-from airflow_oauth_provider.protocol.token.endpoint import TOKEN, is_blank, media_type
+from airflow_oauth_provider.protocol.token.endpoint import TOKEN, is_blank, media_type, token_endpoint
 from airflow_oauth_provider.protocol.urls import parse_url
 from tests.support.builders import settings
 
@@ -67,3 +68,19 @@ def test_what_says_nothing(value: object, blank: bool) -> None:
 def test_media_types() -> None:
     assert media_type(response(content_type="Application/JSON; charset=UTF-8")) == "application/json"
     assert media_type(response()) == ""
+
+
+@pytest.mark.parametrize(
+    ("address", "doubted"), [("https://idp.example", True), ("https://idp.example/token", False)]
+)
+def test_an_address_without_a_path_is_doubted_where_something_else_responds(
+    address: str, doubted: bool
+) -> None:
+    """People enter the server where the token URL belongs."""
+    endpoint = token_endpoint(settings(server=TokenEndpoint(parse_url(address))))
+    page = response(b"<html>", content_type="text/html")
+    with pytest.raises(TokenResponseError) as caught:
+        endpoint.read_object(page)
+    errors = (caught.value, endpoint.unexpected_status(response(status=302)))
+    assert [("it has no path" in (error.advice or "")) for error in errors] == [doubted, doubted]
+    assert endpoint.check_address.startswith("check the access token URL")
