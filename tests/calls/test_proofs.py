@@ -59,7 +59,7 @@ def test_a_proof_with_what_the_api_has_said(proofs: CallProofs) -> None:
 def test_a_proof_with_the_time_of_the_api(proofs: CallProofs) -> None:
     token = bound_token()
     assert proofs.learn(CALL, refusal("invalid_dpop_proof", ahead=-600.0)).proof_can_improve
-    assert claims(proofs, token)["iat"] - time.time() == pytest.approx(-600.0, abs=5.0)
+    assert claims(proofs, token)["iat"] - time.time() == pytest.approx(-600.0, abs=60.0)
 
 
 def test_a_refused_token_is_no_refused_proof(proofs: CallProofs) -> None:

@@ -336,7 +336,7 @@ class TestIndex:
         written = last_use.dump().decode()
         for secret in (token.value, SECRET, token_key(asking.settings)):
             assert secret not in written
-        assert last_use.at == pytest.approx(time.time(), abs=10)
+        assert last_use.at == pytest.approx(time.time(), abs=60)
 
 
 def test_other_uses_stand_in_the_history_of_the_connection_itself(service: Service, folder: Path) -> None:

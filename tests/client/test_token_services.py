@@ -155,7 +155,7 @@ class TestRevocation:
             seen.extend([request.form["token"][0], OAuth2Hook(connection=connection).get_token().value])
             return Text(200)
 
-        connection = server.service.connection(max_retry_attempts=1, max_wait=5)
+        connection = server.service.connection(max_retry_attempts=1, max_wait=30)
         server.script(looking)
         assert side.call(hook, "revoke", endpoint=server.endpoint) is True
         assert seen == ["tok-1", "tok-2"]
@@ -183,7 +183,7 @@ class TestRevocation:
         assert [request.form["token"] for request in server.asked[1:]] == [["tok-2"], ["tok-3"]]
 
     def test_tokens_of_other_parameters_are_forgotten(self, server: Server, side: Side) -> None:
-        connection = server.service.connection(max_retry_attempts=1, max_wait=5)
+        connection = server.service.connection(max_retry_attempts=1, max_wait=30)
         own, other = OAuth2Hook(connection=connection), OAuth2Hook(connection=connection, scope="other")
         server.script(Text(200))
         assert [side.token(hook).value for hook in (own, other, other)] == ["tok-1", "tok-2", "tok-2"]
@@ -624,7 +624,7 @@ class TestRemembered:
         for _ in range(3):
             with pytest.raises(TokenEndpointError) as caught:
                 side.call(server.hook(), name, FOREIGN, endpoint=server.endpoint)
-            assert caught.value.retry_after == pytest.approx(60, abs=10)
+            assert caught.value.retry_after == pytest.approx(60, abs=40)
         assert len(server.asked) == 1
 
     def test_another_secret_is_asked_at_once(self, name: str, server: Server, side: Side) -> None:

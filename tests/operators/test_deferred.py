@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from airflow_oauth_provider.testing.endpoints import ApiEndpoint, Request
 from airflow_oauth_provider.testing.server import OAuth2Server
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
 from tests.operators.deferring import deferred, operator
+from tests.support.span import Span
 from tests.triggers.running import again, event_of, to_the_end
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("api")]
@@ -146,19 +148,26 @@ class TestRetryArgs:
         api.respond({}, 503, times=None)
         task = operator(retry_args=self.retry(2, wait=tenacity.wait_fixed(30)))
         trigger = deferred(lambda: task.execute({})).trigger
-        began = time.time()
-        later = deferred(lambda: task.execute_complete({}, event_of(trigger))).trigger
+        event = event_of(trigger)
+        span = Span()
+        later = deferred(lambda: task.execute_complete({}, event)).trigger
         assert isinstance(later, OAuth2HttpTrigger)
         assert later.not_before is not None
-        assert 29 < later.not_before - began < 32
+        assert later.not_before - 30 in span
 
     def test_the_time_of_all_attempts_counts(self, api: ApiEndpoint) -> None:
         api.respond({}, 503, times=None)
-        three_seconds = {"stop": tenacity.stop_after_delay(3), "wait": tenacity.wait_fixed(0.5)}
-        task = operator(retry_args=self.retry(99, **three_seconds, reraise=False))
+        since_start: list[float] = []
+
+        def stop(state: tenacity.RetryCallState) -> bool:
+            since_start.append(state.seconds_since_start or 0.0)
+            return len(since_start) == 3
+
+        task = operator(retry_args=self.retry(99, stop=stop, wait=tenacity.wait_fixed(0.5), reraise=False))
         with pytest.raises(tenacity.RetryError):
             to_the_end(task)
-        assert 2 <= len(api.requests) < 90
+        assert len(api.requests) == 3
+        assert all(later - earlier > 0.4 for earlier, later in pairwise(since_start))
 
 
 class TestErrors:

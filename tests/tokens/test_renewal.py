@@ -121,7 +121,7 @@ class TestMandatory:
         self, manager: TokenManager, sharing: Sharing, service: Service
     ) -> None:
         service.token = lambda _: token_json("short", expires_in=2)
-        settings = service.settings(max_wait=1, max_retry_attempts=0)
+        settings = service.settings(max_retry_attempts=0)
         manager.acquire(settings, sharing)
         time.sleep(1.85)
         service.token = lambda _: Json({}, 500)
