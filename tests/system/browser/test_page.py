@@ -16,7 +16,7 @@ from airflow_oauth_provider.connection.fields import CONNECTION_TYPE
 from airflow_oauth_provider.connection.provider_form import default_extra
 from airflow_oauth_provider.plugin.entry import NAME, PREFIX
 from tests.support.servers.oidc_server import OidcServer
-from tests.support.servers.scripted import Delay, Json, ScriptedServer, token_json
+from tests.support.servers.scripted import Held, Json, ScriptedServer, token_json
 from tests.support.waiting import until
 from tests.system.browser.airflow_server import AirflowServer
 from tests.system.browser.marks import MARKS
@@ -257,7 +257,8 @@ def test_a_client_that_tasks_were_refused_too_often_is_disabled(
 def test_while_a_server_is_slow_the_button_says_so_and_the_page_goes_on(
     airflow: AirflowServer, page: Page, add: Add, tokens: ScriptedServer
 ) -> None:
-    tokens.script(Delay(2, token_json()))
+    seen = threading.Event()
+    tokens.script(Held(seen, token_json()))
     add("orders")
     add("slow")
     frame = opened(page, airflow)
@@ -266,6 +267,7 @@ def test_while_a_server_is_slow_the_button_says_so_and_the_page_goes_on(
     expect(button).to_have_class("working")
     frame.locator("#search").type("slow")
     expect(frame.locator("tbody tr")).to_have_count(1)
+    seen.set()
     expect(row(frame, "slow")).to_have_attribute("data-status", "authorized")
 
 

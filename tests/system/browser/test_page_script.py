@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.servers.scripted import Delay, ScriptedServer, token_json
+from tests.support.servers.scripted import Held, ScriptedServer, token_json
 from tests.system.browser.airflow_server import AirflowServer
 from tests.system.browser.marks import MARKS
 
@@ -124,7 +125,8 @@ def test_clear_filters_on_a_page_opened_with_a_query(airflow: AirflowServer, pag
 
 
 def test_two_authorize_at_once(airflow: AirflowServer, page: Page, add: Add, tokens: ScriptedServer) -> None:
-    tokens.script(lambda request: Delay(4 if b"slow" in request.body else 0, token_json()))
+    pressed = threading.Event()
+    tokens.script(lambda request: Held(pressed, token_json()) if b"slow" in request.body else token_json())
     for name in ("fast", "slow"):
         add(name, auth_method="client_secret_post")
     frame = opened(page, airflow)
@@ -135,6 +137,7 @@ def test_two_authorize_at_once(airflow: AirflowServer, page: Page, add: Add, tok
     expect(slow).to_have_class("working")
     expect(slow).to_have_attribute("aria-label", "Authorizing slow")
     slow.click(force=True)
+    pressed.set()
     expect(row(frame, "slow")).to_have_attribute("data-status", "authorized")
     expect(slow).not_to_have_class("working")
     expect(slow).to_have_attribute("aria-label", "Authorize slow")
