@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_oauth_provider.tokens.stores import redis_store
 from airflow_oauth_provider.tokens.stores.base import Store
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.memory_store import MemoryStore
@@ -21,6 +22,8 @@ def address_of(kind: str, request: pytest.FixtureRequest) -> str:
     """Return the option ``token_store`` for a store of that kind, whose server runs."""
     if kind != "redis":
         return kind
+    # A store that is slower than it may be is given up: on a busy machine that would fail tests of others.
+    request.getfixturevalue("monkeypatch").setattr(redis_store, "OPERATION_TIMEOUT", 10.0)
     server: RedisServer = request.getfixturevalue("redis_server")
     return server.url
 

@@ -177,7 +177,17 @@ def test_a_cold_start_of_16_shares_one_token_and_one_key(
 ) -> None:
     service.issuing.required = service.serving.required = nonces
     connection = json.loads(service.environment())
-    report = run(Task(connection, address_of(kind, request), str(tmp_path), 16, calls=3, endpoint="orders"))
+    report = run(
+        Task(
+            connection,
+            address_of(kind, request),
+            str(tmp_path),
+            16,
+            calls=3,
+            endpoint="orders",
+            store_seconds=10.0,
+        )
+    )
     assert report.errors == set()
     assert report.tokens == {"bound-tok-1"}
     granted = [request for request in service.token_requests if request.header("DPoP")]
