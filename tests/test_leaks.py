@@ -184,7 +184,7 @@ def test_the_sensor(outputs: list[Any], deferrable: bool) -> None:
 
 
 def test_the_event_trigger(service: Service, outputs: list[Any]) -> None:
-    outputs += watch(service, 3, payload_path="$.echo")
+    outputs += watch(service, 3, poll_interval=1, payload_path="$.echo")
 
 
 def test_the_check(outputs: list[Any]) -> None:
