@@ -29,7 +29,7 @@ from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol import settings as s
 from airflow_oauth_provider.protocol.client.keys import KeyMaterialError
 from airflow_oauth_provider.protocol.client.methods import METHODS
-from airflow_oauth_provider.protocol.configured_server import WELL_KNOWN, Issuer, TokenEndpoint
+from airflow_oauth_provider.protocol.configured_server import METADATA_PATHS, Issuer, TokenEndpoint
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.urls import UrlError, parse_url
 
@@ -205,7 +205,7 @@ class _Resolver:
             self.extra.fail("port", str(error))
         except UrlError as error:
             self.extra.fail("host", f"the {named} {error}")
-        if WELL_KNOWN in url.path:
+        if any(path in url.path for path in METADATA_PATHS):
             self.extra.fail(
                 "host",
                 f"the {named} is that of the server's metadata: enter the issuer (the metadata has it, as "

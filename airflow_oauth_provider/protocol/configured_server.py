@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from airflow_oauth_provider.protocol.urls import Origin, Url
 
-WELL_KNOWN = "/.well-known/"
-"""Begins the paths of metadata (RFC 8615), where no token endpoint and no issuer is."""
+METADATA_PATHS = ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration")
+"""Where metadata is, and so no token endpoint and no issuer (RFC 8414 §3, OpenID Connect Discovery §4)."""
 
 
 @dataclass(frozen=True)

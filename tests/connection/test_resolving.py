@@ -561,3 +561,7 @@ def test_the_address_of_metadata_is_no_server(path: str, *, discovery: bool) -> 
 def test_a_client_id_with_blanks_around_it(login: str, *, warned: bool) -> None:
     warnings = resolve(connection(login=login), Policy()).warnings
     assert any("the client ID begins or ends with a space" in warning for warning in warnings) is warned
+
+
+def test_other_well_known_addresses_are_the_server_s_own_affair() -> None:
+    assert settings_of(host="https://idp.example/.well-known/token").server.origin.host == "idp.example"

@@ -10,7 +10,8 @@ from tests.manual.texts import Sentence, sentences
 
 _ARGUMENTS = {"NAME", "CONN_ID"}
 _BY_TYPE = {
-    "TransportError": "Check network, firewall and proxy between this host and the server.",
+    "TransportError": "Check host and port, then network, firewall and proxy between this host and the "
+    "server.",
     "TokenResponseError": "Check that the access token URL is the token endpoint itself.",
     "InsufficientScopeError": "Have the scope granted to the client, or change `require_scopes`.",
     "ResourceError": "It is about the call, not about the authorization: see the message.",

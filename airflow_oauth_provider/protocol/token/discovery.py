@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
+from airflow_oauth_provider.protocol.configured_server import METADATA_PATHS
 from airflow_oauth_provider.protocol.effects import Fetch, Flow
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.token.errors import RETRYABLE_STATUSES
 from airflow_oauth_provider.protocol.token.metadata import DocumentError, Metadata, allowed_url, read_document
 from airflow_oauth_provider.protocol.urls import Url, UrlError
 
-AUTHORIZATION_SERVER = "/.well-known/oauth-authorization-server"
-OPENID_CONFIGURATION = "/.well-known/openid-configuration"
+AUTHORIZATION_SERVER, OPENID_CONFIGURATION = METADATA_PATHS
 
 Discovery = Flow[Metadata]
 
@@ -71,7 +71,7 @@ def well_known_urls(issuer: str) -> tuple[str, str]:
 
 def issuer_of_metadata_at(address: str) -> str:
     """Return the issuer whose document would be at an address; any other address as it is."""
-    for part in (AUTHORIZATION_SERVER, OPENID_CONFIGURATION):
+    for part in METADATA_PATHS:
         address = address.replace(part, "", 1)
     return address
 
