@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from requests import Response
-from yarl import URL
 
-from airflow_oauth_provider.calls.arguments import Timeouts
-from airflow_oauth_provider.calls.async_request import AsyncRequest, client_timeout
+from airflow_oauth_provider.calls.async_request import AsyncRequest
 from airflow_oauth_provider.calls.call_flow import CallFlow
-from airflow_oauth_provider.calls.cool_down import LEAST_CALL, await_end, longest_wait
+from airflow_oauth_provider.calls.cool_down import await_end, longest_wait
+from airflow_oauth_provider.calls.current_request import CurrentRequest
 from airflow_oauth_provider.calls.options import IGNORE
 from airflow_oauth_provider.calls.response import (
     ReadResponse,
@@ -24,13 +22,13 @@ from airflow_oauth_provider.calls.response import (
     note_credential,
     response_of,
 )
+from airflow_oauth_provider.calls.turns import after_waiting
 from airflow_oauth_provider.exceptions import OAuthError, unexpected
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
-from airflow_oauth_provider.protocol.call.redirects import hop_headers
 from airflow_oauth_provider.protocol.dpop.proof import DPOP
 from airflow_oauth_provider.protocol.dpop.server_hints import NONCE_HEADER
 from airflow_oauth_provider.transport.async_faults import classify_async
-from airflow_oauth_provider.transport.async_responses import HeadTimer, read_body
+from airflow_oauth_provider.transport.async_responses import read_body
 from airflow_oauth_provider.transport.call_failure import call_failed, error_of_ours
 
 if TYPE_CHECKING:
@@ -38,10 +36,8 @@ if TYPE_CHECKING:
     from airflow_oauth_provider.calls.opened_session import OpenedSession
     from airflow_oauth_provider.tokens import AccessToken
 
-_CONTENT_TYPE = ("Content-Type",)
 
-
-class AsyncCall:
+class AsyncCall(CurrentRequest):
     """A call of a session.
 
     Whatever aiohttp raises, and the caller's own code that runs meanwhile, becomes an error of this package;
@@ -57,25 +53,16 @@ class AsyncCall:
     __slots__ = (
         "_arguments",
         "_built",
-        "_call",
         "_checked",
         "_content",
         "_cooling",
         "_earlier",
-        "_flow",
-        "_jar",
         "_limit",
-        "_limits",
         "_looked_into",
         "_opened",
-        "_read",
-        "_request",
-        "_session",
     )
     _arguments: tuple[str, str | None, dict[str, Any]]
     """Of a call that waits for the first token."""
-    _request: AsyncRequest
-    _call: SendCall
 
     def __init__(
         self, session: OAuth2AsyncSession, *, read: bool, limit: int | None = None, checked: bool = False
@@ -84,69 +71,75 @@ class AsyncCall:
         self._checked = checked
         self._read = read
         self._limit = limit
+        self._has_turn = False
         self._cooling = False  # it began while a cool-down was known
-        self._limits: Timeouts | None = None  # of a call that has waited
+        self._limits = None
         self._built: AsyncRequest | None = None  # before there was a token
         self._earlier: list[Response] | None = None
-        self._flow: CallFlow | None = None
-        self._jar: aiohttp.CookieJar | None = None
+        self._flow = None
+        self._jar = None
         self._opened: OpenedSession | None = None
         self._looked_into: aiohttp.ClientResponse | None = None
         self._content: bytes | None = None  # of that response
 
     async def make(self, method: str, endpoint: str | None, arguments: dict[str, Any]) -> Any:
-        """Make it.
+        """Make it, when it is its turn.
 
         :param arguments: as of ``OAuth2AsyncSession.request``.
         """
-        session, began = self._session, monotonic()
+        session = self._session
         client, build = session.auth.client, session.builder.build
-        token = client.held_token() or await self._first_token(method, endpoint, arguments)
-        self._request = request = build(method, endpoint, arguments, token, self._built)
-        # None when the request could not be built a moment ago: the connection has changed meanwhile.
-        token = token or await client.aget_token()
-        if began >= session.builder.board.quiet_until and arguments.get("cool_down") != IGNORE:
-            token = await self._cooled(method, endpoint, arguments, token)
-            request = self._request
-        self._call, started = request.call, monotonic()
-        while True:  # in one frame, since each costs a call whenever it goes on
-            timer, failure = None, None
-            try:
-                opened = self._opened = session.usable or await session.opened()
-                timer = opened.head_timers.begin(request.timeouts.read)
-                response = await self._request_on(opened, token, timer)
-            except Exception as error:  # the caller's own code runs meanwhile, too
-                failure = self._failure(error)
-            finally:
-                if timer is not None:
-                    timer.stop()
-            if failure is not None:
-                raise failure
-            head = None if session.builder.dead_when is None else await self._judged(response)
-            if response.status < 300 and self._flow is None and not (head and head.tells_dead_token):
-                self._note_accepted(token, response)
-                break
-            again = await self._next_call(response, head or async_head_of(response), token, arguments)
-            if again is None:
-                break
-            self._call, token = again
-        if not self._read:
-            return response
-        seconds, content = monotonic() - started, response.content
-        looked_into = self._looked_into is response
-        if content.is_eof() and self._limit is None and content.exception() is None and not looked_into:
-            body: bytes | None = content.read_nowait()  # as most, it is there when its head is
-        else:
-            body = await self._body(response)
-        result = self._result(response, body, began)
-        result.seconds = seconds
-        return result
+        self._has_turn = session.turns.take() or await self._next_turn(endpoint, arguments)
+        try:  # all in one frame, since each costs a call whenever it goes on
+            began = monotonic()
+            token = client.held_token() or await self._first_token(method, endpoint, arguments)
+            self._request = request = build(method, endpoint, arguments, token, self._built)
+            # None when the request could not be built a moment ago: the connection has changed meanwhile.
+            token = token or await client.aget_token()
+            if began >= session.builder.board.quiet_until and arguments.get("cool_down") != IGNORE:
+                token = await self._cooled(method, endpoint, arguments, token)
+                request = self._request
+            self._call, started = request.call, monotonic()
+            while True:
+                timer, failure = None, None
+                try:
+                    opened = self._opened = session.usable or await session.opened()
+                    timer = opened.head_timers.begin(request.timeouts.read)
+                    response = await self._request_on(opened, token, timer)
+                except Exception as error:  # the caller's own code runs meanwhile, too
+                    failure = self._failure(error)
+                finally:
+                    if timer is not None:
+                        timer.stop()
+                if failure is not None:
+                    raise failure
+                head = None if session.builder.dead_when is None else await self._judged(response)
+                if response.status < 300 and self._flow is None and not (head and head.tells_dead_token):
+                    self._note_accepted(token, response)
+                    break
+                again = await self._next_call(response, head or async_head_of(response), token, arguments)
+                if again is None:
+                    break
+                self._call, token = again
+            if not self._read:
+                return response
+            seconds = monotonic() - started
+            body = self._body_there(response) or await self._body(response)
+            result = self._result(response, body, began)
+            result.seconds = seconds
+            return result
+        finally:
+            self._end_turn()
 
-    def _first_token(
+    async def _first_token(
         self, method: str, endpoint: str | None, arguments: dict[str, Any]
-    ) -> Awaitable[AccessToken | None]:
+    ) -> AccessToken | None:
         self._arguments = method, endpoint, arguments
-        return self._session.auth.client.afirst_token(self._check)
+        try:
+            return await self._session.auth.client.afirst_token(self._check)
+        except Exception as error:
+            self._session.turns.fail(error)
+            raise
 
     def _check(self) -> None:
         """Build the request before there is a token: whether there is need of one."""
@@ -161,55 +154,16 @@ class AsyncCall:
     ) -> AccessToken:
         """Wait while the API wants to be left alone; return the token with which to call it then."""
         session, request = self._session, self._request
-        limits = request.timeouts
+        self._end_turn()
+        limits = self._limits or request.timeouts
         most = longest_wait(arguments.get("cool_down"), limits, deferred=session.deferred)
         waited = await await_end(session.auth, request.call, most)
         self._cooling = bool(session.auth.cool_downs.board.held)
         if waited:
             token = await session.auth.client.aget_token()  # the one before may have ended meanwhile
             self._request = session.builder.build(method, endpoint, arguments, token, request)
-            if limits.total is not None:
-                self._limits = limits._replace(total=max(LEAST_CALL, limits.total - waited))
+            self._limits = after_waiting(limits, waited)
         return token
-
-    def _request_on(
-        self, opened: OpenedSession, token: AccessToken, timer: HeadTimer
-    ) -> Awaitable[aiohttp.ClientResponse]:
-        """Begin the request of the current call."""
-        session, call, request, again = self._session, self._call, self._request, self._flow is not None
-        looked_up_for, proxy = (None, None) if again else request.route
-        if looked_up_for is not opened:
-            proxy = opened.proxy_for(call.url)
-            if not again:
-                request.route = opened, proxy
-        first = None if again else request.headers_with(token, session.auth)
-        return (opened.session if call.trusted else opened.elsewhere()).request(
-            call.method,
-            URL(call.url, encoded=True) if again else request.address,
-            headers=self._headers_again(token) if first is None else first,
-            data=request.body(timer, again=again) if call.with_body else None,
-            proxy=proxy.url if proxy else None,
-            allow_redirects=False,
-            timeout=client_timeout(self._limits or request.timeouts, body=not self._read),
-            # Else aiohttp would make up a type; named where it would only, since it costs.
-            skip_auto_headers=_CONTENT_TYPE if request.names_no_type else None,
-            cookies=self._cookies() if again else request.cookies,
-        )
-
-    def _headers_again(self, token: AccessToken) -> dict[str, str]:
-        """Return the headers of a call that is not the first."""
-        own = self._session.auth.headers_for(token, self._call)
-        return {**hop_headers(self._request.headers, self._call), **own}
-
-    def _cookies(self) -> dict[str, str] | None:
-        """Return the cookies of a call that is not the first."""
-        cookies = self._request.cookies
-        if not self._call.trusted:
-            return None
-        if self._jar is not None:
-            kept = self._jar.filter_cookies(URL(self._call.url))
-            cookies = {**(cookies or {}), **{name: morsel.value for name, morsel in kept.items()}}
-        return cookies
 
     def _note_accepted(self, token: AccessToken, response: aiohttp.ClientResponse) -> None:
         request = self._request
@@ -277,6 +231,13 @@ class AsyncCall:
         if self._flow is not None:
             note_credential(result, self._flow.credential(began))
         return result
+
+    def _body_there(self, response: aiohttp.ClientResponse) -> bytes | None:
+        """Return the body, if it is there, as most are when their head is."""
+        content = response.content
+        if content.is_eof() and self._limit is None and content.exception() is None:
+            return self._content if self._looked_into is response else content.read_nowait()
+        return None
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes | None:
         """Read the body, unless it has been looked into."""

@@ -13,7 +13,8 @@ Rules:
   what they have, which is closed with the session.
 * The connector belongs to the event loop (:mod:`airflow_oauth_provider.transport.connectors`): a session
   enters it when it opens, and leaves it when it closes.
-* A request is built before anything is asked of anybody. Its token is looked up last, and travels beside it.
+* A call waits for its turn (:mod:`airflow_oauth_provider.calls.turns`). Then its request is built, before
+  anything is asked of anybody; its token is looked up last, and travels beside it.
 * One event loop at a time uses a session. Nothing here awaits between reading its state and changing it.
 * What a call raises is of this package's, and holds neither request nor response; a cancellation passes.
 """
@@ -32,6 +33,8 @@ from airflow_oauth_provider.calls.async_call import AsyncCall
 from airflow_oauth_provider.calls.opened_session import OpenedSession
 from airflow_oauth_provider.calls.pending_response import PendingResponse
 from airflow_oauth_provider.calls.request_builder import CallArguments, RequestBuilder
+from airflow_oauth_provider.calls.turns import Turns
+from airflow_oauth_provider.transport.connectors import CONNECTIONS_PER_HOST
 from airflow_oauth_provider.transport.network_options import NetworkOptions
 
 
@@ -70,6 +73,8 @@ class OAuth2AsyncSession:
         self.before_opening: Callable[[], Awaitable[Any]] | None = None
         """Awaited before the session is opened."""
         self._options = options
+        self.turns = Turns(CONNECTIONS_PER_HOST)
+        """Of its calls."""
         self.current: OpenedSession | None = None
         self._earlier: list[OpenedSession] = []
 

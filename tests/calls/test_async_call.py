@@ -17,7 +17,7 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TransportError
 from airflow_oauth_provider.transport.network_options import NetworkOptions
 from tests.support.leaks import leaks
-from tests.support.servers.scripted import CloseNow, Json, Raw, RecordedRequest, ScriptedServer, Text
+from tests.support.servers.scripted import CloseNow, Json, Raw, Text
 from tests.support.service import Service, echo
 
 
@@ -65,28 +65,6 @@ def test_a_call_that_goes_straight_has_no_history(service: Service) -> None:
 def test_a_body_up_to_the_limit(service: Service, limit: int | None, content: bytes | None) -> None:
     service.api = lambda _: Text(200, "12345")
     assert fetch(service, limit=limit).content == content
-
-
-def test_a_cookie_of_a_hop_goes_with_the_next_and_not_elsewhere(
-    service: Service, scripted: ScriptedServer
-) -> None:
-    cookie = [("Set-Cookie", "seen=1; Path=/")]
-
-    def api(request: RecordedRequest) -> Any:
-        target = request.target
-        if target == "/api/x":
-            return Text(302, headers=[("Location", "/api/y"), *cookie])
-        return Text(302, headers=[("Location", f"{scripted.url}/file")])
-
-    service.api = api
-    scripted.script(Text(200, "the file"))
-    assert fetch(service, cookies={"own": "2"}).text == "the file"
-    first, second = service.calls
-    assert first.header("Cookie") == "own=2"
-    assert sorted((second.header("Cookie") or "").split("; ")) == ["own=2", "seen=1"]
-    (elsewhere,) = scripted.requests
-    assert elsewhere.header("Cookie") is None
-    assert elsewhere.header("Authorization") is None
 
 
 def test_a_200_is_noted_once_per_token_and_origin(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

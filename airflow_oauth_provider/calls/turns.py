@@ -1,0 +1,148 @@
+"""Whose turn it is: of a session's calls as many are under way as there are connections, and the others wait.
+
+They wait before they ask for their token, and not behind it, at the connector: a call that has waited for
+minutes carries a token and a proof that are good when it is sent, and a thousand calls that begin while the
+first token is on its way wait once, not twice.
+
+Rules:
+
+* First come, first served.
+* A call that waits for something else than a connection and its response (a cool-down) gives its turn back,
+  and goes on without. The connector's own limit holds for those as for all.
+* Those who wait would ask for the same token: when one call can get none, they can get none either, and are
+  told so. Else each hundred of them would wait for a failing server in turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections import deque
+from collections.abc import Awaitable
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from airflow_oauth_provider.calls.arguments import Timeouts, timeouts
+from airflow_oauth_provider.calls.cool_down import LEAST_CALL
+from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+
+if TYPE_CHECKING:
+    from airflow_oauth_provider.calls.async_session import OAuth2AsyncSession
+
+
+class Turns:
+    """The turns of one session, which one event loop at a time uses.
+
+    :param most: calls under way.
+    """
+
+    __slots__ = ("_free", "_waiting")
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+        self._waiting: deque[asyncio.Future[bool]] = deque()
+
+    def take(self) -> bool:
+        """Take a turn; return whether there is one without waiting."""
+        if self._free > 0:
+            self._free -= 1
+            return True
+        return False
+
+    async def wait(self, seconds: float | None = None) -> bool:
+        """Wait for a turn, and take it.
+
+        :param seconds: ``None`` for as long as it takes.
+        :return: whether there was one in time.
+        :raises Exception: why there is no token; see :meth:`fail`.
+        """
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[bool] = loop.create_future()
+        self._waiting.append(turn)
+        timer = None if seconds is None else loop.call_later(seconds, _let_go, turn)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None and turn.result():
+                self.give_back()  # it came at the same moment
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def give_back(self) -> None:
+        """End a turn: it is the next one's."""
+        waiting = self._waiting
+        while waiting:
+            turn = waiting.popleft()
+            if not turn.done() and not turn.get_loop().is_closed():
+                turn.set_result(True)
+                return
+        self._free += 1
+
+    def fail(self, error: Exception) -> None:
+        """Tell all who wait that there is no token for them.
+
+        :param error: why.
+        """
+        waiting, self._waiting = self._waiting, deque()
+        for turn in waiting:
+            if not turn.done() and not turn.get_loop().is_closed():
+                turn.set_exception(copy.copy(error) if isinstance(error, OAuthError) else error)
+
+
+def _let_go(turn: asyncio.Future[bool]) -> None:
+    if not turn.done():
+        turn.set_result(False)
+
+
+class InTurn:
+    """A part of a call of coroutines: it waits for its turn."""
+
+    __slots__ = ("_has_turn", "_limits", "_session")
+    _session: OAuth2AsyncSession
+    _has_turn: bool
+    _limits: Timeouts | None
+    """Of a call that has waited: what is left of its own."""
+
+    def _next_turn(self, endpoint: str | None, arguments: dict[str, Any]) -> Awaitable[bool]:
+        """Wait for a turn; return whether there is one.
+
+        The turns are counted per session, connections per host: a call whose address may be of another host
+        goes on without.
+        """
+        if isinstance(endpoint, str) and ":" in endpoint:
+            return _no_turn()
+        if arguments.get("total_timeout") is None:
+            return self._session.turns.wait()
+        return self._next_turn_in_time(arguments)
+
+    async def _next_turn_in_time(self, arguments: dict[str, Any]) -> bool:
+        """Wait for a turn, but leave some time for the call itself."""
+        try:
+            limits = timeouts(arguments.get("timeout"), arguments["total_timeout"])
+        except ConfigurationError:  # which the builder of the request raises, too
+            return False
+        began = monotonic()
+        has_turn = await self._session.turns.wait(max(0.0, (limits.total or 0.0) - LEAST_CALL))
+        self._limits = after_waiting(limits, monotonic() - began)
+        return has_turn
+
+    def _end_turn(self) -> None:
+        if self._has_turn:
+            self._has_turn = False
+            self._session.turns.give_back()
+
+
+async def _no_turn() -> bool:
+    return False
+
+
+def after_waiting(limits: Timeouts, waited: float) -> Timeouts:
+    """Return what limits leave after seconds of waiting.
+
+    Rounded, so that a thousand calls that have waited about as long share what aiohttp makes of them.
+    """
+    if limits.total is None:
+        return limits
+    return limits._replace(total=max(LEAST_CALL, round(limits.total - waited, 1)))
