@@ -1,6 +1,6 @@
 """A check of responses that needs no Python of the DAG's, so that it can run in the triggerer.
 
-JSON paths are the singular queries of RFC 9535 §2.3.5: names and indices, nothing that finds several
+JSON paths are the singular queries of RFC 9535 §2.3.5.1: names and indices, nothing that finds several
 values.
 """
 
@@ -35,7 +35,7 @@ def parse_path(path: str, *, field: str = "json_path") -> tuple[str | int, ...]:
     with suppress(json_path.PathError):
         return json_path.parse_path(path)
     raise ConfigurationError(
-        f'"{path[:100]}" is no JSON path of names and indices like $.jobs[0].state (RFC 9535 §2.3.5)',
+        f'"{path[:100]}" is no JSON path of names and indices like $.jobs[0].state (RFC 9535 §2.3.5.1)',
         field=field,
     )
 

@@ -46,6 +46,7 @@ def test_paths(path: str, value: Any) -> None:
         with pytest.raises(ConfigurationError) as caught:
             parse_path(path)
         assert caught.value.field == "json_path"
+        assert "RFC 9535 §2.3.5.1" in str(caught.value)
     else:
         assert at_path(DOCUMENT, parse_path(path)) is value or at_path(DOCUMENT, parse_path(path)) == value
 

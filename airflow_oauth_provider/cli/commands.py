@@ -57,7 +57,7 @@ from airflow_oauth_provider.cli.rows import (
 )
 from airflow_oauth_provider.cli.selection import Selection, status_after, targets_of, totals
 from airflow_oauth_provider.cli.token_facts import claims_facts, token_facts
-from airflow_oauth_provider.cli.using import left_out, uses_before, uses_of, using_rows
+from airflow_oauth_provider.cli.using import left_out, uses_before, uses_of, using_report, using_rows
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.presets import preset_named
 from airflow_oauth_provider.connection.presets import presets as known_presets
@@ -179,7 +179,7 @@ def create(args: Any) -> bool:
 @_command
 def edit(args: Any) -> bool:
     """Change a stored connection, then authorize it; a refused one stays saved."""
-    stored = saving.editable(args.conn_id)
+    stored = connections.editable(args.conn_id)
     values = edited(ConnectionValues.of(stored), args)
     print_messages(uses_before(args.conn_id))
     return _save(values, partial(saving.replace, stored), args)
@@ -292,8 +292,9 @@ def discover(args: Any) -> bool:
 
 @_command
 def used_by(args: Any) -> bool:
-    """List what uses a connection; asks no server."""
-    uses = uses_of(args.conn_id)
-    print_rows(uses.report(), using_rows(uses), args.output)
-    print_messages(filter(None, [left_out(uses), uses.summary]))
-    return True
+    """List what uses a connection, also one that was deleted, which then fails; asks no server."""
+    target = connections.named(args.conn_id)
+    uses, unknown = uses_of(target), connections.unknown(target)
+    print_rows(using_report(uses, unknown), using_rows(uses), args.output)
+    print_messages(filter(None, [left_out(uses), uses.summary, str(unknown or "")]))
+    return unknown is None

@@ -6,30 +6,41 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from airflow_oauth_provider.authorizations import Target, error_report
 from airflow_oauth_provider.authorizations.history import history_of
 from airflow_oauth_provider.authorizations.stored import find_connection
 from airflow_oauth_provider.authorizations.times import utc
 from airflow_oauth_provider.authorizations.used_by import UsedBy, UsingDag, used_by
 from airflow_oauth_provider.cli.connections import named
+from airflow_oauth_provider.exceptions import ConfigurationError
 
 MOST_ROWS = 500
 """Rows of a table; documents have all."""
 
 
-def uses_of(conn_id: str) -> UsedBy:
+def uses_of(target: Target) -> UsedBy:
     """Return what uses a connection, whether it exists or not: DAGs may name one that was deleted."""
-    stored = find_connection(conn_id)
-    target = named(conn_id)
+    stored = find_connection(target.conn_id)
     history = history_of(target.connection) if target.error is None else None
-    return used_by(conn_id, stored.team_name if stored else None, seen=history.uses() if history else ())
+    return used_by(
+        target.conn_id, stored.team_name if stored else None, seen=history.uses() if history else ()
+    )
 
 
 def uses_before(conn_id: str) -> tuple[str, ...]:
     """Say what uses a connection before something is done to it; that needs no database, so nor may this."""
     try:
-        return (uses_of(conn_id).summary,)
+        return (uses_of(named(conn_id)).summary,)
     except SQLAlchemyError:
         return ()
+
+
+def using_report(uses: UsedBy, unknown: ConfigurationError | None) -> dict[str, Any]:
+    """Return what JSON has of it.
+
+    :param unknown: says that there is no such connection; ``None`` where there is one.
+    """
+    return uses.report() | ({} if unknown is None else {"ok": False, "error": error_report(unknown)})
 
 
 def using_rows(uses: UsedBy) -> list[dict[str, Any]]:

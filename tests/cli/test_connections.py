@@ -34,7 +34,7 @@ def test_of_the_environment(cli: CommandLine, service: Service) -> None:
 
 def test_a_name_that_is_nearly_one(cli: CommandLine, service: Service) -> None:
     create(cli, service, "orders_api")
-    for command in ("check", "token", "forget"):
-        ended = cli("oauth2", command, "order_api")
+    for command in (("check",), ("token",), ("forget",), ("used-by",), ("edit", "--set", "scope=a")):
+        ended = cli("oauth2", command[0], "order_api", *command[1:])
         assert ended.code == 1
         assert "the metadata database has orders_api" in " ".join((ended.out + ended.err).split())

@@ -130,7 +130,7 @@ class TestEdit:
 
     def test_what_is_not_in_the_database(self, cli: CommandLine, service: Service, sealed: str) -> None:
         arguments = ("--set", "scope=read")
-        assert "no connection of this name" in cli("oauth2", "edit", "nobody", *arguments).err
+        assert "there is no such connection" in cli("oauth2", "edit", "nobody", *arguments).err
         ended = cli("oauth2", "edit", sealed, *arguments)
         assert (ended.code, "Fernet key" in ended.err) == (1, True)
         create(cli, service, "mine")

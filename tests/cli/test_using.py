@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -50,6 +51,14 @@ def dags(airflow_cli: CommandLine) -> CommandLine:
     return airflow_cli
 
 
+@pytest.fixture
+def connection(dags: CommandLine, service: Service) -> Iterator[None]:
+    create(dags, service, CONN_ID)
+    yield
+    dags("connections", "delete", CONN_ID)
+
+
+@pytest.mark.usefixtures("connection")
 def test_json_has_all_of_it(dags: CommandLine) -> None:
     ended = dags("oauth2", "used-by", CONN_ID, "--json")
     assert ended.code == 0, ended.err
@@ -68,8 +77,10 @@ def test_json_has_all_of_it(dags: CommandLine) -> None:
     assert ended.json["hidden_dags"] == 0
 
 
+@pytest.mark.usefixtures("connection")
 def test_a_table_and_a_summary(dags: CommandLine) -> None:
     ended = dags("oauth2", "used-by", CONN_ID)
+    assert ended.code == 0, ended.err
     first, _, *lines = ended.out.splitlines()
     assert [name.strip() for name in first.split("|")] == [
         *("dag", "task", "how", "where", "last use", "next run")
@@ -79,24 +90,38 @@ def test_a_table_and_a_summary(dags: CommandLine) -> None:
     assert "In the next 24 hours 1 task of 1 DAG runs." in ended.err
 
 
-def test_it_is_said_before_the_connection_is_edited_or_its_token_forgotten(
-    dags: CommandLine, service: Service
-) -> None:
-    create(dags, service, CONN_ID)
+@pytest.mark.usefixtures("connection")
+def test_it_is_said_before_the_connection_is_edited_or_its_token_forgotten(dags: CommandLine) -> None:
+    for arguments in (("edit", CONN_ID, "--set", "category=x"), ("forget", CONN_ID)):
+        ended = dags("oauth2", *arguments)
+        assert ended.code == 0, ended.err
+        assert "In the next 24 hours 1 task of 1 DAG runs." in ended.err
+
+
+def test_what_nobody_uses(dags: CommandLine, service: Service) -> None:
+    create(dags, service, "unused")
     try:
-        for arguments in (("edit", CONN_ID, "--set", "category=x"), ("forget", CONN_ID)):
-            ended = dags("oauth2", *arguments)
-            assert ended.code == 0, ended.err
-            assert "In the next 24 hours 1 task of 1 DAG runs." in ended.err
+        ended = dags("oauth2", "used-by", "unused", "--json")
+        assert ended.code == 0, ended.err
+        assert ended.json["dags"] == 0
+        assert ended.json["summary"].startswith("No DAG is known to use it.")
+        assert "error" not in ended.json
+        misspelt = dags("oauth2", "used-by", "unsued")
+        assert misspelt.code == 1
+        assert "there is no such connection; the metadata database has unused" in misspelt.err
     finally:
-        dags("connections", "delete", CONN_ID)
+        dags("connections", "delete", "unused")
 
 
-def test_what_nobody_uses(dags: CommandLine) -> None:
-    ended = dags("oauth2", "used-by", "no_such_connection", "--json")
-    assert ended.code == 0, ended.err
-    assert ended.json["dags"] == 0
-    assert ended.json["summary"].startswith("No DAG is known to use it.")
+def test_a_connection_that_is_gone_fails_with_what_still_names_it(dags: CommandLine) -> None:
+    ended = dags("oauth2", "used-by", CONN_ID)
+    assert ended.code == 1
+    assert "there is no such connection" in ended.err
+    assert "watcher changed of the asset prices" in ended.out
+    as_json = dags("oauth2", "used-by", CONN_ID, "--json")
+    assert (as_json.code, as_json.json["ok"]) == (1, False)
+    assert as_json.json["error"]["type"] == "ConnectionNotFoundError"
+    assert as_json.json["used_by"]
 
 
 def many(number: int) -> UsedBy:
