@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airflow_oauth_provider.authorizations import ConnectionValues
@@ -17,6 +17,7 @@ from airflow_oauth_provider.connection.presets import (
     preset_named,
     tenant_named,
 )
+from airflow_oauth_provider.connection.tenant import has_placeholder
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.client.methods import Needs
 
@@ -34,18 +35,55 @@ def connection_from(args: Any) -> ConnectionValues:
     try:
         preset = preset_named(args.preset) if args.preset else None
         given = fields_given(args.set, args.set_env)
-        given = filled_in(preset, given) if preset else given
         add_key(args, given, variable)
+        _require_options(args, given, preset)
+        given = filled_in(preset, given) if preset else given
         host = host_given(args, given, preset)
-        method = method_in(given)
-        by_key = method.needs.secret_field == "private_key"
-        entered = method.needs is Needs.SECRET or (by_key and "private_key" not in given)
-        secret = take_secret(args, given, method, needed=entered and "external_credential" not in given)
+        secret = take_secret(args, given, method_in(given), needed=_needs_secret(given))
         return new_connection(conn_id, Entered(host, args.client_id, secret, args.description, given))
     except PresetNeedsError as error:
         raise preset_needs(error).for_connection(conn_id) from None
     except ConfigurationError as error:
         raise option_named(error).for_connection(conn_id) from None
+
+
+def _require_options(args: Any, given: Mapping[str, Any], preset: Preset | None) -> None:
+    """Name all options at once that are missing; of a single one its own check says more.
+
+    :raises ConfigurationError: when several are, or the client ID.
+    """
+    missing = list(_missing(args, given, preset))
+    if len(missing) < 2 and args.client_id is not None:
+        return
+    *others, last = missing
+    needs = f"{', '.join(others)} and {last}" if others else last
+    if preset is None:
+        raise ConfigurationError(f"a connection needs {needs}")
+    notes = f" ({preset.notes})" if preset.notes and not preset.host else ""
+    raise ConfigurationError(f"{preset.name} also needs {needs}{notes}", field="--preset")
+
+
+def _missing(args: Any, given: Mapping[str, Any], preset: Preset | None) -> Iterator[str]:
+    if preset and preset.host:
+        if has_placeholder(preset.host) and args.tenant is None:
+            yield f"--tenant TENANT ({preset.tenant})"
+    elif args.token_url is None and args.discovery is None:
+        yield "--token-url URL or --discovery ISSUER"
+    if preset:
+        yield from (f"--set {key}={hint}" for key, hint in preset.missing(given).items())
+    if args.client_id is None:
+        yield "--client-id ID"
+    fields = {**(preset.extra if preset else {}), **given}
+    if _needs_secret(fields) and not (args.secret_stdin or args.secret_env or args.key_file):
+        by_key = method_in(fields).needs.secret_field == "private_key"
+        yield "--key-file FILE" if by_key else "--secret-stdin or --secret-env VARIABLE"
+
+
+def _needs_secret(fields: Mapping[str, Any]) -> bool:
+    """Whether the method needs a secret or key that is in no field of the extra yet."""
+    needs = method_in(fields).needs
+    by_key = needs.secret_field == "private_key" and "private_key" not in fields
+    return (needs is Needs.SECRET or by_key) and "external_credential" not in fields
 
 
 def preset_needs(error: PresetNeedsError) -> ConfigurationError:

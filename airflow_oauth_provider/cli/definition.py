@@ -78,7 +78,6 @@ _TENANT = Arg(
     metavar="TENANT",
 )
 _PRESET_NAME = Arg(("preset",), help="Name of a preset; without, all are listed", metavar="NAME", nargs="?")
-_NEW_CLIENT_ID = Arg(("--client-id",), help="Client ID", required=True, metavar="ID")
 _CLIENT_ID = Arg(("--client-id",), help="Client ID", metavar="ID")
 _SECRET_STDIN = Arg(
     ("--secret-stdin",),
@@ -138,7 +137,7 @@ def get_oauth2_cli_commands() -> list[CLICommand]:
                 _action(
                     "create",
                     "Save a connection, then authorize it; a refused one stays saved",
-                    (_NAME, *_ADDRESS, _NEW_CLIENT_ID, *_SETTINGS, _JSON),
+                    (_NAME, *_ADDRESS, _CLIENT_ID, *_SETTINGS, _JSON),
                     more="Secrets come from standard input or the environment: others can see arguments.",
                 ),
                 _action(

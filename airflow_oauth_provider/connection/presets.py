@@ -60,6 +60,10 @@ class Preset:
         """When the facts were compared with the vendor's own words, and which were not."""
         return f"read {self.read}" + (f"; not checked: {self.unchecked}" if self.unchecked else "")
 
+    def missing(self, given: Mapping[str, Any]) -> dict[str, str]:
+        """Return the fields that a person still has to fill in, and with what."""
+        return {key: hint for key, hint in self.asks.items() if not given.get(key)}
+
     @property
     def command(self) -> str:
         """The command that creates a connection to this API."""
@@ -136,8 +140,7 @@ def filled_in(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
     :param given: what a person has filled in; it counts more than what the preset says.
     :raises PresetNeedsError: when one that it asks for is missing.
     """
-    missing = {key: hint for key, hint in preset.asks.items() if not given.get(key)}
-    if missing:
+    if missing := preset.missing(given):
         raise PresetNeedsError.of(preset, missing)
     return {**preset.extra, **given}
 

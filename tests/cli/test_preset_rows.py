@@ -34,6 +34,10 @@ def test_facts_name_command_fields_and_source(name: str) -> None:
     assert preset.extra.items() <= facts.items()
 
 
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
 class TestCommands:
     """The commands themselves."""
 
@@ -50,6 +54,48 @@ class TestCommands:
         assert "not checked: whether" in " ".join(unread.out.split())
         missing = cli("oauth2", "presets", "zendesc")
         assert (missing.code, "did you mean zendesk" in missing.err) == (1, True)
+
+    def test_all_missing_options_are_named_at_once(self, cli: CommandLine) -> None:
+        ended = cli("oauth2", "create", "x", "--preset", "zendesk")
+        assert ended.code == 1
+        needed = (
+            "--tenant TENANT (the account's subdomain), --set scope=for example read, --client-id ID and "
+        )
+        assert f"zendesk also needs {needed}--secret-stdin or --secret-env VARIABLE" in one_line(ended.err)
+        assert cli("oauth2", "list", "--json").json == []
+
+    @pytest.mark.parametrize(
+        ("more", "needs"),
+        [
+            pytest.param(
+                ("--preset", "okta", "--client-id", "c"),
+                "okta also needs --tenant TENANT (the organisation's subdomain), --set scope=for example "
+                "okta.users.read and --key-file FILE",
+                id="key",
+            ),
+            pytest.param(
+                ("--preset", "keycloak", "--client-id", "c"),
+                "keycloak also needs --token-url URL or --discovery ISSUER and --secret-stdin or "
+                "--secret-env VARIABLE (Give --discovery https://HOST/realms/REALM.",
+                id="address",
+            ),
+            pytest.param(
+                (),
+                "a connection needs --token-url URL or --discovery ISSUER, --client-id ID and --secret-stdin "
+                "or --secret-env VARIABLE",
+                id="no-preset",
+            ),
+            pytest.param(
+                ("--token-url", "https://a.example", "--secret-env", "HOME"),
+                "a connection needs --client-id ID",
+                id="client-id",
+            ),
+        ],
+    )
+    def test_what_is_missing(self, more: tuple[str, ...], needs: str, cli: CommandLine) -> None:
+        ended = cli("oauth2", "create", "x", *more)
+        assert ended.code == 1
+        assert needs in one_line(ended.err)
 
     def test_create_with_one(self, cli: CommandLine, service: Service) -> None:
         with ScriptedServer() as airflow:
