@@ -170,6 +170,10 @@ def _from_pkcs12(text: str, password: bytes | None) -> SigningKey:
 
     data = _decoded(text)
     if data is None or _PFX not in data[:_PFX_WITHIN]:
+        if data is not None and _is_der(data, password):
+            raise KeyMaterialError(
+                "it is in DER form: openssl pkey -inform DER -in KEY -out KEY.pem makes a copy in PEM"
+            )
         raise KeyMaterialError("it is neither PEM, nor JWK, nor Base64 of a PKCS#12 file")
     key, certificate, problem = None, None, None
     issuers: list[Certificate] = []
@@ -182,6 +186,20 @@ def _from_pkcs12(text: str, password: bytes | None) -> SigningKey:
     if key is None:
         raise KeyMaterialError("the PKCS#12 file holds no private key")
     return _checked(key, certificates=(certificate, *issuers) if certificate else ())
+
+
+def _is_der(data: bytes, password: bytes | None) -> bool:
+    """Whether these are the bytes of a private key without PEM around them, encrypted or not."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+    try:
+        load_der_private_key(data, password, unsafe_skip_rsa_key_validation=True)
+    except (TypeError, UnsupportedAlgorithm):  # a passphrase too many or too few; of a kind that is not known
+        return True
+    except Exception:  # as above
+        return False
+    return True
 
 
 def _decoded(text: str) -> bytes | None:

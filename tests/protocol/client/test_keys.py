@@ -86,11 +86,15 @@ def test_pkcs12() -> None:
             load(data, wrong)
 
 
-def other_der(key: Any) -> str:
-    data = key.private_bytes(
-        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+def other_der(key: Any, passphrase: str | None = None) -> str:
+    encryption: Any = serialization.NoEncryption()
+    if passphrase is not None:
+        encryption = serialization.BestAvailableEncryption(passphrase.encode())
+    data = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, encryption)
     return base64.b64encode(data).decode()
+
+
+CERTIFICATE_DER = "".join(issue(AUTHORITY).certificate.partition("-----END")[0].splitlines()[1:])
 
 
 @pytest.mark.parametrize(
@@ -113,7 +117,13 @@ def other_der(key: Any) -> str:
         pytest.param(
             pem(dsa.generate_private_key(key_size=1024)), None, "private_key", "must be RSA", id="DSA"
         ),
-        pytest.param(other_der(RSA), None, "private_key", "neither PEM", id="DER-of-no-PKCS#12"),
+        pytest.param(other_der(RSA), None, "private_key", "openssl pkey -inform DER", id="DER"),
+        pytest.param(other_der(RSA), PASSPHRASE, "private_key", "-inform DER", id="DER-open"),
+        pytest.param(
+            other_der(RSA, PASSPHRASE), None, "private_key", "openssl pkey -inform DER", id="DER-locked"
+        ),
+        pytest.param(other_der(RSA, PASSPHRASE), PASSPHRASE, "private_key", "-inform DER", id="DER-opens"),
+        pytest.param(CERTIFICATE_DER, None, "private_key", "neither PEM", id="DER-of-a-certificate"),
         pytest.param('{"kty": "EC"}', None, "private_key", "public key", id="public-jwk"),
         pytest.param(PUBLIC, None, "private_key", "it is a public key", id="public-pem"),
         pytest.param(PUBLIC, PASSPHRASE, "private_key", "it is a public key", id="public-locked"),

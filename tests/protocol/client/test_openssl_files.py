@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from airflow_oauth_provider.protocol.client.keys import SigningKey, load_signing_key
+from airflow_oauth_provider.protocol.client.keys import KeyMaterialError, SigningKey, load_signing_key
 from airflow_oauth_provider.protocol.client.signing import sign
 from airflow_oauth_provider.protocol.secret import Secret
 from tests.support.openssl import CERTIFICATE, PKCS12, RSA_KEY, needs_openssl, openssl
@@ -71,6 +72,16 @@ def test_a_key(
     loaded = load((tmp_path / file).read_bytes(), passphrase)
     assert loaded.algorithms[0] == algorithm
     assert sign({}, loaded.key, algorithm, {})
+
+
+def test_the_error_of_a_der_key_says_what_makes_it_one_that_is_read(tmp_path: Path) -> None:
+    openssl(tmp_path, f"{RSA_KEY} -outform DER -out KEY")
+    with pytest.raises(KeyMaterialError) as caught:
+        load((tmp_path / "KEY").read_bytes(), None)
+    command = re.search(r"openssl (pkey .*) makes", str(caught.value))
+    assert command is not None
+    openssl(tmp_path, command[1])
+    assert load((tmp_path / "KEY.pem").read_bytes(), None).algorithms[0] == "RS256"
 
 
 @pytest.mark.parametrize(
