@@ -154,15 +154,16 @@ class AsyncCall(CurrentRequest):
     ) -> AccessToken:
         """Wait while the API wants to be left alone; return the token with which to call it then."""
         session, request = self._session, self._request
-        self._end_turn()
-        limits = self._limits or request.timeouts
+        limits, had_turn = self._limits or request.timeouts, self._has_turn
         most = longest_wait(arguments.get("cool_down"), limits, deferred=session.deferred)
-        waited = await await_end(session.auth, request.call, most)
+        waited = await await_end(session.auth, request.call, most, self._end_turn)
         self._cooling = bool(session.auth.cool_downs.board.held)
         if waited:
+            self._limits = limits = after_waiting(limits, waited)
+            if had_turn:
+                self._has_turn = session.turns.take() or await self._next_turn_within(limits)
             token = await session.auth.client.aget_token()  # the one before may have ended meanwhile
             self._request = session.builder.build(method, endpoint, arguments, token, request)
-            self._limits = after_waiting(limits, waited)
         return token
 
     def _note_accepted(self, token: AccessToken, response: aiohttp.ClientResponse) -> None:

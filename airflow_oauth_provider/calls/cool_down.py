@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -70,10 +70,18 @@ class _Waiting:
     """A call that waits.
 
     :param most: as of ``wait_for_end``.
+    :param before_pause: called before each pause.
     """
 
-    def __init__(self, auth: BearerAuth, call: SendCall, most: float | None) -> None:
+    def __init__(
+        self,
+        auth: BearerAuth,
+        call: SendCall,
+        most: float | None,
+        before_pause: Callable[[], None] | None = None,
+    ) -> None:
         self.auth = auth
+        self._before_pause = before_pause
         self.call = call
         self.cool_downs: CoolDowns = auth.cool_downs
         origin = parse_url(call.url.partition("#")[0]).origin
@@ -86,6 +94,8 @@ class _Waiting:
         return cool_down
 
     def note(self, step: Pause) -> None:
+        if self._before_pause is not None:
+            self._before_pause()
         if not self.waited and step.seconds >= _WORTH_A_LINE:
             host = parse_url(self.call.url.partition("#")[0]).origin.authority
             log.info(
@@ -151,9 +161,14 @@ def wait(auth: BearerAuth, call: SendCall, most: float | None) -> float:
     return waiting.concluded(drive(waiting.flow, partial(_carry_out, waiting)))
 
 
-async def await_end(auth: BearerAuth, call: SendCall, most: float | None) -> float:
-    """Do what :func:`wait` does without blocking the loop."""
-    waiting = _Waiting(auth, call, most)
+async def await_end(
+    auth: BearerAuth, call: SendCall, most: float | None, before_pause: Callable[[], None] | None = None
+) -> float:
+    """Do what :func:`wait` does without blocking the loop.
+
+    :param before_pause: called before each pause: a call that need not wait gives nothing up.
+    """
+    waiting = _Waiting(auth, call, most, before_pause)
     return waiting.concluded(await adrive(waiting.flow, partial(_acarry_out, waiting)))
 
 

@@ -22,7 +22,7 @@ from airflow_oauth_provider.calls.async_request import AsyncRequest
 from airflow_oauth_provider.calls.cool_down import require_choice
 from airflow_oauth_provider.exceptions import OAuthError, ResourceError
 from airflow_oauth_provider.protocol.call.dead_token import DeadTokenSign
-from airflow_oauth_provider.protocol.call.endpoints import Destination, resolve_endpoint
+from airflow_oauth_provider.protocol.call.endpoints import Destination, is_absolute, resolve_endpoint
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.cool_downs import Board
@@ -113,6 +113,13 @@ class RequestBuilder:
                 raise
             refused = refused_argument("endpoint", error).for_connection(self.auth.client.conn_id)
         raise refused
+
+    def may_lead_elsewhere(self, endpoint: object) -> bool:
+        """Whether an endpoint may be of another host than that of the base URL."""
+        if not isinstance(endpoint, str) or not is_absolute(endpoint):
+            return False
+        base_url = None if self._where is None else self._where.base_url
+        return base_url is None or not endpoint.startswith(base_url)
 
     def _built_plain(self, method: str, endpoint: str | None) -> AsyncRequest:
         require_method(method)

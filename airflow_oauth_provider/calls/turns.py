@@ -7,8 +7,9 @@ first token is on its way wait once, not twice.
 Rules:
 
 * First come, first served.
-* A call that waits for something else than a connection and its response (a cool-down) gives its turn back,
-  and goes on without. The connector's own limit holds for those as for all.
+* A call that waits for something else than a connection and its response (the end of a cool-down) gives its
+  turn back, and waits for another one then.
+* Who waits no more leaves nothing behind: neither a turn that nobody has nor a place in the queue.
 * Those who wait would ask for the same token: when one call can get none, they can get none either, and are
   told so. Else each hundred of them would wait for a failing server in turn.
 """
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Awaitable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,9 @@ from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 
 if TYPE_CHECKING:
     from airflow_oauth_provider.calls.async_session import OAuth2AsyncSession
+
+_FOR_EVER = 1e9
+"""Seconds above which a limit is none: an int may say more than floats and event loops can count."""
 
 
 class Turns:
@@ -40,7 +44,8 @@ class Turns:
 
     def __init__(self, most: int) -> None:
         self._free = most
-        self._waiting: deque[asyncio.Future[bool]] = deque()
+        # Not a deque, in which all who are cancelled while a hundred calls hang would stay.
+        self._waiting: OrderedDict[asyncio.Future[bool], None] = OrderedDict()
 
     def take(self) -> bool:
         """Take a turn; return whether there is one without waiting."""
@@ -58,15 +63,16 @@ class Turns:
         """
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[bool] = loop.create_future()
-        self._waiting.append(turn)
         timer = None if seconds is None else loop.call_later(seconds, _let_go, turn)
+        self._waiting[turn] = None
         try:
             return await turn
-        except asyncio.CancelledError:
+        except BaseException:  # a cancellation, or the end of a coroutine that its loop has left
             if turn.done() and not turn.cancelled() and turn.exception() is None and turn.result():
                 self.give_back()  # it came at the same moment
             raise
         finally:
+            self._waiting.pop(turn, None)
             if timer is not None:
                 timer.cancel()
 
@@ -74,7 +80,7 @@ class Turns:
         """End a turn: it is the next one's."""
         waiting = self._waiting
         while waiting:
-            turn = waiting.popleft()
+            turn, _ = waiting.popitem(last=False)
             if not turn.done() and not turn.get_loop().is_closed():
                 turn.set_result(True)
                 return
@@ -85,7 +91,7 @@ class Turns:
 
         :param error: why.
         """
-        waiting, self._waiting = self._waiting, deque()
+        waiting, self._waiting = self._waiting, OrderedDict()
         for turn in waiting:
             if not turn.done() and not turn.get_loop().is_closed():
                 turn.set_exception(copy.copy(error) if isinstance(error, OAuthError) else error)
@@ -111,20 +117,21 @@ class InTurn:
         The turns are counted per session, connections per host: a call whose address may be of another host
         goes on without.
         """
-        if isinstance(endpoint, str) and ":" in endpoint:
+        if self._session.builder.may_lead_elsewhere(endpoint):
             return _no_turn()
         if arguments.get("total_timeout") is None:
             return self._session.turns.wait()
-        return self._next_turn_in_time(arguments)
-
-    async def _next_turn_in_time(self, arguments: dict[str, Any]) -> bool:
-        """Wait for a turn, but leave some time for the call itself."""
         try:
             limits = timeouts(arguments.get("timeout"), arguments["total_timeout"])
         except ConfigurationError:  # which the builder of the request raises, too
-            return False
-        began = monotonic()
-        has_turn = await self._session.turns.wait(max(0.0, (limits.total or 0.0) - LEAST_CALL))
+            return _no_turn()
+        return self._next_turn_within(limits)
+
+    async def _next_turn_within(self, limits: Timeouts) -> bool:
+        """Wait for a turn, but leave some time for the call itself."""
+        began, total = monotonic(), limits.total
+        patience = None if total is None or total > _FOR_EVER else max(0.0, total - LEAST_CALL)
+        has_turn = await self._session.turns.wait(patience)
         self._limits = after_waiting(limits, monotonic() - began)
         return has_turn
 
@@ -143,6 +150,6 @@ def after_waiting(limits: Timeouts, waited: float) -> Timeouts:
 
     Rounded, so that a thousand calls that have waited about as long share what aiohttp makes of them.
     """
-    if limits.total is None:
+    if limits.total is None or limits.total > _FOR_EVER:
         return limits
-    return limits._replace(total=max(LEAST_CALL, round(limits.total - waited, 1)))
+    return limits._replace(total=min(limits.total, max(LEAST_CALL, round(limits.total - waited, 1))))

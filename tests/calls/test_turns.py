@@ -7,6 +7,7 @@ import itertools
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,15 +17,19 @@ from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.arguments import Timeouts
 from airflow_oauth_provider.calls.async_request import client_timeout
 from airflow_oauth_provider.calls.async_session import OAuth2AsyncSession
-from airflow_oauth_provider.calls.turns import Turns
+from airflow_oauth_provider.calls.turns import Turns, after_waiting
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
+from airflow_oauth_provider.deployment.policy import forget_policy
 from airflow_oauth_provider.exceptions import (
     ConfigurationError,
     InvalidClientError,
     OAuthError,
     ResourceError,
     TransportError,
+    UnexpectedError,
 )
+from airflow_oauth_provider.protocol.urls import parse_url
+from airflow_oauth_provider.tokens import cool_downs
 from airflow_oauth_provider.transport import connectors
 from airflow_oauth_provider.transport.network_options import NetworkOptions
 from airflow_oauth_provider.transport.tls import tls_context
@@ -320,3 +325,114 @@ def test_a_call_to_another_host_waits_for_none_of_this(service: Service) -> None
                 assert response.json()["authorization"] == "Bearer tok-1"
 
         run(service, main, allowed_origins=[other.url])
+
+
+@pytest.fixture
+def many_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the server's own count tells of turns, and not of the connector."""
+    monkeypatch.setattr(connectors, "CONNECTIONS_PER_HOST", 100)
+
+
+@pytest.mark.usefixtures("many_connections")
+def test_a_look_at_the_store_costs_nobody_the_turn(
+    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A store of several processes is looked at once a second, by calls of which no API wants anything."""
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW__OAUTH2__TOKEN_STORE", "file")
+    forget_policy()
+
+    async def main(session: OAuth2AsyncSession) -> None:
+        async with held(service, session):
+            assert not session.auth.cool_downs.board._alone
+            session.auth.cool_downs.board.clear()  # as it is when the next look is due
+            later = [fetch(session, "held") for _ in range(6)]
+            await auntil(lambda: len(session.turns._waiting) == 6, "all wait")
+            session.turns.give_back()  # one who has a turn looks, and nobody goes with it
+            await auntil(lambda: len(service.calls) == MOST + 1, "one goes on")
+            assert len(session.turns._waiting) == 5
+            session.turns._free -= 1
+        await asyncio.gather(*later)
+        assert session.turns._free == MOST
+
+    run(service, main)
+
+
+@pytest.mark.fault("F06")
+@pytest.mark.usefixtures("many_connections")
+def test_after_a_cool_down_it_is_one_after_the_other(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cool_downs, "FIRST", 0.05)
+    monkeypatch.setattr(cool_downs, "GLANCE", 0.01)
+    released = threading.Event()
+    service.api = lambda request: Held(released, echo(request))
+
+    async def main(session: OAuth2AsyncSession) -> None:
+        await session.auth.client.aget_token()
+        session.auth.cool_downs.heard(parse_url(service.base_url).origin, 429, 0.05)
+        patient = [fetch(session, f"{number}", total_timeout=30) for number in range(6)]
+        await auntil(lambda: len(session.turns._waiting) == 4, "the others wait for their turn")
+        assert len(service.calls) <= MOST
+        released.set()
+        await asyncio.gather(*patient)
+        assert session.turns._free == MOST
+
+    run(service, main)
+
+
+def test_a_coroutine_that_is_thrown_away_takes_no_turn_with_it() -> None:
+    turns = Turns(1)
+    assert turns.take()
+    loop = asyncio.new_event_loop()
+    left = turns.wait()
+    loop.call_soon(left.send, None)
+    loop.run_until_complete(asyncio.sleep(0))
+    turns.give_back()  # to one that never goes on
+    loop.close()
+    left.close()
+    assert turns.take()
+
+
+def test_who_is_cancelled_keeps_no_place_in_the_queue() -> None:
+    async def main() -> None:
+        turns = Turns(1)
+        assert turns.take()
+        waiting = [asyncio.create_task(turns.wait(seconds)) for seconds in (None, 600.0, 0.0) for _ in "ab"]
+        await auntil(lambda: all(task.done() for task in waiting[4:]), "two have waited long enough")
+        for task in waiting[:4]:
+            task.cancel()
+        await asyncio.wait(waiting)
+        assert len(turns._waiting) == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("endpoint", ["orders:batchGet", "orders?at=12:30", "{base_url}/next?page=2"])
+@pytest.mark.usefixtures("many_connections")
+def test_a_colon_is_no_other_host(service: Service, endpoint: str) -> None:
+    async def main(session: OAuth2AsyncSession) -> None:
+        async with held(service, session):
+            later = fetch(session, endpoint.format(base_url=service.base_url))
+            await auntil(lambda: len(session.turns._waiting) == 1, "it waits")
+        assert (await later).status_code == 200
+
+    run(service, main)
+
+
+def test_no_wait_makes_a_limit_longer() -> None:
+    assert after_waiting(Timeouts(60, 60, 0.3), 0.2).total == 0.3
+    assert after_waiting(Timeouts(60, 60, 1.04), 0.0).total == 1.0
+    assert after_waiting(Timeouts(60, 60, 5.0), 9.0).total == 1.0
+
+
+def test_a_limit_beyond_all_counting_is_none_for_the_wait(service: Service) -> None:
+    async def main(session: OAuth2AsyncSession) -> None:
+        async with held(service, session):
+            later = fetch(session, "late", total_timeout=10**400)
+            await auntil(lambda: len(session.turns._waiting) == 1, "it waits")
+        with pytest.raises(UnexpectedError):  # of aiohttp, as it is without a wait
+            await later
+        assert session.turns._free == MOST
+
+    run(service, main)

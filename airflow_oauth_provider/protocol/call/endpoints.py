@@ -88,7 +88,7 @@ def resolve_endpoint(where: Destination, endpoint: str | None) -> str:
         if not isinstance(text, str):
             raise UrlError("must be text")
         check_characters(text)
-        if _ABSOLUTE.match(text):
+        if is_absolute(text):
             url = parse_url(text.partition("#")[0])
             if not allowed(where, url.origin):
                 raise UrlError(
@@ -102,6 +102,11 @@ def resolve_endpoint(where: Destination, endpoint: str | None) -> str:
         return str(parse_url(_joined(where.base_url, text)))
     except UrlError as error:
         raise ConfigurationError(f"the endpoint {error}", field="endpoint") from None
+
+
+def is_absolute(endpoint: str) -> bool:
+    """Whether an endpoint names its host, rightly or wrongly."""
+    return _ABSOLUTE.match(endpoint) is not None
 
 
 def _joined(base: str, endpoint: str) -> str:
