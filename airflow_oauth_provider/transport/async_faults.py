@@ -39,4 +39,6 @@ def _classified(error: BaseException) -> Failure | None:
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         # These are TLS errors themselves, without what the one they stand for says.
         return classify(error.__cause__ or error)
+    if type(error) is aiohttp.ClientConnectionError:  # the connector was closed while it connected
+        return classify(error) or _CUT
     return classify(error)

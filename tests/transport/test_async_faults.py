@@ -33,6 +33,7 @@ REFUSED = ConnectionRefusedError(errno.ECONNREFUSED, "x")
         (TimeoutError(), Fault.TIMEOUT),
         (aiohttp.ServerDisconnectedError(), Fault.CUT),
         (aiohttp.ClientPayloadError("x"), Fault.CUT),
+        (aiohttp.ClientConnectionError("Connector is closed."), Fault.CUT),
         (aiohttp.ClientResponseError(REQUEST, (), status=0, message="x"), Fault.MALFORMED),
         (caused(aiohttp.ClientConnectorError(KEY, REFUSED), REFUSED), Fault.UNREACHABLE),
         (
