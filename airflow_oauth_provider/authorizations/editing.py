@@ -69,6 +69,7 @@ class Entered:
     :param password: the client secret; "" removes it.
     :param fields: of the extra, as Airflow's form stores them.
     :param restored: those of them in which stored values stand that the person has not seen.
+    :param wrong: what is wrong with others, by field; they are not among the fields, so nothing may be saved.
     """
 
     host: str | None = None
@@ -77,6 +78,7 @@ class Entered:
     description: str | None = None
     fields: dict[str, Any] = field(default_factory=dict, repr=False)
     restored: frozenset[str] = frozenset()
+    wrong: dict[str, str] = field(default_factory=dict)
 
 
 def require_name(name: str) -> str:

@@ -7,7 +7,7 @@ form knows only that they are stored, and what is left empty there stays as it i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,24 +105,33 @@ def entered(
     :param given: text, or rows of name and value, by field; ``None`` empties a secret, "" leaves it.
     :param files: contents of key files, by field.
     :param stored: fields of the connection that is edited, for values that the form did not show.
-    :raises ConfigurationError: naming the field at fault.
+    :return: with all that is wrong, by field.
     """
     fields: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+
+    def read(key: str, reader: Callable[..., Any], *arguments: Any) -> None:
+        try:
+            fields[key] = reader(*arguments)
+        except ConfigurationError as error:
+            wrong[key] = error.message
+
     for key, value in given.items():
-        if key in (*TEXTS, SECRET):
-            continue
         entry = FIELDS_BY_KEY.get(key)
-        if entry is None:
-            raise ConfigurationError("is no field of these connections", field=key)
-        if not (entry.secret and value == ""):
-            fields[key] = _entered_value(entry, value, (stored or {}).get(key))
+        left_as_it_is = entry is not None and entry.secret and value == ""
+        if key not in (*TEXTS, SECRET) and not left_as_it_is:
+            read(key, _entered_value, key, value, (stored or {}).get(key))
     for key, data in (files or {}).items():
-        fields[key] = _file_text(key, data)
+        read(key, _file_text, key, data)
     texts = {name: given[name].strip() for name in TEXTS if isinstance(given.get(name), str)}
     secret = given.get(SECRET, "")
     restored = frozenset(key for key in fields if _has_hidden(given.get(key)))
     return Entered(
-        **texts, password="" if secret is None else secret or None, fields=fields, restored=restored
+        **texts,
+        password="" if secret is None else secret or None,
+        fields=fields,
+        restored=restored,
+        wrong=wrong,
     )
 
 
@@ -130,7 +139,10 @@ def _has_hidden(value: Any) -> bool:
     return isinstance(value, list) and any(content.strip() == MASKED for _, content in value)
 
 
-def _entered_value(entry: Field, value: Any, stored: Any) -> Any:
+def _entered_value(key: str, value: Any, stored: Any) -> Any:
+    entry = FIELDS_BY_KEY.get(key)
+    if entry is None:
+        raise ConfigurationError("is no field of these connections", field=key)
     if value is None:
         return None
     if isinstance(value, str):

@@ -64,6 +64,10 @@ class Preset:
         """Return the fields that a person still has to fill in, and with what."""
         return {key: hint for key, hint in self.asks.items() if not given.get(key)}
 
+    def reason(self, key: str) -> str:
+        """Say why a field that is missing is needed."""
+        return f"{self.title} needs it: {self.asks[key]}"
+
     @property
     def command(self) -> str:
         """The command that creates a connection to this API."""
@@ -128,8 +132,8 @@ class PresetNeedsError(ConfigurationError):
     @classmethod
     def of(cls, preset: Preset, missing: dict[str, str]) -> PresetNeedsError:
         """Build it; a copy is built from its message alone."""
-        key, hint = next(iter(missing.items()))
-        error = cls(f"{preset.title} needs it: {hint}", field=key)
+        key = next(iter(missing))
+        error = cls(preset.reason(key), field=key)
         error.preset, error.missing = preset.name, missing
         return error
 

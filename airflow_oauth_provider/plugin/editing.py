@@ -7,7 +7,7 @@ its form was opened, by a digest; when somebody else has changed it since, nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -24,7 +24,8 @@ from airflow_oauth_provider.authorizations.editing import (
     stored_fields,
 )
 from airflow_oauth_provider.authorizations.form_values import FormValue, entered, form_values
-from airflow_oauth_provider.connection.presets import filled_in, preset_named, presets, tenant_named
+from airflow_oauth_provider.authorizations.wrong_fields import wrong_fields
+from airflow_oauth_provider.connection.presets import preset_named, presets, tenant_named
 from airflow_oauth_provider.connection.resolving import MAX_NAME
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
@@ -131,19 +132,31 @@ async def create_connection(request: Request, user: access.GetUserDep) -> Respon
         name = submission.fields.pop(NAME.key, None)
         conn_id = name.strip() if isinstance(name, str) else ""
         access.log_change("oauth2_create", user, conn_id, [NAME.key, *submission.names])
-        return _saved(_new(require_name(conn_id), submission), saving.save_new)
+        values, wrong = _new(conn_id, submission)
+        return _saved(values, saving.save_new, wrong)
 
     return await _respond(request, work)
 
 
-def _new(conn_id: str, submission: Submission) -> ConnectionValues:
+def _new(conn_id: str, submission: Submission) -> tuple[ConnectionValues, dict[str, str]]:
+    """Put a new connection together; return it with what is wrong so far, by field."""
     given = entered(submission.fields, submission.files)
-    fields = given.fields
+    fields, wrong = given.fields, {}
+    try:
+        require_name(conn_id)
+    except ConfigurationError as error:
+        wrong[NAME.key] = error.message
+    wrong |= given.wrong
     if submission.preset:
-        fields.update(filled_in(preset_named(submission.preset), fields))
-    tenant = submission.tenant.strip() or fields.get("tenant")
-    host = tenant_named(given.host, tenant, fields) if given.host and tenant else given.host
-    return new_connection(conn_id, replace(given, host=host))
+        preset = preset_named(submission.preset)
+        wrong = {**wrong, **{key: preset.reason(key) for key in preset.missing(fields) if key not in wrong}}
+        fields.update({**preset.extra, **fields})
+    tenant, host = submission.tenant.strip() or fields.get("tenant"), given.host
+    try:
+        host = tenant_named(host, tenant, fields) if host and tenant else host
+    except ConfigurationError as error:
+        wrong.setdefault(error.field or "tenant", error.message)
+    return new_connection(conn_id, replace(given, host=host)), wrong
 
 
 async def edit_connection(request: Request, user: access.GetUserDep, connection_id: str) -> Response:
@@ -160,7 +173,11 @@ async def edit_connection(request: Request, user: access.GetUserDep, connection_
             return _conflict(digest)
         before = ConnectionValues.of(stored)
         given = entered(submission.fields, submission.files, stored_fields(before))
-        return _saved(edited_connection(before, given), partial(saving.replace, stored))
+        try:
+            values = edited_connection(before, given)
+        except SecretsRequiredError as error:
+            return _wrong(error, {**given.wrong, **dict.fromkeys(error.missing, "Enter it again.")})
+        return _saved(values, partial(saving.replace, stored), given.wrong)
 
     return await _respond(request, work)
 
@@ -178,13 +195,22 @@ def _refusable(work: Callable[[], Response]) -> Response:
         stored = access.find_connection(error.conn_id or "")
         return _conflict(stored.digest(access.digest_key()) if stored else "")
     except ConfigurationError as error:
-        plain = error.for_connection("")
-        content = {"ok": False, "saved": False, "message": str(plain), "field": error.field}
-        missing = error.missing if isinstance(error, SecretsRequiredError) else ()
-        return JSONResponse({**content, "text": plain.message, "missing": list(missing)}, 422)
+        return _wrong(error, {})
     except OAuthError as error:  # of the database
         text = f"Nothing is saved: it {error.message}. The log of Airflow's API server says why."
         return JSONResponse({"ok": False, "saved": False, "message": text, "field": None}, 500)
+
+
+def _wrong(error: ConfigurationError, others: Mapping[str, str]) -> Response:
+    """Say what is wrong.
+
+    :param error: of the field that comes first.
+    :param others: what is wrong with others, by field.
+    """
+    wrong = {**others, **({error.field: error.message} if error.field else {})}
+    message = str(error.for_connection(""))
+    content = {"ok": False, "saved": False, "message": message, "field": error.field, "wrong": wrong}
+    return JSONResponse({**content, "text": error.message}, 422)
 
 
 def _conflict(digest: str) -> Response:
@@ -195,9 +221,23 @@ def _conflict(digest: str) -> Response:
     return JSONResponse({"ok": False, "saved": False, "message": text, "field": None, "digest": digest}, 409)
 
 
-def _saved(values: ConnectionValues, save: Callable[[ConnectionValues], None]) -> Response:
-    """Save a connection, then authorize it where that is allowed; one that is refused stays saved."""
-    saving.checked_and_saved(values, save)
+def _saved(
+    values: ConnectionValues, save: Callable[[ConnectionValues], None], wrong: Mapping[str, str]
+) -> Response:
+    """Save a connection, then authorize it where that is allowed; one that is refused stays saved.
+
+    :param wrong: what is known to be wrong, by field; then nothing is saved.
+    """
+    try:
+        if wrong:
+            field, reason = next(iter(wrong.items()))
+            raise ConfigurationError(reason, field=field)
+        saving.checked_and_saved(values, save)
+    except saving.ChangedMeanwhileError:
+        raise
+    except ConfigurationError as error:
+        known = wrong or ({error.field: error.message} if error.field else {})
+        return _wrong(error, wrong_fields(values, read_policy(), known))
     conn_id = values.conn_id
     if not access.testing_enabled():
         text = "Saved, and not authorized: [core] test_connection of airflow.cfg is not Enabled."

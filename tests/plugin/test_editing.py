@@ -273,6 +273,31 @@ def test_a_fault_is_told_at_its_field_and_nothing_is_saved_or_sent(
     assert service.token_requests == []
 
 
+def test_all_that_is_wrong_is_told_at_once(service: Service, admin: Visitor) -> None:
+    bad: dict[str, Any] = {
+        "conn_id": "a b",
+        "host": "ftp://idp.example",
+        "login": "",
+        "max_wait": "soon",
+        "scope": "",
+    }
+    bad |= {"password": "", "post_params": [["", "x"]], "request_timeout": "0"}
+    told = create(admin, fields(service) | bad, preset="zendesk", tenant="acme").json()
+    assert (told["saved"], told["field"]) == (False, "conn_id")
+    assert told["wrong"].keys() == bad.keys()
+    assert told["wrong"]["scope"] == "Zendesk Support needs it: for example read"
+    assert (saved("a b"), service.token_requests) == (None, [])
+
+
+def test_all_that_is_wrong_with_an_edit_is_told_at_once(orders: Service, admin: Visitor) -> None:
+    before = saved()
+    told = edit(admin, {"host": "https://other.example", "max_wait": "soon"}).json()
+    assert (told["field"], told["wrong"].keys()) == ("password", {"password", "max_wait"})
+    told = edit(admin, {"login": "", "max_wait": "soon"}).json()
+    assert (told["field"], told["wrong"].keys()) == ("max_wait", {"login", "max_wait"})
+    assert saved() == before
+
+
 @pytest.mark.fault("C41", "C42")
 @pytest.mark.parametrize("host", ["https://other.example", "https://evilexample", "https://example.attacker"])
 def test_a_host_that_is_not_listed(
@@ -337,8 +362,8 @@ class TestEdit:
             other.script(token_json())
             given = {key: value.replace("OTHER", f"{other.url}/token") for key, value in given.items()}
             told = edit(admin, given)
-            assert (told.status_code, told.json()["field"], told.json()["missing"]) == (
-                *(422, "password", ["password"]),
+            assert (told.status_code, told.json()["field"], told.json()["wrong"].keys()) == (
+                *(422, "password", {"password"}),
             )
             assert f"{change} changed" in told.json()["text"]
             assert (saved(), other.requests) == (before, [])

@@ -181,8 +181,12 @@
       form.dataset.digest = outcome.digest;
       document.getElementById("save").textContent = "Save my changes on top";
     }
-    for (const key of outcome.missing ?? []) say(key, "Enter it again.");
-    const tenant = outcome.field === "tenant" && document.getElementById("preset-tenant");
+    const { tenant: ofTenant, ...others } = outcome.wrong ?? {};
+    for (const [key, text] of Object.entries(others)) say(key, text);
+    const presetTenant = document.getElementById("preset-tenant");
+    if (ofTenant && presetTenant) document.getElementById("tenant-problem").textContent = ofTenant;
+    else if (ofTenant) say("tenant", ofTenant);
+    const tenant = outcome.field === "tenant" && presetTenant;
     if (tenant) document.getElementById("tenant-problem").textContent = outcome.text;
     else if (!outcome.field || !say(outcome.field, outcome.text))
       return sayAbove(outcome.message, outcome.digest && form.dataset.after + encodeURIComponent(name));

@@ -69,7 +69,11 @@ def test_a_new_server_from_the_first_click_to_its_token(
 ) -> None:
     frame = opened_form(page, airflow)
     pages.screenshot(page, "servers-new")
-    fill(frame, conn_id="made_here", host=f"{tokens.url}/token", login="me", scope="read", category="sales")
+    fill(frame, conn_id="made_here", max_wait="soon")
+    frame.locator("#save").click()
+    for key in ("host", "login", "password", "max_wait"):
+        assert problem(frame, key)
+    fill(frame, host=f"{tokens.url}/token", login="me", scope="read", category="sales", max_wait="")
     frame.locator("#save").click()
     assert "is missing" in problem(frame, "password")
     expect(frame.locator("#in-password")).to_be_focused()
