@@ -61,11 +61,11 @@ class AsyncCalls:
         :param max_body: bytes; the content of a response that is larger is ``None``. ``None`` for any size.
         :return: a response that has been read and closed, as ``requests`` makes them.
         """
-        method, own, checked = self.method, None, (extra_options or {}).get("check_response", True)
+        method, own, checked = self.method, None, True
         arguments = call_arguments(method, data, headers, request_kwargs)
         if extra_options or self.total_timeout is not None:
             own = own_network(extra_options, self.oauth2_conn_id)
-            self._add_options(arguments, extra_options or {})
+            checked = self._add_options(arguments, extra_options or {})
         started = time.monotonic()
         if own:
             async with self.asession(extra_options=own) as session:
@@ -135,7 +135,8 @@ class AsyncCalls:
 
         return self._open_sessions.keep(loop, KeepAliveSession(self.asession(), before))
 
-    def _add_options(self, arguments: dict[str, Any], options: dict[Any, Any]) -> None:
+    def _add_options(self, arguments: dict[str, Any], options: dict[Any, Any]) -> bool:
+        """Add them to the arguments of a call; return whether its response is to be checked."""
         if options.get("stream"):
             raise ConfigurationError(
                 "arun() reads the whole response: leave stream out, or use asession()",
@@ -148,6 +149,7 @@ class AsyncCalls:
             allow_redirects=options.get("allow_redirects", True),
             cool_down=options.get("cool_down"),
         )
+        return bool(options.get("check_response", True))
 
     def _network(self, own: dict[str, Any]) -> NetworkOptions:
         try:
