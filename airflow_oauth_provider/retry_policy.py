@@ -7,10 +7,11 @@ reasons are words of :class:`Reason`, never of an error.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_oauth_provider.exceptions import (
     ConfigurationError,
@@ -64,12 +65,16 @@ class OAuth2RetryPolicy(RetryPolicy):
     """Retry after a temporary failure, when the server wants it, and fail at once after a permanent one.
 
     The nearest error in the chain of causes and contexts that is one of ours, or a temporary one of
-    ``requests``, decides:
+    ``requests`` or aiohttp, decides:
 
     * temporary (``retryable``): RETRY, after ``retry_after`` where the server named it and it is longer
       than the task's own delay, at most 24 hours; else after the task's own delay;
     * permanent (a wrong configuration, a refused client, an API's 401 or 403): FAIL;
     * anything else, such as an API's 404: DEFAULT, the task's retries as they are.
+
+    Of an ``ExceptionGroup``, which ``asyncio.TaskGroup`` raises, each member counts, in nested groups too:
+    RETRY if one of them is temporary, after the longest ``retry_after``; FAIL if all that are ours are
+    permanent. Members that say nothing of OAuth 2.0 do not count.
     """
 
     def evaluate(
@@ -93,18 +98,58 @@ class OAuth2RetryPolicy(RetryPolicy):
             return RetryDecision.default()
 
 
+class _Verdict(NamedTuple):
+    """What one error says of another try.
+
+    :param retryable: whether it is temporary.
+    :param retry_after: seconds that the server asked to wait, if it did.
+    :param permanent: why another try cannot help; ``None`` where it may.
+    """
+
+    retryable: bool
+    retry_after: float | None = None
+    permanent: Reason | None = None
+
+
 def _decide(exception: BaseException, try_number: int, context: Context | None) -> RetryDecision:
-    for link in _chain(exception):
-        if isinstance(link, OAuthError):
-            if link.retryable:
-                return _retry(getattr(link, "retry_after", None), try_number, context)
-            return (
-                RetryDecision.fail(_permanent(link).value) if is_definite(link) else RetryDecision.default()
-            )
-        temporary, retry_after = _of_requests(link)
-        if temporary:
-            return _retry(retry_after, try_number, context)
+    verdicts = _verdicts(exception, set())
+    temporary = [verdict for verdict in verdicts if verdict.retryable]
+    if temporary:
+        waits = [verdict.retry_after for verdict in temporary if verdict.retry_after is not None]
+        return _retry(max(waits, default=None), try_number, context)
+    reasons = [verdict.permanent for verdict in verdicts]
+    if reasons and reasons[0] is not None and None not in reasons:
+        return RetryDecision.fail(reasons[0].value)
     return RetryDecision.default()
+
+
+def _verdicts(error: BaseException, seen: set[int]) -> list[_Verdict]:
+    """Judge an error by the nearest link of its chain that says something, and a group by its members.
+
+    :param seen: links that have been judged; those of a group may have causes in common.
+    """
+    for link in _chain(error, seen):
+        if isinstance(link, BaseExceptionGroup):
+            verdicts = [verdict for member in link.exceptions for verdict in _verdicts(member, seen)]
+        else:
+            verdict = _verdict(link)
+            verdicts = [] if verdict is None else [verdict]
+        if verdicts:
+            return verdicts
+    return []
+
+
+def _verdict(error: BaseException) -> _Verdict | None:
+    """Judge one error; ``None`` for one that says nothing of another try."""
+    if isinstance(error, OAuthError):
+        if error.retryable:
+            return _Verdict(True, getattr(error, "retry_after", None))
+        return _Verdict(False, permanent=_permanent(error) if is_definite(error) else None)
+    for judge in (_of_requests, _of_aiohttp):
+        temporary, retry_after = judge(error)
+        if temporary:
+            return _Verdict(True, retry_after)
+    return None
 
 
 def _permanent(error: OAuthError) -> Reason:
@@ -138,7 +183,7 @@ def _of_requests(error: BaseException) -> tuple[bool, float | None]:
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        return _of_response(error.response)
+        return _of_response(error.response.status_code, error.response.headers)
     if isinstance(
         error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError
     ):
@@ -149,20 +194,36 @@ def _of_requests(error: BaseException) -> tuple[bool, float | None]:
     return False, None
 
 
-def _of_response(response: Any) -> tuple[bool, float | None]:
+def _of_aiohttp(error: BaseException) -> tuple[bool, float | None]:
+    """Say the same of an error of aiohttp, which costs no import where nobody uses it."""
+    aiohttp: Any = sys.modules.get("aiohttp")
+    if aiohttp is None or not isinstance(error, aiohttp.ClientError):
+        return False, None
+    # One with a cause, or of a proxy, is what aiohttp makes of a response that it could not read or get.
+    unread = error.__cause__ is not None or isinstance(error, aiohttp.ClientHttpProxyError)
+    if isinstance(error, aiohttp.ClientResponseError) and not unread:
+        return _of_response(error.status, error.headers or {})
+    from airflow_oauth_provider.transport.async_faults import classify_async
+
+    failure = classify_async(error)
+    return failure is not None and failure.fault.retryable, None
+
+
+def _of_response(status: int, headers: Mapping[str, str]) -> tuple[bool, float | None]:
     from airflow_oauth_provider.protocol.call.refusal import passes
     from airflow_oauth_provider.protocol.http import HttpResponse
     from airflow_oauth_provider.protocol.token.retry import retry_after
     from airflow_oauth_provider.tokens.clocks import this_moment
 
-    headers = tuple((name.lower(), value) for name, value in response.headers.items())
-    seconds = retry_after(HttpResponse(response.status_code, headers), now=this_moment().wall)
-    return passes(response.status_code), seconds
+    named = tuple((name.lower(), value) for name, value in headers.items())
+    return passes(status), retry_after(HttpResponse(status, named), now=this_moment().wall)
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Walk from an error to what caused it, as a traceback shows it."""
-    seen: set[int] = set()
+def _chain(error: BaseException | None, seen: set[int]) -> Iterator[BaseException]:
+    """Walk from an error to what caused it, as a traceback shows it.
+
+    :param seen: links that are passed by; those walked are added.
+    """
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         yield error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import logging
 import sys
@@ -9,9 +10,13 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
 import pytest
 import requests
+from aiohttp.http_exceptions import BadStatusLine, TransferEncodingError
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from airflow_oauth_provider.exceptions import (
     ConfigurationError,
@@ -72,6 +77,24 @@ def http_error(status: int, **headers: str) -> requests.HTTPError:
     return requests.HTTPError(SECRET, response=response)
 
 
+def aiohttp_error(status: int, **headers: str) -> aiohttp.ClientResponseError:
+    """Return what ``raise_for_status`` raises."""
+    url = URL("https://api.example/x?secret=" + SECRET)
+    request = aiohttp.RequestInfo(url, "GET", CIMultiDictProxy(CIMultiDict()), url)
+    return aiohttp.ClientResponseError(request, (), status=status, headers=CIMultiDict(headers))
+
+
+def unread(cause: Exception) -> aiohttp.ClientResponseError:
+    """Return what aiohttp raises for a response that it cannot read."""
+    error = aiohttp_error(400)
+    error.__cause__ = cause
+    return error
+
+
+def group(*errors: BaseException) -> BaseExceptionGroup[BaseException]:
+    return BaseExceptionGroup(SECRET, errors)
+
+
 def task(delay: float = 10, **more: Any) -> dict[str, Any]:
     given = {"retry_exponential_backoff": 0, "max_retry_delay": None, **more}
     return {"task": SimpleNamespace(retry_delay=timedelta(seconds=delay), **given)}
@@ -111,6 +134,9 @@ class TestDecisions:
             pytest.param(requests.ReadTimeout(SECRET), None, id="requests-timeout"),
             pytest.param(requests.ConnectionError(ConnectionRefusedError()), None, id="requests-refused"),
             pytest.param(http_error(503, **{"Retry-After": "120"}), 120, id="requests-503[L22]"),
+            pytest.param(aiohttp.ServerTimeoutError(SECRET), None, id="aiohttp-timeout"),
+            pytest.param(aiohttp.ServerDisconnectedError(), None, id="aiohttp-cut"),
+            pytest.param(aiohttp_error(503, **{"Retry-After": "120"}), 120, id="aiohttp-503[L22]"),
         ],
     )
     def test_what_passes_is_retried(self, error: BaseException, seconds: float | None) -> None:
@@ -150,6 +176,8 @@ class TestDecisions:
             pytest.param(http_error(404), None, id="requests-404"),
             pytest.param(requests.exceptions.InvalidURL("x"), None, id="invalid-url"),
             pytest.param(ResourceError("no orders", status=404), None, id="api-404"),
+            pytest.param(aiohttp_error(404), None, id="aiohttp-404"),
+            pytest.param(unread(BadStatusLine("x")), None, id="aiohttp-malformed"),
         ],
     )
     def test_the_rest_is_airflows(self, error: Any, context: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -162,6 +190,88 @@ class TestDecisions:
         first, second = ValueError("a"), ValueError("b")
         first.__cause__, second.__cause__ = second, first
         assert decide(first).action is RetryAction.DEFAULT
+
+    @pytest.mark.fault("L22")
+    @pytest.mark.parametrize(
+        "error, seconds",
+        [
+            pytest.param(group(busy(120)), 120, id="one"),
+            pytest.param(group(busy(120), busy(300), busy()), 300, id="the-longest-wait"),
+            pytest.param(group(busy(), ValueError(SECRET)), None, id="beside-a-foreign-one"),
+            pytest.param(group(InvalidClientError("no"), busy(60)), 60, id="beside-a-permanent-one"),
+            pytest.param(group(ResourceError("no", status=404), busy()), None, id="beside-a-404"),
+            pytest.param(group(ValueError(), group(group(busy(60)))), 60, id="nested"),
+            pytest.param(group(chained(busy(60))), 60, id="cause-of-a-member"),
+            pytest.param(chained(group(busy(60))), 60, id="group-as-cause"),
+            pytest.param(chained(group(busy(60)), implicit=True), 60, id="group-as-context"),
+            pytest.param(group(requests.ReadTimeout(), InvalidClientError("no")), None, id="requests"),
+            pytest.param(
+                BaseExceptionGroup("x", [KeyboardInterrupt(), busy(60)]), 60, id="not-only-exceptions"
+            ),
+        ],
+    )
+    def test_a_group_is_retried_for_any_that_passes(
+        self, error: BaseException, seconds: float | None
+    ) -> None:
+        decision = decide(error, task())
+        assert decision.action is RetryAction.RETRY
+        assert decision.retry_delay == (None if seconds is None else timedelta(seconds=seconds))
+        assert Reason(decision.reason)
+
+    @pytest.mark.parametrize(
+        "error, reason",
+        [
+            pytest.param(group(InvalidClientError("no")), "CLIENT", id="one"),
+            pytest.param(group(InvalidClientError("no"), ValueError(SECRET)), "CLIENT", id="foreign"),
+            pytest.param(
+                group(ResourceError("no", status=403), group(ConfigurationError("no"))), "API", id="nested"
+            ),
+            pytest.param(group(ValueError(), chained(ConfigurationError("no"))), "CONFIGURATION", id="cause"),
+        ],
+    )
+    def test_a_group_fails_where_all_of_ours_are_permanent(self, error: BaseException, reason: str) -> None:
+        decision = decide(error, task())
+        assert (decision.action, decision.reason) == (RetryAction.FAIL, Reason[reason].value)
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            pytest.param(group(ValueError(SECRET), KeyError(SECRET)), id="foreign"),
+            pytest.param(group(InvalidClientError("no"), ResourceError("no", status=404)), id="one-is-a-404"),
+            pytest.param(group(StrangeError("x"), busy(60)), id="raising-attribute"),
+        ],
+    )
+    def test_other_groups_are_airflows(self, error: BaseException) -> None:
+        assert decide(error, task()).action is RetryAction.DEFAULT
+
+    def test_members_may_have_their_cause_in_common_or_lead_back_to_their_group(self) -> None:
+        cause = busy(60)
+        first, second = ValueError("a"), ValueError("b")
+        first.__cause__ = second.__cause__ = cause
+        around = group(first, second)
+        cause.__cause__ = around
+        assert decide(around, task()).retry_delay == timedelta(seconds=60)
+        first.__cause__ = second.__cause__ = around
+        assert decide(around, task()).action is RetryAction.DEFAULT
+
+    @pytest.mark.parametrize("member, action", [(busy(60), "RETRY"), (InvalidClientError("no"), "FAIL")])
+    def test_a_task_group_of_a_task(self, member: OAuthError, action: str) -> None:
+        async def call(error: OAuthError | None) -> None:
+            if error is not None:
+                raise error
+            await asyncio.sleep(60)
+
+        async def main() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(call(None))
+                tasks.create_task(call(member))
+
+        with pytest.raises(ExceptionGroup) as caught:
+            asyncio.run(main())
+        assert decide(caught.value, task()).action is RetryAction[action]
+
+    def test_a_chunk_that_aiohttp_cannot_read_passes(self) -> None:
+        assert decide(unread(TransferEncodingError(SECRET)), task()).action is RetryAction.RETRY
 
     @pytest.mark.parametrize(
         "error",

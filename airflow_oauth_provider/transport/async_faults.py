@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import aiohttp
-from aiohttp.http_exceptions import ContentEncodingError
+from aiohttp.http_exceptions import ContentEncodingError, TransferEncodingError
 
 from airflow_oauth_provider.protocol.http import Failure, Fault
 from airflow_oauth_provider.transport.faults import UNDECODABLE, by_way_of, classify, tunnel_failure
@@ -32,7 +32,8 @@ def classify_async(error: BaseException, proxy: Proxy | None = None) -> Failure 
 def _classified(error: BaseException) -> Failure | None:
     if isinstance(error, aiohttp.ClientPayloadError) and isinstance(error.__cause__, ContentEncodingError):
         return UNDECODABLE
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
+    cut = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError)
+    if cut or isinstance(error.__cause__, TransferEncodingError):
         return _CUT
     if isinstance(error, aiohttp.ClientResponseError):
         return Failure(Fault.MALFORMED, "the response is not HTTP/1.1")
