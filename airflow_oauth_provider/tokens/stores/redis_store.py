@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -63,6 +64,8 @@ class RedisStore:
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
         )
+        # Its own finalizers may come after those of its sockets, which then warn that nobody closed them.
+        weakref.finalize(self, self._client.close).atexit = False
         self._refused = redis.ResponseError
         self._cut = redis.ConnectionError
         self._errors = (redis.RedisError, OSError, ValueError)

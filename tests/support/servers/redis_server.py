@@ -28,6 +28,7 @@ class RedisServer:
         self._folder = tempfile.TemporaryDirectory(prefix="redis-")
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        self._client: Any = None
 
     @property
     def url(self) -> str:
@@ -60,11 +61,17 @@ class RedisServer:
             return False
 
     def client(self) -> Any:
+        """Return a client that is closed with the server: what garbage closes, it may close too late."""
         import redis
 
-        return redis.Redis(port=self.port)
+        if self._client is None:
+            self._client = redis.Redis(port=self.port)
+        return self._client
 
     def stop(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
             self._process.terminate()

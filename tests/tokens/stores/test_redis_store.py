@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 
 import pytest
+import redis
+from redis.connection import AbstractConnection
 
 from airflow_oauth_provider.tokens.stores.base import MAX_ENTRY, MOST_APPENDED, StoreError
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
@@ -20,6 +23,10 @@ NAME = "a1b2c3"
 
 def soon() -> float:
     return time.time() + 60
+
+
+def _connections(server: RedisServer) -> int:
+    return len(server.client().client_list())
 
 
 class TestRedis:
@@ -50,6 +57,21 @@ class TestRedis:
         until(lambda: store.read(NAME) is None, "the end of the entry")
         store.write(NAME, b"x", until=time.time() - 1)
         assert store.read(NAME) is None
+
+    def test_its_connection_is_closed_with_it(
+        self, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # The collector may finalize a socket before the connection that would close it.
+        monkeypatch.delattr(AbstractConnection, "__del__")
+        monkeypatch.delattr(redis.Redis, "__del__")
+        store = RedisStore(redis_server.url)
+        assert store.read(NAME) is None
+        before = _connections(redis_server)
+        cycle = [store]
+        cycle.append(cycle)  # type: ignore[arg-type]
+        del store, cycle
+        gc.collect()
+        until(lambda: _connections(redis_server) == before - 1, "the store's connection to be closed")
 
     @pytest.mark.fault("P41")
     def test_no_server(self, unused_port: int) -> None:
