@@ -69,7 +69,6 @@ class Entered:
     :param password: the client secret; "" removes it.
     :param fields: of the extra, as Airflow's form stores them.
     :param restored: those of them in which stored values stand that the person has not seen.
-    :param wrong: what is wrong with others, by field; they are not among the fields, so nothing may be saved.
     """
 
     host: str | None = None
@@ -78,7 +77,6 @@ class Entered:
     description: str | None = None
     fields: dict[str, Any] = field(default_factory=dict, repr=False)
     restored: frozenset[str] = frozenset()
-    wrong: dict[str, str] = field(default_factory=dict)
 
 
 def require_name(name: str) -> str:
@@ -132,11 +130,31 @@ def stored_fields(before: ConnectionValues) -> dict[str, Any]:
     raise ConfigurationError(reason, field="extra", conn_id=before.conn_id)
 
 
+@dataclass(frozen=True)
+class Edit:
+    """What comes of an edit.
+
+    :param values: of the connection that takes the place of the stored one, but for secrets that are missing.
+    :param required: set when it would show a stored secret to someone else; then it may not be saved.
+    """
+
+    values: ConnectionValues
+    required: SecretsRequiredError | None = None
+
+
 def edited_connection(before: ConnectionValues, entered: Entered) -> ConnectionValues:
     """Put the connection together that takes the place of a stored one.
 
     :raises SecretsRequiredError: when it would show a stored secret to someone else.
     """
+    edit = edit_of(before, entered)
+    if edit.required is not None:
+        raise edit.required
+    return edit.values
+
+
+def edit_of(before: ConnectionValues, entered: Entered) -> Edit:
+    """Put the connection together that would take the place of a stored one."""
     stored, given = stored_fields(before), dict(entered.fields)
     host = before.host if entered.host is None else entered.host
     password = entered.password
@@ -150,10 +168,10 @@ def edited_connection(before: ConnectionValues, entered: Entered) -> ConnectionV
         missing += _not_given_again(stored, given, entered.restored)
     elsewhere = _changed(_API_ADDRESSES, stored, given) or _calls_another_tenant(stored, {**stored, **given})
     hidden = list(_hidden_again(_API_PARAMETERS, stored, given, entered.restored)) if elsewhere else []
-    if missing or hidden:
-        changes += ("address of the API",) if hidden else ()
-        raise SecretsRequiredError.of(changes, (*missing, *hidden))
-    return replace(
+    if "password" in missing:
+        password = ""
+    given |= dict.fromkeys((key for key in (*missing, *hidden) if key != "password"), None)
+    values = replace(
         before,
         host=host,
         login=before.login if entered.login is None else entered.login,
@@ -161,6 +179,10 @@ def edited_connection(before: ConnectionValues, entered: Entered) -> ConnectionV
         description=before.description if entered.description is None else entered.description,
         extra=json.dumps(default_extra() | stored | given),
     )
+    if not missing and not hidden:
+        return Edit(values)
+    changes += ("address of the API",) if hidden else ()
+    return Edit(values, SecretsRequiredError.of(changes, (*missing, *hidden)))
 
 
 def _changes(before: ConnectionValues, host: str | None, stored: Extra, given: Extra) -> Iterator[str]:

@@ -7,13 +7,14 @@ form knows only that they are stored, and what is left empty there stays as it i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_oauth_provider.authorizations.editing import Entered, stored_fields
 from airflow_oauth_provider.authorizations.entered_values import MAX_KEY_FILE, PAIRS, key_text, pairs_value
 from airflow_oauth_provider.authorizations.entered_values import stored_value as value_of_text
+from airflow_oauth_provider.authorizations.faults import Faults
 from airflow_oauth_provider.authorizations.settings import connection_redactor, displayable, text_of
 from airflow_oauth_provider.authorizations.values import ConnectionValues
 from airflow_oauth_provider.client.masking import hides_value_of
@@ -97,32 +98,27 @@ def _shown_content(entry: Field, name: str, content: str, redactor: Redactor) ->
 
 def entered(
     given: Mapping[str, Any],
+    faults: Faults,
     files: Mapping[str, bytes] | None = None,
     stored: Mapping[str, Any] | None = None,
 ) -> Entered:
     """Read what a person has entered.
 
     :param given: text, or rows of name and value, by field; ``None`` empties a secret, "" leaves it.
+    :param faults: takes all that is wrong; of those fields nothing is returned.
     :param files: contents of key files, by field.
     :param stored: fields of the connection that is edited, for values that the form did not show.
-    :return: with all that is wrong, by field.
     """
     fields: dict[str, Any] = {}
-    wrong: dict[str, str] = {}
-
-    def read(key: str, reader: Callable[..., Any], *arguments: Any) -> None:
-        try:
-            fields[key] = reader(*arguments)
-        except ConfigurationError as error:
-            wrong[key] = error.message
-
     for key, value in given.items():
         entry = FIELDS_BY_KEY.get(key)
         left_as_it_is = entry is not None and entry.secret and value == ""
         if key not in (*TEXTS, SECRET) and not left_as_it_is:
-            read(key, _entered_value, key, value, (stored or {}).get(key))
+            with faults.gathered():
+                fields[key] = _entered_value(key, value, (stored or {}).get(key))
     for key, data in (files or {}).items():
-        read(key, _file_text, key, data)
+        with faults.gathered():
+            fields[key] = _file_text(key, data)
     texts = {name: given[name].strip() for name in TEXTS if isinstance(given.get(name), str)}
     secret = given.get(SECRET, "")
     restored = frozenset(key for key in fields if _has_hidden(given.get(key)))
@@ -131,7 +127,6 @@ def entered(
         password="" if secret is None else secret or None,
         fields=fields,
         restored=restored,
-        wrong=wrong,
     )
 
 

@@ -9,6 +9,7 @@ from airflow_oauth_provider.authorizations.clamping import LONGEST_REASON, clamp
 from airflow_oauth_provider.authorizations.remedies import code, reason, remedy
 from airflow_oauth_provider.authorizations.steps import step_report
 from airflow_oauth_provider.authorizations.times import iso, utc
+from airflow_oauth_provider.authorizations.wrong_fields import WrongFieldsError
 from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError
 from airflow_oauth_provider.protocol.error_record import to_dict
 from airflow_oauth_provider.protocol.token.claims import Claims
@@ -132,4 +133,5 @@ def error_report(error: OAuthError) -> dict[str, Any]:
         "remedy": remedy(error),
         **{name: record.get(name) for name in ("error", "status", "field", "retry_after")},
         "retryable": error.retryable,
+        **({"wrong": dict(error.wrong)} if isinstance(error, WrongFieldsError) else {}),
     }

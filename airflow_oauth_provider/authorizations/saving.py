@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
+from airflow_oauth_provider.authorizations.faults import Faults
+from airflow_oauth_provider.authorizations.storable import unstorable
 from airflow_oauth_provider.authorizations.stored import StoredConnection, find_connection, replace_connection
 from airflow_oauth_provider.authorizations.unforeseen import unforeseen
 from airflow_oauth_provider.authorizations.values import ConnectionValues
+from airflow_oauth_provider.authorizations.wrong_fields import WrongFieldsError, require_right, wrong_fields
 from airflow_oauth_provider.client import masking
 from airflow_oauth_provider.connection.fields import CONNECTION_TYPE
-from airflow_oauth_provider.connection.parsing import FieldError, require_characters
-from airflow_oauth_provider.connection.resolving import resolve
+from airflow_oauth_provider.connection.resolving import Resolved, resolve
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 
@@ -27,15 +29,20 @@ class ChangedMeanwhileError(ConfigurationError):
     """Somebody else has changed or deleted the connection since it was read; nothing is saved."""
 
 
-def checked_and_saved(values: ConnectionValues, save: Callable[[ConnectionValues], None]) -> tuple[str, ...]:
+def checked_and_saved(
+    values: ConnectionValues,
+    save: Callable[[ConnectionValues], None],
+    faults: Faults | None = None,
+) -> tuple[str, ...]:
     """Check a connection as tasks will, register its secrets with Airflow's masker, and save it.
 
+    :param faults: what is known to be wrong; then nothing is saved.
     :return: what deserves a warning about it.
-    :raises ConfigurationError: when it is wrong, or must not be saved.
+    :raises WrongFieldsError: with all that is wrong.
+    :raises ConfigurationError: when it must not be saved.
     :raises OAuthError: when the database fails, whose own error repeats all that was to be saved.
     """
-    resolved = resolve(values, read_policy())
-    _require_storable(values)
+    resolved = _checked(values, faults or Faults())
     masking.mask_settings(resolved.settings)
     try:
         save(values)
@@ -48,24 +55,20 @@ def checked_and_saved(values: ConnectionValues, save: Callable[[ConnectionValues
     raise failure
 
 
-def _require_storable(values: ConnectionValues) -> None:
-    """Refuse what some database does not take; of all else the settings have been checked."""
-    from airflow.models.connection import Connection
-
-    reason = None
-    for name in ("description", "host", "login"):
-        text = getattr(values, name) or ""
-        longest = getattr(Connection.__table__.c[name].type, "length", None)
-        try:
-            require_characters(text)
-        except FieldError as error:
-            reason = str(error)
-        if "\0" in text:
-            reason = "contains a NUL character"
-        elif longest is not None and len(text) > longest:
-            reason = f"has more than {longest} characters"
-        if reason is not None:
-            raise ConfigurationError(reason, field=name)
+def _checked(values: ConnectionValues, faults: Faults) -> Resolved:
+    policy = read_policy()
+    require_right(values, policy, faults)
+    try:
+        resolved = resolve(values, policy)
+    except ConfigurationError as error:
+        if error.field is None:
+            raise
+        wrong = {error.field: error.message}
+    else:
+        wrong = unstorable(values)
+        if not wrong:
+            return resolved
+    raise WrongFieldsError.of(wrong_fields(values, policy, wrong), values.conn_id)
 
 
 def save_new(values: ConnectionValues) -> None:

@@ -8,9 +8,11 @@ import re
 import sys
 from contextlib import suppress
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NoReturn
 
 from airflow_oauth_provider.authorizations.entered_values import PAIRS, stored_value
+from airflow_oauth_provider.authorizations.faults import Faults
+from airflow_oauth_provider.authorizations.wrong_fields import WrongFieldsError
 from airflow_oauth_provider.client.masking import hides_value_of
 from airflow_oauth_provider.connection.field_kinds import Field
 from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
@@ -44,35 +46,45 @@ _FIELD_OPTIONS = {"conn_id": "NAME", "preset": "--preset", "tenant": "--tenant"}
 """Options for what a person enters on the page."""
 
 
-def fields_given(plain: list[str], from_environment: list[str]) -> dict[str, Any]:
+def fields_given(plain: list[str], from_environment: list[str], faults: Faults) -> dict[str, Any]:
     """Return the fields of ``--set`` and ``--set-env``, as Airflow's form would store them.
 
-    :raises ConfigurationError: naming the option or field at fault.
+    :param faults: takes all that is wrong with them, by option or field.
     """
     texts: dict[str, list[str]] = {}
     for text in plain:
-        entry, value = _assignment("--set", text)
-        if entry.secret and value:  # to empty one is no secret
-            raise ConfigurationError(
-                f"is secret, and arguments can be seen by others: use --set-env {entry.key}=VARIABLE",
-                field=entry.key,
-            )
-        _require_no_secret(entry, value)
-        texts.setdefault(entry.key, []).append(value)
+        with faults.gathered(*_meant(text)):
+            entry, value = _plain_assignment(text)
+            texts.setdefault(entry.key, []).append(value)
     for text in from_environment:
-        entry, name = _assignment("--set-env", text)
-        texts.setdefault(entry.key, []).append(variable("--set-env", name))
-    return {key: stored_value(FIELDS_BY_KEY[key], values) for key, values in texts.items()}
+        with faults.gathered(*_meant(text)):
+            entry, name = _assignment("--set-env", text)
+            value = variable("--set-env", name)
+            texts.setdefault(entry.key, []).append(value)
+    given = {}
+    for key, values in texts.items():
+        with faults.gathered(key):
+            given[key] = stored_value(FIELDS_BY_KEY[key], values)
+    return given
+
+
+def _meant(text: str) -> list[str]:
+    """Return the fields that an assignment may be meant for; the method, with all that it leads, for none."""
+    key = text.partition("=")[0].strip()
+    return [key] if key in FIELDS_BY_KEY else get_close_matches(key.lower(), FIELDS_BY_KEY) or ["auth_method"]
 
 
 def require_no_secret(args: Any) -> None:
     """Refuse secrets among the arguments of a command before Airflow writes them to its audit log.
 
+    What stands behind a key that is none may be a secret, too.
+
     :raises ConfigurationError: naming the option or field at fault.
     """
     conn_id = getattr(args, "conn_id", None)
     try:
-        fields_given(getattr(args, "set", []), [])
+        for text in getattr(args, "set", []):
+            _plain_assignment(text)
         for name, option in _ADDRESSES.items():
             if _USERINFO.search(f"//{getattr(args, name, None) or ''}"):
                 raise ConfigurationError(
@@ -83,6 +95,17 @@ def require_no_secret(args: Any) -> None:
     else:
         return
     raise refused
+
+
+def _plain_assignment(text: str) -> tuple[Field, str]:
+    entry, value = _assignment("--set", text)
+    if entry.secret and value:  # to empty one is no secret
+        raise ConfigurationError(
+            f"is secret, and arguments can be seen by others: use --set-env {entry.key}=VARIABLE",
+            field=entry.key,
+        )
+    _require_no_secret(entry, value)
+    return entry, value
 
 
 def _assignment(option: str, text: str) -> tuple[Field, str]:
@@ -133,50 +156,63 @@ def variable(option: str, name: str) -> str:
     return value
 
 
-def option_named(error: ConfigurationError) -> ConfigurationError:
-    """Return an error of what page and commands share with the option that is at fault here."""
-    error.field = _FIELD_OPTIONS.get(error.field or "", error.field)
-    return error
+def with_options(error: WrongFieldsError) -> WrongFieldsError:
+    """Return an error of what page and commands share with the options that are at fault here."""
+    wrong = {_FIELD_OPTIONS.get(key, key): text for key, text in error.wrong.items()}
+    return WrongFieldsError.of(wrong, error.conn_id or "")
 
 
-def take_secret(args: Any, given: dict[str, Any], method: Method, *, needed: bool = False) -> str | None:
+def take_secret(args: Any, given: dict[str, Any], faults: Faults, method: Method) -> str | None:
     """Return the client secret; a private key is put among the fields.
 
     :param given: fields of the connection.
-    :param needed: there is none yet.
-    :raises ConfigurationError: naming the option at fault.
+    :param faults: takes what is wrong, by option; while something is, nobody is asked for a secret.
     """
-    by_key = method.needs.secret_field == "private_key"
-    if args.key_file and method.needs is Needs.SECRET and not (args.secret_stdin or args.secret_env):
-        raise ConfigurationError(f"needs a method that takes a key: {_BY_KEY}", field="--key-file")
-    secret = _secret(args, needed=needed)
-    if secret is None or not by_key:
-        return secret
-    if "private_key" in given:
-        raise ConfigurationError(
-            "or --secret-env gives the private key a second time: leave it out", field="--secret-stdin"
-        )
-    given["private_key"] = secret
+    with faults.gathered("password", "private_key"):
+        if args.key_file and not faults.concern("auth_method"):
+            _require_use_for_key(args, method)
+        if args.secret_stdin and not args.secret_env and sys.stdin.isatty() and faults.by_field:
+            faults.unknown |= {"password", "private_key"}
+            return None
+        secret = _secret(args)
+        if secret is None or method.needs.secret_field != "private_key":
+            return secret
+        if "private_key" in given:
+            raise ConfigurationError(
+                "or --secret-env gives the private key a second time: leave it out", field="--secret-stdin"
+            )
+        given["private_key"] = secret
     return None
 
 
-def _secret(args: Any, *, needed: bool) -> str | None:
+def _require_use_for_key(args: Any, method: Method) -> None:
+    if method.needs is Needs.SECRET and not (args.secret_stdin or args.secret_env):
+        raise ConfigurationError(f"needs a method that takes a key: {_BY_KEY}", field="--key-file")
+
+
+def require_secret() -> NoReturn:
+    """Say how to give a secret.
+
+    :raises ConfigurationError: always.
+    """
+    raise ConfigurationError(
+        "or --secret-env (for a private key: --key-file) is needed: a secret is not taken from the "
+        "arguments, which others can see",
+        field="--secret-stdin",
+    )
+
+
+def _secret(args: Any) -> str | None:
     if args.secret_stdin and args.secret_env:
         raise ConfigurationError("cannot be given together with --secret-env", field="--secret-stdin")
     if args.secret_env:
         return variable("--secret-env", args.secret_env)
-    if args.secret_stdin:
-        secret = _read_secret()
-        if not secret:
-            raise ConfigurationError("read nothing from standard input", field="--secret-stdin")
-        return secret
-    if needed:
-        raise ConfigurationError(
-            "or --secret-env (for a private key: --key-file) is needed: a secret is not taken from the "
-            "arguments, which others can see",
-            field="--secret-stdin",
-        )
-    return None
+    if not args.secret_stdin:
+        return None
+    secret = _read_secret()
+    if not secret:
+        raise ConfigurationError("read nothing from standard input", field="--secret-stdin")
+    return secret
 
 
 def _read_secret() -> str:

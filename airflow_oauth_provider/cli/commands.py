@@ -1,15 +1,11 @@
-"""The commands themselves. A command ends with status 0, with 1 when something failed, with 130 on Ctrl-C."""
+"""The commands themselves; how each of them runs and ends is in :mod:`cli.command`."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
-from functools import partial, wraps
+from contextlib import suppress
+from functools import partial
 from typing import Any
-
-from airflow.utils.cli import action_cli, suppress_logs_and_warning
-from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
 from airflow_oauth_provider.authorizations import (
     CheckResult,
@@ -19,7 +15,6 @@ from airflow_oauth_provider.authorizations import (
     check_all,
     deployment_warnings,
     describe,
-    error_report,
     saving,
     store_note,
 )
@@ -28,15 +23,14 @@ from airflow_oauth_provider.authorizations import revoke as revoke_token
 from airflow_oauth_provider.authorizations.stored import find_connections
 from airflow_oauth_provider.authorizations.summary import checked_row
 from airflow_oauth_provider.cli import connections
-from airflow_oauth_provider.cli.arguments import require_no_secret
 from airflow_oauth_provider.cli.changes import change_lines, check_report, findings_of
+from airflow_oauth_provider.cli.command import command
 from airflow_oauth_provider.cli.creation import connection_from
 from airflow_oauth_provider.cli.discovery import creation_of, found_at
 from airflow_oauth_provider.cli.editing import edited
 from airflow_oauth_provider.cli.output import (
     DOCUMENTS,
     Progress,
-    only_results,
     print_document,
     print_error,
     print_facts,
@@ -62,59 +56,10 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.presets import preset_named
 from airflow_oauth_provider.connection.presets import presets as known_presets
 from airflow_oauth_provider.deployment.policy import read_policy
-from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
-
-Command = Callable[[Any], bool]
-INTERRUPTED = 130
-"""Exit status of a program that Ctrl-C has ended, as shells have it."""
+from airflow_oauth_provider.exceptions import ConfigurationError
 
 
-def _command(command: Command) -> Callable[[Any], None]:
-    """Make a command of a function that returns whether all went well."""
-
-    @wraps(command)
-    def run(args: Any) -> None:
-        try:
-            well = command(args)
-        except OAuthError as error:
-            _fail(error, args)
-            well = False
-        if not well:
-            sys.exit(1)
-
-    wrapped = action_cli(suppress_logs_and_warning(providers_configuration_loaded(run)))
-
-    @wraps(command)
-    def outermost(args: Any) -> None:
-        args.output = "json" if args.json else getattr(args, "output", "table")
-        try:
-            # Around all of Airflow's own, which with --verbose logs what it does.
-            with only_results() if args.output in DOCUMENTS else nullcontext():
-                _refuse_secrets(args)
-                wrapped(args)
-        except KeyboardInterrupt:
-            print_message("Interrupted.")
-            sys.exit(INTERRUPTED)
-
-    return outermost
-
-
-def _refuse_secrets(args: Any) -> None:
-    try:
-        require_no_secret(args)
-    except ConfigurationError as error:
-        _fail(error, args)
-        sys.exit(1)
-
-
-def _fail(error: OAuthError, args: Any) -> None:
-    if args.output in DOCUMENTS:
-        print_document({"conn_id": error.conn_id, "ok": False, "error": error_report(error)}, args.output)
-    else:
-        print_error(error)
-
-
-@_command
+@command
 def check(args: Any) -> bool:
     """Get a new token for each connection, and print the outcome."""
     selection, targets = Selection.of(args), targets_of(args)
@@ -170,13 +115,13 @@ def _checked(targets: list[Target], *, traced: bool) -> list[CheckResult]:
     return [done[target.conn_id] for target in targets if target.conn_id in done]
 
 
-@_command
+@partial(command, drafted=connection_from)
 def create(args: Any) -> bool:
     """Save a connection, then authorize it; a refused one stays saved."""
     return _save(connection_from(args), saving.save_new, args)
 
 
-@_command
+@command
 def edit(args: Any) -> bool:
     """Change a stored connection, then authorize it; a refused one stays saved."""
     stored = connections.editable(args.conn_id)
@@ -204,7 +149,7 @@ def _save(values: ConnectionValues, save: Callable[[ConnectionValues], None], ar
     return result.ok
 
 
-@_command
+@command
 def presets(args: Any) -> bool:
     """List the presets, or say what one fills in."""
     if args.preset is None:
@@ -215,7 +160,7 @@ def presets(args: Any) -> bool:
     return True
 
 
-@_command
+@command
 def list_(args: Any) -> bool:
     """List connections with their status; asks no server."""
     selection, policy = Selection.of(args), read_policy()
@@ -228,7 +173,7 @@ def list_(args: Any) -> bool:
     return True
 
 
-@_command
+@command
 def token(args: Any) -> bool:
     """Show the token that tasks would use now; asks the server for one if there is none."""
     if args.claims and args.reveal:
@@ -252,7 +197,7 @@ def token(args: Any) -> bool:
     return True
 
 
-@_command
+@command
 def forget(args: Any) -> bool:
     """Forget the token and what is remembered of a connection, and revoke the token if asked to."""
     if args.endpoint and not args.revoke:
@@ -278,7 +223,7 @@ def _read(conn_id: str) -> Any:
     return target.connection
 
 
-@_command
+@command
 def discover(args: Any) -> bool:
     """Read what an authorization server says of itself, or the one that an API names."""
     discovered = found_at(args.issuer, read_policy())
@@ -290,7 +235,7 @@ def discover(args: Any) -> bool:
     return True
 
 
-@_command
+@command
 def used_by(args: Any) -> bool:
     """List what uses a connection, also one that was deleted, which then fails; asks no server."""
     target = connections.named(args.conn_id)

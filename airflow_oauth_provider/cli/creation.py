@@ -2,81 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_oauth_provider.authorizations import ConnectionValues
 from airflow_oauth_provider.authorizations.editing import Entered, method_in, new_connection, require_name
-from airflow_oauth_provider.cli.arguments import fields_given, option_named, take_secret, variable
+from airflow_oauth_provider.authorizations.faults import Faults
+from airflow_oauth_provider.authorizations.wrong_fields import WrongFieldsError, require_right
+from airflow_oauth_provider.cli.arguments import (
+    fields_given,
+    require_secret,
+    take_secret,
+    variable,
+    with_options,
+)
 from airflow_oauth_provider.cli.key_file import add_key
 from airflow_oauth_provider.connection.presets import (
     NOTHING_STORED,
     Preset,
-    PresetNeedsError,
     filled_in,
     preset_named,
     tenant_named,
 )
-from airflow_oauth_provider.connection.tenant import has_placeholder
+from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.client.methods import Needs
+
+_BY_PRESET = ("host", "auth_method", "base_url", "tenant")
+"""Fields that a preset may fill in, and that others depend on."""
 
 
 def connection_from(args: Any) -> ConnectionValues:
     """Put the connection together.
 
-    :raises ConfigurationError: naming the argument or field at fault.
+    :raises WrongFieldsError: naming all arguments and fields at fault.
     """
-    conn_id = args.conn_id
-    try:
-        require_name(conn_id)
-    except ConfigurationError as error:
-        raise option_named(error) from None
-    try:
-        preset = preset_named(args.preset) if args.preset else None
-        given = fields_given(args.set, args.set_env)
-        add_key(args, given, variable)
-        _require_options(args, given, preset)
-        given = filled_in(preset, given) if preset else given
-        host = host_given(args, given, preset)
-        secret = take_secret(args, given, method_in(given), needed=_needs_secret(given))
-        return new_connection(conn_id, Entered(host, args.client_id, secret, args.description, given))
-    except PresetNeedsError as error:
-        raise preset_needs(error).for_connection(conn_id) from None
-    except ConfigurationError as error:
-        raise option_named(error).for_connection(conn_id) from None
+    faults = Faults()
+    with faults.gathered("conn_id"):
+        require_name(args.conn_id)
+    preset = preset_of(args, faults)
+    given = fields_given(args.set, args.set_env, faults)
+    add_key(args, given, faults, variable)
+    _require_options(args, given, preset, faults)
+    given = filled_in(preset, given) if preset else given
+    host = host_given(args, given, preset, faults)
+    secret = take_secret(args, given, faults, method_in(given))
+    values = new_connection(args.conn_id, Entered(host, args.client_id, secret, args.description, given))
+    require_all_right(values, faults)
+    return values
 
 
-def _require_options(args: Any, given: Mapping[str, Any], preset: Preset | None) -> None:
-    """Name all options at once that are missing; of a single one its own check says more.
+def require_all_right(values: ConnectionValues, faults: Faults) -> None:
+    """Refuse a connection of which something is wrong already, with all else that is.
 
-    :raises ConfigurationError: when several are, or the client ID.
+    :raises WrongFieldsError: naming arguments and fields.
     """
-    missing = list(_missing(args, given, preset))
-    if len(missing) < 2 and args.client_id is not None:
-        return
-    *others, last = missing
+    try:
+        require_right(values, read_policy(), faults)
+    except WrongFieldsError as error:
+        raise with_options(error) from None
+
+
+def preset_of(args: Any, faults: Faults) -> Preset | None:
+    """Return the preset that is named, if there is one."""
+    with faults.gathered(*_BY_PRESET):
+        return preset_named(args.preset) if args.preset else None
+    return None
+
+
+def _require_options(args: Any, given: Mapping[str, Any], preset: Preset | None, faults: Faults) -> None:
+    """Name all options that are missing in one sentence; of a single one its own check says more."""
+    missing = dict(_missing(args, given, preset, faults))
+    if len(missing) == 1 and "password" in missing:
+        with faults.gathered("password", "private_key"):
+            require_secret()
+    if len(missing) > 1 or "login" in missing or (preset and preset.asks.keys() & missing.keys()):
+        faults.add(missing_options(missing.values(), preset), *missing, "private_key")
+
+
+def missing_options(options: Iterable[str], preset: Preset | None) -> ConfigurationError:
+    """Say which options are missing."""
+    *others, last = options
     needs = f"{', '.join(others)} and {last}" if others else last
     if preset is None:
-        raise ConfigurationError(f"a connection needs {needs}")
+        return ConfigurationError(f"a connection needs {needs}")
     notes = f" ({preset.notes})" if preset.notes and not preset.host else ""
-    raise ConfigurationError(f"{preset.name} also needs {needs}{notes}", field="--preset")
+    return ConfigurationError(f"{preset.name} also needs {needs}{notes}", field="preset")
 
 
-def _missing(args: Any, given: Mapping[str, Any], preset: Preset | None) -> Iterator[str]:
-    if preset and preset.host:
-        if has_placeholder(preset.host) and args.tenant is None:
-            yield f"--tenant TENANT ({preset.tenant})"
-    elif args.token_url is None and args.discovery is None:
-        yield "--token-url URL or --discovery ISSUER"
+def _missing(
+    args: Any, given: Mapping[str, Any], preset: Preset | None, faults: Faults
+) -> Iterator[tuple[str, str]]:
+    """Yield field and option of all that is missing."""
+    address = (preset.host if preset else None) or args.token_url or args.discovery
+    if address is None and not faults.concern("host"):
+        yield "host", "--token-url URL or --discovery ISSUER"
     if preset:
-        yield from (f"--set {key}={hint}" for key, hint in preset.missing(given).items())
+        yield from preset_options(preset, given, address, args.tenant)
     if args.client_id is None:
-        yield "--client-id ID"
+        yield "login", "--client-id ID"
     fields = {**(preset.extra if preset else {}), **given}
-    if _needs_secret(fields) and not (args.secret_stdin or args.secret_env or args.key_file):
+    by_option = args.secret_stdin or args.secret_env or args.key_file
+    if _needs_secret(fields) and not by_option and not faults.concern("auth_method"):
         by_key = method_in(fields).needs.secret_field == "private_key"
-        yield "--key-file FILE" if by_key else "--secret-stdin or --secret-env VARIABLE"
+        yield "password", "--key-file FILE" if by_key else "--secret-stdin or --secret-env VARIABLE"
+
+
+def preset_options(
+    preset: Preset, given: Mapping[str, Any], address: str | None, tenant: str | None
+) -> Iterator[tuple[str, str]]:
+    """Yield field and option of all that a preset asks for."""
+    for key, hint in preset.missing(given, address, tenant).items():
+        yield key, f"--tenant TENANT ({hint})" if key == "tenant" else f"--set {key}={hint}"
 
 
 def _needs_secret(fields: Mapping[str, Any]) -> bool:
@@ -86,27 +123,33 @@ def _needs_secret(fields: Mapping[str, Any]) -> bool:
     return (needs is Needs.SECRET or by_key) and "external_credential" not in fields
 
 
-def preset_needs(error: PresetNeedsError) -> ConfigurationError:
-    """Say by which options to fill in what a preset asks for."""
-    missing = " and ".join(f"--set {key}={hint}" for key, hint in error.missing.items())
-    return ConfigurationError(f"{error.preset} also needs {missing}", field="--preset")
-
-
 def host_given(
-    args: Any, given: dict[str, Any], preset: Preset | None, stored: Mapping[str, Any] = NOTHING_STORED
-) -> str:
+    args: Any,
+    given: dict[str, Any],
+    preset: Preset | None,
+    faults: Faults,
+    stored: Mapping[str, Any] = NOTHING_STORED,
+) -> str | None:
     """Return the access token URL or, for discovery, the issuer; the tenant's name stands in its host.
 
     :param given: fields of the connection, to which those are added that come with an address.
+    :param faults: takes what is wrong, by option.
     :param stored: fields that an edited connection has already.
-    :raises ConfigurationError: naming the argument at fault.
     """
+    if faults.concern("host"):
+        return None
     known = preset.host if preset else None
-    if known and (args.token_url or args.discovery):
-        raise ConfigurationError(f"knows the access token URL: {known}; leave yours out", field="--preset")
-    if not known and (args.token_url is None) == (args.discovery is None):
-        hint = f" ({preset.notes})" if preset and preset.notes else ""
-        raise ConfigurationError(f"or --discovery ISSUER: give one of the two{hint}", field="--token-url")
-    if args.discovery is not None:
-        given["discovery"] = True
-    return tenant_named(str(known or args.discovery or args.token_url), args.tenant, given, stored)
+    with faults.gathered("host", "discovery"):
+        if known and (args.token_url or args.discovery):
+            raise ConfigurationError(f"knows the access token URL: {known}; leave yours out", field="preset")
+        if not known and (args.token_url is None) == (args.discovery is None):
+            hint = f" ({preset.notes})" if preset and preset.notes else ""
+            raise ConfigurationError(f"or --discovery ISSUER: give one of the two{hint}", field="--token-url")
+        if args.discovery is not None:
+            given["discovery"] = True
+        address = str(known or args.discovery or args.token_url)
+        if not faults.concern("tenant"):
+            return tenant_named(address, args.tenant, given, stored)
+        faults.unknown.add("host")
+        return address
+    return None

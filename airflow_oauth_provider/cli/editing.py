@@ -9,21 +9,22 @@ from airflow_oauth_provider.authorizations import ConnectionValues
 from airflow_oauth_provider.authorizations.editing import (
     Entered,
     SecretsRequiredError,
-    edited_connection,
+    edit_of,
     method_in,
     stored_fields,
 )
-from airflow_oauth_provider.cli.arguments import fields_given, option_named, take_secret, variable
-from airflow_oauth_provider.cli.creation import host_given, preset_needs
+from airflow_oauth_provider.authorizations.faults import Faults
+from airflow_oauth_provider.cli.arguments import fields_given, take_secret, variable
+from airflow_oauth_provider.cli.creation import (
+    host_given,
+    missing_options,
+    preset_of,
+    preset_options,
+    require_all_right,
+)
 from airflow_oauth_provider.cli.key_file import add_key
 from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
-from airflow_oauth_provider.connection.presets import (
-    Preset,
-    PresetNeedsError,
-    filled_in,
-    preset_named,
-    tenant_named,
-)
+from airflow_oauth_provider.connection.presets import Preset, filled_in, tenant_named
 from airflow_oauth_provider.exceptions import ConfigurationError
 
 Extra = Mapping[str, Any]
@@ -35,45 +36,57 @@ _OTHERS = ("client_id", "secret_stdin", "secret_env", "key_file", "passphrase_en
 def edited(before: ConnectionValues, args: Any) -> ConnectionValues:
     """Put the connection together that takes the place of a stored one.
 
-    :raises ConfigurationError: naming the argument or field at fault.
+    :raises ConfigurationError: naming all arguments and fields at fault.
     """
-    try:
-        if args.description is None and not any(getattr(args, name) for name in (*_ADDRESS, *_OTHERS)):
-            raise ConfigurationError("say what is to change: `airflow oauth2 edit --help` lists the options")
-        return edited_connection(before, _entered(before, stored_fields(before), args))
-    except SecretsRequiredError as error:
-        raise _secrets_required(error).for_connection(before.conn_id) from None
-    except PresetNeedsError as error:
-        raise preset_needs(error).for_connection(before.conn_id) from None
-    except ConfigurationError as error:
-        raise option_named(error).for_connection(before.conn_id) from None
+    if args.description is None and not any(getattr(args, name) for name in (*_ADDRESS, *_OTHERS)):
+        raise ConfigurationError(
+            "say what is to change: `airflow oauth2 edit --help` lists the options", conn_id=before.conn_id
+        )
+    faults = Faults()
+    edit = edit_of(before, _entered(before, stored_fields(before), args, faults))
+    if edit.required is not None and not set(edit.required.missing) <= faults.unknown:
+        faults.add(_secrets_required(edit.required), *edit.required.missing)
+    require_all_right(edit.values, faults)
+    return edit.values
 
 
-def _entered(before: ConnectionValues, stored: dict[str, Any], args: Any) -> Entered:
-    preset = preset_named(args.preset) if args.preset else None
-    given = _given(stored, preset, args)
-    host = _host(before, stored, given, preset, args)
-    password = take_secret(args, given, method_in(stored | given)) or None
+def _entered(before: ConnectionValues, stored: dict[str, Any], args: Any, faults: Faults) -> Entered:
+    preset = preset_of(args, faults)
+    given = fields_given(args.set, args.set_env, faults)
+    if preset:
+        given = _with_preset(before, stored, given, preset, args, faults)
+    add_key(args, given, faults, variable)
+    host = _host(before, stored, given, preset, args, faults)
+    password = take_secret(args, given, faults, method_in(stored | given)) or None
     return Entered(host, args.client_id or None, password, args.description, given)
 
 
-def _given(stored: Extra, preset: Preset | None, args: Any) -> dict[str, Any]:
-    """Return the fields that the arguments fill in; what a preset asks for may be there already."""
-    given = fields_given(args.set, args.set_env)
-    if preset:
-        given = filled_in(preset, {key: stored[key] for key in preset.asks if stored.get(key)} | given)
-    add_key(args, given, variable)
-    return given
+def _with_preset(
+    before: ConnectionValues, stored: Extra, given: Extra, preset: Preset, args: Any, faults: Faults
+) -> dict[str, Any]:
+    """Return the fields that preset and arguments fill in; what a preset asks for may be there already."""
+    given = {key: stored[key] for key in preset.asks if stored.get(key)} | dict(given)
+    address = preset.host or args.token_url or args.discovery or before.host
+    known = given if given.get("tenant") else {**given, "tenant": stored.get("tenant")}
+    if missing := dict(preset_options(preset, known, address, args.tenant)):
+        faults.add(missing_options(missing.values(), preset), *missing)
+    return filled_in(preset, given)
 
 
 def _host(
-    before: ConnectionValues, stored: Extra, given: dict[str, Any], preset: Preset | None, args: Any
+    before: ConnectionValues,
+    stored: Extra,
+    given: dict[str, Any],
+    preset: Preset | None,
+    args: Any,
+    faults: Faults,
 ) -> str | None:
     if args.token_url or args.discovery or (preset and preset.host):
         given.setdefault("discovery", False)
-        return host_given(args, given, preset, stored)
+        return host_given(args, given, preset, faults, stored)
     if args.tenant:
-        return tenant_named(before.host or "", args.tenant, given, stored)
+        with faults.gathered("host"):
+            return tenant_named(before.host or "", args.tenant, given, stored)
     return None
 
 

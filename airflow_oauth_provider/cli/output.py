@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from airflow_oauth_provider.authorizations.clamping import LONGEST_CELL, clamp
 from airflow_oauth_provider.authorizations.remedies import remedy
+from airflow_oauth_provider.authorizations.wrong_fields import WrongFieldsError
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.texts import plain
 
@@ -111,7 +112,9 @@ def print_message(text: str) -> None:
 
 def print_error(error: OAuthError | None) -> None:
     """Print an error, with what to do about it: what its type suggests, where it does not say so itself."""
-    if error is None or error.advice or isinstance(error, ConfigurationError):
+    if isinstance(error, WrongFieldsError):
+        print_messages(error.lines)
+    elif error is None or error.advice or isinstance(error, ConfigurationError):
         print_message(str(error))
     else:
         print_message(f"{error}. {remedy(error)}")

@@ -60,13 +60,21 @@ class Preset:
         """When the facts were compared with the vendor's own words, and which were not."""
         return f"read {self.read}" + (f"; not checked: {self.unchecked}" if self.unchecked else "")
 
-    def missing(self, given: Mapping[str, Any]) -> dict[str, str]:
-        """Return the fields that a person still has to fill in, and with what."""
-        return {key: hint for key, hint in self.asks.items() if not given.get(key)}
+    def missing(self, given: Mapping[str, Any], address: str | None, tenant: str | None) -> dict[str, str]:
+        """Return what a person still has to fill in, and with what; the tenant first.
 
-    def reason(self, key: str) -> str:
+        :param given: fields that are filled in.
+        :param address: access token URL or issuer, if there is one.
+        :param tenant: its name, if it is given.
+        """
+        texts = (address or "", *map(str, {**self.extra, **given}.values()))
+        needs_tenant = has_placeholder(texts) and tenant is None and not given.get("tenant")
+        of_tenant = {"tenant": self.tenant or "its name"} if needs_tenant else {}
+        return of_tenant | {key: hint for key, hint in self.asks.items() if not given.get(key)}
+
+    def reason(self, hint: str) -> str:
         """Say why a field that is missing is needed."""
-        return f"{self.title} needs it: {self.asks[key]}"
+        return f"{self.title} needs it: {hint}"
 
     @property
     def command(self) -> str:
@@ -120,32 +128,11 @@ def placed(host: str, tenant: str | None) -> str:
     return str(with_tenant(host, tenant)) if stands_in_host(host) else host
 
 
-class PresetNeedsError(ConfigurationError):
-    """Fields that a preset asks for are not filled in.
-
-    :param missing: their keys, and with what.
-    """
-
-    preset: str = ""
-    missing: Mapping[str, str] = MappingProxyType({})
-
-    @classmethod
-    def of(cls, preset: Preset, missing: dict[str, str]) -> PresetNeedsError:
-        """Build it; a copy is built from its message alone."""
-        key = next(iter(missing))
-        error = cls(preset.reason(key), field=key)
-        error.preset, error.missing = preset.name, missing
-        return error
-
-
 def filled_in(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a preset's connection.
 
     :param given: what a person has filled in; it counts more than what the preset says.
-    :raises PresetNeedsError: when one that it asks for is missing.
     """
-    if missing := preset.missing(given):
-        raise PresetNeedsError.of(preset, missing)
     return {**preset.extra, **given}
 
 

@@ -7,7 +7,7 @@ its form was opened, by a digest; when somebody else has changed it since, nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,15 +17,15 @@ from fastapi.responses import JSONResponse, Response
 
 from airflow_oauth_provider.authorizations import ConnectionValues, authorize, remedy, saving
 from airflow_oauth_provider.authorizations.editing import (
-    SecretsRequiredError,
-    edited_connection,
+    edit_of,
     new_connection,
     require_name,
     stored_fields,
 )
+from airflow_oauth_provider.authorizations.faults import Faults
 from airflow_oauth_provider.authorizations.form_values import FormValue, entered, form_values
-from airflow_oauth_provider.authorizations.wrong_fields import wrong_fields
-from airflow_oauth_provider.connection.presets import preset_named, presets, tenant_named
+from airflow_oauth_provider.authorizations.wrong_fields import WrongFieldsError
+from airflow_oauth_provider.connection.presets import filled_in, preset_named, presets, tenant_named
 from airflow_oauth_provider.connection.resolving import MAX_NAME
 from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
@@ -132,31 +132,31 @@ async def create_connection(request: Request, user: access.GetUserDep) -> Respon
         name = submission.fields.pop(NAME.key, None)
         conn_id = name.strip() if isinstance(name, str) else ""
         access.log_change("oauth2_create", user, conn_id, [NAME.key, *submission.names])
-        values, wrong = _new(conn_id, submission)
-        return _saved(values, saving.save_new, wrong)
+        values, faults = _new(conn_id, submission)
+        return _saved(values, saving.save_new, faults)
 
     return await _respond(request, work)
 
 
-def _new(conn_id: str, submission: Submission) -> tuple[ConnectionValues, dict[str, str]]:
-    """Put a new connection together; return it with what is wrong so far, by field."""
-    given = entered(submission.fields, submission.files)
-    fields, wrong = given.fields, {}
-    try:
+def _new(conn_id: str, submission: Submission) -> tuple[ConnectionValues, Faults]:
+    """Put a new connection together; return it with what is wrong so far."""
+    faults = Faults()
+    with faults.gathered():
         require_name(conn_id)
-    except ConfigurationError as error:
-        wrong[NAME.key] = error.message
-    wrong |= given.wrong
+    given = entered(submission.fields, faults, submission.files)
+    fields, host, tenant = given.fields, given.host, submission.tenant.strip() or None
     if submission.preset:
         preset = preset_named(submission.preset)
-        wrong = {**wrong, **{key: preset.reason(key) for key in preset.missing(fields) if key not in wrong}}
-        fields.update({**preset.extra, **fields})
-    tenant, host = submission.tenant.strip() or fields.get("tenant"), given.host
-    try:
-        host = tenant_named(host, tenant, fields) if host and tenant else host
-    except ConfigurationError as error:
-        wrong.setdefault(error.field or "tenant", error.message)
-    return new_connection(conn_id, replace(given, host=host)), wrong
+        for key, hint in preset.missing(fields, host, tenant).items():
+            if key not in faults.by_field:
+                faults.add(ConfigurationError(preset.reason(hint), field=key))
+        fields.update(filled_in(preset, fields))
+    if host and (tenant := tenant or fields.get("tenant")):
+        with faults.gathered("host"):
+            host = tenant_named(host, tenant, fields)
+    elif "tenant" in faults.by_field:
+        faults.unknown.add("host")  # it still has the placeholder
+    return new_connection(conn_id, replace(given, host=host)), faults
 
 
 async def edit_connection(request: Request, user: access.GetUserDep, connection_id: str) -> Response:
@@ -172,12 +172,14 @@ async def edit_connection(request: Request, user: access.GetUserDep, connection_
         if submission.digest != digest:
             return _conflict(digest)
         before = ConnectionValues.of(stored)
-        given = entered(submission.fields, submission.files, stored_fields(before))
-        try:
-            values = edited_connection(before, given)
-        except SecretsRequiredError as error:
-            return _wrong(error, {**given.wrong, **dict.fromkeys(error.missing, "Enter it again.")})
-        return _saved(values, partial(saving.replace, stored), given.wrong)
+        faults = Faults()
+        given = entered(submission.fields, faults, submission.files, stored_fields(before))
+        edit = edit_of(before, given)
+        if edit.required is not None:
+            again = dict.fromkeys(edit.required.missing, "Enter it again.")
+            again[edit.required.missing[0]] = edit.required.message
+            faults.by_field = again | faults.by_field
+        return _saved(edit.values, partial(saving.replace, stored), faults)
 
     return await _respond(request, work)
 
@@ -195,20 +197,17 @@ def _refusable(work: Callable[[], Response]) -> Response:
         stored = access.find_connection(error.conn_id or "")
         return _conflict(stored.digest(access.digest_key()) if stored else "")
     except ConfigurationError as error:
-        return _wrong(error, {})
+        return _wrong(error)
     except OAuthError as error:  # of the database
         text = f"Nothing is saved: it {error.message}. The log of Airflow's API server says why."
         return JSONResponse({"ok": False, "saved": False, "message": text, "field": None}, 500)
 
 
-def _wrong(error: ConfigurationError, others: Mapping[str, str]) -> Response:
-    """Say what is wrong.
-
-    :param error: of the field that comes first.
-    :param others: what is wrong with others, by field.
-    """
-    wrong = {**others, **({error.field: error.message} if error.field else {})}
-    message = str(error.for_connection(""))
+def _wrong(error: ConfigurationError) -> Response:
+    """Say what is wrong: of the field that comes first, and of all by field."""
+    wrong = dict(error.wrong) if isinstance(error, WrongFieldsError) else {}
+    wrong = wrong or ({error.field: error.message} if error.field else {})
+    message = str(ConfigurationError(error.message, field=error.field))
     content = {"ok": False, "saved": False, "message": message, "field": error.field, "wrong": wrong}
     return JSONResponse({**content, "text": error.message}, 422)
 
@@ -221,23 +220,12 @@ def _conflict(digest: str) -> Response:
     return JSONResponse({"ok": False, "saved": False, "message": text, "field": None, "digest": digest}, 409)
 
 
-def _saved(
-    values: ConnectionValues, save: Callable[[ConnectionValues], None], wrong: Mapping[str, str]
-) -> Response:
+def _saved(values: ConnectionValues, save: Callable[[ConnectionValues], None], faults: Faults) -> Response:
     """Save a connection, then authorize it where that is allowed; one that is refused stays saved.
 
-    :param wrong: what is known to be wrong, by field; then nothing is saved.
+    :param faults: what is known to be wrong; then nothing is saved.
     """
-    try:
-        if wrong:
-            field, reason = next(iter(wrong.items()))
-            raise ConfigurationError(reason, field=field)
-        saving.checked_and_saved(values, save)
-    except saving.ChangedMeanwhileError:
-        raise
-    except ConfigurationError as error:
-        known = wrong or ({error.field: error.message} if error.field else {})
-        return _wrong(error, wrong_fields(values, read_policy(), known))
+    saving.checked_and_saved(values, save, faults)
     conn_id = values.conn_id
     if not access.testing_enabled():
         text = "Saved, and not authorized: [core] test_connection of airflow.cfg is not Enabled."

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from airflow_oauth_provider.authorizations.faults import Faults
 from airflow_oauth_provider.authorizations.form_values import FormValue, entered, form_values
 from tests.support.service import Service
 
@@ -48,7 +49,7 @@ def test_a_field_shows_what_is_no_secret(service: Service, key: str, stored: Any
     ],
 )
 def test_it_is_stored_as_airflows_form_would(given: Any, stored: Any, fields: Any) -> None:
-    assert entered(given, stored=stored).fields == fields
+    assert entered(given, Faults(), stored=stored).fields == fields
 
 
 @pytest.mark.parametrize(
@@ -62,11 +63,12 @@ def test_it_is_stored_as_airflows_form_would(given: Any, stored: Any, fields: An
     ],
 )
 def test_what_is_wrong_is_told_with_its_field(given: Any, field: str) -> None:
-    read = entered({"scope": "read", **given})
-    assert list(read.wrong) == [field]
+    faults = Faults()
+    read = entered({"scope": "read", **given}, faults)
+    assert list(faults.by_field) == [field]
     assert read.fields == {"scope": "read"}
 
 
 def test_the_client_secret() -> None:
-    assert [entered({"password": text}).password for text in ("new", "", None)] == ["new", None, ""]
-    assert entered({}).password is None
+    assert [entered({"password": text}, Faults()).password for text in ("new", "", None)] == ["new", None, ""]
+    assert entered({}, Faults()).password is None

@@ -158,6 +158,21 @@ class TestCreate:
         assert service.server.requests == []
         assert cli("oauth2", "list", "--json").json == []
 
+    def test_all_that_is_wrong_is_named_at_once(self, cli: CommandLine, service: Service) -> None:
+        given = ["scpe=read", "max_wait=soon", "audience=x", "post_params=audience=y", "resource=/x"]
+        more = [argument for setting in given for argument in ("--set", setting)]
+        ended = create(cli, service, "a b", *more, "--set-env", "proxy_url=NOT_SET_AT_ALL")
+        assert ended.code == 1
+        where = ["NAME", "--set", "--set-env", "max_wait", "resource", "post_params"]
+        lines = ended.err.strip().splitlines()
+        assert [line.split('"')[3] for line in lines] == where
+        ended = create(cli, service, "a b", *more, "--json")
+        error = ended.json["error"]
+        assert (ended.code, error["field"], error["wrong"].keys()) == (1, "NAME", set(where) - {"--set-env"})
+        assert SECRET not in ended.out + ended.err
+        assert service.server.requests == []
+        assert cli("oauth2", "list", "--json").json == []
+
     def test_a_name_that_is_taken(self, cli: CommandLine, service: Service) -> None:
         create(cli, service, "orders")
         ended = create(cli, service, "orders", "--set", "scope=other", "--json")

@@ -128,6 +128,17 @@ class TestEdit:
         assert stored(cli, "orders") == before
         assert len(service.token_requests) == 1
 
+    def test_all_that_is_wrong_is_named_at_once(self, cli: CommandLine, service: Service) -> None:
+        create(cli, service, "orders")
+        before = stored(cli, "orders")
+        given = ("--set", "max_wait=soon", "--set", 'scope="', "--token-url", "ftp://other.example")
+        ended = cli("oauth2", "edit", "orders", *given, "--json")
+        error = ended.json["error"]
+        assert (ended.code, error["wrong"].keys()) == (1, {"max_wait", "", "host", "scope"})
+        assert "by --secret-stdin or --secret-env" in error["wrong"][""]
+        assert SECRET not in ended.out + ended.err
+        assert (stored(cli, "orders"), len(service.token_requests)) == (before, 1)
+
     def test_what_is_not_in_the_database(self, cli: CommandLine, service: Service, sealed: str) -> None:
         arguments = ("--set", "scope=read")
         assert "there is no such connection" in cli("oauth2", "edit", "nobody", *arguments).err

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_oauth_provider.cli.preset_rows import preset_facts, preset_row
 from airflow_oauth_provider.connection.presets import preset_named, presets
-from tests.cli.arrangement import MARKS, SECRET, stored
+from tests.cli.arrangement import MARKS, SECRET, create, stored
 from tests.cli.commands import CommandLine
 from tests.support.servers.scripted import Json, ScriptedServer
 from tests.support.service import Service
@@ -96,6 +96,20 @@ class TestCommands:
         ended = cli("oauth2", "create", "x", *more)
         assert ended.code == 1
         assert needs in one_line(ended.err)
+
+    def test_edit_names_all_that_a_preset_needs(self, cli: CommandLine, service: Service) -> None:
+        create(cli, service, "orders")
+        before = stored(cli, "orders")
+        ended = cli("oauth2", "edit", "orders", "--preset", "zendesk", "--set", "max_wait=soon")
+        lines = ended.err.strip().splitlines()
+        assert (ended.code, len(lines)) == (1, 3)
+        assert "token host and authentication method changed" in lines[2]
+        assert (
+            "zendesk also needs --tenant TENANT (the account's subdomain) and --set scope=for example read"
+            in lines[1]
+        )
+        assert 'field "max_wait"' in lines[0]
+        assert (stored(cli, "orders"), len(service.token_requests)) == (before, 1)
 
     def test_create_with_one(self, cli: CommandLine, service: Service) -> None:
         with ScriptedServer() as airflow:

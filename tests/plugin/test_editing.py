@@ -289,10 +289,45 @@ def test_all_that_is_wrong_is_told_at_once(service: Service, admin: Visitor) -> 
     assert (saved("a b"), service.token_requests) == (None, [])
 
 
+def test_combinations_are_told_beside_single_fields(service: Service, admin: Visitor) -> None:
+    bad = {
+        "max_wait": "soon",
+        "proxy_url": "http://proxy.example:3128",
+        "ca_certificates": "PEM",
+        "audience": "x",
+        "post_params": [["audience", "y"]],
+        "dpop": "true",
+        "header_name": "X-Token",
+        "jwt_claims": [["iss", "me"]],
+        "verify_tls": "false",
+    }
+    told = create(admin, fields(service) | bad).json()
+    assert (told["field"], told["wrong"].keys()) == ("max_wait", bad.keys() - {"audience", "dpop"})
+    assert (saved(), service.token_requests) == (None, [])
+
+
+def test_what_follows_from_a_wrong_method_is_not_told(service: Service, admin: Visitor) -> None:
+    """With the method that it may be meant for all the others are right."""
+    bad = {"auth_method": "private_key", "password": "", "private_key": pem(RSA), "max_wait": "0"}
+    told = create(admin, fields(service) | bad).json()
+    assert told["wrong"].keys() == {"auth_method", "max_wait"}
+    told = create(admin, fields(service) | bad | {"auth_method": "private_key_jwt"}).json()
+    assert told["wrong"].keys() == {"max_wait"}
+
+
+def test_the_tenant_of_a_preset_is_asked_for_with_all_else(service: Service, admin: Visitor) -> None:
+    more = {"host": "https://{tenant}.zendesk.com/oauth/tokens", "login": ""}
+    told = create(admin, fields(service, **more), preset="zendesk").json()
+    assert told["wrong"].keys() == {"tenant", "scope", "login"}
+    assert told["wrong"]["tenant"] == "Zendesk Support needs it: the account's subdomain"
+
+
 def test_all_that_is_wrong_with_an_edit_is_told_at_once(orders: Service, admin: Visitor) -> None:
     before = saved()
     told = edit(admin, {"host": "https://other.example", "max_wait": "soon"}).json()
     assert (told["field"], told["wrong"].keys()) == ("password", {"password", "max_wait"})
+    told = edit(admin, {"host": "ftp://other.example", "max_wait": "soon", "scope": '"'}).json()
+    assert (told["field"], told["wrong"].keys()) == ("password", {"password", "max_wait", "host", "scope"})
     told = edit(admin, {"login": "", "max_wait": "soon"}).json()
     assert (told["field"], told["wrong"].keys()) == ("max_wait", {"login", "max_wait"})
     assert saved() == before
@@ -345,16 +380,16 @@ class TestEdit:
         assert 'data-status="edited"' in admin.get("/").text
 
     @pytest.mark.parametrize(
-        ("given", "change"),
+        ("given", "change", "wrong"),
         [
-            pytest.param({"auth_method": "client_secret_post"}, "authentication method", id="method"),
-            pytest.param({"proxy_url": "http://proxy.example:3128"}, "proxy", id="proxy"),
-            pytest.param({"ca_certificates": "PEM"}, "CA", id="CA"),
-            pytest.param({"host": "OTHER"}, "token host", id="host"),
+            pytest.param({"auth_method": "client_secret_post"}, "authentication method", [], id="method"),
+            pytest.param({"proxy_url": "http://proxy.example:3128"}, "proxy", ["proxy_url"], id="proxy"),
+            pytest.param({"ca_certificates": "PEM"}, "CA", ["ca_certificates"], id="CA"),
+            pytest.param({"host": "OTHER"}, "token host", [], id="host"),
         ],
     )
     def test_who_else_gets_to_see_a_secret_wants_it_again(
-        self, service: Service, admin: Visitor, given: dict[str, str], change: str
+        self, service: Service, admin: Visitor, given: dict[str, str], change: str, wrong: list[str]
     ) -> None:
         create(admin, fields(service))
         before = saved()
@@ -363,7 +398,7 @@ class TestEdit:
             given = {key: value.replace("OTHER", f"{other.url}/token") for key, value in given.items()}
             told = edit(admin, given)
             assert (told.status_code, told.json()["field"], told.json()["wrong"].keys()) == (
-                *(422, "password", {"password"}),
+                *(422, "password", {"password", *wrong}),
             )
             assert f"{change} changed" in told.json()["text"]
             assert (saved(), other.requests) == (before, [])

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_oauth_provider.authorizations.editing import SecretsRequiredError
 from airflow_oauth_provider.authorizations.saving import ChangedMeanwhileError
-from airflow_oauth_provider.connection.presets import PresetNeedsError
+from airflow_oauth_provider.authorizations.wrong_fields import WrongFieldsError
 from airflow_oauth_provider.exceptions import (
     ConfigurationError,
     ConnectionNotFoundError,
@@ -63,7 +63,7 @@ def test_no_class_is_left_out() -> None:
     assert {type(error) for error in ERRORS} == set(error_record._classes.values())
     of_one_process = {
         *(TaskStoppedError, EventError),
-        *(SecretsRequiredError, ChangedMeanwhileError, PresetNeedsError),
+        *(SecretsRequiredError, ChangedMeanwhileError, WrongFieldsError),
     }
     assert ours - set(error_record._classes.values()) == of_one_process
 
