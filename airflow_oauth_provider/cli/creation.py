@@ -87,7 +87,7 @@ def missing_options(options: Iterable[str], preset: Preset | None) -> Configurat
     if preset is None:
         return ConfigurationError(f"a connection needs {needs}")
     notes = f" ({preset.notes})" if preset.notes and not preset.host else ""
-    return ConfigurationError(f"{preset.name} also needs {needs}{notes}", field="preset")
+    return ConfigurationError(f"{preset.name} also needs {needs}{notes}", field="--preset")
 
 
 def _missing(
@@ -141,7 +141,9 @@ def host_given(
     known = preset.host if preset else None
     with faults.gathered("host", "discovery"):
         if known and (args.token_url or args.discovery):
-            raise ConfigurationError(f"knows the access token URL: {known}; leave yours out", field="preset")
+            raise ConfigurationError(
+                f"knows the access token URL: {known}; leave yours out", field="--preset"
+            )
         if not known and (args.token_url is None) == (args.discovery is None):
             hint = f" ({preset.notes})" if preset and preset.notes else ""
             raise ConfigurationError(f"or --discovery ISSUER: give one of the two{hint}", field="--token-url")
