@@ -18,6 +18,8 @@ NO_KEY: Mapping[str, Any] = {"key": False}
 """Metadata of a field that does not shape a token."""
 CREDENTIAL: Mapping[str, Any] = {"credential": True}
 """Metadata of a field by which the authorization server knows the client."""
+PRESENTED: Mapping[str, Any] = {"presented": True}
+"""Metadata of a field that shapes how the client presents itself: with another value it may be known."""
 UNORDERED: Mapping[str, Any] = {"unordered": True}
 """Metadata of a field whose values mean the same in any order."""
 

@@ -15,7 +15,14 @@ from airflow_oauth_provider.protocol.call.dead_token import DeadTokenSign
 from airflow_oauth_provider.protocol.configured_server import Issuer, TokenEndpoint
 from airflow_oauth_provider.protocol.credential_sources import AssertionFile, ExternalSource
 from airflow_oauth_provider.protocol.json_path import Path
-from airflow_oauth_provider.protocol.leaves import CREDENTIAL, NO_KEY, UNORDERED, leaves, secrets_in
+from airflow_oauth_provider.protocol.leaves import (
+    CREDENTIAL,
+    NO_KEY,
+    PRESENTED,
+    UNORDERED,
+    leaves,
+    secrets_in,
+)
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.urls import Origin, Url
 
@@ -47,14 +54,14 @@ class RequestSettings:
     allowed_scopes: tuple[str, ...] = field(default=(), metadata=NO_KEY)
     allowed_audiences: tuple[str, ...] = field(default=(), metadata=NO_KEY)
     rich_requests: str | None = field(default=None, repr=False)
-    query_params: Pairs = ()
-    post_params: Pairs = ()
-    secret_params: SecretPairs = field(default=(), repr=False)
-    headers: Pairs = ()
-    secret_headers: SecretPairs = field(default=(), repr=False)
-    basic_encoding: str = "rfc6749"
-    body_format: str = "form"
-    grant_name: str = "client_credentials"
+    query_params: Pairs = field(default=(), metadata=PRESENTED)
+    post_params: Pairs = field(default=(), metadata=PRESENTED)
+    secret_params: SecretPairs = field(default=(), repr=False, metadata=PRESENTED)
+    headers: Pairs = field(default=(), metadata=PRESENTED)
+    secret_headers: SecretPairs = field(default=(), repr=False, metadata=PRESENTED)
+    basic_encoding: str = field(default="rfc6749", metadata=PRESENTED)
+    body_format: str = field(default="form", metadata=PRESENTED)
+    grant_name: str = field(default="client_credentials", metadata=PRESENTED)
 
 
 @dataclass(frozen=True)
@@ -95,11 +102,11 @@ class AssertionSettings:
     :param certificate: PEM; ``None`` where there is none but, perhaps, that which lies with the key.
     """
 
-    algorithm: str | None = None
-    key_id: str | None = None
-    lifetime: float = 60.0
-    audience: str | None = None
-    claims: str = "{}"
+    algorithm: str | None = field(default=None, metadata=PRESENTED)
+    key_id: str | None = field(default=None, metadata=PRESENTED)
+    lifetime: float = field(default=60.0, metadata=PRESENTED)
+    audience: str | None = field(default=None, metadata=PRESENTED)
+    claims: str = field(default="{}", metadata=PRESENTED)
     private_key: Secret | None = field(default=None, repr=False, metadata=CREDENTIAL)
     private_key_passphrase: Secret | None = field(default=None, repr=False, metadata=CREDENTIAL)
     certificate: str | None = field(default=None, metadata=CREDENTIAL)
@@ -171,9 +178,9 @@ class PresentedCertificate:
     :param private_key: in any of the forms that :mod:`airflow_oauth_provider.protocol.client.keys` reads.
     """
 
-    chain: str
-    private_key: Secret = field(repr=False)
-    private_key_passphrase: Secret | None = field(default=None, repr=False)
+    chain: str = field(metadata=PRESENTED)
+    private_key: Secret = field(repr=False, metadata=PRESENTED)
+    private_key_passphrase: Secret | None = field(default=None, repr=False, metadata=PRESENTED)
 
 
 @dataclass(frozen=True)
@@ -192,7 +199,7 @@ class NetworkSettings:
     request_timeout: float = field(default=15.0, metadata=NO_KEY)
     proxy_url: Secret | None = field(default=None, repr=False)
     token_host_listed: bool = field(default=False, metadata=NO_KEY)
-    certificate: PresentedCertificate | None = None
+    certificate: PresentedCertificate | None = field(default=None, metadata=PRESENTED)
 
     @property
     def elsewhere(self) -> NetworkSettings:
@@ -226,14 +233,14 @@ class ClientSettings:
     client_id: str = field(metadata=CREDENTIAL)
     auth_method: str = field(default="client_secret_basic", metadata=CREDENTIAL)
     client_secret: Secret | None = field(default=None, repr=False, metadata=CREDENTIAL)
-    request: RequestSettings = RequestSettings()
+    request: RequestSettings = field(default=RequestSettings(), metadata=PRESENTED)
     response: ResponseSettings = ResponseSettings()
     retry: RetrySettings = field(default=RetrySettings(), metadata=NO_KEY)
     # Holds parts of the credential.
     assertion: AssertionSettings = field(default=AssertionSettings(), metadata=CREDENTIAL)
     proof: ProofSettings = ProofSettings()
     api: ApiSettings = ApiSettings()
-    network: NetworkSettings = NetworkSettings()
+    network: NetworkSettings = field(default=NetworkSettings(), metadata=PRESENTED)
     custom: CustomProvider | None = field(default=None, metadata=CREDENTIAL)
     assertion_file: AssertionFile | None = field(default=None, metadata=CREDENTIAL)
     profile: str = field(default="standard", metadata=NO_KEY)

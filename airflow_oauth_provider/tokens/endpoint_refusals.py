@@ -92,7 +92,7 @@ class EndpointRefusals(SealedEntries):
 
     @property
     def _name(self) -> str:
-        return f"{self._credential_key} {self._purpose} {self._address}"
+        return f"{self._presented_key} {self._purpose} {self._address}"
 
     def _turn(self, budget: Budget, stop: Stop) -> Lease:
         """Wait until this caller may ask; where nothing is known yet, until nobody else does.
@@ -117,7 +117,7 @@ class EndpointRefusals(SealedEntries):
     def _take_turn(self) -> Lease | None:
         if not _turns.take(self._name):
             return None
-        lease = self._lease(self._purpose, self._credential_key)
+        lease = self._lease(self._purpose, self._presented_key)
         if lease is None:
             _turns.give_back(self._name)
             return None

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
-from airflow_oauth_provider.protocol.token.key import credential_key, token_key
+from airflow_oauth_provider.protocol.token.key import client_key, credential_key, token_key
 from airflow_oauth_provider.tokens import own_records
 from airflow_oauth_provider.tokens.records import Status
 from airflow_oauth_provider.tokens.sealing import Sealer
@@ -41,6 +41,7 @@ class SealedEntries:
         self._sealers = sharing.sealers(settings)
         self._token_key = token_key(settings)
         self._credential_key = credential_key(settings)
+        self._presented_key = client_key(settings)
         self._assertion_file = settings.assertion_file
         self._sent: Secret | None = None
         # A search reads the same entries several times, and most of them have not changed meanwhile.
@@ -64,10 +65,10 @@ class SealedEntries:
         changes, and nothing stands against the next one.
         """
         if self._assertion_file is None:
-            return self._credential_key
+            return self._presented_key
         sent = self._sent or read_assertion(self._assertion_file)
         text = sent.reveal() if isinstance(sent, Secret) else ""
-        return f"{self._credential_key} {hashlib.sha256(text.encode()).hexdigest()}"
+        return f"{self._presented_key} {hashlib.sha256(text.encode()).hexdigest()}"
 
     def _of_client(self, purpose: str, load: Callable[[bytes], Status | None] = Status.load) -> Status:
         """Return the newest of what is known of the client itself."""

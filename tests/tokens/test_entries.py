@@ -263,6 +263,22 @@ class TestRefusals:
         assert (type(error), seconds) == (InvalidClientError, 0.0)
         assert entries(sharing, client_secret=Secret("new")).standing() is None
 
+    @pytest.mark.fault("F08")
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            pytest.param({"basic_encoding": "raw"}, id="as the advice says"),
+            pytest.param({"query_params": (("realm", "of another tenant"),)}, id="another tenant"),
+            pytest.param({"secret_params": (("pin", Secret("another pin")),)}, id="another secret beside it"),
+        ],
+    )
+    def test_who_presents_itself_in_another_way_is_not_refused(
+        self, sharing: Sharing, changed: dict[str, Any]
+    ) -> None:
+        entries(sharing).refused(REFUSED, budget=60)
+        assert entries(sharing).standing() is not None
+        assert entries(sharing, request=changed).standing() is None
+
     def test_any_other_refusal_concerns_its_own_settings(self, sharing: Sharing) -> None:
         refused = TokenEndpointError("no", status=400, error="invalid_scope")
         entries(sharing, request={"scope": ("a",)}).refused(refused, budget=60)

@@ -23,8 +23,19 @@ def token_key(settings: ClientSettings) -> str:
 
 
 def credential_key(settings: ClientSettings) -> str:
-    """Return the key under which a refusal of the client itself is remembered."""
+    """Return the key of what holds for a client, however it presents itself and whatever it asks for."""
     return _remembered(settings, "credential", lambda metadata: bool(metadata.get("credential")))
+
+
+def client_key(settings: ClientSettings) -> str:
+    """Return the key under which a refusal of the client itself is remembered.
+
+    What it asks for does not matter. How it presents itself does: who follows the advice to encode the secret
+    in another way, or names another tenant in a parameter, is not the one that was refused.
+    """
+    return _remembered(
+        settings, "client", lambda metadata: bool(metadata.get("credential") or metadata.get("presented"))
+    )
 
 
 def _remembered(settings: ClientSettings, purpose: str, keep: Predicate) -> str:

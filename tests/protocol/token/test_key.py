@@ -15,7 +15,7 @@ from airflow_oauth_provider.protocol.configured_server import Issuer, TokenEndpo
 from airflow_oauth_provider.protocol.credential_sources import AssertionFile, ExternalSource
 from airflow_oauth_provider.protocol.leaves import leaves
 from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.token.key import credential_key, token_key
+from airflow_oauth_provider.protocol.token.key import client_key, credential_key, token_key
 from airflow_oauth_provider.protocol.urls import Origin, Url, parse_url
 
 # What changes no token: limits of the client, the API, displays.
@@ -61,6 +61,25 @@ OF_THE_CLIENT = {
     "assertion_file.path",
     "assertion_file.kind",
     "team",
+}
+
+HOW_IT_PRESENTS_ITSELF = {
+    "request.query_params",
+    "request.post_params",
+    "request.secret_params",
+    "request.headers",
+    "request.secret_headers",
+    "request.basic_encoding",
+    "request.body_format",
+    "request.grant_name",
+    "assertion.algorithm",
+    "assertion.key_id",
+    "assertion.lifetime",
+    "assertion.audience",
+    "assertion.claims",
+    "network.certificate.chain",
+    "network.certificate.private_key",
+    "network.certificate.private_key_passphrase",
 }
 
 
@@ -211,6 +230,8 @@ def test_a_changed_leaf_is_another_key_unless_marked(path: str) -> None:
     changed = with_leaf(settings, path, another(at(settings, path)))
     assert (token_key(changed) != token_key(settings)) == (path not in NOT_IN_THE_KEY)
     assert (credential_key(changed) != credential_key(settings)) == (path in OF_THE_CLIENT)
+    refused_alone = path in OF_THE_CLIENT | HOW_IT_PRESENTS_ITSELF
+    assert (client_key(changed) != client_key(settings)) == refused_alone
 
 
 @pytest.mark.fault("F08")
