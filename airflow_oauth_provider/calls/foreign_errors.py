@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,11 @@ def called(function: Callable[..., Any], *arguments: Any, redactor: Redactor, na
 
 def without_secrets(error: BaseException, redactor: Redactor, name: str) -> BaseException:
     """Return what is raised for an error of the DAG's own code, as :func:`called` does."""
-    if not _repeats(error, redactor):
-        return error
+    try:
+        if not _repeats(error, redactor):
+            return error
+    except Exception as failed:  # a property of its class: what cannot be looked through is not passed on
+        log.debug("%s cannot be looked through: %s", type(error).__name__, type(failed).__name__)
     log.error("%s", redactor.text(f"{name} raised {type(error).__name__} in {_places(error)}"))
     return _redacted(error, redactor, name)
 
@@ -111,7 +115,10 @@ def _of_dict(error: BaseException) -> dict[str, Any]:
 
 
 def _plain_attributes(error: BaseException) -> dict[str, Any]:
-    apart = {name: getattr(error, name, None) for name in _SET_APART}
+    apart = {}
+    for name in _SET_APART:
+        with suppress(Exception):  # a property of a library's own, such as one that has no response yet
+            apart[name] = getattr(error, name, None)
     return _of_dict(error) | {name: value for name, value in apart.items() if isinstance(value, _PLAIN)}
 
 

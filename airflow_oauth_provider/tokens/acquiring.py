@@ -78,7 +78,7 @@ def joined(
                 return token
             if not _goes_on(error, flight, budget, stop):
                 raise
-            continue
+            brought = None
         finally:
             own = flight.budget.started is budget.started
             cost.searched(flight.requests, own=own, asked=flight.asked)
@@ -89,9 +89,9 @@ def joined(
         if brought is not None and serves(brought, flight):
             granted: AccessToken = brought
             return granted
-        # The flight was another caller's, and its token is not what this one needs: begin again.
+        # The flight was another caller's, and what came of it is not what this one needs: begin again.
         if budget.left(time.monotonic()) <= 0:
-            raise TransportError("no token in time (max_wait): each one that came was of no use any more")
+            raise TransportError("no token in time (max_wait): what came was of no use any more")
 
 
 def _goes_on(error: OAuthError, flight: Flight, budget: Budget, stop: Stop) -> bool:

@@ -9,6 +9,7 @@ import asyncio
 import copy
 import time
 from collections.abc import Callable, Coroutine, Hashable
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from airflow_oauth_provider.exceptions import OAuthError
@@ -81,14 +82,21 @@ class _Work(Generic[T]):
             if task.cancelled():
                 waiter.cancel()
             elif error is not None:
-                # Of ours each gets a copy; foreign ones need not be made for copying.
-                waiter.set_exception(copy.copy(error) if isinstance(error, OAuthError) else error)
+                waiter.set_exception(_for_one(error))
             else:
                 waiter.set_result(task.result())
 
     def _forget(self) -> None:
         if self._under_way.get(self._key) is self:
             del self._under_way[self._key]
+
+
+def _for_one(error: BaseException) -> BaseException:
+    """Return a copy of an error of ours for one of those who wait; foreign ones may not bear copying."""
+    if isinstance(error, OAuthError):
+        with suppress(Exception):  # of a class that is derived from ours
+            return copy.copy(error)
+    return error
 
 
 class _Waiter(asyncio.Future[T]):

@@ -240,10 +240,10 @@ class TokenManager:
 
     def _land(self, slot: Slot, flight: Flight) -> None:
         with slot.lock:
-            if flight.token is not None:
-                slot.put(flight.token, granted=flight.asked_at is not None)
             if slot.flight is flight:  # else its start was interrupted, and another has begun since
                 slot.flight = None
+            if flight.token is not None:
+                slot.put(flight.token, granted=flight.asked_at is not None)
 
     def _look_up(self, slot: Slot, settings: ClientSettings, sharing: Sharing, cost: SearchCost) -> None:
         """Take a token over that lies in the store: the usual case of a task, worth no thread."""

@@ -27,19 +27,18 @@ from functools import partial
 from airflow_oauth_provider.exceptions import (
     InsufficientScopeError,
     OAuthError,
-    TokenResponseError,
     TransportError,
     unexpected,
 )
 from airflow_oauth_provider.protocol.access_token import AccessToken, scopes_text
-from airflow_oauth_provider.protocol.confidential_values import redactor_of
 from airflow_oauth_provider.protocol.configured_server import Issuer
 from airflow_oauth_provider.protocol.effects import Sleep
 from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettings
 from airflow_oauth_provider.protocol.token.acquisition import Acquisition, acquisition
-from airflow_oauth_provider.protocol.token.response import Granted, check_custom_token
+from airflow_oauth_provider.protocol.token.response import Granted
 from airflow_oauth_provider.tokens.clocks import this_moment
+from airflow_oauth_provider.tokens.custom_provider import ask_provider
 from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.proof_hints import hints
 from airflow_oauth_provider.tokens.shared_acquisition import Purpose, Search
@@ -173,12 +172,12 @@ class Flight:
         try:
             with observed(self._trace):
                 self.token = self._search()
-        except OAuthError as error:
-            self.error = _own_copy(error)
         except BaseException as error:  # of any kind is handed to the callers: they wait for it
-            self.error = unexpected(error, "the search for a token")
+            self.error = _shared(error)
         try:
             self._on_end(self)
+        except BaseException as error:
+            self.token, self.error = None, _shared(error)
         finally:
             with self._lock:
                 self._ended.set()
@@ -221,7 +220,7 @@ class Flight:
         )
         driver = self._driver = Driver(
             self.settings.network,
-            ask_provider=partial(_ask_provider, self.settings),
+            ask_provider=partial(ask_provider, self.settings),
             on_read=self._entries.note_assertion,
             on_sleep=self._before_sleep,
             remember=self._entries.remember_metadata,
@@ -281,20 +280,16 @@ def _run(driver: Driver, flow: Acquisition, step: Recording) -> Granted:
     return granted
 
 
+def _shared(error: BaseException) -> OAuthError:
+    """Return the error of a search for all who wait for it."""
+    if isinstance(error, OAuthError):
+        try:
+            return _own_copy(error)
+        except BaseException as failed:  # of a class that is not ours: else everybody would wait for ever
+            error = failed
+    return unexpected(error, "the search for a token")
+
+
 def _own_copy(error: OAuthError) -> OAuthError:
     """Return a copy without traceback and chain: one exception raised in several threads mixes theirs up."""
     return error.for_connection(error.conn_id or "")
-
-
-def _ask_provider(settings: ClientSettings) -> Granted | OAuthError:
-    custom = settings.custom
-    if custom is None:
-        raise ValueError("auth_method custom needs a provider")
-    try:
-        return Granted(check_custom_token(settings, custom.function(settings)))
-    except OAuthError as error:  # raised by foreign code, with a text of its own
-        return redactor_of(settings).error(error)
-    except BaseException as error:  # foreign code, even sys.exit(); its text may hold a secret
-        return TokenResponseError(
-            f'the custom provider "{custom.name}" raised {type(error).__name__} ([oauth2] custom_providers)'
-        )

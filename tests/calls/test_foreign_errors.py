@@ -84,6 +84,23 @@ class UnequalError(Exception):
         raise ValueError(SECRET)
 
 
+class UnpreparedError(Exception):
+    """As some libraries have them: what a property shows is not there yet."""
+
+    @property
+    def text(self) -> str:
+        raise RuntimeError("no response was set")
+
+
+class ArgumentlessError(Exception):
+    """Nobody can look at its arguments."""
+
+    args = property(lambda _: 1 // 0)
+
+    def __str__(self) -> str:
+        return SECRET
+
+
 class _Unshowable:
     def __repr__(self) -> str:
         raise ValueError(SECRET)
@@ -127,6 +144,8 @@ def with_attribute(value: Any) -> Exception:
         pytest.param(SystemExit(SECRET), SystemExit, id="exit"),
         pytest.param(asyncio.CancelledError(SECRET), asyncio.CancelledError, id="cancelled"),
         pytest.param(UnequalError(SECRET), UnequalError, id="unequal"),
+        pytest.param(UnpreparedError(SECRET), UnpreparedError, id="property"),
+        pytest.param(ArgumentlessError(), RuntimeError, id="arguments"),
         pytest.param(ValueError(SECRET, _Unshowable()), ValueError, id="not-to-be-shown"),
         pytest.param(with_attribute([_Unshowable(), {SECRET: 1}]), ValueError, id="beside-not-to-be-shown"),
         pytest.param(grouped(), RuntimeError, id="group"),
@@ -148,7 +167,10 @@ def test_one_that_repeats_a_secret(
     assert "function (test_foreign_errors.py" in caplog.text
 
 
-@pytest.mark.parametrize("error", [UnprintableError("dull"), UnequalError("dull"), ValueError(_Unshowable())])
+@pytest.mark.parametrize(
+    "error",
+    [UnprintableError("dull"), UnequalError("dull"), UnpreparedError("dull"), ValueError(_Unshowable())],
+)
 def test_one_that_cannot_be_looked_at_is_raised_as_it_is(error: Exception) -> None:
     behind = UnequalError("dull")
     assert raised(raising(error, behind)) is error

@@ -40,13 +40,20 @@ def _said(error: BaseException) -> Iterator[tuple[str, str]]:
         yield f"{name}: printed", "".join(tracebacks.format_exception_only(link))
         yield f"{name}: str", _rendered(link, str)
         yield f"{name}: repr", _rendered(link)
-        yield f"{name}: set apart", "\n".join(_texts([getattr(link, part, None) for part in SET_APART]))
+        yield f"{name}: set apart", "\n".join(_texts([_part(link, part) for part in SET_APART]))
         yield f"{name}: args", "\n".join(_texts(link.args))
         yield f"{name}: attributes", "\n".join(_texts(vars(link)))
         for frame in _frames(link.__traceback__):
             where = f"{name}: {frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_qualname}"
             for local, value in frame.f_locals.items():
                 yield f"{where}, local {local}", "\n".join(_texts(value, attributes=False))
+
+
+def _part(error: BaseException, name: str) -> Any:
+    try:
+        return getattr(error, name, None)
+    except Exception as raised:  # a property of its class
+        return str(raised)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

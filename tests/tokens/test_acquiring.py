@@ -106,6 +106,15 @@ def test_tokens_that_do_not_serve_end_with_the_budget() -> None:
         drive(acquiring((None, Ended(BROUGHT, over)), given=over, serves=False), carry_out)
 
 
+@pytest.mark.fault("F12")
+def test_flights_that_fail_end_with_the_budget_too() -> None:
+    """One that is dead, and stays in its place, is no reason to begin again for ever."""
+    over = budget(-1)
+    dead = Ended(TransportError("x"), budget(-5))
+    with pytest.raises(TransportError, match="of no use any more"):
+        drive(acquiring((None, dead), given=over), carry_out)
+
+
 def test_the_driver_carries_out_work_and_throws_errors_into_the_flow() -> None:
     def flow() -> Generator[WaitFor | Work, Any, str]:
         one = yield Work(lambda: 1)

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any, NoReturn, Self
 
 import pytest
 
-from airflow_oauth_provider.exceptions import InvalidClientError, TransportError
+from airflow_oauth_provider.exceptions import InvalidClientError, TransportError, UnexpectedError
 from airflow_oauth_provider.protocol.configured_server import TokenEndpoint
 from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.protocol.urls import parse_url
@@ -79,3 +80,24 @@ def test_the_last_who_is_killed_stops_the_search(scripted: ScriptedServer) -> No
     with pytest.raises(TaskStoppedError):
         made.wait(far(), stop)
     until(lambda: ended, "the end of the search")
+
+
+class UncopiedError(TransportError):
+    """Derived from an error of ours by somebody else."""
+
+    def for_connection(self, conn_id: str) -> Self:
+        raise SystemExit(conn_id)
+
+
+@pytest.mark.fault("F12")
+@pytest.mark.parametrize("where", ["search", "end"])
+def test_whatever_it_ends_with_everybody_is_told(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> NoReturn:
+        raise UncopiedError("x")
+
+    monkeypatch.setattr(Flight, "_search", fail if where == "search" else lambda _: None)
+    on_end = fail if where == "end" else lambda _: None
+    made = Flight(settings(), ALONE, Budget.of(this_moment(), 20), on_end)
+    made.start()
+    with pytest.raises(UnexpectedError, match="SystemExit"):
+        made.wait(far())

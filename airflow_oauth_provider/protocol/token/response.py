@@ -120,11 +120,12 @@ def check_custom_token(settings: ClientSettings, token: object) -> AccessToken:
     :raises TokenResponseError: when it is no usable :class:`AccessToken`.
     :raises InsufficientScopeError: when ``require_scopes`` is not met.
     """
-    if not isinstance(token, AccessToken) or token.token_type.lower() != "bearer":
+    if not isinstance(token, AccessToken) or str(token.token_type).lower() != "bearer":
         raise TokenResponseError("the custom provider must return an AccessToken of type Bearer")
     if not isinstance(token.value, str) or not _VSCHAR.match(token.value):
         raise TokenResponseError("the custom provider returned a token that cannot stand in a header")
-    token = replace(token, **_plausible(token))
+    # A class derived from str may be shown in another way than it is sent.
+    token = replace(token, value=str.__str__(token.value), **_plausible(token))
     require_scopes(settings, token)
     return token
 
