@@ -40,5 +40,9 @@ def _of_provider(custom: CustomProvider, settings: ClientSettings, error: BaseEx
             log.debug("%s cannot be copied: %s", type(error).__name__, type(failed).__name__)
         else:
             return redacted
-    message = f'the custom provider "{custom.name}" raised {type(error).__name__} ([oauth2] custom_providers)'
-    return TransportError(message) if isinstance(error, TransportError) else TokenResponseError(message)
+    name = type(error).__name__
+    if isinstance(error, TransportError):
+        return TransportError(f'the custom provider "{custom.name}" has received no response ({name})')
+    return TokenResponseError(
+        f'the custom provider "{custom.name}" raised {name} ([oauth2] custom_providers)'
+    )

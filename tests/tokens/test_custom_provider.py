@@ -86,7 +86,7 @@ class SilentError(ConfigurationError):
 def test_of_any_other_only_its_class_is_told(error: BaseException, kind: type[OAuthError]) -> None:
     told = asked(raising(error))
     assert type(told) is kind
-    expected = f'the custom provider "own" raised {type(error).__name__} ([oauth2] custom_providers)'
-    assert told.message == expected
+    assert told.message.startswith('the custom provider "own" ')
+    assert type(error).__name__ in told.message
     assert told.retryable is isinstance(error, TransportError)
     assert_nothing_confidential(told, [SECRET])

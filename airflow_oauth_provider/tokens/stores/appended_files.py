@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import errno
 import fcntl
 import os
 import time
@@ -25,9 +24,11 @@ from contextlib import suppress
 from airflow_oauth_provider.tokens.stores.base import MOST_APPENDED
 from airflow_oauth_provider.tokens.stores.private_files import (
     CAREFUL,
+    IN_THE_WAY,
     NO_LOCKS,
     is_private_file,
     is_same,
+    put_aside,
     write_all,
 )
 
@@ -55,9 +56,9 @@ def append(folder: int, name: str, items: Iterable[bytes], until: float) -> bool
         try:
             file = os.open(name + APPENDED, _TO_APPEND, 0o600, dir_fd=folder)
         except OSError as error:
-            if error.errno != errno.ELOOP:
+            if error.errno not in IN_THE_WAY:
                 raise
-            os.unlink(name + APPENDED, dir_fd=folder)  # a symbolic link is somebody's leftover
+            put_aside(name + APPENDED, folder)  # somebody's leftover
             continue
         try:
             if _is_ready(file, folder, name):
@@ -73,8 +74,7 @@ def _is_ready(file: int, folder: int, name: str) -> bool:
     """Whether this is the file to write to, and will be until it is closed."""
     status = os.fstat(file)
     if not is_private_file(status):
-        with suppress(FileNotFoundError):
-            os.unlink(name + APPENDED, dir_fd=folder)
+        put_aside(name + APPENDED, folder)
         return False
     if status.st_size >= LARGEST:
         with suppress(FileNotFoundError):
@@ -108,8 +108,7 @@ def take(folder: int, name: str) -> tuple[bytes, ...] | None:
 
 def drop(folder: int, name: str) -> None:
     """Remove what was taken."""
-    with suppress(FileNotFoundError):
-        os.unlink(name + TAKEN, dir_fd=folder)
+    put_aside(name + TAKEN, folder)
 
 
 def _content(folder: int, name: str) -> bytes | None:
@@ -117,13 +116,13 @@ def _content(folder: int, name: str) -> bytes | None:
     try:
         file = os.open(name + TAKEN, os.O_RDONLY | CAREFUL, dir_fd=folder)
     except OSError as error:
-        if error.errno != errno.ELOOP:
+        if error.errno not in IN_THE_WAY:
             raise
-        os.unlink(name + TAKEN, dir_fd=folder)  # as above
+        put_aside(name + TAKEN, folder)
         return b""
     try:
         if not is_private_file(os.fstat(file)):
-            os.unlink(name + TAKEN, dir_fd=folder)
+            put_aside(name + TAKEN, folder)
             return b""
         until = time.monotonic() + _WAIT
         while not _locked(file, fcntl.LOCK_EX):

@@ -8,7 +8,6 @@ somebody else could have written.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import logging
 import os
@@ -22,17 +21,20 @@ from weakref import WeakSet
 from airflow_oauth_provider.tokens.stores import appended_files
 from airflow_oauth_provider.tokens.stores.base import MAX_ENTRY, Lease, NoLease, Reach, StoreError
 from airflow_oauth_provider.tokens.stores.private_files import (
+    ASIDE,
     CAREFUL,
+    IN_THE_WAY,
     NO_LOCKS,
     is_private_file,
     is_private_folder,
     is_same,
+    put_aside,
     write_all,
 )
 
 log = logging.getLogger(__name__)
 
-_ENTRY, _TEMPORARY, _LOCK = ".sealed", ".tmp", ".lock"
+_ENTRY, _TEMPORARY, _LOCK = ".sealed", ASIDE, ".lock"
 SWEEP_INTERVAL = 600.0
 STALE = 3600.0
 """Seconds after which a temporary file or an unused lock is a leftover."""
@@ -63,13 +65,13 @@ class FileStore:
             except FileNotFoundError:
                 return None
             except OSError as error:
-                if error.errno != errno.ELOOP:
+                if error.errno not in IN_THE_WAY:
                     raise
-                os.unlink(name + _ENTRY, dir_fd=folder)
+                put_aside(name + _ENTRY, folder)
                 return None
             try:
                 if not is_private_file(os.fstat(file)):
-                    os.unlink(name + _ENTRY, dir_fd=folder)
+                    put_aside(name + _ENTRY, folder)
                     return None
                 return _content(file)
             finally:
@@ -88,7 +90,7 @@ class FileStore:
                     os.utime(file, (until, until))
                 finally:
                     os.close(file)
-                os.replace(temporary, name + _ENTRY, src_dir_fd=folder, dst_dir_fd=folder)
+                _put_in_place(temporary, name + _ENTRY, folder)
             except BaseException:
                 with suppress(OSError):
                     os.unlink(temporary, dir_fd=folder)
@@ -97,8 +99,8 @@ class FileStore:
 
     def delete(self, name: str) -> None:
         """Remove an entry."""
-        with self._entered() as folder, suppress(FileNotFoundError):
-            os.unlink(name + _ENTRY, dir_fd=folder)
+        with self._entered() as folder:
+            put_aside(name + _ENTRY, folder)
 
     def delete_if(self, name: str, data: bytes) -> None:
         """Remove an entry that still is *data*.
@@ -246,16 +248,26 @@ class _FileLease:
             self.release()
 
 
+def _put_in_place(temporary: str, name: str, folder: int) -> None:
+    try:
+        os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except IsADirectoryError:
+        put_aside(name, folder)
+        os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
 def _opened_lock(name: str, folder: int) -> int:
-    """Open a lock file; a symbolic link in its place is somebody's leftover, and goes."""
+    """Open a lock file; what else lies in its place is somebody's leftover, and goes."""
     flags = os.O_RDWR | os.O_CREAT | CAREFUL
     try:
         return os.open(name, flags, 0o600, dir_fd=folder)
     except OSError as error:
-        if error.errno != errno.ELOOP:
+        if error.errno not in IN_THE_WAY:
             raise
-    log.warning("A symbolic link lay in the place of a lock of the token store; it has been removed")
-    os.unlink(name, dir_fd=folder)
+    log.warning(
+        "What is no file of ours lay in the place of a lock of the token store; it has been put aside"
+    )
+    put_aside(name, folder)
     return os.open(name, flags, 0o600, dir_fd=folder)
 
 

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import gc
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -135,6 +136,48 @@ class TestFile:
         store.write("other", b"x", until=soon())
         os.mkfifo(folder / f"{NAME}.sealed", 0o600)
         assert store.read(NAME) is None
+
+    @pytest.mark.fault("F22", "F86")
+    @pytest.mark.parametrize("what", ["a folder", "a folder with files", "a socket", "a link to itself"])
+    @pytest.mark.parametrize("kind", ["sealed", "lock"])
+    def test_one_bad_entry_costs_no_other(self, folder: Path, kind: str, what: str) -> None:
+        """A store that fails is left alone for a while, with all that others have in it."""
+        store = FileStore(folder)
+        store.write("other", b"x", until=soon())
+
+        def spoil() -> None:
+            bad = folder / f"{NAME}.{kind}"
+            if bad.is_dir():
+                bad.rename(folder / str(time.monotonic_ns()))
+            bad.unlink(missing_ok=True)
+            if what.startswith("a folder"):
+                bad.mkdir()
+            elif what == "a socket":
+                with socket.socket(socket.AF_UNIX) as listener:
+                    listener.bind(f"/proc/self/fd/{opened}/{bad.name}")
+            else:
+                bad.symlink_to(bad)
+            if what.endswith("with files"):
+                (bad / "precious").write_text("x")
+
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            spoil()
+            assert store.read(NAME) is None
+            store.write(NAME, b"mine", until=soon())
+            spoil()
+            store.write(NAME, b"mine", until=soon())
+            assert store.read(NAME) == b"mine"
+            lease = store.lease(NAME)
+            assert lease is not None
+            assert store.lease(NAME) is None
+            lease.release()
+            spoil()
+            store.delete(NAME)
+            assert store.read(NAME) is None
+        finally:
+            os.close(opened)
+        assert store.read("other") == b"x"
 
     def test_an_entry_that_is_too_large(self, folder: Path) -> None:
         store = FileStore(folder)
