@@ -14,9 +14,7 @@ from airflow_oauth_provider.transport.connectors import SharedConnector, shared_
 from airflow_oauth_provider.transport.faults import ADDRESS_REFUSED
 from airflow_oauth_provider.transport.network_options import NetworkOptions
 from airflow_oauth_provider.transport.proxies import Proxy, proxy_for
-
-MAX_HEADER = 64 * 1024
-"""Bytes of the longest header of a response, as ``http.client`` has it."""
+from airflow_oauth_provider.transport.response_protocol import MAX_HEADER
 
 
 class OpenedSession:

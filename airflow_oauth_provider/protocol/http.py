@@ -60,12 +60,14 @@ class Failure:
     :param detail: one sentence for the user, without secrets.
     :param field: what has to be changed, where the fault lies in one setting.
     :param advice: what to do, where there is more to say than *detail* does.
+    :param retry_after: seconds that a proxy asked to wait, if it did.
     """
 
     fault: Fault
     detail: str
     field: str | None = None
     advice: str | None = None
+    retry_after: float | None = None
 
     def text(self, place: str) -> str:
         """Return what has happened, and where: first the cause, since a row cuts the end of what is long.

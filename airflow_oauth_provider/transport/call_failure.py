@@ -9,6 +9,7 @@ import requests
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TransportError
 from airflow_oauth_provider.protocol.error_record import recorded
 from airflow_oauth_provider.protocol.http import Failure, Fault
+from airflow_oauth_provider.protocol.token.retry import MAX_COOL_DOWN
 
 
 @recorded
@@ -37,9 +38,13 @@ def call_failed(url: str, failure: Failure) -> OAuthError:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     host = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
     kind = CallTimeoutError if failure.fault is Fault.TIMEOUT else CallFailedError
-    return kind(failure.text(f"the API {host}"), host=host, retryable=failure.fault.retryable).with_advice(
-        failure.advice
-    )
+    seconds = failure.retry_after
+    return kind(
+        failure.text(f"the API {host}"),
+        host=host,
+        retryable=failure.fault.retryable,
+        retry_after=None if seconds is None else min(seconds, MAX_COOL_DOWN),
+    ).with_advice(failure.advice)
 
 
 def error_of_ours(error: BaseException | None) -> OAuthError | None:

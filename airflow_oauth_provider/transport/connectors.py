@@ -13,6 +13,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,9 @@ from airflow_oauth_provider.transport.async_responses import HeadTimers
 from airflow_oauth_provider.transport.loops import PerLoop
 from airflow_oauth_provider.transport.network_options import NetworkOptions
 from airflow_oauth_provider.transport.proxies import Proxy
+from airflow_oauth_provider.transport.response_protocol import ResponseProtocol
 from airflow_oauth_provider.transport.sockets import AddressRefusedError
+from airflow_oauth_provider.transport.tunnels import TunnelError
 
 LOOKUP_TIMEOUT = 20.0
 """Seconds for looking up a name."""
@@ -106,8 +109,23 @@ async def _in_thread(host: str, port: int, family: int) -> list[Any]:
     return await future
 
 
+_limit_of_tunnel: ContextVar[asyncio.Timeout | None] = ContextVar("oauth2_limit_of_tunnel", default=None)
+
+
+class _BeyondTunnelError(Exception):
+    """What comes behind the tunnel, from the server, has failed; its cause says how."""
+
+
 class _Connector(aiohttp.TCPConnector):
-    """A connector for which a tunnel through a proxy is part of connecting: aiohttp waits for it for ever."""
+    """A connector for which a tunnel through a proxy is part of connecting: aiohttp waits for it for ever.
+
+    Its connections read responses as :class:`ResponseProtocol` does.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        factory: Any = partial(ResponseProtocol, loop=self._loop)
+        self._factory = factory  # aiohttp has no public switch
 
     async def _create_proxy_connection(
         self,
@@ -115,9 +133,31 @@ class _Connector(aiohttp.TCPConnector):
         traces: Any,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  (aiohttp's own limits)
     ) -> Any:
-        """Connect through a proxy, all in the seconds for connecting (aiohttp has no public switch)."""
-        async with asyncio.timeout(timeout.sock_connect):
-            return await super()._create_proxy_connection(req, traces, timeout)
+        """Connect to a proxy, and through it, in the seconds for connecting (aiohttp has no public switch).
+
+        :raises TunnelError: when the proxy opens no tunnel, as for threads.
+        """
+        try:
+            async with asyncio.timeout(timeout.sock_connect) as limit:
+                _limit_of_tunnel.set(limit)
+                return await super()._create_proxy_connection(req, traces, timeout)
+        except _BeyondTunnelError as error:
+            beyond = error.__cause__
+        except aiohttp.ClientHttpProxyError as error:
+            beyond = TunnelError(error.status, (error.headers or {}).items())
+        except (aiohttp.ClientError, OSError) as error:
+            raise TunnelError(None) from error
+        raise beyond or TunnelError(None)
+
+    async def _start_tls_connection(self, *arguments: Any, **options: Any) -> Any:
+        """Begin TLS within a tunnel, which has seconds of its own (aiohttp has no public switch)."""
+        limit = _limit_of_tunnel.get()
+        if limit is not None and not limit.expired():
+            limit.reschedule(None)
+        try:
+            return await super()._start_tls_connection(*arguments, **options)
+        except (aiohttp.ClientError, OSError) as error:
+            raise _BeyondTunnelError from error
 
 
 class _CertifiedConnector(_Connector):

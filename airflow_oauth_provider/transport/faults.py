@@ -21,9 +21,12 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
+from airflow_oauth_provider.protocol.call.refusal import passes
 from airflow_oauth_provider.protocol.http import Failure, Fault
 from airflow_oauth_provider.transport.proxies import Proxy
-from airflow_oauth_provider.transport.sockets import AddressRefusedError, TunnelError
+from airflow_oauth_provider.transport.response_parser import MalformedChunkError
+from airflow_oauth_provider.transport.sockets import AddressRefusedError
+from airflow_oauth_provider.transport.tunnels import TunnelError
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 ADDRESS_REFUSED = Failure(
@@ -39,21 +42,21 @@ def classify(error: BaseException, proxy: Proxy | None = None) -> Failure | None
     :param proxy: that the request went through.
     :return: ``None`` for an error that is none of the network's (a defect of ours).
     """
-    chain = list(_chain(error))
+    chain = list(links(error))
+    return by_way_of(proxy, chain, _failure(chain))
+
+
+def by_way_of(proxy: Proxy | None, chain: list[BaseException], failure: Failure | None) -> Failure | None:
+    """Name the proxy in a failure: as at fault where it itself failed, else it may be either of the two.
+
+    :param chain: of the error.
+    """
     tunnel = next((link for link in chain if isinstance(link, TunnelError)), None)
     if tunnel is not None and tunnel.status is not None:
-        return tunnel_failure(tunnel.status, proxy)
-    failure = _failure(chain)
+        return tunnel_failure(tunnel.status, proxy, tunnel.retry_after)
     if failure is None or proxy is None:
         return failure
-    return by_way_of(proxy, failure, at_fault=any(isinstance(link, _OF_THE_PROXY) for link in chain))
-
-
-def by_way_of(proxy: Proxy, failure: Failure, *, at_fault: bool) -> Failure:
-    """Name the proxy in a failure.
-
-    :param at_fault: whether the proxy itself failed; else it may be either of the two.
-    """
+    at_fault = any(isinstance(link, _OF_THE_PROXY) for link in chain)
     if at_fault:
         return replace(failure, detail=f"the proxy {proxy} failed: {failure.detail}", field=proxy.source)
     return replace(failure, detail=f"{failure.detail} (through the proxy {proxy})")
@@ -64,16 +67,19 @@ def _failure(chain: list[BaseException]) -> Failure | None:
         if any(isinstance(link, kind) for link in chain):
             return failure
     for link in chain:
-        if isinstance(link, ssl.SSLError):
+        # asyncio leaves these two in the context of whatever ends a handshake.
+        if isinstance(link, ssl.SSLError) and not isinstance(
+            link, ssl.SSLWantReadError | ssl.SSLWantWriteError
+        ):
             return _tls_failure(link)
     return _plain_failure(chain)
 
 
 def _tls_failure(error: ssl.SSLError) -> Failure:
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError):
-        return Failure(Fault.CUT, "the server closed the connection during TLS")
+        return CUT
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = error.verify_message or "certificate verify failed"
+        reason = getattr(error, "verify_message", None) or "certificate verify failed"
         return Failure(
             Fault.TLS_CERTIFICATE,
             f"the certificate does not verify: {reason}",
@@ -85,22 +91,22 @@ def _tls_failure(error: ssl.SSLError) -> Failure:
     return Failure(Fault.TLS, f"TLS could not be agreed upon ({words}); {meaning}", advice=advice)
 
 
-def tunnel_failure(status: int, proxy: Proxy | None) -> Failure:
+def tunnel_failure(status: int, proxy: Proxy | None, retry_after: float | None = None) -> Failure:
     """Say what a proxy's response to CONNECT means.
 
-    :param status: its HTTP status.
+    :param status: its HTTP status; what passes for a server passes for a proxy, too.
+    :param retry_after: seconds that it asks to wait, if it does.
     """
     name = f"the proxy {proxy}" if proxy else "the proxy"
     if status >= 500:
-        return Failure(Fault.UNREACHABLE, f"{name} could not connect to the server (HTTP status {status})")
+        failed = Failure(Fault.UNREACHABLE, f"{name} could not connect to the server (HTTP status {status})")
+        return replace(failed, retry_after=retry_after)
+    refused = Failure(Fault.PROXY_REFUSED, f"{name} refused to connect (HTTP status {status})")
+    if passes(status):
+        return replace(refused, fault=Fault.UNREACHABLE, retry_after=retry_after)
     # A missing password is 407; for a wrong one some proxies say 401.
     advice = "give the right credentials in the proxy's URL" if status in {401, 407} else "check its rules"
-    return Failure(
-        Fault.PROXY_REFUSED,
-        f"{name} refused to connect (HTTP status {status})",
-        proxy.source if proxy else None,
-        advice,
-    )
+    return replace(refused, field=proxy.source if proxy else None, advice=advice)
 
 
 def _plain_failure(chain: list[BaseException]) -> Failure | None:
@@ -156,6 +162,11 @@ _MEANING_OF_ALERT: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 _OF_THE_PROXY = (ProxyError, requests.exceptions.ProxyError, TunnelError)
+CUT = Failure(Fault.CUT, "the connection was cut before the response was complete")
+MALFORMED_CHUNKS = Failure(Fault.CUT, "the chunks in which the response was sent are malformed")
+NOT_HTTP = Failure(Fault.MALFORMED, "the response is not HTTP/1.1")
+MALFORMED_HEAD = Failure(Fault.MALFORMED, "the headers of the response are malformed")
+TOO_LONG = Failure(Fault.MALFORMED, "the response has headers out of all measure")
 UNDECODABLE = Failure(
     Fault.MALFORMED, "the body of the response is not what its Content-Encoding says, and cannot be decoded"
 )
@@ -163,31 +174,25 @@ _BY_TYPE: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Fai
     (AddressRefusedError, ADDRESS_REFUSED),
     ((NameResolutionError, socket.gaierror), Failure(Fault.DNS, "the host name could not be resolved")),
     ((TimeoutError, ReadTimeoutError), Failure(Fault.TIMEOUT, "the request timed out")),
-    (http.client.IncompleteRead, Failure(Fault.CUT, "the response was cut off")),
+    (MalformedChunkError, MALFORMED_CHUNKS),
+    (http.client.IncompleteRead, CUT),
     ((DecodeError, requests.exceptions.ContentDecodingError), UNDECODABLE),
-    (
-        (http.client.LineTooLong, requests.exceptions.InvalidHeader),
-        Failure(Fault.MALFORMED, "the response has headers out of all measure"),
-    ),
+    (http.client.LineTooLong, TOO_LONG),
+    (requests.exceptions.InvalidHeader, MALFORMED_HEAD),
 )
 _BY_TYPE_LAST: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure], ...] = (
-    (
-        (http.client.RemoteDisconnected, ConnectionError),
-        Failure(Fault.CUT, "the connection was cut before the response was complete"),
-    ),
-    (
-        (http.client.BadStatusLine, http.client.HTTPException),
-        Failure(Fault.MALFORMED, "the response is not HTTP/1.1"),
-    ),
+    ((http.client.RemoteDisconnected, ConnectionError), CUT),
+    ((http.client.BadStatusLine, http.client.UnknownProtocol), NOT_HTTP),
+    (http.client.HTTPException, MALFORMED_HEAD),
     (NewConnectionError, Failure(Fault.UNREACHABLE, "no connection could be made")),
-    (ProtocolError, Failure(Fault.CUT, "the connection was cut before the response was complete")),
+    (ProtocolError, CUT),
     # The exceptions of requests are OSErrors too, so this one has to come near the end.
     (OSError, Failure(Fault.UNREACHABLE, "no connection could be made")),
     (HTTPError, Failure(Fault.MALFORMED, "the response could not be read")),
 )
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def links(error: BaseException | None) -> Iterator[BaseException]:
     """Walk through causes, contexts and the errors that requests and urllib3 keep in ``args``."""
     pending, seen = [error], set()
     while pending:

@@ -31,23 +31,13 @@ from airflow_oauth_provider.transport.response_parser import StrictBody, StrictR
 from airflow_oauth_provider.transport.steps import Step, StepName, observer, recording
 from airflow_oauth_provider.transport.stopping import GLANCE, Stop
 from airflow_oauth_provider.transport.tls_facts import chain_ends_at, tls_version
+from airflow_oauth_provider.transport.tunnels import TunnelError, TunnelResponse
 
 CONNECT_TIMEOUT = 5.0
 
 
 class AddressRefusedError(OSError):
     """The host resolved to addresses only that no server has, or its name to another machine."""
-
-
-class TunnelError(OSError):
-    """The proxy has not opened a tunnel.
-
-    :param status: of its response to CONNECT; ``None`` when it gave none.
-    """
-
-    def __init__(self, status: int | None) -> None:
-        super().__init__("no tunnel through the proxy")
-        self.status = status
 
 
 class _BoundedMixin:
@@ -58,6 +48,8 @@ class _BoundedMixin:
         sock: Any = self
         at, stop = limits()
         own = sock.gettimeout()
+        if own == 0:
+            return self._looked_for(operation, args, kwargs)
         until = earlier(at, None if own is None else time.monotonic() + own)
         try:
             while True:
@@ -71,6 +63,14 @@ class _BoundedMixin:
         finally:
             if sock.fileno() >= 0:
                 sock.settimeout(own)
+
+    def _looked_for(self, operation: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Look what a peer that has gone has left behind, as ``ssl`` does before a handshake."""
+        try:
+            return operation(*args, **kwargs)
+        except ConnectionError:
+            self.close()  # type: ignore[attr-defined]  # ssl would leave it open
+            raise
 
     def recv(self, *args: Any, **kwargs: Any) -> Any:
         return self._patiently(super().recv, args, kwargs)  # type: ignore[misc]
@@ -124,24 +124,18 @@ class _GuardedMixin(_Base):
     def _tunnel(self) -> None:
         """Ask the proxy for a tunnel.
 
-        :raises TunnelError: when there is none; the standard library names the status in a text only.
+        :raises TunnelError: when there is none.
         """
-        heads: list[StrictResponse] = []
-
-        def collected(*args: Any, **kwargs: Any) -> StrictResponse:
-            heads.append(StrictResponse(*args, **kwargs))
-            return heads[-1]
-
-        self.response_class = collected
+        self.response_class = TunnelResponse
         seconds: float | None = self.sock.gettimeout() if self.sock else None
         try:
             # All of the response within the seconds that a single byte of it may take.
             with recording(StepName.TUNNEL, self._tunnel_host), within(seconds):
                 super()._tunnel()
+        except TunnelError:
+            raise
         except (OSError, http.client.HTTPException) as error:
-            status = heads[0].received_status if heads else None
-            # A 200 that did not come to its end has refused nothing.
-            raise TunnelError(None if status == http.client.OK else status) from error
+            raise TunnelError(None) from error
         finally:
             del self.response_class
 

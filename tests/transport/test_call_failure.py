@@ -50,6 +50,13 @@ def test_only_the_host_is_shown(url: str, host: str) -> None:
     assert "pass" not in str(error)
 
 
+@pytest.mark.parametrize("asked, obeyed", [(None, None), (7.0, 7.0), (1e9, 3600.0)])
+def test_what_a_proxy_asks_to_wait_is_told(asked: float | None, obeyed: float | None) -> None:
+    error = call_failed(URL, Failure(Fault.UNREACHABLE, "busy", retry_after=asked))
+    assert isinstance(error, CallFailedError)
+    assert error.retry_after == obeyed
+
+
 def test_it_survives_pickle() -> None:
     error = call_failed(URL, Failure(Fault.TIMEOUT, "x"))
     again = pickle.loads(pickle.dumps(error))

@@ -10,9 +10,11 @@ import requests
 from urllib3.exceptions import HTTPError, ProtocolError, ProxyError
 
 from airflow_oauth_provider.protocol.http import Fault
-from airflow_oauth_provider.transport.faults import classify, tunnel_failure
+from airflow_oauth_provider.transport.faults import CUT, classify, tunnel_failure
 from airflow_oauth_provider.transport.proxies import Proxy
-from airflow_oauth_provider.transport.sockets import AddressRefusedError, TunnelError
+from airflow_oauth_provider.transport.response_parser import MalformedChunkError, MalformedHeadError
+from airflow_oauth_provider.transport.sockets import AddressRefusedError
+from airflow_oauth_provider.transport.tunnels import TunnelError
 
 PROXY = Proxy("http://user:the-password@proxy.example:3128", "HTTPS_PROXY", "proxy.example", 3128)
 
@@ -32,6 +34,9 @@ PROXY = Proxy("http://user:the-password@proxy.example:3128", "HTTPS_PROXY", "pro
         (OSError(errno.EMFILE, "x"), Fault.LOCAL),
         (AddressRefusedError("x"), Fault.ADDRESS_REFUSED),
         (ssl.SSLEOFError("x"), Fault.CUT),
+        (MalformedChunkError("x"), Fault.CUT),
+        (MalformedHeadError("x"), Fault.MALFORMED),
+        (http.client.HTTPException("got more than 100 headers"), Fault.MALFORMED),
     ],
 )
 def test_by_type_however_deep_in_the_chain(error: Exception, fault: Fault) -> None:
@@ -77,13 +82,25 @@ def test_the_proxy_is_named_without_its_password() -> None:
     assert "the-password" not in through.detail + at_fault.detail
 
 
+def test_what_asyncio_leaves_behind_says_nothing() -> None:
+    """A handshake that a reset ends has wanted to read, which is no refusal of TLS."""
+    for waiting in (ssl.SSLWantReadError(2, "x"), ssl.SSLWantWriteError(3, "x")):
+        error = ConnectionResetError(errno.ECONNRESET, "x")
+        error.__context__ = waiting
+        assert classify(error) == CUT
+
+
 @pytest.mark.parametrize(
     ("status", "fault", "advice"),
     [
         (407, Fault.PROXY_REFUSED, "credentials"),
         (401, Fault.PROXY_REFUSED, "credentials"),
         (403, Fault.PROXY_REFUSED, "rules"),
+        (429, Fault.UNREACHABLE, "refused to connect (HTTP status 429)"),
+        (408, Fault.UNREACHABLE, "refused to connect"),
         (502, Fault.UNREACHABLE, "could not connect"),
+        (503, Fault.UNREACHABLE, "could not connect"),
+        (504, Fault.UNREACHABLE, "could not connect"),
     ],
 )
 def test_what_a_proxy_answers_to_connect(status: int, fault: Fault, advice: str) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import select
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -64,6 +66,27 @@ def test_the_earlier_of_bound_and_timeout_counts(silent: BoundedSocket) -> None:
     with bounded(time.monotonic() + 60), pytest.raises(TimeoutError):
         silent.recv(1)
     assert watch.seconds < 2
+
+
+def test_a_look_at_what_is_there_waits_for_nothing(silent: BoundedSocket) -> None:
+    """``ssl`` looks so before a handshake: what the peer has done is no timeout then."""
+    silent.setblocking(False)
+    with bounded(time.monotonic() + 60), pytest.raises(BlockingIOError):
+        silent.recv(1)
+
+
+def test_a_look_at_a_peer_that_is_gone_leaves_nothing_open() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        sock = BoundedSocket()
+        sock.connect(server.getsockname())
+        peer, _ = server.accept()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        select.select([sock], [], [], 30)
+        sock.setblocking(False)
+        with pytest.raises(ConnectionResetError):
+            sock.recv(1)
+        assert sock.fileno() < 0
 
 
 @pytest.mark.fault("F23")

@@ -251,7 +251,8 @@ class Exchange(Generic[Result]):
             return ConfigurationError(text, field=failure.field or concerned)
         if failure.fault is Fault.MALFORMED:
             return self._endpoint.malformed(failure.detail, status=None)
-        return TransportError(text, host=host, retryable=failure.fault.retryable)
+        retryable = failure.fault.retryable
+        return TransportError(text, host=host, retryable=retryable, retry_after=failure.retry_after)
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,16 @@ def test_temporary_errors_are_retried_with_growing_pauses() -> None:
     assert attempts.sleeps == [0.5, 2.0, 8.0]
 
 
+def test_what_a_proxy_asks_to_wait_is_waited_for() -> None:
+    busy = Failure(Fault.UNREACHABLE, "busy", retry_after=7.0)
+    attempts = Attempts(busy, HttpResponse(200, (), b"at last"))
+    assert attempts.finish() == b"at last"
+    assert attempts.sleeps == [7.5]
+    error = Attempts(Failure(Fault.UNREACHABLE, "busy", retry_after=70.0)).refused()
+    assert isinstance(error, TransportError)
+    assert (error.retryable, error.retry_after) == (True, 70.0)
+
+
 def test_attempts_are_limited_and_the_error_counts_them() -> None:
     given = settings(retry={"max_attempts": 2, "max_wait": 60})
     error = Attempts(*[Failure(Fault.UNREACHABLE, "refused")] * 3, given=given).refused()
