@@ -26,7 +26,7 @@ def stored_value(entry: Field, texts: Sequence[str]) -> Any:
     :raises ConfigurationError: naming the field.
     """
     if entry.kind not in _SEVERAL and len(texts) > 1:
-        raise ConfigurationError("is given twice", field=entry.key)
+        raise ConfigurationError("is given twice: give it once", field=entry.key)
     if entry.kind is Kind.LIST:
         return [item for text in texts for item in _parsed(entry, text) or ()]
     if entry.kind is Kind.PATHS:

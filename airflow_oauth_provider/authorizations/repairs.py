@@ -12,6 +12,8 @@ from functools import cache
 from typing import Any
 
 from airflow_oauth_provider.authorizations.values import ConnectionValues
+from airflow_oauth_provider.connection.field_kinds import Kind
+from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.connection.parsing import FieldError, parse_extra
 from airflow_oauth_provider.deployment.policy import Policy
 
@@ -105,6 +107,9 @@ class Repairs:
         else:
             self._extra.pop(field, None)
             yield
+            if field in FIELDS_BY_KEY and FIELDS_BY_KEY[field].kind is Kind.BOOLEAN:
+                self._extra[field] = not FIELDS_BY_KEY[field].default
+                yield
         if field in {"auth_method", "private_key"}:
             self._use_key()
             yield

@@ -9,6 +9,7 @@ import sys
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl, urlsplit
 
 from airflow_oauth_provider.authorizations.entered_values import PAIRS, stored_value
 from airflow_oauth_provider.authorizations.faults import Faults
@@ -90,6 +91,11 @@ def require_no_secret(args: Any) -> None:
                 raise ConfigurationError(
                     "must not contain a user name or password before the host", field=option
                 )
+            if _hidden_in_query(getattr(args, name, None) or ""):
+                raise ConfigurationError(
+                    "has a secret in its query, and arguments can be seen by others: leave it out",
+                    field=option,
+                )
     except ConfigurationError as error:
         refused = error.for_connection(conn_id) if conn_id else error
     else:
@@ -127,12 +133,24 @@ def _require_no_secret(entry: Field, value: str) -> None:
     if entry.kind in PAIRS:
         with suppress(FieldError):
             names = [str(name) for name, content in parse_claims(value).items() if content]
-    if holds_private_key(value) or _USERINFO.search(value) or any(map(hides_value_of, names)):
+    hidden = any(map(hides_value_of, names)) or _hidden_in_query(value)
+    if hidden or holds_private_key(value) or _USERINFO.search(value):
         raise ConfigurationError(
             f"holds a secret, and arguments can be seen by others: use --set-env {entry.key}=VARIABLE, or a "
             "field for secrets",
             field=entry.key,
         )
+
+
+def _hidden_in_query(address: str) -> bool:
+    """Whether an address carries what Airflow's pages would hide."""
+    if "://" not in address and not address.startswith("/"):
+        address = f"//{address}"
+    try:
+        query = urlsplit(address).query
+    except ValueError:  # no address
+        return False
+    return any(value and hides_value_of(name) for name, value in parse_qsl(query))
 
 
 def _unknown(key: str) -> str:

@@ -74,7 +74,9 @@ def _refuse_secrets(drafted: Callable[[Any], object] | None, args: Any) -> None:
             if drafted is not None:
                 drafted(args)
         except WrongFieldsError as all_wrong:
-            refused = all_wrong
+            wrong = dict(all_wrong.wrong)
+            wrong.setdefault(error.field or "", error.message)
+            refused = WrongFieldsError.of(wrong, all_wrong.conn_id or "")
         _fail(refused, args)
         sys.exit(1)
 

@@ -139,12 +139,14 @@ def host_given(
     if faults.concern("host"):
         return None
     known = preset.host if preset else None
-    with faults.gathered("host", "discovery"):
+    with faults.gathered("host", "discovery", "tenant"):
         if known and (args.token_url or args.discovery):
             raise ConfigurationError(
                 f"knows the access token URL: {known}; leave yours out", field="--preset"
             )
-        if not known and (args.token_url is None) == (args.discovery is None):
+        if args.token_url is not None and args.discovery is not None:
+            raise ConfigurationError("and --discovery exclude each other: give one", field="--token-url")
+        if not known and args.token_url is None and args.discovery is None:
             hint = f" ({preset.notes})" if preset and preset.notes else ""
             raise ConfigurationError(f"or --discovery ISSUER: give one of the two{hint}", field="--token-url")
         if args.discovery is not None:

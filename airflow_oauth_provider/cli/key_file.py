@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def read_key_file(path: str) -> str:
         with Path(path).open("rb") as file:
             data = file.read(MAX_KEY_FILE + 1)
     except OSError as error:
-        reason = f"cannot be read ({type(error).__name__})"
+        reason = f"cannot be read: {os.strerror(error.errno or 0)}"
     else:
         return key_text(data, _OPTION)
     raise ConfigurationError(reason, field=_OPTION)

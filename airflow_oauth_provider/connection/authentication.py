@@ -61,7 +61,7 @@ def bad_authentication(settings: ClientSettings, policy: Policy) -> Problems:
         if name != method.needs.secret_field and credential is not None and not is_proof_key:
             yield (
                 name,
-                f"is set beside {method.name}: two client authentication methods (RFC 6749 §2.3)",
+                f"is set beside {method.name}: two client authentication methods (RFC 6749 §2.3); empty one",
             )
     yield from method.problems(settings)
     for name in sorted(RESERVED_CLAIMS & json.loads(settings.assertion.claims).keys()):

@@ -32,6 +32,8 @@ from airflow_oauth_provider.transport.tls import check_ca_certificates
 _RESERVED_API_HEADERS = frozenset({"authorization", "host", "content-length", "cookie", "dpop"})
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+\Z")
 _GRANT_NAME = re.compile(r"[A-Za-z0-9._:/#-]{1,200}\Z")
+_QUOTED = re.compile(r"(https?://)?[\"'`\u2018\u2019\u201c\u201d]")
+_OPEN = re.compile(r"[{<][^{}<>]*[}>]")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\x80-\uffff\t]*\Z")
 
@@ -43,6 +45,26 @@ class PortError(UrlError):
 def is_scope_token(text: str) -> bool:
     """Whether *text* is a scope-token (RFC 6749 §3.3)."""
     return _SCOPE_TOKEN.match(text) is not None
+
+
+def odd_ends(text: str) -> str | None:
+    """Return what was pasted along with a text, as it seems."""
+    if text != text.strip():
+        return "begins or ends with a space"
+    quoted = len(text) > 2 and text[0] == text[-1] and text[0] in "\"'`"
+    return "stands in quotation marks" if quoted else None
+
+
+def parse_address(text: str, *, query_allowed: bool = True) -> Url:
+    """Parse an address that a person has entered.
+
+    :raises UrlError: for what no server has, and for what was copied without being filled in.
+    """
+    if _QUOTED.match(text):
+        raise UrlError("stands in quotation marks: leave them out")
+    if _OPEN.search(text):
+        raise UrlError("has a placeholder in braces or angle brackets: put its value there")
+    return parse_url(text, query_allowed=query_allowed)
 
 
 def forbidden(url: Url) -> bool:
@@ -158,12 +180,18 @@ def bad_api(api: s.ApiSettings) -> Problems:
 def bad_network(network: s.NetworkSettings, policy: Policy) -> Problems:
     """Check TLS and proxy settings against each other and against ``airflow.cfg``."""
     if not network.verify_tls and not policy.allow_unverified_tls:
-        yield "verify_tls", "may be off only when [oauth2] allow_unverified_tls is True in airflow.cfg"
+        yield (
+            "verify_tls",
+            "may be off only when [oauth2] allow_unverified_tls is True; else fill in ca_certificates",
+        )
     if network.ca_certificates is not None:
         try:
             check_ca_certificates(network.ca_certificates)
         except (ssl.SSLError, ValueError):
-            yield "ca_certificates", "must be certificates in PEM form (-----BEGIN CERTIFICATE-----)"
+            yield (
+                "ca_certificates",
+                "must be certificates in PEM form (-----BEGIN CERTIFICATE-----): their text, no path",
+            )
     if network.proxy_url is None:
         return
     if network.ca_certificates is not None:

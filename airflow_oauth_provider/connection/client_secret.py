@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_oauth_provider.connection.checks import odd_ends
 from airflow_oauth_provider.connection.extra import Extra
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.protocol.secret import Secret
@@ -17,8 +18,8 @@ def client_secret(extra: Extra, field: str, value: str, policy: Policy) -> Secre
     :raises ConfigurationError: naming connection and field.
     """
     secret = extra.secret_of(field, value, multiline=False)
-    if value != value.strip():
-        extra.warnings.append("the client secret begins or ends with a space: is that meant?")
+    if odd := odd_ends(value):
+        extra.warnings.append(f"the client secret {odd}: is that meant?")
     if len(value) < policy.shortest_masked:
         extra.warnings.append("the client secret is so short that Airflow does not mask it in logs")
     if len(value) < SHORTEST_SEALING and policy.sharing.leaves_the_host:

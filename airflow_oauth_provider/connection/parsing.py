@@ -20,8 +20,7 @@ from airflow_oauth_provider.protocol.strict_json import JsonError, parse_value
 _HUGE = 1e18
 """No field takes a number this large, and Python cannot turn every larger one into a float."""
 _BROKEN: Any = object()
-_TRUE = frozenset({"true", "yes", "on", "1"})
-_FALSE = frozenset({"false", "no", "off", "0"})
+_TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?\Z", re.ASCII)
 _DATE = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}\Z", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -117,10 +116,13 @@ def number(value: Any) -> float:
 
 
 def _seconds(entry: Field, value: Any) -> float:
-    seconds = number(value)
-    low = entry.above if entry.above is not None else entry.minimum or 0
-    if seconds < low or (entry.above is not None and seconds == low) or seconds > (entry.maximum or math.inf):
-        least = "more than" if entry.above is not None else "at least"
+    try:
+        seconds = number(value)
+    except FieldError:
+        raise FieldError("must be a number of seconds, without a unit") from None
+    low, open_below = entry.above or entry.minimum or 0, entry.above is not None
+    if seconds < low or (open_below and seconds == low) or seconds > (entry.maximum or math.inf):
+        least = "more than" if open_below else "at least"
         raise FieldError(f"must be {least} {low:g} and at most {entry.maximum:g} seconds")
     return seconds
 

@@ -115,7 +115,7 @@ def placed(host: str, tenant: str | None) -> str:
     :raises ConfigurationError: when there is no name, or it is none.
     """
     if tenant is not None and not is_tenant(tenant):
-        raise ConfigurationError("must be 1 to 63 letters, digits and hyphens", field="tenant")
+        raise ConfigurationError("must be 1 to 63 letters, digits and hyphens, no address", field="tenant")
     if not has_placeholder(host):
         return host
     if tenant is None:
@@ -149,5 +149,5 @@ def tenant_named(
     if has_placeholder((host, *map(str, {**stored, **given}.values()))):
         given["tenant"] = tenant or given.get("tenant") or stored.get("tenant")
     elif tenant is not None and host == address:
-        raise ConfigurationError(f"has no place: nothing has {PLACEHOLDER}", field="tenant")
+        raise ConfigurationError(f"has no place: nothing has {PLACEHOLDER}; leave it out", field="tenant")
     return host

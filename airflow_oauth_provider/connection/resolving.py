@@ -31,7 +31,7 @@ from airflow_oauth_provider.protocol.client.keys import KeyMaterialError
 from airflow_oauth_provider.protocol.client.methods import METHODS
 from airflow_oauth_provider.protocol.configured_server import METADATA_PATHS, Issuer, TokenEndpoint
 from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.urls import UrlError, parse_url
+from airflow_oauth_provider.protocol.urls import UrlError
 
 MAX_NAME = 50
 MAX_CLIENT_ID = 1024
@@ -200,7 +200,7 @@ class _Resolver:
         try:
             given = checks.token_url_text(self.connection)
             text = self._with_tenant(given)
-            url = parse_url(text, query_allowed=named != "issuer")
+            url = checks.parse_address(text, query_allowed=named != "issuer")
         except checks.PortError as error:
             self.extra.fail("port", str(error))
         except UrlError as error:
@@ -233,8 +233,8 @@ class _Resolver:
             self.extra.fail("login", "the client ID contains control characters")
         if len(client_id.encode(errors="replace")) > MAX_CLIENT_ID:
             self.extra.fail("login", "the client ID is longer than 1 KiB")
-        if client_id != client_id.strip():
-            self.extra.warnings.append("the client ID begins or ends with a space: is that meant?")
+        if odd := checks.odd_ends(client_id):
+            self.extra.warnings.append(f"the client ID {odd}: is that meant?")
         return str(client_id)
 
     def _password(self) -> Secret | None:

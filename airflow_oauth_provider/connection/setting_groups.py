@@ -13,7 +13,7 @@ from airflow_oauth_provider.protocol import settings as s
 from airflow_oauth_provider.protocol.call.instance import PLACEHOLDER as INSTANCE
 from airflow_oauth_provider.protocol.client.methods import Method
 from airflow_oauth_provider.protocol.token.authorization_details import DetailsError, canonical
-from airflow_oauth_provider.protocol.urls import Url, UrlError, host_allowed, parse_url, with_scheme
+from airflow_oauth_provider.protocol.urls import Url, UrlError, host_allowed, with_scheme
 
 
 def request_settings(extra: Extra, token_url: Url) -> s.RequestSettings:
@@ -128,7 +128,7 @@ def _api_url(extra: Extra, policy: Policy, field: str, text: str | None) -> Url 
     if text is None:
         return None
     try:
-        url = parse_url(with_scheme(text), query_allowed=False)
+        url = checks.parse_address(with_scheme(text), query_allowed=False)
     except UrlError as error:
         extra.fail(field, str(error))
     require_host(extra, field, url, policy.api_hosts, policy.api_hosts_in)

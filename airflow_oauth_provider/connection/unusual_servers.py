@@ -140,5 +140,7 @@ def bad_combinations(settings: ClientSettings) -> Problems:
             "base_url",
             f"cannot have {INSTANCE} beside {settings.auth_method}: a provider names no instance",
         )
-    if settings.proof.enabled and (settings.api.header_name, settings.api.header_scheme) != _STANDARD:
-        yield "header_name", "cannot be set beside dpop: RFC 9449 §7.1 says where the token stands"
+    own = settings.api.header_name, settings.api.header_scheme
+    for field, value, standard in zip(("header_name", "header_scheme"), own, _STANDARD, strict=True):
+        if settings.proof.enabled and value != standard:
+            yield field, "cannot be set beside dpop: RFC 9449 §7.1 says where the token stands"

@@ -192,6 +192,11 @@ def test_a_combination_of_right_fields_is_told_beside_a_wrong_one() -> None:
     assert told.keys() == {"proxy_url", "ca_certificates", "header_name", "max_wait", "post_params"}
 
 
+def test_a_profile_tells_all_that_it_wants() -> None:
+    told = wrong_fields(values(profile="fapi2", max_wait=-1, header_scheme="Token"), Policy(), {})
+    assert told.keys() == {"auth_method", "dpop", "discovery", "max_wait", "header_scheme"}
+
+
 def test_what_follows_from_something_unknown_is_not_told() -> None:
     given = values(password=None, private_key="x", max_wait=-1)
     assert wrong_fields(given, Policy(), {}, ["auth_method"]).keys() == {"max_wait"}

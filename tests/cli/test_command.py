@@ -58,8 +58,9 @@ def test_secrets_are_refused_before_anything_runs_with_all_else_that_is_wrong(
     args = arguments(set=["private_key=k"])
     code, error = ended(capsys, work, args)
     assert (code, error["field"], "wrong" in error) == (1, "private_key", False)
-    all_wrong = WrongFieldsError.of({"conn_id": "1", "private_key": "2"}, "x")
+    all_wrong = WrongFieldsError.of({"conn_id": "1"}, "x")
     code, error = ended(capsys, work, args, drafted=raising(all_wrong))
-    assert (code, error["wrong"].keys()) == (1, {"conn_id", "private_key"})
+    assert (code, error["field"], error["wrong"].keys()) == (1, "conn_id", {"conn_id", "private_key"})
+    assert "--set-env private_key=VARIABLE" in error["wrong"]["private_key"]
     code, error = ended(capsys, raising(ConfigurationError("no", field="f")), arguments())
     assert (code, error["field"]) == (1, "f")

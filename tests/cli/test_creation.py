@@ -144,6 +144,9 @@ class TestCreate:
             pytest.param("x", ("--set-env", "private_key=NOT_SET_AT_ALL"), "not set", id="no-variable"),
             pytest.param("x", ("--set", "auth_method=private_key_jwt"), "private_key", id="no-key"),
             pytest.param("x", ("--secret-env", "HOME"), "together", id="two-secrets"),
+            pytest.param("x", ("--set", "base_url=https://a.eu?api_key=s3cr3t"), "--set-env", id="query"),
+            pytest.param("x", ("--tenant", "https://acme.example"), "no address", id="tenant-address"),
+            pytest.param("x", ("--tenant", "acme"), "leave it out", id="tenant-without-place"),
         ],
     )
     def test_bad_input_is_neither_saved_nor_sent(
@@ -213,12 +216,20 @@ class TestCreate:
         assert stored(cli, "x")["host"] == url
 
     @pytest.mark.parametrize(
-        "more", [(), ("--token-url", "https://a.example", "--discovery", "https://b.example")]
+        ("more", "says"),
+        [
+            ((), "--discovery ISSUER"),
+            (("--token-url", "https://a.example", "--discovery", "https://b.example"), "exclude each other"),
+            (("--token-url", "https://a.example/?client_secret=s3cr3t"), "has a secret in its query"),
+        ],
     )
-    def test_either_a_token_url_or_an_issuer(self, cli: CommandLine, more: tuple[str, ...]) -> None:
+    def test_either_a_token_url_or_an_issuer(
+        self, cli: CommandLine, more: tuple[str, ...], says: str
+    ) -> None:
         ended = cli("oauth2", "create", "x", "--client-id", "c", *more)
         assert ended.code == 1
-        assert "--discovery ISSUER" in ended.err
+        assert says in ended.err
+        assert "s3cr3t" not in ended.err
 
     def test_there_is_no_argument_for_a_secret(self, cli: CommandLine) -> None:
         ended = cli("oauth2", "create", "x", "--secret", "y")

@@ -108,7 +108,9 @@ class TestEdit:
             pytest.param(("--set", "secret_params=pin=1"), "--set-env secret_params", id="secret"),
             pytest.param(("--tenant", "acme"), "has no place", id="tenant"),
             pytest.param(
-                ("--token-url", "https://a.example", "--discovery", "https://b.example"), "one", id="two"
+                ("--token-url", "https://a.example", "--discovery", "https://b.example"),
+                "exclude each",
+                id="two",
             ),
             pytest.param(("--set", "auth_method=client_secret_post"), "method changed", id="method"),
             pytest.param(("--set-env", "proxy_url=PROXY"), "proxy changed", id="proxy"),

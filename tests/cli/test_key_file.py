@@ -48,8 +48,8 @@ class TestReading:
     @pytest.mark.parametrize(
         ("name", "says"),
         [
-            ("absent", "cannot be read"),
-            ("folder", "cannot be read"),
+            ("absent", "cannot be read: No such file"),
+            ("folder", "cannot be read: Is a directory"),
             ("empty", "empty"),
             ("large", "more than"),
         ],

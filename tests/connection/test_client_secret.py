@@ -30,6 +30,11 @@ def test_blanks_around_it() -> None:
     assert "begins or ends with a space" in warning
 
 
+def test_quotation_marks_around_it() -> None:
+    (warning,) = warnings_of('"a-client-secret"')
+    assert warning == "the client secret stands in quotation marks: is that meant?"
+
+
 def test_a_short_one() -> None:
     (warning,) = warnings_of("abcd")
     assert "does not mask it" in warning

@@ -563,5 +563,30 @@ def test_a_client_id_with_blanks_around_it(login: str, *, warned: bool) -> None:
     assert any("the client ID begins or ends with a space" in warning for warning in warnings) is warned
 
 
+@pytest.mark.parametrize(
+    ("login", "warned"), [('"my-client"', True), ("'c'", True), ('"', False), ('"c', False)]
+)
+def test_a_client_id_in_quotation_marks(login: str, *, warned: bool) -> None:
+    warnings = resolve(connection(login=login), Policy()).warnings
+    assert ("the client ID stands in quotation marks: is that meant?" in warnings) is warned
+
+
+@pytest.mark.parametrize("key", ["host", "base_url", "allowed_origins"])
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ('"https://a.example/x"', "leave them out"),
+        ("\u201chttps://a.example/x\u201d", "leave them out"),
+        ("https://<host>/x", "put its value there"),
+        ("https://a.example/{realm}/x", "put its value there"),
+    ],
+)
+def test_an_address_that_was_copied_without_being_filled_in(key: str, address: str, says: str) -> None:
+    given: Any = {key: [address] if key == "allowed_origins" else address}
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        settings_of(**given)
+    assert caught.value.field == key
+
+
 def test_other_well_known_addresses_are_the_server_s_own_affair() -> None:
     assert settings_of(host="https://idp.example/.well-known/token").server.origin.host == "idp.example"

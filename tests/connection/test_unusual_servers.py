@@ -114,6 +114,7 @@ def test_response_fields_are_lines(lines: Any) -> None:
             id="pattern-without-instance",
         ),
         pytest.param({"header_name": "X-Token", "dpop": True}, "header_name", "beside dpop", id="dpop"),
+        pytest.param({"header_scheme": "Token", "dpop": True}, "header_scheme", "beside dpop", id="scheme"),
         pytest.param({"grant_name": "a b"}, "grant_name", "RFC 6749", id="grant-with-a-space"),
         pytest.param({"grant_name": "ä"}, "grant_name", "RFC 6749", id="grant-not-ascii"),
     ],

@@ -8,6 +8,7 @@ some 28 ms, a signature 0.2 ms, so parsed keys are remembered.
 from __future__ import annotations
 
 import base64
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -29,6 +30,7 @@ _OTHER_LABELS = {
     b"PUBLIC KEY": "public key",
 }
 _OPENSSH = b"BEGIN OPENSSH PRIVATE KEY"
+_PATH = re.compile(r"(?:~|\.{0,2})/\S{1,500}\Z|\S{1,500}\.(?:pem|key|p12|pfx|jwk|crt)\Z")
 _NEEDED = "RSA, EC (P-256, P-384 or P-521) or Ed25519"
 
 
@@ -174,6 +176,8 @@ def _from_pkcs12(text: str, password: bytes | None) -> SigningKey:
             raise KeyMaterialError(
                 "it is in DER form: openssl pkey -inform DER -in KEY -out KEY.pem makes a copy in PEM"
             )
+        if _PATH.match(text.strip()):
+            raise KeyMaterialError("it is the path of a file: the file's text belongs here")
         raise KeyMaterialError("it is neither PEM, nor JWK, nor Base64 of a PKCS#12 file")
     key, certificate, problem = None, None, None
     issuers: list[Certificate] = []

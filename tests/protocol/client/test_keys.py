@@ -123,6 +123,8 @@ CERTIFICATE_DER = "".join(issue(AUTHORITY).certificate.partition("-----END")[0].
             other_der(RSA, PASSPHRASE), None, "private_key", "openssl pkey -inform DER", id="DER-locked"
         ),
         pytest.param(other_der(RSA, PASSPHRASE), PASSPHRASE, "private_key", "-inform DER", id="DER-opens"),
+        pytest.param("/etc/ssl/private/idp", None, "private_key", "path of a file", id="path"),
+        pytest.param("keys/idp.pem", None, "private_key", "path of a file", id="relative-path"),
         pytest.param(CERTIFICATE_DER, None, "private_key", "neither PEM", id="DER-of-a-certificate"),
         pytest.param('{"kty": "EC"}', None, "private_key", "public key", id="public-jwk"),
         pytest.param(PUBLIC, None, "private_key", "it is a public key", id="public-pem"),
