@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_LOGGERS = (
-    "airflow.sdk._shared.secrets_masker.secrets_masker",
-    "airflow.sdk.execution_time.secrets_masker",  # Airflow 3.0 and 3.1
+_loggers = (
+    logging.getLogger("airflow.sdk._shared.secrets_masker.secrets_masker"),
+    logging.getLogger("airflow.sdk.execution_time.secrets_masker"),  # Airflow 3.0 and 3.1
 )
 _reading: ContextVar[bool] = ContextVar("oauth2_reads_connection", default=False)
 
@@ -31,8 +31,9 @@ _filter = _NotWhileReading()
 @contextmanager
 def without_false_alarm() -> Iterator[None]:
     """Read a connection in this block; other threads and coroutines hear the masker as before."""
-    for name in _LOGGERS:
-        logging.getLogger(name).addFilter(_filter)
+    for logger in _loggers:
+        if _filter not in logger.filters:
+            logger.addFilter(_filter)
     token = _reading.set(True)
     try:
         yield
