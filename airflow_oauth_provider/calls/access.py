@@ -158,20 +158,32 @@ class BearerAuth(AuthBase):
             asked of anybody then.
         :raises OAuthError: when no token can be acquired.
         """
+        settings = self.client.settings
         token = self._token() if self.instance_named else None
         self._require_fit(url, headers, token)
-        return token or self._token()
+        return token or self._require_still_fit(url, headers, self._token(), settings)
 
     async def atoken_for(self, url: str, headers: Mapping[str, Any]) -> AccessToken:
         """Do what :meth:`token_for` does without blocking the event loop."""
-        await self.client.asettings()
+        settings = await self.client.asettings()
         token = await self._atoken() if self.instance_named else None
         self._require_fit(url, headers, token)
-        return token or await self._atoken()
+        return token or self._require_still_fit(url, headers, await self._atoken(), settings)
 
     def _require_fit(self, url: str, headers: Mapping[str, Any], token: AccessToken | None) -> None:
         self.require_allowed(url, token)
         self.require_no_other(headers)
+
+    def _require_still_fit(
+        self, url: str, headers: Mapping[str, Any], token: AccessToken, settings: ClientSettings
+    ) -> AccessToken:
+        """Return a token that may be another client's than the request was checked for.
+
+        :param settings: of the connection then: who asks for a token reads it anew.
+        """
+        if self.client.settings is not settings:
+            self._require_fit(url, headers, token)
+        return token
 
     def require_allowed(self, url: str, token: AccessToken | None) -> None:
         """Refuse a URL that must not get a token.

@@ -1,0 +1,163 @@
+"""A connection that is edited while a call is under way: its new token goes where it says now, only.
+
+A call reads the connection again before it asks for another token. That may be one of another client, for
+another API: a test system's connection that becomes the one of production.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_oauth_provider.auth import OAuth2Auth
+from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.tokens.manager import shared
+from tests.support.libraries import LIBRARIES
+from tests.support.servers.scripted import Json, RecordedRequest, Redirect, ScriptedResponse, ScriptedServer
+from tests.support.service import Service, echo
+from tests.support.sides import Coroutines, Threads
+
+
+def by_requests(url: str) -> str:
+    return requests.get(url, auth=OAuth2Auth("my_api"), timeout=30).text
+
+
+def by_session(url: str) -> str:
+    hook = OAuth2Hook("my_api", method="GET")
+    with hook.get_conn() as session:
+        return session.get(url).text
+
+
+def by_hook(url: str) -> str:
+    return Threads().run(OAuth2Hook("my_api", method="GET"), url).text
+
+
+def by_coroutine(url: str) -> str:
+    side = Coroutines()
+    try:
+        return side.run(OAuth2Hook("my_api", method="GET"), url).text
+    finally:
+        side.close()
+
+
+CALLS: dict[str, Any] = {
+    "OAuth2Auth": by_requests,
+    "session": by_session,
+    "run": by_hook,
+    "arun": by_coroutine,
+    **{
+        name: lambda url, library=library: library.call(
+            library.adapter("my_api"), "GET", url, follow=True
+        ).content.decode()
+        for name, library in LIBRARIES.items()
+    },
+}
+
+
+@pytest.fixture(params=list(CALLS.values()), ids=list(CALLS))
+def call(request: pytest.FixtureRequest, service: Service, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+    return request.param
+
+
+def edit(service: Service, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    environment = service.environment(password="of-another-client", **changes)
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", environment)
+
+
+def test_a_replay_goes_nowhere_else(call: Any, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: RecordedRequest) -> ScriptedResponse:
+        edit(service, monkeypatch, base_url="https://api.example/moved")
+        return Json({}, 401)
+
+    service.api = refused
+    with pytest.raises(ConfigurationError, match="may not go to") as raised:
+        call(f"{service.base_url}/x")
+    assert raised.value.conn_id == "my_api"
+    assert [request.header("Authorization") for request in service.calls] == ["Bearer tok-1"]
+
+
+def test_nor_does_a_redirect_behind_it(call: Any, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To an origin that was allowed before."""
+    with ScriptedServer() as allowed_before:
+        monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(allowed_origins=[allowed_before.url]))
+
+        def api(request: RecordedRequest) -> ScriptedResponse:
+            if request.header("Authorization") == "Bearer tok-1":
+                edit(service, monkeypatch)
+                return Json({}, 401)
+            return Redirect(f"{allowed_before.url}/x")
+
+        service.api = api
+        with pytest.raises(ConfigurationError, match="may not go to"):
+            call(f"{service.base_url}/x")
+        assert allowed_before.requests == []
+
+
+def test_where_it_still_may_go_it_goes(call: Any, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def api(request: RecordedRequest) -> ScriptedResponse:
+        if request.header("Authorization") == "Bearer tok-1":
+            edit(service, monkeypatch)
+            return Json({}, 401)
+        return echo(request)
+
+    service.api = api
+    assert '"Bearer tok-2"' in call(f"{service.base_url}/x")
+
+
+def caller(kind: str) -> tuple[Any, Any]:
+    """Return a function that makes one call after another, and one that ends it."""
+    if kind == "OAuth2Auth":
+        auth = OAuth2Auth("my_api")
+        return lambda url: requests.get(url, auth=auth, timeout=30).text, lambda: None
+    hook = OAuth2Hook("my_api", method="GET")
+    if kind == "session":
+        session = hook.get_conn()
+        return lambda url: session.get(url).text, session.close
+    side = Coroutines() if kind == "arun" else Threads()
+    return lambda url: side.run(hook, url).text, side.close
+
+
+def end_token(service: Service) -> None:
+    """Let the token in memory be of no use any more."""
+    slot = shared.slots.of(service.settings())
+    with slot.lock:
+        slot.empty()
+
+
+@pytest.mark.parametrize("kind", ["OAuth2Auth", "session", "run", "arun"])
+def test_a_later_call_goes_nowhere_else_either(
+    service: Service, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Its token has ended, and so it reads the connection again."""
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+    call, close = caller(kind)
+    call(f"{service.base_url}/x")
+    edit(service, monkeypatch, base_url="https://api.example/moved")
+    end_token(service)
+    with pytest.raises(ConfigurationError, match=r"may not go( to|:)") as raised:
+        call(f"{service.base_url}/x")
+    close()
+    assert raised.value.conn_id == "my_api"
+    assert len(service.calls) == 1
+
+
+@pytest.mark.parametrize("kind", ["run", "arun"])
+def test_a_path_is_one_of_the_api_that_the_connection_names_now(
+    service: Service, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment())
+    call, close = caller(kind)
+    call("x")
+    edit(service, monkeypatch, base_url=f"{service.server.url}/moved", api_headers={"X-Own": "new"})
+    end_token(service)
+    call("x")
+    close()
+    sent = [
+        (request.target, request.header("Authorization"), request.header("X-Own"))
+        for request in service.calls
+    ]
+    assert sent == [("/api/x", "Bearer tok-1", None), ("/moved/x", "Bearer tok-2", "new")]
