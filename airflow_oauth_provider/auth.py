@@ -164,7 +164,12 @@ class _ResponseWatch:
             drain(response)  # requests would read it whole before it follows
             return response  # it may be followed, which is up to requests
         self._token = flow.token
-        return self._checked(self._replayed(response, call, kwargs), kwargs)
+        replayed = self._replayed(response, call, kwargs)
+        try:
+            return self._checked(replayed, kwargs)
+        except BaseException:
+            replayed.close()
+            raise
 
     def _warn_of_certificate(self, response: Response) -> None:
         """Say why an API may refuse a token that is bound to a certificate."""
