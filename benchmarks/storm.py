@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from benchmarks.fleet import Task, run
 from benchmarks.harness import Report, Server, server
+from tests.support.fleet import Task, run
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.strict_servers import StrictServers
 from tests.system.interop.deployments import FAPI, Deployment, strict_deployment

@@ -1,4 +1,4 @@
-"""Limits of the structure; ``python -m benchmarks.structure`` prints the figures."""
+"""Limits of the structure; ``python -m tests.structure`` prints the figures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.structure import Module, at_the_root, circle, modules, untested
+from tests.structure import Module, at_the_root, circle, modules, untested
 
 MODULES = modules()
 AT_THE_ROOT = {"__init__", "get_provider_info", "exceptions", "auth", "response_check", "retry_policy"}

@@ -13,7 +13,7 @@ import pytest
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.tokens.manager import shared
-from benchmarks.fleet import Task, run
+from tests.support.fleet import Task, run
 from tests.support.servers.scripted import Json, RecordedRequest, ScriptedResponse, Text, token_json
 from tests.support.service import Service
 

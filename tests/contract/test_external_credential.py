@@ -30,9 +30,9 @@ from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, OAuthError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.transport.confined_files import read_confined
-from benchmarks.fleet import Task, run
 from tests.support.bound_tokens import CLIENTS, SERVERS, bound_service
 from tests.support.confidential import assert_nothing_confidential
+from tests.support.fleet import Task, run
 from tests.support.mounted import Mounted
 from tests.support.servers.certificates import Issued, issue_client
 from tests.support.servers.scripted import (

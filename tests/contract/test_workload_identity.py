@@ -24,9 +24,9 @@ from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, OAuthError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.tokens.manager import shared
-from benchmarks.fleet import Task, run
 from tests.support.assertions import SUBJECT, Platform, signature
 from tests.support.confidential import assert_nothing_confidential
+from tests.support.fleet import Task, run
 from tests.support.mounted import Mounted
 from tests.support.servers.scripted import Delay, Json, RecordedRequest, ScriptedResponse, Text, token_json
 from tests.support.service import Service

@@ -16,8 +16,8 @@ from airflow_oauth_provider.tokens import own_records
 from airflow_oauth_provider.tokens.held_token import HeldToken
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.sealing import Sealer
-from benchmarks.fleet import Task, run
 from tests.support.dpop_service import DpopService, running_dpop_service
+from tests.support.fleet import Task, run
 from tests.support.sides import Side
 from tests.support.stores import SHARED, address_of
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.fleet import Report, Task, run
 from tests.support.bound_tokens import CLIENTS, bound_service, certified
+from tests.support.fleet import Report, Task, run
 from tests.support.killed import killed
 from tests.support.preloaded import ROOT
 from tests.support.servers.certificates import issue_client

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import fleet
-from benchmarks.fleet import Task
+from tests.support import fleet
+from tests.support.fleet import Task
 from tests.system.interop.deployments import FAPI, Deployment
 from tests.system.interop.features import metadata_requests
 

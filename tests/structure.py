@@ -1,4 +1,4 @@
-"""The structure of the package in figures: ``python -m benchmarks.structure``.
+"""The structure of the package in figures: ``python -m tests.structure``.
 
 ``tests/test_structure.py`` holds the limits.
 """
