@@ -36,7 +36,7 @@ from tests.support.servers.scripted import (
     ScriptedServer,
     token_json,
 )
-from tests.support.service import Service, echo, running_service
+from tests.support.service import Service, echo, redirecting, running_service
 
 
 def auth_of(service: Service) -> OAuth2Auth:
@@ -167,20 +167,14 @@ class TestPlainRequests:
     @pytest.mark.fault("F02")
     def test_a_redirect_after_a_replay_carries_the_new_token(self, service: Service) -> None:
         service.dead.add("tok-1")
-        service.api = lambda request: Redirect("/api/new") if request.target == "/api/x" else echo(request)
+        service.api = redirecting("/api/new")
         response = requests.get(f"{service.base_url}/x", auth=auth_of(service), timeout=5)
         assert response.json()["authorization"] == "Bearer tok-2"
         assert [call.target for call in service.calls] == ["/api/x", "/api/x", "/api/new"]
         assert len(service.token_requests) == 2
 
     def test_a_file_that_a_redirect_left_out_is_not_rewound_for_another_token(self, service: Service) -> None:
-        def moved(request: RecordedRequest) -> ScriptedResponse:
-            if request.method == "POST":
-                service.dead.add("tok-1")
-                return Redirect("/api/result", 303)
-            return echo(request)
-
-        service.api = moved
+        service.take_uploads(dying="tok-1")
         response = requests.post(
             f"{service.base_url}/x", data=io.BytesIO(b"payload"), auth=auth_of(service), timeout=5
         )
@@ -259,9 +253,7 @@ class TestPlainRequests:
             token = auth.client.get_token().value
             service.dead.add(token)
             service.serving.required = True
-            service.api = lambda request: (
-                Redirect("/api/new") if request.target == "/api/x" else echo(request)
-            )
+            service.api = redirecting("/api/new")
             response = requests.get(f"{service.base_url}/x", auth=auth, timeout=5)
             assert response.status_code == 200
             assert token not in response.json()["authorization"]

@@ -43,6 +43,7 @@ from tests.support.echoing import (
     echoing,
     settings_of,
 )
+from tests.support.leaks import logged, stored_below
 from tests.support.servers.scripted import Redirect
 from tests.support.service import Service
 from tests.support.sides import Side
@@ -84,8 +85,8 @@ def outputs(
     with caplog.at_level(logging.DEBUG), caplog.at_level(logging.INFO, "urllib3"):
         yield put_out
     put_out += capsys.readouterr()
-    put_out += [f"{record.getMessage()} {record.__dict__} {record.exc_text}" for record in caplog.records]
-    put_out += [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    put_out += logged(caplog)
+    put_out += stored_below(tmp_path)
     assert_silent(put_out)
 
 

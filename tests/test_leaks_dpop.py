@@ -26,6 +26,7 @@ from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
 from tests.protocol.dpop.test_proof_key import pem
 from tests.support.confidential import assert_nothing_confidential
 from tests.support.dpop_service import DpopService, running_dpop_service
+from tests.support.leaks import logged, stored_below
 from tests.support.servers.scripted import Json, RecordedRequest, ScriptedResponse
 from tests.support.sides import Side
 from tests.support.spellings import SPELLINGS, disclosed
@@ -97,8 +98,8 @@ def outputs(
     monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(**changes))
     with caplog.at_level(logging.DEBUG):
         yield put_out
-    put_out += [f"{record.getMessage()} {record.__dict__} {record.exc_text}" for record in caplog.records]
-    put_out += [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    put_out += logged(caplog)
+    put_out += stored_below(tmp_path)
     text = "\n".join(output if isinstance(output, str) else repr(output) for output in put_out)
     assert service.proofs or service.token, "nothing to look for"
     assert disclosed(text, confidential(service, keys)) == set()

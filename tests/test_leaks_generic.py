@@ -25,6 +25,7 @@ from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
 from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
 from tests.support.confidential import assert_nothing_confidential
 from tests.support.echoing import Echo
+from tests.support.leaks import stored_below
 from tests.support.service import Service, running_service
 from tests.support.sides import Coroutines, Threads
 from tests.support.spellings import SPELLINGS
@@ -173,7 +174,7 @@ def test_nothing_leaves(
         said = stack.enter_context(everything_said())
         put_out = list(ways_out(service, echo))
         put_out += said
-        put_out += [path.read_bytes() for path in home.rglob("*") if path.is_file()]
+        put_out += stored_below(home)
         assert service.token_requests
     forget_policy()
     echo.assert_silent(put_out)

@@ -27,6 +27,7 @@ from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
 from tests.support.confidential import assert_nothing_confidential
 from tests.support.echoing import SECRET, Echo
 from tests.support.keys import KEYS, pem
+from tests.support.leaks import logged, stored_below
 from tests.support.servers.scripted import RecordedRequest, ScriptedResponse, token_json
 from tests.support.service import Service
 from tests.support.sides import Side
@@ -138,8 +139,8 @@ def outputs(
     echo.serve(service)
     with caplog.at_level(logging.DEBUG):
         yield put_out
-    put_out += [f"{record.getMessage()} {record.__dict__} {record.exc_text}" for record in caplog.records]
-    stored = [path.read_bytes() for path in home.rglob("*") if path.is_file()]
+    put_out += logged(caplog)
+    stored = stored_below(home)
     assert stored, "or there would be nothing to look for"
     assert service.token_requests
     put_out += stored

@@ -27,6 +27,7 @@ from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
 from tests.support.bound_tokens import CLIENTS, bound_service, certified
 from tests.support.confidential import assert_nothing_confidential
 from tests.support.echoing import Echo
+from tests.support.leaks import logged, stored_below
 from tests.support.servers.certificates import bundle, issue_client
 from tests.support.service import Service, running_service
 from tests.support.sides import Side
@@ -110,8 +111,8 @@ def outputs(
     report.reset()
     with caplog.at_level(logging.DEBUG):
         yield put_out
-    put_out += [f"{record.getMessage()} {record.__dict__} {record.exc_text}" for record in caplog.records]
-    stored = [path.read_bytes() for path in home.rglob("*") if path.is_file()]
+    put_out += logged(caplog)
+    stored = stored_below(home)
     assert stored, "or there would be nothing to look for"
     assert service.token_requests
     put_out += stored

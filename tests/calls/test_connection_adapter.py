@@ -11,9 +11,9 @@ import requests
 
 from airflow_oauth_provider.auth import OAuth2Auth
 from airflow_oauth_provider.exceptions import ConfigurationError
-from tests.support.bound_tokens import CLIENTS, SERVERS, bound_service, certified
-from tests.support.servers.certificates import Issued, issue, issue_client, server_context
-from tests.support.servers.scripted import Json, ScriptedServer
+from tests.support.bound_tokens import CLIENTS, asking_server, bound_service, certified
+from tests.support.servers.certificates import Issued, issue_client
+from tests.support.servers.scripted import Json
 from tests.support.service import Service
 
 
@@ -55,15 +55,10 @@ def test_other_hosts_get_neither_token_nor_certificate(
     bound: Service, client: Issued, tmp_path: Path
 ) -> None:
     folder = tmp_path / "other"
-    folder.mkdir()
-    ca = tmp_path / "ca.pem"
-    ca.write_text(SERVERS.certificate)
-    context = server_context(issue(SERVERS), folder, ask_for_client_certificate=True)
-    context.load_verify_locations(cadata=CLIENTS.certificate)
-    with ScriptedServer(context) as other, session_of(bound, client) as session:
+    with asking_server(folder) as other, session_of(bound, client) as session:
         other.script(Json({}))
         session.auth = None
-        session.get(other.url, timeout=5, verify=str(ca))
+        session.get(other.url, timeout=5, verify=str(folder / "ca.pem"))
         # A name that only begins as the API's origin does.
         assert session.get_adapter(f"{bound.server.url}.evil.example/") is session.adapters["https://"]
         assert other.requests[0].certificate is None
@@ -94,16 +89,14 @@ def test_a_session_that_is_not_mounted_is_told_why_its_token_is_refused(
     bound: Service, client: Issued, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "api"
-    folder.mkdir()
-    ca = tmp_path / "ca.pem"
-    ca.write_text(SERVERS.certificate)
-    context = server_context(issue(SERVERS), folder, ask_for_client_certificate=True)
-    context.load_verify_locations(cadata=CLIENTS.certificate)
-    with ScriptedServer(context) as api:
+    with asking_server(folder) as api:
         api.script(bound.api)
         connection = bound.connection(**certified(client, base_url=api.url))
         auth = OAuth2Auth("my_api", connection=connection)
-        assert requests.get(f"{api.url}/x", auth=auth, timeout=5, verify=str(ca)).status_code == 401
+        assert (
+            requests.get(f"{api.url}/x", auth=auth, timeout=5, verify=str(folder / "ca.pem")).status_code
+            == 401
+        )
         assert "OAuth2Auth.mount" in caplog.text
         caplog.clear()
         with auth.mount(requests.Session()) as session:

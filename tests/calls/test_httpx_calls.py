@@ -26,7 +26,7 @@ from tests.support.servers.certificates import issue, server_context
 from tests.support.servers.missing import ServerMissingError
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.scripted import Json, Redirect, ScriptedResponse, ScriptedServer, Text
-from tests.support.service import Service, echo
+from tests.support.service import Service, echo, redirecting
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_of_a_compressed_body_no_more_is_decoded_than_is_looked_into(content: by
 
 
 def test_the_callers_own_trace_goes_on(client: httpx.Client, service: Service) -> None:
-    service.api = lambda request: Redirect("/api/y") if request.target == "/api/x" else echo(request)
+    service.api = redirecting("/api/y")
     seen: list[str] = []
     client.get("/x", extensions={"trace": lambda name, _: seen.append(name)}, follow_redirects=True)
     assert seen.count("http11.send_request_headers.started") == 2
@@ -125,7 +125,7 @@ def test_through_a_proxy(proxy: Proxy, tmp_path: Path, monkeypatch: pytest.Monke
         service = Service(server)
         given = service.environment(ca_certificates=SERVERS.certificate)
         monkeypatch.setenv("AIRFLOW_CONN_MY_API", given)
-        service.api = lambda request: Redirect("/api/y") if request.target == "/api/x" else echo(request)
+        service.api = redirecting("/api/y")
         service.dead.add("tok-1")
         with (
             httpx.Client(

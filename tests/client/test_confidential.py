@@ -27,6 +27,7 @@ from airflow_oauth_provider.protocol.client.algorithms import KeyKind
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens.manager import shared
 from tests.support.confidential import assert_nothing_confidential
+from tests.support.echoing import refusals_repeating
 from tests.support.keys import KEYS, pem
 from tests.support.servers.certificates import authority, issue, server_context
 from tests.support.servers.scripted import (
@@ -90,18 +91,7 @@ def everything(request: RecordedRequest) -> str:
 @pytest.mark.parametrize(
     "response",
     [
-        pytest.param(
-            lambda r: Json({"error": "invalid_client", "error_description": everything(r)}, 401), id="401"
-        ),
-        pytest.param(
-            lambda r: Json({"error": everything(r), "error_uri": f"https://x/{PIN}"}, 400), id="400"
-        ),
-        pytest.param(
-            lambda r: Json({"error": "server_error", "error_description": everything(r)}, 503), id="503"
-        ),
-        pytest.param(
-            lambda r: Json({"error": "invalid_scope", "scope": everything(r)}), id="200-with-an-error"
-        ),
+        *refusals_repeating(everything, PIN),
         pytest.param(lambda r: Text(200, everything(r)), id="200-no-JSON"),
         pytest.param(
             lambda r: Text(200, json.dumps({"token_type": "Bearer", "echo": everything(r)})[:-1]),

@@ -26,6 +26,7 @@ from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.slots import Slots
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 from tests.support.confidential import assert_nothing_confidential
+from tests.support.echoing import refusals_repeating
 from tests.support.servers.scripted import (
     CloseNow,
     Delay,
@@ -495,16 +496,7 @@ def everything(request: RecordedRequest) -> str:
 @pytest.mark.parametrize(
     "response",
     [
-        pytest.param(
-            lambda r: Json({"error": "invalid_client", "error_description": everything(r)}, 401), id="401"
-        ),
-        pytest.param(
-            lambda r: Json({"error": everything(r), "error_uri": f"https://x/{FOREIGN}"}, 400), id="400"
-        ),
-        pytest.param(
-            lambda r: Json({"error": "server_error", "error_description": everything(r)}, 503), id="503"
-        ),
-        pytest.param(lambda r: Json({"error": "invalid_scope", "x": everything(r)}), id="200-with-an-error"),
+        *refusals_repeating(everything, FOREIGN),
         pytest.param(lambda r: Text(200, everything(r), "text/html"), id="page"),
         pytest.param(lambda _: Redirect(f"/x?token={FOREIGN}"), id="redirect"),
         pytest.param(lambda _: CloseNow(), id="closed"),

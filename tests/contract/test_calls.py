@@ -36,7 +36,7 @@ from tests.support.servers.scripted import (
     Text,
     token_json,
 )
-from tests.support.service import RecordedRequest, Service, echo
+from tests.support.service import RecordedRequest, Service, redirecting
 from tests.support.sides import Side, Threads
 
 SECRET = "a-client-secret"
@@ -167,7 +167,7 @@ def test_a_token_for_one_call_only_is_asked_for_once(side: Side, service: Servic
     service.dead.add("once-2")
     assert side.run(hook, "/items").json()["authorization"] == "Bearer once-3"
     assert len(service.token_requests) == 3, "one for the call, one after the refusal"
-    service.api = lambda request: Redirect("/api/new") if request.target == "/api/x" else echo(request)
+    service.api = redirecting("/api/new")
     assert side.run(hook, "/x").json()["authorization"] == "Bearer once-4"
     assert len(service.token_requests) == 4, "a redirect carries the same token"
 
@@ -428,23 +428,13 @@ class TestBodies:
         self, side: Side, service: Service, status: int, dead: set[str]
     ) -> None:
         """A file is uploaded, and the API says by 303 where the result is."""
-
-        def moved(request: RecordedRequest) -> ScriptedResponse:
-            return Redirect("/api/result", status) if request.method == "POST" else echo(request)
-
-        service.api = moved
+        service.take_uploads(status=status)
         service.dead.update(dead)
         response = side.run(hook_of(service, "POST"), "/x", io.BytesIO(b"payload"))
         assert (response.json()["method"], response.json()["body"]) == ("GET", "")
 
     def test_nor_where_another_token_is_needed_on_the_way(self, side: Side, service: Service) -> None:
-        def moved(request: RecordedRequest) -> ScriptedResponse:
-            if request.method == "POST":
-                service.dead.add("tok-1")
-                return Redirect("/api/result", 303)
-            return echo(request)
-
-        service.api = moved
+        service.take_uploads(dying="tok-1")
         response = side.run(hook_of(service, "POST"), "/x", io.BytesIO(b"payload"))
         assert response.json()["authorization"] == "Bearer tok-2"
 

@@ -24,6 +24,7 @@ from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.protocol.client.algorithms import KeyKind
 from tests.support.confidential import assert_nothing_confidential
 from tests.support.keys import KEYS, jwk, pem
+from tests.support.leaks import logged, stored_below
 from tests.support.servers.scripted import Json, RecordedRequest, ScriptedResponse, token_json
 from tests.support.service import Service
 from tests.support.sides import Side
@@ -123,8 +124,8 @@ def outputs(
     with caplog.at_level(logging.DEBUG):
         yield put_out
     assert repeating.assertions
-    put_out += [f"{record.getMessage()} {record.__dict__} {record.exc_text}" for record in caplog.records]
-    put_out += [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    put_out += logged(caplog)
+    put_out += stored_below(tmp_path)
     text = "\n".join(map(repr, put_out))
     assert text
     found = disclosed(text, (*material.parts, *hidden_of(repeating, material)))

@@ -36,7 +36,7 @@ from tests.support.servers.scripted import (
     Text,
     token_json,
 )
-from tests.support.service import Service, echo
+from tests.support.service import Service, echo, redirecting
 
 REFUSALS = (ResourceError, ConfigurationError, httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError)
 
@@ -297,9 +297,7 @@ class TestRedirects:
         self, service: Service, call: Any, method: str, status: int
     ) -> None:
         """RFC 9110 §15.4.3: libraries differ in what they make of it; the token goes with either."""
-        service.api = lambda request: (
-            Redirect("/api/y", status) if request.target == "/api/x" else echo(request)
-        )
+        service.api = redirecting("/api/y", status)
         result = echoed(call(method, "/x", content=b"data", follow=True))
         assert (result["method"], result["body"]) in {("GET", ""), (method, "data")}
         assert result["authorization"] == "Bearer tok-1"
@@ -348,7 +346,7 @@ class TestRedirects:
     def test_a_call_after_one_that_was_not_followed_begins_anew(
         self, library: Library, service: Service, call: Any
     ) -> None:
-        service.api = lambda request: Redirect("/api/y", 303) if request.target == "/api/x" else echo(request)
+        service.api = redirecting("/api/y", 303)
         assert call("POST", "/x", content=b"data").status == 303
         assert echoed(call("DELETE", "/y"))["method"] == "DELETE"
 
@@ -472,7 +470,7 @@ class TestProofs:
         assert (len(bound.calls), len(bound.token_requests)) == (3, 1)
 
     def test_another_one_for_a_redirect(self, library: Library, bound: DpopService) -> None:
-        bound.api = lambda request: Redirect("/api/y", 303) if request.target == "/api/x" else echo(request)
+        bound.api = redirecting("/api/y", 303)
         assert self.call(library, bound, follow=True).status == 200
         assert bound.refused() == []
         assert [(sent.method, sent.target) for sent in bound.calls] == [("POST", "/api/x"), ("GET", "/api/y")]

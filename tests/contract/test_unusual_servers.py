@@ -22,7 +22,7 @@ from tests.support.servers.scripted import (
     ScriptedServer,
     Text,
 )
-from tests.support.service import Service
+from tests.support.service import Service, redirecting
 from tests.support.sides import Side
 
 UNUSUAL: dict[str, Any] = {
@@ -222,7 +222,7 @@ def test_a_response_that_a_coroutine_reads_by_itself_is_not_looked_into(service:
 
 def test_a_redirect_is_followed_before_anything_is_looked_into(side: Side, service: Service) -> None:
     tells = body_tells(601)
-    service.api = lambda request: Redirect("/api/there") if request.target == "/api/x" else tells(request)
+    service.api = redirecting("/api/there", api=tells)
     hook = OAuth2Hook(method="GET", connection=service.connection(**DEAD_WHEN))
     assert side.run(hook, "x").json() == {"success": True}
     assert [call.target for call in service.calls] == ["/api/x", "/api/there", "/api/there"]

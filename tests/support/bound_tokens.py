@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_oauth_provider.tokens.manager import shared
-from tests.support.servers.certificates import Issued, authority, demanding_context, issue
+from tests.support.servers.certificates import Issued, authority, demanding_context, issue, server_context
 from tests.support.servers.scripted import Json, RecordedRequest, ScriptedResponse, ScriptedServer, token_json
 from tests.support.service import Service, echo
 
@@ -59,6 +59,17 @@ def bound_service(folder: Path, *clients: str, **options: Any) -> Iterator[Servi
         bound = BoundTokens()
         yield Service(server, **{"token": bound.token, "api": bound.api, **options})
     shared.clear()
+
+
+@contextmanager
+def asking_server(folder: Path) -> Iterator[ScriptedServer]:
+    """Start one that asks for a certificate, and does without; ``ca.pem`` in the folder verifies it."""
+    folder.mkdir()
+    (folder / "ca.pem").write_text(SERVERS.certificate)
+    context = server_context(issue(SERVERS), folder, ask_for_client_certificate=True)
+    context.load_verify_locations(cadata=CLIENTS.certificate)
+    with ScriptedServer(context) as server:
+        yield server
 
 
 def certified(issued: Issued, **changes: Any) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from tests.support.servers.scripted import Json, Raw, RecordedRequest, ScriptedResponse, token_json
 from tests.support.service import Service
 from tests.support.spellings import SPELLINGS, disclosed
@@ -20,6 +22,27 @@ TOKEN = "token<1>&/+='%-of-a-leak-test"
 VALUES = (SECRET, PIN, GATE, TOKEN)
 FOREIGN = "foreign<token>&/+='%-of-a-leak-test"
 """A token of somebody else that a caller presents."""
+
+
+def refusals_repeating(everything: Callable[[RecordedRequest], str], word: str) -> list[Any]:
+    """Return rows of a parametrised test: refusals that repeat all that a request has carried.
+
+    :param word: that an address carries.
+    """
+    return [
+        pytest.param(
+            lambda r: Json({"error": "invalid_client", "error_description": everything(r)}, 401), id="401"
+        ),
+        pytest.param(
+            lambda r: Json({"error": everything(r), "error_uri": f"https://x/{word}"}, 400), id="400"
+        ),
+        pytest.param(
+            lambda r: Json({"error": "server_error", "error_description": everything(r)}, 503), id="503"
+        ),
+        pytest.param(
+            lambda r: Json({"error": "invalid_scope", "scope": everything(r)}), id="200-with-an-error"
+        ),
+    ]
 
 
 @dataclass(frozen=True)

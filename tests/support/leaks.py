@@ -5,8 +5,11 @@ from __future__ import annotations
 import pickle
 import traceback
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+import pytest
 
 from airflow_oauth_provider.exceptions import OAuthError
 
@@ -21,6 +24,16 @@ def leaks(error: BaseException, *confidential: str) -> list[str]:
     within containers, and the ``repr`` of everything else. Frames of the tests themselves are left out.
     """
     return [place for place, text in _texts(error) if any(value in text for value in confidential)]
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return all that records of the log carry."""
+    return [f"{record.getMessage()} {record.__dict__} {record.exc_text}" for record in caplog.records]
+
+
+def stored_below(folder: Path) -> list[bytes]:
+    """Return what stands in all files of a folder."""
+    return [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
 
 
 def _texts(error: BaseException) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,7 @@ from airflow_oauth_provider.tokens.manager import shared
 from tests.support.servers.scripted import (
     Json,
     RecordedRequest,
+    Redirect,
     ScriptedResponse,
     ScriptedServer,
     Text,
@@ -37,6 +38,18 @@ def echo(request: RecordedRequest) -> ScriptedResponse:
             "body": request.body.decode("latin-1"),
         }
     )
+
+
+def redirecting(
+    to: str, status: int = 302, *, path: str | None = "/api/x", method: str | None = None, api: Api = echo
+) -> Api:
+    """Return an API that redirects one path, or one method, and answers all else as *api* does."""
+
+    def respond(request: RecordedRequest) -> ScriptedResponse:
+        meant = request.method == method if method else request.target == path
+        return Redirect(to, status) if meant else api(request)
+
+    return respond
 
 
 @dataclass
@@ -92,6 +105,20 @@ class Service:
         names = ("conn_type", "host", "login", "password", "port")
         return json.dumps({**{name: getattr(given, name) for name in names}, "extra": given.extra_dejson})
 
+    def take_uploads(self, *, dying: str | None = None, status: int = 303) -> None:
+        """Say after each upload where its result is.
+
+        :param dying: a token that ends with the upload.
+        """
+        result = redirecting("/api/result", status, method="POST")
+
+        def respond(request: RecordedRequest) -> ScriptedResponse:
+            if dying and request.method == "POST":
+                self.dead.add(dying)
+            return result(request)
+
+        self.api = respond
+
     def _respond(self, request: RecordedRequest) -> ScriptedResponse:
         if request.target.startswith("/token"):
             return self.token(request) if self.token else token_json(f"tok-{next(self._numbers)}")
@@ -108,4 +135,13 @@ def running_service(**options: Any) -> Iterator[Service]:
     shared.clear()
 
 
-__all__ = ["Json", "RecordedRequest", "ScriptedResponse", "Service", "Text", "echo", "running_service"]
+__all__ = [
+    "Json",
+    "RecordedRequest",
+    "ScriptedResponse",
+    "Service",
+    "Text",
+    "echo",
+    "redirecting",
+    "running_service",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,11 @@ from tests.support.servers.redis_server import RedisServer
 SHARED = ("file", "redis")
 """Kinds that processes share."""
 EVERY = ("memory", *SHARED)
+
+
+def soon() -> float:
+    """Return a time until which entries are good, beyond the end of a test."""
+    return time.time() + 60
 
 
 def address_of(kind: str, request: pytest.FixtureRequest) -> str:

@@ -1,31 +1,16 @@
 from __future__ import annotations
 
 import http.client
-import io
-from typing import Any
 
 import pytest
 from urllib3.exceptions import ProtocolError
 
 from airflow_oauth_provider.transport.response_parser import MalformedHeadError, StrictBody, StrictResponse
-
-
-class Received:
-    """A socket that has received so many bytes, and then its end."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def gettimeout(self) -> None:
-        """Without a limit."""
-
-    def makefile(self, *_: object, **__: object) -> io.BytesIO:
-        return io.BytesIO(self._data)
+from tests.support.received import received
 
 
 def head(data: bytes) -> StrictResponse:
-    received: Any = Received(data)
-    response = StrictResponse(received)
+    response = StrictResponse(received(data))
     response.begin()
     return response
 

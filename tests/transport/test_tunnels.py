@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import http.client
-import io
-from typing import Any
 
 import pytest
 
 from airflow_oauth_provider.transport.response_parser import MalformedHeadError
 from airflow_oauth_provider.transport.tunnels import TunnelError, TunnelResponse
-
-
-class Received:
-    """A socket that has received so many bytes, and then its end."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def gettimeout(self) -> None:
-        """Without a limit."""
-
-    def makefile(self, *_: object, **__: object) -> io.BytesIO:
-        return io.BytesIO(self._data)
+from tests.support.received import received
 
 
 def response(data: bytes) -> TunnelResponse:
-    received: Any = Received(data)
-    return TunnelResponse(received, method="CONNECT")
+    return TunnelResponse(received(data), method="CONNECT")
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tests.support.servers.scripted import RecordedRequest, ScriptedResponse, ScriptedServer, token_json
 from tests.support.waiting import until
 from tests.system.browser.airflow_server import AirflowServer
 
@@ -23,6 +25,27 @@ def opened(page: Page, airflow: AirflowServer, path: str = "/plugin/oauth2-serve
     frame.locator("#headline").wait_for()
     frame.locator("html").evaluate(LOADED)  # only then its script listens
     return frame
+
+
+def held_back(
+    server: ScriptedServer,
+    answer: Callable[[RecordedRequest], ScriptedResponse] = lambda _: token_json(),
+    *,
+    arrived: Callable[[], object] = lambda: None,
+) -> threading.Event:
+    """Let a server hold its responses back until the event is set, and again once it is cleared.
+
+    :param arrived: is called for each request, before that waits.
+    """
+    gate = threading.Event()
+
+    def respond(request: RecordedRequest) -> ScriptedResponse:
+        arrived()
+        gate.wait(60)
+        return answer(request)
+
+    server.script(respond)
+    return gate
 
 
 def row(frame: FrameLocator, name: str) -> Locator:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jwt
 import pytest
 
 from airflow_oauth_provider.authorizations import AT_ONCE
-from tests.support.servers.scripted import Json, RecordedRequest, ScriptedServer, token_json
+from tests.support.servers.scripted import Json, RecordedRequest, ScriptedResponse, ScriptedServer, token_json
 from tests.support.waiting import until
 from tests.system.browser.airflow_server import AirflowServer
 from tests.system.browser.marks import MARKS
@@ -21,7 +21,7 @@ pytest.importorskip("playwright.sync_api", reason="needs the dev extra")
 from playwright.sync_api import expect
 
 from tests.system.browser import pages
-from tests.system.browser.servers_page import LOADED, Add, authorize, opened, row
+from tests.system.browser.servers_page import LOADED, Add, authorize, held_back, opened, row
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -70,16 +70,14 @@ def test_authorize_step_by_step(airflow: AirflowServer, page: Page, add: Add, to
 def test_check_all_fills_in_row_after_row(
     airflow: AirflowServer, page: Page, add: Add, tokens: ScriptedServer
 ) -> None:
-    gate, waiting = threading.Event(), threading.Semaphore(0)
+    waiting = threading.Semaphore(0)
 
-    def grant(request: RecordedRequest) -> Any:
-        waiting.release()
-        gate.wait(60)
+    def grant(request: RecordedRequest) -> ScriptedResponse:
         if b"scope=refused" in request.body:
             return Json({"error": "invalid_scope"}, 400)
         return token_json()
 
-    tokens.script(grant)
+    gate = held_back(tokens, grant, arrived=waiting.release)
     for number in range(6):
         add(f"api_{number}", scope="read")
     add("refused_api", scope="refused")
@@ -107,13 +105,7 @@ def test_check_all_fills_in_row_after_row(
 def test_check_all_obeys_the_filters_and_can_be_stopped(
     airflow: AirflowServer, page: Page, add: Add, tokens: ScriptedServer
 ) -> None:
-    gate = threading.Event()
-
-    def grant(_: RecordedRequest) -> Any:
-        gate.wait(60)
-        return token_json()
-
-    tokens.script(grant)
+    gate = held_back(tokens)
     for number in range(6):
         add(f"api_{number}", scope="read", category="sales")
     add("other", scope="read", category="finance")

@@ -26,7 +26,6 @@ from airflow_oauth_provider.connection.fields import (
     STANDARD_FIELDS,
 )
 from airflow_oauth_provider.connection.provider_form import default_extra
-from tests.conftest import require_server
 from tests.support.servers.oidc_server import Client, OidcServer
 from tests.system.browser.airflow_server import AirflowServer
 
@@ -112,16 +111,6 @@ STORED: dict[str, Any] = {
     "header_scheme": "Token",
     "basic_encoding": "raw",
 }
-
-
-@pytest.fixture(scope="module")
-def signed_in(airflow: AirflowServer) -> Iterator[Page]:
-    """One browser for all tests here: starting it and signing in is the slow part."""
-    if not pages.CHROMIUM:
-        require_server("chromium not found: install the Debian package of that name")
-    with pages.browser() as page:
-        pages.log_in(page, airflow.url, "admin", airflow.password)
-        yield page
 
 
 @pytest.fixture

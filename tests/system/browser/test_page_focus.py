@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.servers.scripted import Json, RecordedRequest, ScriptedServer, token_json
+from tests.support.servers.scripted import Json, ScriptedServer
 from tests.system.browser.airflow_server import AirflowServer
 from tests.system.browser.marks import MARKS
 
@@ -18,7 +17,7 @@ from playwright.sync_api import expect
 
 from airflow_oauth_provider.plugin.entry import PREFIX
 from tests.system.browser.contrast import faint_edges
-from tests.system.browser.servers_page import LOADED, Add, authorize, expect_names, opened, row
+from tests.system.browser.servers_page import LOADED, Add, authorize, expect_names, held_back, opened, row
 from tests.system.browser.spoken import accessible, nameless
 
 if TYPE_CHECKING:
@@ -100,13 +99,7 @@ def test_a_message_stays_while_it_is_used_and_gives_the_keyboard_back(
 def test_what_a_person_does_meanwhile_is_not_undone(
     airflow: AirflowServer, page: Page, add: Add, tokens: ScriptedServer
 ) -> None:
-    gate = threading.Event()
-
-    def grant(_: RecordedRequest) -> Any:
-        gate.wait(60)
-        return token_json()
-
-    tokens.script(grant)
+    gate = held_back(tokens)
     add("orders", base_url=f"{tokens.url}/api")
     frame = opened(page, airflow)
     focused = frame.locator("*:focus")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,9 @@ import pytest
 
 from airflow_oauth_provider.tokens.stores import file_store as file_module
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
+from tests.support.stores import soon
 
 NAME = "a1b2c3"
-
-
-def soon() -> float:
-    return time.time() + 60
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "oauth2_token_store"
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, place: str, work: Callable[[], object]) -> None:

@@ -19,17 +19,9 @@ import pytest
 from airflow_oauth_provider.tokens.stores import file_store as file_module
 from airflow_oauth_provider.tokens.stores.base import MAX_ENTRY, NoLease, StoreError
 from airflow_oauth_provider.tokens.stores.file_store import FileStore, _FileLease
+from tests.support.stores import soon
 
 NAME = "a1b2c3"
-
-
-def soon() -> float:
-    return time.time() + 60
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "oauth2_token_store"
 
 
 class TestFile:

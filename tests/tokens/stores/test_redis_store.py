@@ -16,13 +16,10 @@ from airflow_oauth_provider.tokens.stores.redis_store import OPERATION_TIMEOUT, 
 from tests.support.servers.idle_cutter import IdleCutter
 from tests.support.servers.redis_server import RedisServer
 from tests.support.stopwatch import Stopwatch
+from tests.support.stores import soon
 from tests.support.waiting import until
 
 NAME = "a1b2c3"
-
-
-def soon() -> float:
-    return time.time() + 60
 
 
 def _connections(server: RedisServer) -> int:

@@ -14,18 +14,9 @@ from airflow_oauth_provider.tokens.stores.base import NoLease, Reach, Store, Sto
 from airflow_oauth_provider.tokens.stores.choice import open_store
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
 from airflow_oauth_provider.tokens.stores.memory_store import CAPACITY, MemoryStore
-from tests.support.stores import EVERY, new_store
+from tests.support.stores import EVERY, new_store, soon
 
 NAME = "a1b2c3"
-
-
-def soon() -> float:
-    return time.time() + 60
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "oauth2_token_store"
 
 
 @pytest.fixture(params=EVERY)
