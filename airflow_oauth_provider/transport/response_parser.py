@@ -143,6 +143,8 @@ class StrictResponse(http.client.HTTPResponse):
         """
         while True:
             line = self.fp.readline(MAX_LINE + 1)
+            if isinstance(self.fp, _Lines):
+                self.fp.passed[:] = [line]  # those before would fill the memory, were there no end to them
             if line in _BLANK:  # behind the response before, from servers that miscount
                 continue
             match = _STATUS_LINE.fullmatch(line)
@@ -150,8 +152,6 @@ class StrictResponse(http.client.HTTPResponse):
                 raise _not_a_status(line)
             status = int(match[2])
             if not 102 <= status < 200:
-                if isinstance(self.fp, _Lines):
-                    self.fp.passed[:] = [line]
                 version = "HTTP/1.1" if match[1] == b"2.0" else f"HTTP/{match[1].decode()}"
                 return version, status, (match[3] or b"").decode("latin-1")
             http.client.parse_headers(self.fp)

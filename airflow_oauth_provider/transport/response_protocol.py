@@ -8,7 +8,7 @@ tells the reader of the body. A thread reads the head first, and then the body.
 Rules:
 
 * A head that can be read is a response. What is wrong behind it concerns its body, if that is not complete.
-* A call that succeeds pays for it by keeping what has arrived while it is parsed.
+* A call that succeeds pays nothing for it: what has arrived is taken from the frame of the error.
 * Where aiohttp's own parts are other ones than those known here, its error stays what it is.
 """
 
@@ -34,18 +34,11 @@ _WITHOUT_BODY = frozenset({204, 304})
 class ResponseProtocol(ResponseHandler):
     """A connection of aiohttp's whose responses are read as far as they can be."""
 
-    _arrived: bytes = b""
-
-    def data_received(self, data: bytes) -> None:
-        """Parse what has arrived."""
-        self._arrived = data
-        super().data_received(data)
-        self._arrived = b""
-
-    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """End the responses that are waited for, unless one can be read of what has arrived."""
-        if not (isinstance(exc, HttpProcessingError) and self._arrived and self._keep_what_is_read()):
-            super().set_exception(exc, *cause)
+        if isinstance(exc, HttpProcessingError) and self._keep_what_is_read(_arrived(exc_cause)):
+            return
+        super().set_exception(exc, *(() if exc_cause is None else (exc_cause,)))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End what is waited for; a body that has failed keeps the reason why."""
@@ -54,8 +47,11 @@ class ResponseProtocol(ResponseHandler):
             self._payload = None
         super().connection_lost(exc)
 
-    def _keep_what_is_read(self) -> bool:
-        """Hand over what can be read in spite of an error behind it; the connection is being closed."""
+    def _keep_what_is_read(self, data: bytes) -> bool:
+        """Hand over what can be read in spite of an error behind it; the connection is being closed.
+
+        :param data: what has arrived.
+        """
         self._should_close = True
         body: Any = self._payload
         if body is not None and not body.is_eof():
@@ -63,11 +59,11 @@ class ResponseProtocol(ResponseHandler):
             _break_off(body)
             return True
         try:
-            return self._read_anew()
+            return self._read_anew(data)
         except Exception:  # the head itself is malformed, or aiohttp has changed
             return False
 
-    def _read_anew(self) -> bool:
+    def _read_anew(self, data: bytes) -> bool:
         """Parse what has arrived once more: first its head, then what follows."""
         parser: Any = HttpResponseParser(
             self,
@@ -79,7 +75,7 @@ class ResponseProtocol(ResponseHandler):
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
         )
-        data, at = self._arrived, 0
+        at = 0
         for end in _END_OF_HEAD.finditer(data):
             for message, body in parser.feed_data(data[at : end.end()])[0]:
                 has_body = not self._skip_payload and message.code not in _WITHOUT_BODY
@@ -91,6 +87,13 @@ class ResponseProtocol(ResponseHandler):
                     return True
             at = end.end()
         return False
+
+
+def _arrived(error: BaseException | None) -> bytes:
+    """Return what aiohttp was parsing when an error came up; nothing where it does not show."""
+    traceback = error.__traceback__ if error is not None else None
+    data = traceback.tb_frame.f_locals.get("data") if traceback is not None else None
+    return bytes(data) if isinstance(data, bytes | bytearray) else b""
 
 
 def _end(parser: Any, body: Any, rest: bytes) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import http.client
+import tracemalloc
 
 import pytest
 from urllib3.exceptions import ProtocolError
@@ -26,6 +27,23 @@ OK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 def test_informational_answers_are_skipped(informational: bytes) -> None:
     response = head(informational * 3 + b"HTTP/1.1 204 No Content\r\n\r\n")
     assert response.status == 204
+
+
+@pytest.mark.fault("F15")
+@pytest.mark.parametrize(
+    "before", [b"HTTP/1.1 103 Early\r\nA: b\r\n\r\n", b"HTTP/1.1 100 Go on\r\n\r\n", b"\r\n"]
+)
+def test_what_comes_before_it_is_not_kept(before: bytes) -> None:
+    """There may be no end to it: only the time is limited."""
+    response = StrictResponse(received(before * 20_000 + b"HTTP/1.1 204 No Content\r\n\r\n"))
+    tracemalloc.start()
+    try:
+        response.begin()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert response.status == 204
+    assert most < 200_000
 
 
 def test_switching_protocols_is_an_answer() -> None:

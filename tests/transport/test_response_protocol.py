@@ -114,6 +114,23 @@ def test_a_head_that_cannot_be_read_is_no_response(pieces: tuple[bytes, ...]) ->
         received(*pieces)
 
 
+def test_a_body_that_is_read_on_says_what_is_wrong_too() -> None:
+    """aiohttp parses what it has kept once the reader has made room, without any new byte."""
+
+    async def main() -> BaseException:
+        protocol = ResponseProtocol(asyncio.get_running_loop())
+        protocol.connection_made(Closing(protocol))
+        protocol.set_response_params(read_until_eof=True)
+        protocol.data_received(HEAD)
+        _, body = await protocol.read()
+        protocol.set_exception(HttpProcessingError(code=400), ValueError("a chunk"))
+        with pytest.raises(aiohttp.ClientPayloadError) as caught:
+            await body.read()
+        return caught.value
+
+    assert isinstance(asyncio.run(main()).__cause__, MalformedChunkError)
+
+
 def test_other_parts_of_aiohttp_leave_its_error_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     def changed(*_: object, **__: object) -> None:
         raise TypeError("unexpected keyword argument")
