@@ -23,7 +23,7 @@ from airflow_oauth_provider.client.prepared_client import PreparedClient
 from airflow_oauth_provider.connection.identifier import DEFAULT_CONN_ID
 from airflow_oauth_provider.connection.token_parameters import Texts, chosen_parameters
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
-from airflow_oauth_provider.protocol.call.credentials import TOKEN_HEADER
+from airflow_oauth_provider.protocol.call.credentials import TOKEN_HEADER, TokenHeader
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.redirects import REDIRECTS
 from airflow_oauth_provider.protocol.dpop.proof import DPOP, PROOF_HEADER
@@ -233,8 +233,10 @@ class _ResponseWatch:
         call = call._replace(method=request.method or "GET", url=request.url or "")
         own = self._headers_for(call)
         # In the original, too: requests copies that for a redirect.
-        self._original.headers.update(own)
-        request.headers.update(own)
+        for headers in (self._original.headers, request.headers):
+            for name in [name for name, value in headers.items() if isinstance(value, TokenHeader)]:
+                del headers[name]  # another one, where the connection has been edited meanwhile
+            headers.update(own)
         again = request.copy()
         rewind(again)
         replayed: Response = response.connection.send(again, **kwargs)

@@ -136,18 +136,20 @@ class BearerAuth(AuthBase):
         instance = token.instance_url if isinstance(token, PrivateToken) else None
         if known is not None and known[0] is settings and known[1] == instance:
             return known[2]
+        resolved = self._resolved(settings, token)
+        self._destination = settings, instance, resolved
+        self._our_headers = tuple(dict.fromkeys((*OUR_HEADERS, settings.api.header_name)))
+        return resolved
+
+    def _resolved(self, settings: ClientSettings, token: AccessToken | None) -> Destination:
         try:
             api = api_of(settings, token)
             to_come = api.instance is not None and token is None
-            resolved = destination(api, None if to_come else self.base_url)
+            return destination(api, None if to_come else self.base_url)
         except UrlError as error:
             refused = ConfigurationError(f"the token's instance_url {error}", field="allowed_origins")
         except ConfigurationError as error:
             refused = error
-        else:
-            self._destination = settings, instance, resolved
-            self._our_headers = tuple(dict.fromkeys((*OUR_HEADERS, settings.api.header_name)))
-            return resolved
         raise refused.for_connection(self.client.conn_id)
 
     def token_for(self, url: str, headers: Mapping[str, Any]) -> AccessToken:
@@ -184,6 +186,16 @@ class BearerAuth(AuthBase):
         if self.client.settings is not settings:
             self._require_fit(url, headers, token)
         return token
+
+    def require_still_allowed(self, url: str, token: AccessToken) -> None:
+        """Refuse a URL to which the call that is under way must not carry a renewed token.
+
+        The call itself goes on as it began: its headers are those that the connection named then.
+
+        :raises ConfigurationError: then; the caller names the connection.
+        """
+        where = self._resolved(self.client.settings, token if self.instance_named else None)
+        require_allowed(where, url)
 
     def require_allowed(self, url: str, token: AccessToken | None) -> None:
         """Refuse a URL that must not get a token.

@@ -55,8 +55,12 @@ class Middleware:
         call = await self._followed(request) or await ForeignCall.abegin(
             self._auth, request.method, str(request.url), request.headers, lambda: _replayable(request)
         )
+        put: dict[str, str] = {}
         while True:
-            request.headers.update(call.headers(request.method, str(request.url)))
+            for name in put:  # another one, where the connection has been edited meanwhile
+                request.headers.popall(name, None)
+            put = call.headers(request.method, str(request.url))
+            request.headers.update(put)
             response = await handler(request)
             try:
                 head = await self._judged(response)

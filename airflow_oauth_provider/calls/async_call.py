@@ -135,8 +135,14 @@ class AsyncCall(CurrentRequest):
         self, method: str, endpoint: str | None, arguments: dict[str, Any]
     ) -> AccessToken | None:
         self._arguments = method, endpoint, arguments
+        client = self._session.auth.client
+        before = client.reader.settings
         try:
-            return await self._session.auth.client.afirst_token(self._check)
+            token = await client.afirst_token(self._check)
+            if token is None or before is None or client.reader.settings is before:
+                return token
+            # Read again meanwhile, for this token or after it: the request will be of the new connection.
+            return client.held_token() or await client.aget_token()
         except Exception as error:
             self._session.turns.fail(error)
             raise

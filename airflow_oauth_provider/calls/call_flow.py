@@ -117,8 +117,7 @@ class CallFlow:
     def _followed(self, effect: SendCall | None, head: ResponseHead) -> SendCall | None:
         if effect is not None:
             if effect.trusted:  # by the connection as it was: a renewal may have found it edited
-                auth = self._auth
-                auth.require_allowed(effect.url, self.token if auth.instance_named else None)
+                self._auth.require_still_allowed(effect.url, self.token)
             self.call = effect
         elif 200 <= head.status < 300 and self.call.trusted and not head.tells_dead_token:
             self._auth.note_accepted(self.token, self.call.url)

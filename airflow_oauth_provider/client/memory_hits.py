@@ -13,8 +13,10 @@ from airflow_oauth_provider.client.derived_tokens import DerivedTokens
 from airflow_oauth_provider.client.history import Subject, recorder
 from airflow_oauth_provider.client.reading import ConnectionReader
 from airflow_oauth_provider.client.report import report_memory_hits
+from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.cached_token import EMPTY, Slot
+from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.token_view import TokenView
 
 REPORTED_SINGLY = 8
@@ -37,6 +39,7 @@ class MemoryHits:
         """Of the token in memory, for the path of nearly every call."""
         self._hits_seen = 0  # by a look into the slot
         self._slot: Slot = EMPTY
+        self._slot_settings: ClientSettings | None = None
         _alive.add(self)
 
     @property
@@ -60,17 +63,27 @@ class MemoryHits:
 
     def _look_again(self) -> AccessToken | None:
         """Look into the slot, and report the hits since the last look: each by itself would take longer."""
-        slot, view = self._slot, self.view
-        if slot is EMPTY:  # as a thousand coroutines find it that begin at once
+        settings, view = self.reader.settings, self.view
+        if settings is None:  # as a thousand coroutines find it that begin at once
             return None
+        if settings is not self._slot_settings:  # whoever has read it anew has not come to use it yet
+            self._use_slot_of(settings)
+        slot = self._slot
         token = slot.show(view)
         if token is not None:
             view.hits += 1
             self._hits_seen += 1
-        if self._hits_seen <= REPORTED_SINGLY or slot is not self._slot:
+        if self._hits_seen <= REPORTED_SINGLY or self.reader.settings is not settings:
             view.end()  # also when the connection was read anew meanwhile
         self._report_hits()
         return self._hand_out(token)
+
+    def _use_slot_of(self, settings: ClientSettings) -> None:
+        slot = shared.slots.of(settings)
+        if slot is not self._slot:
+            self._slot = slot
+            self.view.end()
+        self._slot_settings = settings
 
     def _note_hit(self) -> None:
         """Count one that came by a longer path: the first of a client, where another has got the token."""

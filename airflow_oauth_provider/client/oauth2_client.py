@@ -25,7 +25,7 @@ from airflow_oauth_provider.protocol.settings import ClientSettings, RetrySettin
 from airflow_oauth_provider.protocol.urls import Origin
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.async_single_flight import AsyncSingleFlight, in_thread
-from airflow_oauth_provider.tokens.cached_token import EMPTY, Slot
+from airflow_oauth_provider.tokens.cached_token import EMPTY
 from airflow_oauth_provider.tokens.manager import shared
 from airflow_oauth_provider.tokens.search_cost import SearchCost
 from airflow_oauth_provider.tokens.sharing import Sharing
@@ -66,7 +66,9 @@ class OAuth2Client(ReportedAcquisitions):
         self.conn_id = conn_id
         self.cost = SearchCost()
         self.stop = Stop()
-        self.reader = ConnectionReader(conn_id, connection, masks=masks, parameters=parameters)
+        self.reader = ConnectionReader(
+            conn_id, connection, masks=masks, parameters=parameters, on_change=self.view.end
+        )
         self.derived = DerivedTokens(self.reader)
         self._read_is_used = False  # by an acquisition: the next one reads the connection anew
         self._acquiring: AsyncSingleFlight[AccessToken | None] = AsyncSingleFlight()
@@ -236,7 +238,7 @@ class OAuth2Client(ReportedAcquisitions):
     def _flow(self, *, force: bool = False, refusal: Refusal | None = None) -> TokenFlow:
         settings, read_anew = self.reader.settings, self._read_is_used or not self.reader.is_recent
         if settings is not None:
-            self._use_slot(shared.slots.of(settings))
+            self._use_slot_of(settings)
         return token_flow(self.conn_id, settings, read_anew=read_anew, force=force, refusal=refusal)
 
     def _run(self, flow: TokenFlow) -> AccessToken | None:
@@ -271,7 +273,7 @@ class OAuth2Client(ReportedAcquisitions):
 
     def _use(self, settings: ClientSettings) -> ClientSettings:
         self._read_is_used = False
-        self._use_slot(shared.slots.of(settings))
+        self._use_slot_of(settings)
         return settings
 
     def _hand_out(self, token: AccessToken | None) -> AccessToken | None:
@@ -280,11 +282,6 @@ class OAuth2Client(ReportedAcquisitions):
             self._last = token
             self.handed_out.add(token)
         return token
-
-    def _use_slot(self, slot: Slot) -> None:
-        if slot is not self._slot:
-            self._slot = slot
-            self.view.end()
 
 
 def _required(token: AccessToken | None) -> AccessToken:

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -69,6 +70,9 @@ class ConnectionReader:
     :param masks: register every form of the secrets with Airflow's masker.
     :param parameters: of this use of the connection.
 
+    :param on_change: called when the settings become others, before and after anybody can see those: what
+        depends on them ends.
+
     ``kept`` is for those who call :meth:`resolve_again`; ``None`` for all others.
 
     ``own_settings`` are the connection's, without *parameters*. ``settings`` stays the same object while the
@@ -82,8 +86,10 @@ class ConnectionReader:
         *,
         masks: bool = True,
         parameters: TokenParameters = NONE_CHOSEN,
+        on_change: Callable[[], object] = lambda: None,
     ) -> None:
         self.parameters = parameters
+        self._on_change = on_change
         self.own_settings: ClientSettings | None = None
         self.conn_id = conn_id
         self.connection = connection
@@ -202,7 +208,9 @@ class ConnectionReader:
         settings = reading.used
         self.own_settings = reading.own
         if self.settings is None or self.settings != settings:
+            self._on_change()
             self.settings = settings
+            self._on_change()
         return self.settings
 
 

@@ -6,6 +6,7 @@ another API: a test system's connection that becomes the one of production.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from typing import Any
 
@@ -17,7 +18,14 @@ from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.tokens.manager import shared
 from tests.support.libraries import LIBRARIES
-from tests.support.servers.scripted import Json, RecordedRequest, Redirect, ScriptedResponse, ScriptedServer
+from tests.support.servers.scripted import (
+    Json,
+    RecordedRequest,
+    Redirect,
+    ScriptedResponse,
+    ScriptedServer,
+    token_json,
+)
 from tests.support.service import Service, echo
 from tests.support.sides import Coroutines, Threads
 
@@ -163,3 +171,50 @@ def test_a_path_is_one_of_the_api_that_the_connection_names_now(
         for request in service.calls
     ]
     assert sent == [("/api/x", "Bearer tok-1", None), ("/moved/x", "Bearer tok-2", "new")]
+
+
+def test_a_header_by_another_name_is_not_sent_again(
+    call: Any, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(header_name="X-Access-Token"))
+
+    def api(request: RecordedRequest) -> ScriptedResponse:
+        if request.header("X-Access-Token") == "tok-1":
+            edit(service, monkeypatch)
+            return Json({}, 401)
+        return echo(request)
+
+    service.api = api
+    assert '"Bearer tok-2"' in call(f"{service.base_url}/x")
+    assert service.calls[-1].header("X-Access-Token") is None
+
+
+def test_no_coroutine_takes_the_token_of_before_to_the_new_api(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others go on between the moment when the connection has been read and that when its token is there."""
+    service.token = lambda request: token_json(f"token-for-{request.form['audience'][0]}")
+    monkeypatch.setenv("AIRFLOW_CONN_MY_API", service.environment(audience="one"))
+
+    async def all_at_once(another_api: ScriptedServer) -> None:
+        hook = OAuth2Hook("my_api", method="GET")
+
+        async def calling() -> None:
+            while len(another_api.requests) < 200:
+                await hook.arun("x")
+
+        await hook.arun("x")
+        callers = [asyncio.create_task(calling()) for _ in range(40)]
+        for _ in range(5):
+            await hook.arun("x")
+        edit(service, monkeypatch, base_url=another_api.url, audience="another")
+        await hook.aget_token(force=True)
+        await asyncio.gather(*callers)
+
+    with ScriptedServer() as another_api:
+        another_api.script(Json({}))
+        monkeypatch.setattr("airflow_oauth_provider.client.reading.FRESH_READ", -1.0)
+        asyncio.run(all_at_once(another_api))
+        sent = {request.header("Authorization") for request in another_api.requests}
+    assert sent == {"Bearer token-for-another"}
+    assert {request.header("Authorization") for request in service.calls} == {"Bearer token-for-one"}

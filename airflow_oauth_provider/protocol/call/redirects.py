@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urljoin, urlsplit
 
 from airflow_oauth_provider.exceptions import ResourceError
+from airflow_oauth_provider.protocol.call.credentials import TokenHeader
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination, allowed
 from airflow_oauth_provider.protocol.urls import (
@@ -26,12 +27,16 @@ _BODY_HEADERS = frozenset({"content-length", "content-type", "transfer-encoding"
 
 
 def hop_headers(headers: Mapping[str, str], call: SendCall) -> dict[str, str]:
-    """Return those headers of the first call that a later one may carry; its token is set anew."""
+    """Return those headers of the first call that a later one may carry.
+
+    Its token is set anew, perhaps in another header: the connection may have been edited meanwhile.
+    """
     dropped = {"authorization", "dpop", "cookie"} | (frozenset() if call.with_body else _BODY_HEADERS)
     return {
         name: value
         for name, value in headers.items()
-        if (name.lower() not in dropped if call.trusted else name.lower() in _NEUTRAL_HEADERS)
+        if not isinstance(value, TokenHeader)
+        and (name.lower() not in dropped if call.trusted else name.lower() in _NEUTRAL_HEADERS)
     }
 
 
