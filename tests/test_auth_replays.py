@@ -84,3 +84,12 @@ def test_an_allowed_origin_that_requests_leaves_the_token_out_for_gets_no_proof_
         assert requests.get(f"{service.base_url}/x", auth=auth, timeout=30).ok
         names = {name.lower() for name, _ in allowed.requests[0].headers}
     assert names.isdisjoint({"authorization", "dpop"})
+
+
+def test_a_redirect_of_another_server_is_its_own_affair(service: Service) -> None:
+    with ScriptedServer() as other:
+        other.script(Redirect("/y"), Json({}))
+        service.api = lambda _: Redirect(f"{other.url}/x")
+        assert requests.get(f"{service.base_url}/x", auth=auth_of(service), timeout=30).status_code == 200
+        sent = [(request.target, request.header("Authorization")) for request in other.requests]
+    assert sent == [("/x", None), ("/y", None)]

@@ -16,13 +16,14 @@ from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.clocks import this_moment
 from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.manager import TokenManager
-from airflow_oauth_provider.tokens.shared_acquisition import Purpose, Search
+from airflow_oauth_provider.tokens.shared_acquisition import Purpose, Search, _Wait
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.base import Lease
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 from tests.support.builders import settings as built
+from tests.support.servers.scripted import token_json
 from tests.support.service import Service
 
 
@@ -46,7 +47,7 @@ class OvertakenStore(FileStore):
 class Renewal:
     """A renewal of one token, and its store.
 
-    ``asked`` counts token requests.
+    ``asked`` counts token requests, ``slept`` pauses.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,16 +55,22 @@ class Renewal:
         self.settings: ClientSettings = built()
         self.held = token("held", after=-3000)
         self.entries.granted(self.held)
-        self.asked = 0
+        self.asked = self.slept = 0
         self.fails: Exception | None = None
 
     @property
     def entries(self) -> Entries:
         return Entries(self.settings, Sharing(self.store))
 
-    def run(self, accepts: Callable[[AccessToken], bool] = lambda _: True) -> AccessToken | None:
+    def run(
+        self, accepts: Callable[[AccessToken], bool] = lambda _: True, purpose: Purpose = Purpose.EARLY
+    ) -> AccessToken | None:
         budget = Budget.of(this_moment(), 10)
-        return Search(self.entries, budget, Purpose.EARLY, self.held, accepts, self._fetch, time.sleep).run()
+        return Search(self.entries, budget, purpose, self.held, accepts, self._fetch, self._sleep).run()
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept += 1
+        time.sleep(seconds)
 
     def _fetch(self) -> AccessToken:
         self.asked += 1
@@ -153,6 +160,50 @@ def test_a_killed_task_says_nothing_of_the_server(renewal: Renewal) -> None:
     assert renewal.is_free()
 
 
+def test_while_another_process_is_asking_a_newer_one_is_taken_over(renewal: Renewal) -> None:
+    newer, lease = token("newer"), renewal.entries.lease(0)
+    renewal.entries.granted(newer)
+    assert renewal.run() == newer
+    assert renewal.run(purpose=Purpose.NEEDED) == newer
+    assert (renewal.asked, renewal.slept) == (0, 0)
+    assert lease is not None
+    lease.release()
+
+
+def test_a_store_that_has_lost_the_token_is_no_reason_not_to_renew_it(renewal: Renewal) -> None:
+    renewal.entries.drop_token(renewal.held)
+    renewed = renewal.run()
+    assert renewed is not None
+    assert renewed.value == "renewed"
+
+
+def test_who_needs_a_token_takes_one_that_came_while_the_lease_was_taken(renewal: Renewal) -> None:
+    renewal.entries.drop_token(renewal.held)
+    newer = token("newer")
+    renewal.store.meanwhile = lambda: renewal.entries.granted(newer)
+    assert renewal.run(purpose=Purpose.NEEDED) == newer
+    assert renewal.asked == 0
+
+
+@pytest.mark.fault("F80")
+def test_who_needs_a_token_takes_none_that_was_refused_here(renewal: Renewal) -> None:
+    token = renewal.run(lambda candidate: candidate.value != "held", Purpose.NEEDED)
+    assert token is not None
+    assert (token.value, renewal.asked) == ("renewed", 1)
+
+
+@pytest.mark.fault("F11")
+@pytest.mark.parametrize("seconds, most", [(4, 1.0), (400, 10.0)])
+def test_so_much_of_a_budget_is_left_for_asking_without_a_lease(
+    renewal: Renewal, seconds: float, most: float
+) -> None:
+    budget = Budget.of(this_moment(), seconds)
+    search = Search(
+        renewal.entries, budget, Purpose.NEEDED, None, lambda _: True, lambda: token("new"), time.sleep
+    )
+    assert most / 2 <= _Wait(search)._alone_at <= most
+
+
 @pytest.mark.fault("F80", "F81")
 def test_no_caller_gets_a_refused_one_by_a_renewal(service: Service, tmp_path: Path) -> None:
     """Of another host, whose clock is ahead: newer than the one that this process was granted since."""
@@ -168,4 +219,20 @@ def test_no_caller_gets_a_refused_one_by_a_renewal(service: Service, tmp_path: P
     Entries(settings, sharing).granted(refused)  # somebody who was slower has written it again
     assert manager.acquire(settings, sharing).value in {"tok-1", "tok-2"}
     assert manager.acquire(settings, sharing).value in {"tok-1", "tok-2"}
+    manager.clear()
+
+
+@pytest.mark.fault("F81")
+def test_what_was_just_granted_serves_its_caller_though_a_later_one_was_refused(
+    service: Service, tmp_path: Path
+) -> None:
+    """Also where it is good for that call only, so that no memory holds it."""
+    sharing, manager = Sharing(GuardedStore(FileStore(tmp_path / "store"))), TokenManager()
+    settings = service.settings(max_wait=5)
+    service.token = lambda _: token_json("for-one-call", expires_in=0)
+    slot = manager.slots.of(settings)
+    with slot.lock:
+        slot.refuse(token("refused", after=3600))
+    assert manager.acquire(settings, sharing).value == "for-one-call"
+    assert len(service.token_requests) == 1
     manager.clear()

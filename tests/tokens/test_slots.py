@@ -120,3 +120,35 @@ def test_threads_that_come_at_once_have_one_slot() -> None:
         thread.join(60)
     assert len(given) == 8
     assert len({id(slot) for slot in given}) == 1
+
+
+def test_a_slot_without_a_place_is_emptied_too_when_its_key_is_forgotten() -> None:
+    slots = Slots()
+    slot = slots.of(KEPT)
+    slot.put(token())
+    crowd_out(slots)
+    slots.drop(slot.key)
+    assert slot.current() is None
+
+
+def test_cleared_it_knows_no_slot_and_nothing_that_was_refused() -> None:
+    slots, refused = Slots(), token()
+    slot, gone = slots.of(KEPT), settings(client_id="gone")
+    slots.of(gone).refuse(refused)
+    crowd_out(slots)
+    slots.clear()
+    assert slots.of(KEPT) is not slot
+    assert slots.of(gone).accepts(refused)
+
+
+def test_a_forked_process_has_none_of_its_parents_locks_and_flights() -> None:
+    slots = Slots()
+    slot = slots.of(KEPT)
+    slot.put(token())
+    slot.flight = object()  # type: ignore[assignment]
+    with slots._lock, slot.lock:  # held by threads that the child does not have
+        slots.reset_after_fork()
+        assert not slots._lock.locked()
+        assert not slot.lock.locked()
+    assert slot.flight is None
+    assert slots.of(KEPT).current() is not None
