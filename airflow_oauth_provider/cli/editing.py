@@ -44,7 +44,8 @@ def edited(before: ConnectionValues, args: Any) -> ConnectionValues:
         )
     faults = Faults()
     edit = edit_of(before, _entered(before, stored_fields(before), args, faults))
-    if edit.required is not None and not set(edit.required.missing) <= faults.unknown:
+    is_known = faults.by_field and edit.required and set(edit.required.missing) <= faults.unknown
+    if edit.required is not None and not is_known:  # what is missing must never go unsaid: it would be saved
         faults.add(_secrets_required(edit.required), *edit.required.missing)
     require_all_right(edit.values, faults)
     return edit.values
