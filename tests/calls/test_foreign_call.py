@@ -13,6 +13,7 @@ from airflow_oauth_provider.calls.foreign_call import ForeignCall, Hop, head_fro
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError, ResourceError
 from airflow_oauth_provider.protocol.call.effects import ResponseHead
+from airflow_oauth_provider.tokens.clocks import elapsed_clock
 from tests.support.bound_tokens import CLIENTS, bound_service, certified
 from tests.support.servers.certificates import issue_client
 from tests.support.servers.scripted import token_json
@@ -74,6 +75,23 @@ def test_a_redirect_that_is_followed(service: Service, goes_on: Any) -> None:
 
 def test_one_that_is_left_alone_is_a_result(service: Service, goes_on: Any) -> None:
     assert goes_on(begun(service, "POST"), ResponseHead(307, "https://elsewhere.example/")) is False
+
+
+def test_a_redirect_that_leads_nowhere_is_a_response_of_the_api_like_any_other(
+    service: Service, goes_on: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a cool-down is over, the first response lets the others go: the API answers again."""
+    auth = BearerAuth(OAuth2Client("my_api", service.connection()), cool_down="ignore")
+
+    def call() -> ForeignCall:
+        return ForeignCall.begin(auth, "GET", f"{service.base_url}/x", {}, lambda: True)
+
+    assert goes_on(call(), ResponseHead(429, retry_after=30.0)) is False
+    assert auth.cool_downs.board.held
+    later = elapsed_clock() + 31
+    monkeypatch.setattr("airflow_oauth_provider.tokens.cool_downs.elapsed_clock", lambda: later)
+    assert goes_on(call(), ResponseHead(302)) is False
+    assert not auth.cool_downs.board.held
 
 
 def test_a_certificate_that_the_library_does_not_present(
