@@ -6,6 +6,9 @@ Rules:
   (RFC 9112 §5, §6.3, §7.1). The standard library drops all headers behind a malformed line, the length of
   the body among them, and has its own idea of numbers: ``-1`` as the size of a chunk is a body that is read
   to the end of the connection, past every limit.
+* Two equal lengths, and a length beside chunks, which override it, have one meaning (RFC 9112 §6.3). Servers
+  and gateways send them: a thread reads such a response, as all callers of the standard library do. aiohttp
+  refuses it.
 * The connection that ends within a response has cut it; what is wrong in itself is malformed.
 * What every call pays for it is a search in the bytes of the head.
 """
@@ -121,19 +124,24 @@ class StrictResponse(http.client.HTTPResponse):
         :param head: of the last response, from its status line on.
         :raises MalformedHeadError: then.
         """
-        lowered = head.lower()
-        at = lowered.find(_LENGTH)
-        fits = at < 0 or self._is_length(head[at + len(_LENGTH) : head.find(b"\n", at + 1)], lowered, at)
-        if not fits or head.find(b"\0", head.find(b"\n")) >= 0 or head.count(b"\r") != head.count(b"\r\n"):
+        if not self._fits(head) or head.find(b"\0", head.find(b"\n")) >= 0:
+            raise MalformedHeadError("headers")
+        if head.count(b"\r") != head.count(b"\r\n"):
             raise MalformedHeadError("headers")
         if self.msg.defects and any(isinstance(defect, _DEFECTS) for defect in self.msg.defects):
             raise MalformedHeadError("headers")
 
-    @staticmethod
-    def _is_length(value: bytes, lowered: bytes, at: int) -> bool:
-        digits = value.strip()
-        alone = lowered.find(_LENGTH, at + 1) < 0 and _CODING not in lowered
-        return alone and digits.isdigit() and len(digits) <= _MOST_DIGITS
+    def _fits(self, head: bytes) -> bool:
+        """Whether the headers say of the body in one way only where it ends."""
+        lowered = head.lower()
+        at, length = lowered.find(_LENGTH), None
+        while at >= 0:
+            end = head.find(b"\n", at + 1)
+            digits = head[at + len(_LENGTH) : end].strip()
+            if not digits.isdigit() or len(digits) > _MOST_DIGITS or length not in {None, digits}:
+                return False
+            at, length = lowered.find(_LENGTH, end), digits
+        return length is None or self.chunked or _CODING not in lowered
 
     def _read_status(self) -> tuple[str, int, str]:
         """Read a status line (RFC 9112 §4), past informational responses and empty lines before it.

@@ -62,7 +62,6 @@ ROWS: dict[str, tuple[ScriptedResponse, str]] = {
     "length-of-thirty-digits": (Raw(announced(b"9" * 30)), HEADERS),
     "two-lengths": (Raw(announced(SIZE, b"Content-Length: 5\r\n")), HEADERS),
     "two-lengths-in-one": (Raw(announced(SIZE + b", 5")), HEADERS),
-    "length-and-chunks": (Raw(announced(SIZE, b"Transfer-Encoding: chunked\r\n")), HEADERS),
     "long-header": (Raw(announced(SIZE, b"X-A: " + b"x" * 70_000 + b"\r\n")), TOO_LONG),
     "long-reason": (Raw(announced(SIZE).replace(b"OK", b"x" * 70_000)), TOO_LONG),
     "size-of-letters": (Raw(CHUNKED + b"zz\r\nab\r\n0\r\n\r\n"), CHUNKS),
@@ -166,6 +165,27 @@ class TestOneMeaning:
         assert side.run(hook_of(service), "x").content == TOKEN
         service.token = lambda _: Raw(data)
         assert side.token(without_retries(service)).value == "tok"
+
+
+@pytest.mark.fault("F64")
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(announced(SIZE, b"Content-Length: " + SIZE + b"\r\n"), id="two-equal-lengths"),
+        pytest.param(
+            announced(
+                b"5", b"Transfer-Encoding: chunked\r\n", b"%x\r\n%s\r\n0\r\n\r\n" % (len(TOKEN), TOKEN)
+            ),
+            id="length-and-chunks",
+        ),
+    ],
+)
+def test_a_length_said_twice(service: Service, data: bytes) -> None:
+    """Only aiohttp refuses it."""
+    service.api = service.token = lambda _: Raw(data)
+    hook = without_retries(service)
+    assert hook.get_token().value == "tok"
+    assert hook_of(service).run("x").content == TOKEN
 
 
 @pytest.mark.parametrize("body", [b"zz\r\nab", b"2\r\nabcdef"])
