@@ -58,19 +58,20 @@ def test_what_goes_elsewhere_without_our_token_is_no_call_of_ours(service: Servi
     assert len(service.token_requests) == 1
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT"])
 @pytest.mark.parametrize("location, sent", [("/api/%7Enew", "/api/~new"), ("/api/new", "/api/new")])
-def test_a_proof_is_made_for_what_requests_sends(location: str, sent: str) -> None:
+def test_a_proof_is_made_for_what_requests_sends(method: str, location: str, sent: str) -> None:
     """It spells addresses in its own way, and makes a GET of a PUT that was answered by 302."""
     with running_dpop_service() as service:
 
         def api(request: RecordedRequest) -> ScriptedResponse:
-            if request.method == "PUT":
+            if request.target == "/api/x":
                 service.dead.add("bound-tok-1")
                 return Redirect(location, 302)
             return Json({})
 
         service.api = api
-        response = requests.put(f"{service.base_url}/x", data="b", auth=auth_of(service), timeout=30)
+        response = requests.request(method, f"{service.base_url}/x", auth=auth_of(service), timeout=30)
         assert response.status_code == 200
         assert service.refused() == ["invalid_token"]
         assert [request.target for request in service.calls] == ["/api/x", sent, sent]
