@@ -118,13 +118,15 @@ class OAuth2Client(ReportedAcquisitions):
             return token
         return _required(self._run(self._flow(force=force)))
 
-    def prepare_token(self) -> None:
-        """Acquire a token now, where that would read the connection again: what it says may have changed.
+    def read_for_token(self) -> None:
+        """Read the connection now, where the next token will: what it says may have changed.
 
-        :raises OAuthError: as :meth:`get_token` does.
+        That token is acquired with what was read, if nobody waits a second for it.
+
+        :raises ConfigurationError: as :meth:`get_token` does.
         """
         if self.reader.settings is not None and self._slot.fresh() is None:
-            self.get_token()
+            self._read()
 
     async def asettings(self) -> ClientSettings:
         """Return the connection's settings, read at the first use without blocking the loop.

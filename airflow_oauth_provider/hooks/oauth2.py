@@ -175,7 +175,7 @@ class OAuth2Hook(HookTokens, AsyncCalls, HttpHook):
         :raises OAuthError: when no token can be acquired; see :meth:`get_token`.
         """
         options = extra_options or {}
-        self._client.prepare_token()  # before address and session are made of what the connection says
+        self._client.read_for_token()  # before address and session are made of what the connection says
         session = self.get_conn(None, options)
         arguments = call_arguments(self.method, data, headers, request_kwargs)
         request = session.new_request(self.method, self.url_from_endpoint(endpoint), arguments)
