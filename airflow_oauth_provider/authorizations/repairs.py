@@ -16,6 +16,7 @@ from airflow_oauth_provider.connection.field_kinds import Kind
 from airflow_oauth_provider.connection.fields import FIELDS_BY_KEY
 from airflow_oauth_provider.connection.parsing import FieldError, parse_extra
 from airflow_oauth_provider.deployment.policy import Policy
+from airflow_oauth_provider.protocol.client.methods import METHODS, Needs
 
 _COLUMNS = ("conn_id", "host", "login", "password", "port", "schema")
 _CREDENTIAL = frozenset(
@@ -25,6 +26,7 @@ _CREDENTIAL = frozenset(
     }
 )
 """Fields of the extra that say with what a client authenticates."""
+_BY_KEY = next(name for name, method in METHODS.items() if method.needs is Needs.KEY)
 _SECRET = "stand-in" * 8
 
 
@@ -80,7 +82,7 @@ class Repairs:
         own = {key: value for key, value in self._good().items() if key != field}
         if field in {"private_key", "private_key_passphrase", "certificate"}:
             columns["password"] = None
-            own |= {"auth_method": "private_key_jwt", "private_key": _any_key()}
+            own |= {"auth_method": _BY_KEY, "private_key": _any_key()}
         given = self.entered(field)
         if given in (None, "") and field not in {"host", "login"}:
             return None
@@ -127,7 +129,7 @@ class Repairs:
     def _use_key(self) -> None:
         """Authenticate with a key of no particular kind."""
         self._take_out({"private_key_passphrase", "certificate", "external_credential"})
-        self._put({"auth_method": "private_key_jwt", "private_key": _any_key()})
+        self._put({"auth_method": _BY_KEY, "private_key": _any_key()})
         self.values = replace(self.values, password=None)
         self.repaired.add("password")
 

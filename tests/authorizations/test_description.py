@@ -177,7 +177,7 @@ class TestStatus:
         policy = read_policy()
         entries = Entries(resolve(connection, policy).settings, policy.sharing)
         entries._put_status(replace(entries.status(), refused_until=0))
-        entries._delete("client", entries._credential_key)
+        entries._delete("client", entries._presented_key)
         refusals.clear()
 
     def test_a_passing_failure_does_not_hide_a_good_token(self, service: Service) -> None:

@@ -300,7 +300,7 @@ class TestRefusals:
     def test_a_refusal_counts_though_the_store_has_lost_it(self, sharing: Sharing, error: OAuthError) -> None:
         losing = entries(sharing)
         losing.refused(error, budget=60)
-        for purpose, key in (("status", losing._token_key), ("client", losing._credential_key)):
+        for purpose, key in (("status", losing._token_key), ("client", losing._presented_key)):
             losing._delete(purpose, key)
         assert entries(sharing).standing() is not None
         entries(sharing).granted(token())
