@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import select
 import socket
 import struct
@@ -97,3 +98,56 @@ def test_an_allow_listed_host_opens_its_own_pool_and_no_other() -> None:
     assert [pool.ConnectionCls.any_address for pool in made] == [True, False, False]
     plain: Any = pools["http"]("listed.example")
     assert plain.ConnectionCls.any_address is False
+
+
+class Sent:
+    """A socket that remembers what is sent at once."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def sendall(self, data: bytes) -> None:
+        self.pieces.append(data)
+
+    def settimeout(self, _: float | None) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize("body", [b"grant_type=client_credentials", "grant_type=client_credentials"])
+def test_head_and_body_of_a_small_request_are_sent_at_once(body: bytes | str) -> None:
+    connection, sent = small_request_connection(), Sent()
+    connection.sock = sent
+    for _ in range(2):
+        connection.request("POST", "/token", body, {"Accept": "*/*"})
+        connection._HTTPConnection__state = "Idle"
+    assert len(sent.pieces) == 2
+    head, _, rest = sent.pieces[1].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /token HTTP/1.1\r\n")
+    assert b"Content-Length: 29" in head
+    assert rest == b"grant_type=client_credentials"
+
+
+@pytest.mark.parametrize("body", [b"x" * 20_000, iter([b"a", b"b"]), io.BytesIO(b"x"), None])
+def test_other_bodies_are_sent_as_urllib3_does(body: Any) -> None:
+    connection, sent = small_request_connection(), Sent()
+    connection.sock = sent
+    connection.request("POST", "/token", body)
+    assert sent.pieces[0].endswith(b"\r\n\r\n")
+
+
+def test_a_request_that_cannot_be_put_together_sends_nothing() -> None:
+    connection, sent = small_request_connection(), Sent()
+    connection.sock = sent
+    with pytest.raises(ValueError, match="Invalid header value"):
+        connection.request("POST", "/token", b"x", {"X-A": "a\r\nb"})
+    assert sent.pieces == []
+    connection.send(b"y")
+    assert sent.pieces == [b"y"]
+
+
+def small_request_connection() -> Any:
+    pool: Any = pool_classes(lambda _host, _port: False)["http"]("127.0.0.1", 80)
+    return pool._new_conn()
