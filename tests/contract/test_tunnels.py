@@ -53,6 +53,13 @@ tunnels = pytest.mark.parametrize(
 )
 
 
+@pytest.fixture
+def proxy(scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> ScriptedServer:
+    """The proxy of this machine, whose answers a test gives."""
+    monkeypatch.setenv("HTTPS_PROXY", scripted.url)
+    return scripted
+
+
 @pytest.mark.fault("F63")
 class TestTunnels:
     """What a proxy answers to CONNECT: it is named, and what passes is tried again when it says."""
@@ -62,19 +69,17 @@ class TestTunnels:
         self,
         side: Side,
         service: Service,
-        scripted: ScriptedServer,
-        monkeypatch: pytest.MonkeyPatch,
+        proxy: ScriptedServer,
         response: ScriptedResponse,
         sentence: str,
         passes: bool,
         seconds: float | None,
     ) -> None:
-        scripted.script(response)
-        monkeypatch.setenv("HTTPS_PROXY", scripted.url)
+        proxy.script(response)
         hook = OAuth2Hook(method="GET", connection=service.connection(base_url="https://api.example"))
         with pytest.raises(CallFailedError) as caught:
             side.run(hook, "x")
-        assert caught.value.message.startswith(f"the proxy 127.0.0.1:{scripted.port} (HTTPS_PROXY) ")
+        assert caught.value.message.startswith(f"the proxy 127.0.0.1:{proxy.port} (HTTPS_PROXY) ")
         assert sentence in caught.value.message
         assert (caught.value.retryable, caught.value.retry_after) == (passes, seconds)
         assert is_definite(caught.value) is not passes
@@ -84,15 +89,13 @@ class TestTunnels:
         self,
         side: Side,
         service: Service,
-        scripted: ScriptedServer,
-        monkeypatch: pytest.MonkeyPatch,
+        proxy: ScriptedServer,
         response: ScriptedResponse,
         sentence: str,
         passes: bool,
         seconds: float | None,
     ) -> None:
-        scripted.script(response)
-        monkeypatch.setenv("HTTPS_PROXY", scripted.url)
+        proxy.script(response)
         connection = service.connection(
             host="https://idp.example/token",
             login=f"client-{next(_numbers)}",
@@ -101,7 +104,7 @@ class TestTunnels:
         )
         with pytest.raises(OAuthError) as caught:
             side.token(OAuth2Hook(connection=connection))
-        assert caught.value.message.startswith(f"the proxy 127.0.0.1:{scripted.port} (HTTPS_PROXY) ")
+        assert caught.value.message.startswith(f"the proxy 127.0.0.1:{proxy.port} (HTTPS_PROXY) ")
         assert sentence in caught.value.message
         assert caught.value.retryable is passes
         if passes:
@@ -121,12 +124,10 @@ class TestTunnels:
         self,
         side: Side,
         service: Service,
-        scripted: ScriptedServer,
-        monkeypatch: pytest.MonkeyPatch,
+        proxy: ScriptedServer,
         response: ScriptedResponse,
     ) -> None:
-        scripted.script(response)
-        monkeypatch.setenv("HTTPS_PROXY", scripted.url)
+        proxy.script(response)
         hook = OAuth2Hook(method="GET", connection=service.connection(base_url="https://api.example"))
         with pytest.raises(requests.ConnectionError) as caught:
             side.run(hook, "x")
