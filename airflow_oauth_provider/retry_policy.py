@@ -65,7 +65,7 @@ class OAuth2RetryPolicy(RetryPolicy):
     """Retry after a temporary failure, when the server wants it, and fail at once after a permanent one.
 
     The nearest error in the chain of causes and contexts that is one of ours, or a temporary one of
-    ``requests`` or aiohttp, decides:
+    ``requests``, aiohttp or httpx, decides:
 
     * temporary (``retryable``): RETRY, after ``retry_after`` where the server named it and it is longer
       than the task's own delay, at most 24 hours; else after the task's own delay;
@@ -145,7 +145,7 @@ def _verdict(error: BaseException) -> _Verdict | None:
         if error.retryable:
             return _Verdict(True, getattr(error, "retry_after", None))
         return _Verdict(False, permanent=_permanent(error) if is_definite(error) else None)
-    for judge in (_of_requests, _of_aiohttp):
+    for judge in (_of_requests, _of_aiohttp, _of_httpx):
         temporary, retry_after = judge(error)
         if temporary:
             return _Verdict(True, retry_after)
@@ -207,6 +207,29 @@ def _of_aiohttp(error: BaseException) -> tuple[bool, float | None]:
 
     failure = classify_async(error)
     return failure is not None and failure.fault.retryable, None
+
+
+def _of_httpx(error: BaseException) -> tuple[bool, float | None]:
+    """Say the same of an error of httpx, which costs no import where nobody uses it."""
+    httpx: Any = sys.modules.get("httpx")
+    if httpx is None or not isinstance(error, httpx.HTTPError):
+        return False, None
+    if isinstance(error, httpx.HTTPStatusError):
+        return _of_response(error.response.status_code, error.response.headers)
+    if isinstance(error, httpx.TimeoutException):
+        return True, None
+    from airflow_oauth_provider.transport.faults import classify, links
+
+    failure = classify(error)
+    if failure is not None:
+        return failure.fault.retryable, None
+    if isinstance(error, httpx.NetworkError):  # which may leave no error of the system's behind
+        return True, None
+    # A server has closed the connection instead of sending a response. What h11 cannot read, or not to its
+    # end, it says in words only: that is left to Airflow.
+    h11: Any = sys.modules.get("h11")
+    unread = h11 is not None and any(isinstance(link, h11.RemoteProtocolError) for link in links(error))
+    return isinstance(error, httpx.RemoteProtocolError) and not unread, None
 
 
 def _of_response(status: int, headers: Mapping[str, str]) -> tuple[bool, float | None]:

@@ -23,6 +23,7 @@ from urllib3.exceptions import (
 
 from airflow_oauth_provider.protocol.call.refusal import passes
 from airflow_oauth_provider.protocol.http import Failure, Fault
+from airflow_oauth_provider.transport.certificate_faults import certificate_failure
 from airflow_oauth_provider.transport.proxies import Proxy
 from airflow_oauth_provider.transport.response_parser import MalformedChunkError
 from airflow_oauth_provider.transport.sockets import AddressRefusedError
@@ -79,12 +80,7 @@ def _tls_failure(error: ssl.SSLError) -> Failure:
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError):
         return CUT
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = getattr(error, "verify_message", None) or "certificate verify failed"
-        return Failure(
-            Fault.TLS_CERTIFICATE,
-            f"the certificate does not verify: {reason}",
-            advice="if a private authority issued it, put that authority's certificate into ca_certificates",
-        )
+        return certificate_failure(error)
     reason = error.reason or "HANDSHAKE_FAILED"
     meaning, advice = _MEANING_OF_ALERT.get(reason, ("at least TLS 1.2 is required", None))
     words = reason.lower().replace("_", " ")

@@ -5,17 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_oauth_provider.client import masking
-from airflow_oauth_provider.exceptions import ConnectionNotFoundError, InvalidClientError
+from airflow_oauth_provider.exceptions import ConnectionNotFoundError, InvalidClientError, TransportError
 from airflow_oauth_provider.tokens.manager import shared
 from tests.support.adapters import ADAPTERS, Ask, Make
 from tests.support.airflow_calls import noted_airflow_calls
 from tests.support.forks import forked
-from tests.support.servers.scripted import Delay, Json, token_json
+from tests.support.servers.certificate_cases import EXPIRED
+from tests.support.servers.certificates import server_context
+from tests.support.servers.scripted import Delay, Json, ScriptedServer, token_json
 from tests.support.service import Service
 
 pytestmark = [pytest.mark.airflow, pytest.mark.parametrize("make", ADAPTERS)]
@@ -128,3 +131,16 @@ def test_a_refusal_of_the_client_is_a_typed_error_there_and_shows_no_secret(
     assert refused.value.conn_id == "my_api"
     assert "a-client-secret" not in f"{refused.value!r} {refused.value} {caplog.text}"
     assert len(service.token_requests) == 1
+
+
+def test_a_server_whose_certificate_does_not_verify_is_told_with_what_helps(
+    make: Make, service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with ScriptedServer(server_context(EXPIRED.issued, tmp_path)) as server:
+        given = {"host": f"{server.url}/token", "ca_certificates": EXPIRED.trusted}
+        monkeypatch.setenv(VARIABLE, service.environment(**given))
+        with pytest.raises(TransportError) as caught:
+            make("my_api", f"{service.base_url}/x")()
+        assert server.requests == []
+    assert EXPIRED.is_told_by(str(caught.value), caught.value.advice)
+    assert not caught.value.retryable

@@ -20,6 +20,7 @@ from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
 from tests.conftest import require_server
 from tests.support.openssl import needs_openssl, openssl
+from tests.support.servers.certificate_cases import WRONG, Wrong
 from tests.support.servers.certificates import authority, issue, server_context
 from tests.support.servers.missing import ServerMissingError
 from tests.support.servers.nginx_server import Nginx
@@ -62,21 +63,18 @@ class TestAuthorities:
         side.run(hook, "y")
         assert api.connections == 1
 
-    @pytest.mark.fault("N17")
-    def test_an_unknown_one_is_final(self, side: Side, service: Service, api: ScriptedServer) -> None:
-        with pytest.raises(TransportError, match="ca_certificates") as caught:
-            side.run(hook_of(service, api.url), "x")
+    @pytest.mark.parametrize("case", WRONG)
+    def test_one_that_does_not_verify_is_final_and_says_what_helps(
+        self, side: Side, service: Service, tmp_path: Path, case: Wrong
+    ) -> None:
+        with ScriptedServer(server_context(case.issued, tmp_path)) as server:
+            given = {"ca_certificates": case.trusted} if case.trusted else {}
+            with pytest.raises(TransportError) as caught:
+                side.run(hook_of(service, server.url, **given), "x")
+            assert server.requests == []
         assert not caught.value.retryable
         assert isinstance(caught.value, requests.ConnectionError)
-        assert api.requests == []
-
-    @pytest.mark.fault("N15")
-    def test_another_name_is_final(self, side: Side, service: Service, tmp_path: Path) -> None:
-        with ScriptedServer(server_context(issue(CA, "other.example"), tmp_path)) as server:
-            with pytest.raises(TransportError) as caught:
-                side.run(hook_of(service, server.url, ca_certificates=CA.certificate), "x")
-            assert not caught.value.retryable
-            assert server.requests == []
+        assert case.is_told_by(str(caught.value), caught.value.advice)
 
     def test_a_callers_bundle(
         self, side: Side, service: Service, api: ScriptedServer, tmp_path: Path

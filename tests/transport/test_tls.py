@@ -25,6 +25,7 @@ from airflow_oauth_provider.protocol.settings import NetworkSettings, PresentedC
 from airflow_oauth_provider.protocol.token.request import TokenRequest
 from airflow_oauth_provider.transport import authorization_server, client_certificate, tls
 from airflow_oauth_provider.transport.tls import tls_context
+from tests.support.servers.certificate_cases import WRONG, Wrong
 from tests.support.servers.certificates import Issued, authority, issue, issue_client, server_context
 from tests.support.servers.scripted import ScriptedServer
 from tests.support.stopwatch import Stopwatch
@@ -51,25 +52,15 @@ def test_a_private_authority_of_the_connection(tmp_path: Path) -> None:
     assert result.status == 200
 
 
-@pytest.mark.parametrize(
-    "issued, ca, word",
-    [
-        pytest.param(issue(CA, "other.example"), CA.certificate, "127.0.0.1", id="wrong-host[N15]"),
-        pytest.param(issue(authority("Another CA")), CA.certificate, "ca_certificates", id="unknown-CA[N17]"),
-        pytest.param(issue(CA), None, "ca_certificates", id="private-CA-not-configured[N17]"),
-        pytest.param(issue(CA, expired=True), CA.certificate, "expired", id="expired"),
-    ],
-)
-def test_a_certificate_that_does_not_verify_is_final(
-    tmp_path: Path, issued: Issued, ca: str | None, word: str
-) -> None:
-    with tls_server(tmp_path, issued) as server:
-        result = send(server.url, ca=ca)
+@pytest.mark.parametrize("case", WRONG)
+def test_a_certificate_that_does_not_verify_is_final(tmp_path: Path, case: Wrong) -> None:
+    with tls_server(tmp_path, case.issued) as server:
+        result = send(server.url, ca=case.trusted)
         assert server.requests == [], "nothing secret went out"
     assert isinstance(result, Failure)
     assert result.fault is Fault.TLS_CERTIFICATE
     assert not result.fault.retryable
-    assert word in f"{result.detail} {result.advice}"
+    assert case.is_told_by(result.detail, result.advice)
 
 
 @pytest.mark.fault("N19")

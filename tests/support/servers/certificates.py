@@ -86,15 +86,25 @@ def authority(name: str = "Test CA") -> Authority:
 
 
 @cache
-def issue(issuer: Authority, host: str = "127.0.0.1", *, expired: bool = False) -> Issued:
-    """Issue a server certificate for one host name or address."""
+def issue(
+    issuer: Authority, host: str = "127.0.0.1", *, expired: bool = False, early: bool = False
+) -> Issued:
+    """Issue a server certificate for one host name or address.
+
+    :param early: it is valid from tomorrow on.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     try:
         name: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         name = x509.DNSName(host)
     certificate = (
-        _builder(host, issuer.name, expired=expired)
+        _builder(
+            host,
+            issuer.name,
+            expired=expired,
+            not_before=dt.datetime.now(dt.UTC) + _DAY if early else None,
+        )
         .public_key(key.public_key())
         .add_extension(x509.SubjectAlternativeName([name]), critical=False)
         .add_extension(
