@@ -22,7 +22,7 @@ from airflow_oauth_provider.calls.response import (
     note_credential,
     response_of,
 )
-from airflow_oauth_provider.calls.turns import after_waiting
+from airflow_oauth_provider.calls.turns import after_waiting, uploads_of
 from airflow_oauth_provider.exceptions import OAuthError, unexpected
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.dpop.proof import DPOP
@@ -72,6 +72,7 @@ class AsyncCall(CurrentRequest):
         self._read = read
         self._limit = limit
         self._has_turn = False
+        self._place = None
         self._cooling = False  # it began while a cool-down was known
         self._limits = None
         self._built: AsyncRequest | None = None  # before there was a token
@@ -89,8 +90,10 @@ class AsyncCall(CurrentRequest):
         """
         session = self._session
         client, build = session.auth.client, session.builder.build
-        self._has_turn = session.turns.take() or await self._next_turn(endpoint, arguments)
         try:  # all in one frame, since each costs a call whenever it goes on
+            if hasattr(type(arguments.get("data")), "__aiter__"):
+                await self._next_place(arguments)
+            self._has_turn = session.turns.take() or await self._next_turn(endpoint, arguments)
             began = monotonic()
             token = client.held_token() or await self._first_token(method, endpoint, arguments)
             self._request = request = build(method, endpoint, arguments, token, self._built)
@@ -129,7 +132,7 @@ class AsyncCall(CurrentRequest):
             result.seconds = seconds
             return result
         finally:
-            self._end_turn()
+            self._end()
 
     async def _first_token(
         self, method: str, endpoint: str | None, arguments: dict[str, Any]
@@ -145,6 +148,7 @@ class AsyncCall(CurrentRequest):
             return client.held_token() or await client.aget_token()
         except Exception as error:
             self._session.turns.fail(error)
+            uploads_of(client.conn_id).fail(error)
             raise
 
     def _check(self) -> None:
@@ -167,7 +171,7 @@ class AsyncCall(CurrentRequest):
         if waited:
             self._limits = limits = after_waiting(limits, waited)
             if had_turn:
-                self._has_turn = session.turns.take() or await self._next_turn_within(limits)
+                self._has_turn = session.turns.take() or await self._wait_within(session.turns, limits)
             token = await session.auth.client.aget_token()  # the one before may have ended meanwhile
             self._request = session.builder.build(method, endpoint, arguments, token, request)
         return token

@@ -20,6 +20,7 @@ from airflow_oauth_provider.calls.arguments import (
     refused_argument,
 )
 from airflow_oauth_provider.calls.body import CHUNK, GuardedBody, can_replay, rewind
+from airflow_oauth_provider.calls.turns import enter_upload
 from airflow_oauth_provider.protocol.call.credentials import proof_for
 from airflow_oauth_provider.protocol.call.effects import SendCall
 from airflow_oauth_provider.protocol.call.endpoints import Destination
@@ -147,6 +148,7 @@ def _slices(body: bytes) -> Iterator[bytes]:
 
 async def _guarded_pieces(stream: Any, timer: HeadTimer) -> AsyncIterator[bytes]:
     """Yield the pieces of an asynchronous iterable; what it raises is an error of that argument."""
+    enter_upload()
     pieces = encoded("data", aiter, stream)
     while True:
         try:

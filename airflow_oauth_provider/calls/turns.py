@@ -12,6 +12,10 @@ Rules:
 * Who waits no more leaves nothing behind: neither a turn that nobody has nor a place in the queue.
 * Those who wait would ask for the same token: when one call can get none, they can get none either, and are
   told so. Else each hundred of them would wait for a failing server in turn.
+* An asynchronous iterator whose pieces are uploaded may call the same API: it reads there what it writes.
+  Were all connections those of such uploads, each would wait for what only the others can give back. So no
+  more than half of them are: the others wait for their place first, before their turn. Of uploads that begin
+  within the iterators of others there are half as many again.
 """
 
 from __future__ import annotations
@@ -20,18 +24,25 @@ import asyncio
 import copy
 from collections import OrderedDict
 from collections.abc import Awaitable
+from contextvars import ContextVar
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from airflow_oauth_provider.calls.arguments import Timeouts, timeouts
 from airflow_oauth_provider.calls.cool_down import LEAST_CALL
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
+from airflow_oauth_provider.transport.connectors import CONNECTIONS_PER_HOST
+from airflow_oauth_provider.transport.loops import PerLoop
 
 if TYPE_CHECKING:
     from airflow_oauth_provider.calls.async_session import OAuth2AsyncSession
 
 _FOR_EVER = 1e9
 """Seconds above which a limit is none: an int may say more than floats and event loops can count."""
+
+MOST_UPLOADS = CONNECTIONS_PER_HOST // 2
+_depth: ContextVar[int] = ContextVar("oauth2_depth_of_upload", default=0)
+"""Iterators whose pieces are being uploaded, one within another, of which the innermost runs."""
 
 
 class Turns:
@@ -102,14 +113,41 @@ def _let_go(turn: asyncio.Future[bool]) -> None:
         turn.set_result(False)
 
 
+# Touched only from within its own loop, so it needs no lock.
+_uploads: PerLoop[dict[tuple[str, int], Turns]] = PerLoop()
+
+
+def uploads_of(conn_id: str) -> Turns:
+    """Return the places for uploads of a connection that begin here, whichever hook makes them."""
+    loop, depth = asyncio.get_running_loop(), _depth.get()
+    places = _uploads.get(loop)
+    if places is None:
+        places = _uploads.keep(loop, {})
+    most = max(1, MOST_UPLOADS >> depth)
+    return places.get((conn_id, depth)) or places.setdefault((conn_id, depth), Turns(most))
+
+
+def enter_upload() -> None:
+    """Say in the task that writes a request that the caller's iterator runs there."""
+    _depth.set(_depth.get() + 1)
+
+
 class InTurn:
     """A part of a call of coroutines: it waits for its turn."""
 
-    __slots__ = ("_has_turn", "_limits", "_session")
+    __slots__ = ("_has_turn", "_limits", "_place", "_session")
     _session: OAuth2AsyncSession
     _has_turn: bool
+    _place: Turns | None
+    """Among the uploads, of which it is one."""
     _limits: Timeouts | None
     """Of a call that has waited: what is left of its own."""
+
+    async def _next_place(self, arguments: dict[str, Any]) -> None:
+        """Wait for a place among the uploads."""
+        places = uploads_of(self._session.auth.client.conn_id)
+        if places.take() or await self._wait_for(places, arguments):
+            self._place = places
 
     def _next_turn(self, endpoint: str | None, arguments: dict[str, Any]) -> Awaitable[bool]:
         """Wait for a turn; return whether there is one.
@@ -119,19 +157,22 @@ class InTurn:
         """
         if self._session.builder.may_lead_elsewhere(endpoint):
             return _no_turn()
+        return self._wait_for(self._session.turns, arguments)
+
+    def _wait_for(self, turns: Turns, arguments: dict[str, Any]) -> Awaitable[bool]:
         if arguments.get("total_timeout") is None:
-            return self._session.turns.wait()
+            return turns.wait()
         try:
-            limits = timeouts(arguments.get("timeout"), arguments["total_timeout"])
+            limits = self._limits or timeouts(arguments.get("timeout"), arguments["total_timeout"])
         except ConfigurationError:  # which the builder of the request raises, too
             return _no_turn()
-        return self._next_turn_within(limits)
+        return self._wait_within(turns, limits)
 
-    async def _next_turn_within(self, limits: Timeouts) -> bool:
+    async def _wait_within(self, turns: Turns, limits: Timeouts) -> bool:
         """Wait for a turn, but leave some time for the call itself."""
         began, total = monotonic(), limits.total
         patience = None if total is None or total > _FOR_EVER else max(0.0, total - LEAST_CALL)
-        has_turn = await self._session.turns.wait(patience)
+        has_turn = await turns.wait(patience)
         self._limits = after_waiting(limits, monotonic() - began)
         return has_turn
 
@@ -139,6 +180,11 @@ class InTurn:
         if self._has_turn:
             self._has_turn = False
             self._session.turns.give_back()
+
+    def _end(self) -> None:
+        self._end_turn()
+        if self._place is not None:
+            self._place.give_back()
 
 
 async def _no_turn() -> bool:

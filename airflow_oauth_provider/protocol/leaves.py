@@ -8,7 +8,7 @@ token has to say so where it is declared, by :data:`NO_KEY`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -48,7 +48,7 @@ def leaves(settings: Any, *, keep: Predicate = lambda _: True, path: str = "") -
     """
     for own_name, default, metadata in _declared(settings.__class__):
         value = getattr(settings, own_name)
-        if value is default or not keep(metadata) or (default is not MISSING and bool(value == default)):
+        if value is default or not keep(metadata) or value == default:
             continue
         name = f"{path}.{own_name}" if path else own_name
         if _is_group(value.__class__):

@@ -33,7 +33,7 @@ def cut(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     kept = text[: most - 1]
-    if kept.endswith("*") and text[most - 1] == "*":
+    if text[most - 1] == "*":
         kept = kept.rstrip("*")
     return f"{kept.rstrip()}…"
 

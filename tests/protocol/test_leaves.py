@@ -25,7 +25,7 @@ class Inner:
 
 @dataclass(frozen=True)
 class Outer:
-    required: str
+    required: object
     inner: Inner = Inner()
     note: str = field(default="", metadata=NO_KEY)
 
@@ -36,7 +36,9 @@ def paths(settings: Any, **options: Any) -> dict[str, Any]:
 
 def test_defaults_are_left_out_and_what_has_none_is_always_there() -> None:
     assert paths(Outer("x")) == {"required": "x"}
-    assert paths(Outer("x", Inner(name="default"))) == {"required": "x"}
+    equal = str(bytearray(b"default"), "ascii")
+    assert equal is not Inner.name
+    assert paths(Outer("x", Inner(name=equal))) == {"required": "x"}
     changed = Outer("x", Inner("other", Secret("s")), "note")
     assert paths(changed) == {
         "required": "x",
@@ -44,6 +46,11 @@ def test_defaults_are_left_out_and_what_has_none_is_always_there() -> None:
         "inner.secret": Secret("s"),
         "note": "note",
     }
+
+
+def test_what_spells_itself_is_one_leaf() -> None:
+    address = parse_url("https://a.example/x")
+    assert paths(Outer(address)) == {"required": address}
 
 
 def test_a_field_is_left_out_with_all_below_it() -> None:
@@ -67,7 +74,8 @@ def test_secrets_are_found_however_deep(value: Any, count: int) -> None:
     [
         pytest.param(("b", "a"), {}, ["b", "a"], id="order-counts"),
         pytest.param(("b", "a"), UNORDERED, ["a", "b"], id="order-does-not"),
-        pytest.param(frozenset({3, 1}), {}, [1.0, 3.0], id="a-set"),
+        pytest.param(frozenset("zyxwvutsrq"), {}, list("qrstuvwxyz"), id="a-set"),
+        pytest.param(None, UNORDERED, None, id="no-list-at-all"),
         pytest.param(60, {}, 60.0, id="int-is-float"),
         pytest.param(True, {}, True, id="bool-is-no-number"),
         pytest.param(None, {}, None, id="nothing"),

@@ -349,3 +349,50 @@ def test_a_pkcs12_file() -> None:
     redactor = Redactor([text])
     assert redactor.text(f"<{text}>") == "<***>"
     assert redactor.text(text[260:290]) == WITHHELD
+
+
+class TestDocuments:
+    """Bodies, which may be JSON."""
+
+    def test_one_without_a_secret_stays_byte_for_byte(self) -> None:
+        data = b'{"a":  "b",\n"c": 1e2}'
+        assert Redactor(["a-client-secret"]).document(data) is data
+
+    def test_json_stays_json(self) -> None:
+        redactor = Redactor(["a-client-secret"])
+        cut = b'{"whole": "a-client-secret", "part": "client-secret", "other": "x"}'
+        assert json.loads(redactor.document(cut)) == {"whole": "***", "part": WITHHELD, "other": "x"}
+
+    @pytest.mark.parametrize("data", [b"key=a-client-secret&b", b"{a-client-secret", b"\xff a-client-secret"])
+    def test_what_is_none_is_redacted_as_text(self, data: bytes) -> None:
+        redacted = Redactor(["a-client-secret"]).document(data)
+        assert redacted == data.replace(b"a-client-secret", b"***")
+
+
+def test_an_error_is_copied_without_secrets_and_without_what_led_to_it() -> None:
+    class NoisyError(Exception):
+        body: Any = None
+
+    try:
+        try:
+            raise KeyError("a-client-secret")
+        except KeyError as cause:
+            raise NoisyError("said a-client-secret", 7) from cause
+    except NoisyError as raised:
+        error = raised
+    error.body = {"a-client-secret": ["a-client-secret"]}
+    redacted = Redactor(["a-client-secret"]).error(error)
+    assert type(redacted) is NoisyError
+    assert redacted.args == ("said ***", 7)
+    assert redacted.body == {"***": ["***"]}
+    assert (redacted.__traceback__, redacted.__cause__, redacted.__context__) == (None, None, None)
+    assert error.args[0] == "said a-client-secret", "the original is its owner's"
+
+
+def test_a_short_value_may_be_a_word_of_our_own_texts() -> None:
+    redactor = Redactor(["host", "a-client-secret"]).for_own_texts()
+    assert redactor.text("the host said a-client-secret") == "the host said ***"
+
+
+def test_true_is_no_text() -> None:
+    assert Redactor(["True"]).value([True, "True", False]) == [True, "***", False]

@@ -6,9 +6,10 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from airflow_oauth_provider.protocol.spelling import ESCAPES, MAX_READINGS, PLUS, Places, readings
+from airflow_oauth_provider.protocol.spelling import ESCAPES, MAX_DEPTH, MAX_READINGS, PLUS, Places, readings
 
 TEXT = 'p"ä<\\ &'
+MIXED = ("%2525", "%255c", "%26amp;", "\\\\u0025", "\\u0026amp;", "&amp;lt;", "&#92;", "&#37;41", "%5cu0041")
 
 
 @pytest.mark.parametrize(
@@ -40,12 +41,41 @@ def test_an_emoji_in_two_halves() -> None:
     assert any("😀" in reading for reading, _ in readings(json.dumps("😀")))
 
 
+@pytest.mark.parametrize(
+    "spelled",
+    [r"\x70\x22", r"\u{70}\u{000022}", r"\U00000070\U00000022", r"\u0070\x22"],
+)
+def test_each_number_behind_a_backslash(spelled: str) -> None:
+    assert 'p"' in {reading for reading, _ in readings(spelled)}
+
+
 def test_a_text_made_to_have_many_readings_has_few() -> None:
-    text = "".join("%25" * depth + "\\u0026amp;" * depth for depth in range(12))
-    assert len(list(readings(text))) <= MAX_READINGS
+    escapes = (*ESCAPES, PLUS)
+    text = "".join(f"+{first}{second}{first}" for first in MIXED for second in MIXED)
+    paths = [path for _, path in readings(text, escapes)]
+    assert len(paths) == MAX_READINGS
+    assert {path for path in paths if len(path) == 2} >= {
+        (one, other) for one in ESCAPES for other in ESCAPES
+    }
 
 
-@pytest.mark.parametrize("text", ["100 % sure", "C:\\", "a & b", "%zz", "&#99999999;", "&nosuch;", ""])
+def test_escapes_deeper_in_one_another_are_left() -> None:
+    text = TEXT
+    for _ in range(MAX_DEPTH + 1):
+        text = quote(text)
+    assert {len(path) for _, path in readings(text)} == set(range(MAX_DEPTH + 1))
+    assert TEXT not in {reading for reading, _ in readings(text)}
+
+
+def test_each_reading_comes_once() -> None:
+    assert list(readings("no escape")) == [("no escape", ())]
+    both = [reading for reading, _ in readings("%70&lt;")]
+    assert sorted(both) == sorted({"%70&lt;", "p&lt;", "%70<", "p<"})
+
+
+@pytest.mark.parametrize(
+    "text", ["100 % sure", "C:\\", "a & b", "%zz", "&#99999999;", "&#9999999;", "&nosuch;"]
+)
 def test_what_only_looks_like_an_escape_is_left(text: str) -> None:
     assert next(readings(text)) == (text, ())
     assert {reading for reading, _ in readings(text)} <= {text, "C:"}

@@ -7,7 +7,7 @@ import pytest
 from airflow_oauth_provider.exceptions import TokenEndpointError
 from airflow_oauth_provider.protocol.redaction import WITHHELD, Redactor
 from airflow_oauth_provider.protocol.secret import Secret
-from airflow_oauth_provider.protocol.texts import clean, clean_uri, cut, excerpt
+from airflow_oauth_provider.protocol.texts import clean, clean_uri, cut, excerpt, plain
 from tests.support.builders import SECRET, Run, http_response, settings
 from tests.support.spellings import SPELLINGS, disclosed
 
@@ -101,3 +101,37 @@ def test_a_text_is_redacted_before_it_is_cleaned_and_cut() -> None:
 )
 def test_cut(text: str, most: int, expected: str) -> None:
     assert cut(text, most) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, ""),
+        (7, "7"),
+        ("one\r\n\x1b[31mtwo\u2028\u202ethree", "one [31mtwo three"),
+        ("blanks  stay", "blanks  stay"),
+    ],
+)
+def test_plain(value: object, expected: str) -> None:
+    assert plain(value) == expected
+
+
+@pytest.mark.fault("F20")
+class TestExcerpt:
+    """How much of a text is read for its beginning."""
+
+    def test_a_value_longer_than_what_is_shown_is_known_whole(self) -> None:
+        secret = "".join(f"{number:05}" for number in range(2_000))
+        assert excerpt(f"bad {secret} end", 20, Redactor([secret])) == "bad *** end"
+
+    def test_as_much_is_shown_as_was_asked_for(self) -> None:
+        assert len(excerpt("x" * 200_000, 64 * 1024)) == 64 * 1024
+
+    def test_what_is_cut_off_within_a_value_goes_with_its_beginning(self) -> None:
+        """Eight characters of it are no window, by which it would be known."""
+        secret = "".join(f"{number:05}" for number in range(1_638))
+        read = 64 * 1024
+        text = secret * 8 + "x" * (read - 8 * len(secret) - 8) + secret
+        shown = excerpt(text, 1_000, Redactor([secret]))
+        assert shown.startswith("***" * 8)
+        assert "x0000" not in shown
