@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import signature
+from typing import Any
 
 import aiohttp
 
@@ -14,7 +16,12 @@ from airflow_oauth_provider.transport.connectors import SharedConnector, shared_
 from airflow_oauth_provider.transport.faults import ADDRESS_REFUSED
 from airflow_oauth_provider.transport.network_options import NetworkOptions
 from airflow_oauth_provider.transport.proxies import Proxy, proxy_for
-from airflow_oauth_provider.transport.response_protocol import MAX_HEADER
+from airflow_oauth_provider.transport.response_protocol import MAX_HEADER, MAX_HEADERS
+
+# Older versions of aiohttp have no limit that can be set.
+_MOST_HEADERS: dict[str, Any] = (
+    {"max_headers": MAX_HEADERS} if "max_headers" in signature(aiohttp.ClientSession).parameters else {}
+)
 
 
 class OpenedSession:
@@ -89,6 +96,7 @@ def _new_session(jar: aiohttp.abc.AbstractCookieJar, connector: SharedConnector)
     session = aiohttp.ClientSession(
         max_line_size=MAX_HEADER,
         max_field_size=MAX_HEADER,
+        **_MOST_HEADERS,
         connector=connector.connector,
         connector_owner=False,
         cookie_jar=jar,

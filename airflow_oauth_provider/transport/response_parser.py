@@ -8,7 +8,8 @@ Rules:
   to the end of the connection, past every limit.
 * Two equal lengths, and a length beside chunks, which override it, have one meaning (RFC 9112 §6.3). Servers
   and gateways send them: a thread reads such a response, as all callers of the standard library do. aiohttp
-  refuses it.
+  refuses it. It also takes a line with a blank before it for the first header, or for the end of all. What
+  differs stands in ``docs/hook.md``.
 * The connection that ends within a response has cut it; what is wrong in itself is malformed.
 * What every call pays for it is a search in the bytes of the head.
 """
@@ -41,6 +42,8 @@ _BLANK = (b"\r\n", b"\n")
 _LENGTH, _CODING = b"\ncontent-length:", b"\ntransfer-encoding:"
 _MOST_DIGITS = 19
 """Of a length in 64 bits."""
+_NOT_ASKED_FOR = frozenset({"br", "zstd"})
+"""Encodings that are asked for where their decoders are installed."""
 _DEFECTS = (FirstHeaderLineIsContinuationDefect, InvalidHeaderDefect, MissingHeaderBodySeparatorDefect)
 """What the parser of mail says of lines that are no headers; others are of a body, which it has not seen."""
 
@@ -230,8 +233,33 @@ class EmptyRest:
         self._reader.close()
 
 
+class _Undecodable:
+    """Stands for a decoder that is not installed."""
+
+    has_unconsumed_tail = False
+
+    def decompress(self, data: bytes, **_: Any) -> bytes:
+        """Refuse what it would have to decode; urllib3 expects an ``OSError``."""
+        if data:
+            raise OSError("a body that nobody asked for in this encoding")
+        return b""
+
+    def flush(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+
 class StrictBody(HTTPResponse):
-    """The body of a response: where it is streamed, urllib3 reads its chunks past the standard library."""
+    """The body of a response: where it is streamed, urllib3 reads its chunks past the standard library.
+
+    In an encoding that nobody asked for it is none; urllib3 would pass it on as it is.
+    """
+
+    def _init_decoder(self) -> None:
+        super()._init_decoder()
+        if self._decoder is None and self.headers.get("content-encoding", "").lower() in _NOT_ASKED_FOR:
+            decoder: Any = _Undecodable()
+            self._decoder = decoder
 
     def _update_chunk_length(self) -> None:
         if self.chunk_left is not None:

@@ -27,6 +27,8 @@ from airflow_oauth_provider.transport.response_parser import MalformedChunkError
 
 MAX_HEADER = 64 * 1024
 """Bytes of the longest header of a response, as ``http.client`` has it."""
+MAX_HEADERS = 99
+"""Headers of a response, as ``http.client`` has it."""
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _WITHOUT_BODY = frozenset({204, 304})
 
@@ -71,9 +73,11 @@ class ResponseProtocol(ResponseHandler):
             self._read_bufsize,
             payload_exception=aiohttp.ClientPayloadError,
             response_with_body=not self._skip_payload,
+            auto_decompress=not self._skip_payload,
             read_until_eof=True,
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
+            max_headers=MAX_HEADERS,
         )
         at = 0
         for end in _END_OF_HEAD.finditer(data):

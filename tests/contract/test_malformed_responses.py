@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from airflow_oauth_provider.exceptions import (
     OAuthError,
@@ -37,6 +38,7 @@ def announced(length: bytes, more: bytes = b"", body: bytes = TOKEN) -> bytes:
 
 
 SIZE = b"%d" % len(TOKEN)
+FIFTY = b"X-A: b\r\n" * 50
 CUT = "the connection was cut before the response was complete"
 CHUNKS = "the chunks in which the response was sent are malformed"
 NOT_HTTP = "the response is not HTTP/1.1"
@@ -62,6 +64,7 @@ ROWS: dict[str, tuple[ScriptedResponse, str]] = {
     "length-of-thirty-digits": (Raw(announced(b"9" * 30)), HEADERS),
     "two-lengths": (Raw(announced(SIZE, b"Content-Length: 5\r\n")), HEADERS),
     "two-lengths-in-one": (Raw(announced(SIZE + b", 5")), HEADERS),
+    "a-hundred-headers": (Raw(announced(SIZE, FIFTY + FIFTY[:-8])), HEADERS),
     "long-header": (Raw(announced(SIZE, b"X-A: " + b"x" * 70_000 + b"\r\n")), TOO_LONG),
     "long-reason": (Raw(announced(SIZE).replace(b"OK", b"x" * 70_000)), TOO_LONG),
     "size-of-letters": (Raw(CHUNKED + b"zz\r\nab\r\n0\r\n\r\n"), CHUNKS),
@@ -97,6 +100,7 @@ ACCEPTED = {
     "bare-newlines": announced(SIZE).replace(b"\r\n", b"\n"),
     "no-reason": announced(SIZE).replace(b" OK", b""),
     "names-of-any-case": announced(SIZE).replace(b"Content-Length", b"CONTENT-LENGTH"),
+    "ninety-nine-headers": announced(SIZE, FIFTY + FIFTY[:-16]),
     "folded": announced(SIZE, b"X-A: a\r\n b\r\n"),
     "zeros-before-a-size": CHUNKED + b"0" * 16 + b"%x\r\n%s\r\n0\r\n\r\n" % (len(TOKEN), TOKEN),
     "blank-behind-a-size": CHUNKED + b"%x \r\n%s\r\n0\r\n\r\n" % (len(TOKEN), TOKEN),
@@ -210,13 +214,47 @@ def test_a_204_with_a_body_has_none(side: Side, service: Service) -> None:
     assert (response.status_code, response.content) == (204, b"")
 
 
+@pytest.mark.parametrize("coding", [b"gzip", b"br", b"Zstd"])
 @pytest.mark.parametrize("status", [b"200 OK", b"401 No", b"403 No"])
-def test_a_body_that_cannot_be_decoded(side: Side, service: Service, status: bytes) -> None:
-    data = announced(b"3", b"Content-Encoding: gzip\r\n", b"abc").replace(b"200 OK", status)
+def test_a_body_that_cannot_be_decoded(side: Side, service: Service, status: bytes, coding: bytes) -> None:
+    """Also in a coding that nobody has asked for: what it hides is no text."""
+    data = announced(b"3", b"Content-Encoding: " + coding + b"\r\n", b"abc").replace(b"200 OK", status)
     service.api = lambda _: Raw(data)
     with pytest.raises(CallFailedError, match="not what its Content-Encoding says") as caught:
         side.run(hook_of(service), "x")
     assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"br", b"zstd"])
+def test_what_has_no_body_need_not_be_decoded(side: Side, service: Service, coding: bytes) -> None:
+    service.api = lambda _: Raw(announced(b"3", b"Content-Encoding: " + coding + b"\r\n", b""))
+    hook = OAuth2Hook(method="HEAD", connection=service.connection())
+    response = side.run(hook, "x")
+    assert (response.status_code, response.headers["Content-Encoding"]) == (200, coding.decode())
+
+
+def test_a_coding_that_nobody_knows_is_passed_on(side: Side, service: Service) -> None:
+    """Some storages name a character set there."""
+    service.api = lambda _: Raw(announced(b"3", b"Content-Encoding: utf-8\r\n", b"abc"))
+    assert side.run(hook_of(service), "x").content == b"abc"
+
+
+@pytest.mark.parametrize("coding", [b"br", b"zstd"])
+def test_a_stream_that_cannot_be_decoded(service: Service, coding: bytes) -> None:
+    """A stream belongs to its reader; the bytes as they are can be had, too."""
+    for data in (
+        announced(b"3", b"Content-Encoding: " + coding + b"\r\n", b"abc"),
+        CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Encoding: " + coding + b"\r\n\r\n")
+        + b"3\r\nabc\r\n0\r\n\r\n",
+    ):
+        service.api = lambda _, data=data: Raw(data)  # type: ignore[misc]
+        with (
+            hook_of(service).run("x", extra_options={"stream": True}) as response,
+            pytest.raises(requests.exceptions.ContentDecodingError),
+        ):
+            list(response.iter_content(10))
+        with hook_of(service).run("x", extra_options={"stream": True}) as response:
+            assert response.raw.read(decode_content=False) == b"abc"
 
 
 def test_a_compressed_body_whose_chunks_are_malformed(side: Side, service: Service) -> None:
