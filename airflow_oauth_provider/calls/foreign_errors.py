@@ -46,7 +46,7 @@ def without_secrets(error: BaseException, redactor: Redactor, name: str) -> Base
     try:
         if not _repeats(error, redactor):
             return error
-    except Exception as failed:  # a property of its class: what cannot be looked through is not passed on
+    except BaseException as failed:  # of its class: what cannot be looked through is not passed on
         log.debug("%s cannot be looked through: %s", type(error).__name__, type(failed).__name__)
     log.error("%s", redactor.text(f"{name} raised {type(error).__name__} in {_places(error)}"))
     return _redacted(error, redactor, name)
@@ -63,22 +63,28 @@ def _repeats(error: BaseException, redactor: Redactor) -> bool:
 
 
 def _texts(error: BaseException) -> Iterator[str]:
-    """Yield what anybody can get to see of one error."""
+    """Yield what anybody can get to see of one error.
+
+    :raises BaseException: of one that ends its process when it is printed: it would end it in Airflow's
+        log, and nobody would read why.
+    """
+    yield from _shown(error, str)
     yield "".join(traceback.format_exception_only(error))  # with what Python adds: notes, a line of code
     yield from _shown(error.args)
     yield from _shown(_plain_attributes(error))
 
 
-def _shown(value: Any, depth: int = 5) -> Iterator[str]:
-    """Yield how a value is shown; of one with a part that cannot be, how the others are."""
+def _shown(value: Any, show: Callable[[Any], str] = repr, depth: int = 5) -> Iterator[str]:
+    """Yield how a value is shown; of one with a part that cannot be, why not, and how the others are."""
     try:
-        yield repr(value)
+        yield show(value)
     except Exception as failed:
         log.debug("%s cannot be shown: %s", type(value).__name__, type(failed).__name__)
+        yield from traceback.format_exception_only(failed)  # some logs say this instead
         parts = [*value, *value.values()] if isinstance(value, dict) else value
         if depth and isinstance(value, _CONTAINERS):
             for part in parts:
-                yield from _shown(part, depth - 1)
+                yield from _shown(part, depth=depth - 1)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -103,10 +109,10 @@ def _redacted(error: BaseException, redactor: Redactor, name: str) -> BaseExcept
         vars(redacted).update(redactor.value(_of_dict(error)))
         if type(redacted) is type(error) and not _repeats(redacted, redactor):
             return redacted
-    except Exception as failed:  # whatever its class does when it is copied
+    except BaseException as failed:  # whatever its class does when it is copied
         log.debug("%s cannot be copied: %s", type(error).__name__, type(failed).__name__)
     kind = redactor.text(type(error).__name__)  # a class may have been made of a response, too
-    return RuntimeError(f"{name} raised {kind}, whose text repeats a secret")
+    return RuntimeError(f"{name} raised {kind}, whose text repeats a secret or cannot be read")
 
 
 def _of_dict(error: BaseException) -> dict[str, Any]:

@@ -69,10 +69,23 @@ class StubbornError(Exception):
 
 
 class UnprintableError(Exception):
-    """Who prints it gets another error, which says as much."""
+    """Who prints it gets another error."""
+
+    def __init__(self, reason: BaseException) -> None:
+        super().__init__()
+        self._reason = lambda: reason  # not to be seen beside it
 
     def __str__(self) -> str:
-        raise ValueError(SECRET)
+        raise self._reason()
+
+
+class EndingError(UnprintableError):
+    """Who looks at it or copies it in any other way, too."""
+
+    __repr__ = UnprintableError.__str__
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise self._reason()
 
 
 class UnequalError(Exception):
@@ -102,8 +115,11 @@ class ArgumentlessError(Exception):
 
 
 class _Unshowable:
+    def __init__(self, reason: str = "dull") -> None:
+        self._reason = reason
+
     def __repr__(self) -> str:
-        raise ValueError(SECRET)
+        raise ValueError(self._reason)
 
 
 def code_error() -> SyntaxError:
@@ -148,6 +164,10 @@ def with_attribute(value: Any) -> Exception:
         pytest.param(ArgumentlessError(), RuntimeError, id="arguments"),
         pytest.param(ValueError(SECRET, _Unshowable()), ValueError, id="not-to-be-shown"),
         pytest.param(with_attribute([_Unshowable(), {SECRET: 1}]), ValueError, id="beside-not-to-be-shown"),
+        pytest.param(UnprintableError(ValueError(SECRET)), RuntimeError, id="not-to-be-printed"),
+        pytest.param(ValueError(_Unshowable(SECRET)), RuntimeError, id="why-not-to-be-shown"),
+        pytest.param(UnprintableError(SystemExit(SECRET)), RuntimeError, id="printed-ends-all"),
+        pytest.param(EndingError(KeyboardInterrupt(SECRET)), RuntimeError, id="copied-ends-all"),
         pytest.param(grouped(), RuntimeError, id="group"),
         pytest.param(BaseExceptionGroup("dull", [SystemExit(SECRET)]), RuntimeError, id="group-of-exits"),
         pytest.param(type(SECRET, (Exception,), {})(SECRET), RuntimeError, id="class"),
@@ -169,11 +189,27 @@ def test_one_that_repeats_a_secret(
 
 @pytest.mark.parametrize(
     "error",
-    [UnprintableError("dull"), UnequalError("dull"), UnpreparedError("dull"), ValueError(_Unshowable())],
+    [
+        UnprintableError(ValueError("dull")),
+        UnequalError("dull"),
+        UnpreparedError("dull"),
+        ValueError(_Unshowable()),
+    ],
 )
 def test_one_that_cannot_be_looked_at_is_raised_as_it_is(error: Exception) -> None:
     behind = UnequalError("dull")
     assert raised(raising(error, behind)) is error
+
+
+@pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt])
+def test_one_that_ends_its_process_when_it_is_printed_is_not_passed_on(
+    end: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Airflow's log would end the task, and say nothing."""
+    safe = raised(raising(UnprintableError(end())))
+    assert type(safe) is RuntimeError
+    assert str(safe) == "response_check raised UnprintableError, whose text repeats a secret or cannot be read"
+    assert "function (test_foreign_errors.py" in caplog.text, "where it came from"
 
 
 @pytest.mark.parametrize("text", ["dull", SECRET])
