@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -235,7 +236,7 @@ async def aget_connection(conn_id: str) -> Any:
     """Do what :func:`get_connection` does without blocking the loop."""
     from airflow.providers.common.compat.connection import get_async_connection
 
-    if _loops.ended_by_fork:
+    if _loops.ended_by_fork or _is_for_threads_only():
         return await in_thread(partial(_get_alone, conn_id))
     _loops.used = True
     try:
@@ -243,6 +244,16 @@ async def aget_connection(conn_id: str) -> Any:
             return await get_async_connection(conn_id)
     except AirflowNotFoundException:
         raise connection_not_found(conn_id) from None
+
+
+def _is_for_threads_only() -> bool:
+    """Whether Airflow's channel knows no coroutines: they would be told that there is no such connection.
+
+    ``dag.test()`` and ``airflow dags test`` run triggers with such a channel.
+    """
+    task_runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
+    channel = getattr(task_runner, "SUPERVISOR_COMMS", None)
+    return hasattr(channel, "send") and not hasattr(channel, "asend")
 
 
 def _get_alone(conn_id: str) -> Any:

@@ -24,14 +24,16 @@ from airflow_oauth_provider.tasks.arguments import Arguments
 from airflow_oauth_provider.tasks.attempts import Attempts, NextAttempt, decide
 from airflow_oauth_provider.tasks.callables import call_with_context
 from airflow_oauth_provider.tasks.calling_task import CallingTask
+from airflow_oauth_provider.tasks.kept_state import keep, kept_state
 from airflow_oauth_provider.tasks.pages import PageLog, next_call
 from airflow_oauth_provider.tasks.polling import one_line
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.triggers.base import BaseTrigger
     from requests import Response
 
-    from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger
+    from airflow_oauth_provider.triggers.oauth2 import OAuth2HttpTrigger, WaitTrigger
 
 
 LONGEST_WAIT = 600.0
@@ -72,13 +74,14 @@ class DeferrableCall(CallingTask, HttpOperator):
         """Go on where the triggerer has ended.
 
         :param event: of our triggers.
-        :param attempts: made so far; ``None`` where Airflow does not keep them (``dag.test()`` of 3.0).
+        :param attempts: made so far; ``None`` where Airflow does not keep them (``dag.test()``).
         :param unknown: what a newer version has kept.
         :raises AirflowFailException: as :meth:`execute` does; likewise the others.
         """
         from airflow_oauth_provider.triggers.events import read_event, read_state
 
         with self._failing_fast():
+            attempts = kept_state(context, attempts)
             with read_state("state", self.oauth2_conn_id):
                 made = Attempts.first() if attempts is None else Attempts.of(attempts)
                 if unknown:
@@ -175,16 +178,12 @@ class DeferrableCall(CallingTask, HttpOperator):
     def _attempt(self, context: Context, attempts: Attempts, not_before: float | None = None) -> Any:
         """Make one attempt: in the triggerer where it may be made twice, else here."""
         if self.method.upper() in IDEMPOTENT:
-            self.defer(
-                trigger=self._trigger(not_before),
-                method_name="execute_complete",
-                kwargs={"attempts": attempts.state()},
-                timeout=attempts.left_of(self.execution_timeout),
-            )
+            self._leave(context, self._trigger(not_before), attempts)
         self.log.info("%s is not idempotent (RFC 9110 §9.2.2): the worker makes this call", self.method)
         outcome = self._outcome(unwaiting(self.extra_options))
         if isinstance(outcome, ResourceError) and not outcome.sent and self._may_wait(attempts):
-            self._defer_until(time.time() + (outcome.retry_after or 0.0) + random.random(), attempts)  # noqa: S311
+            at = time.time() + (outcome.retry_after or 0.0) + random.random()  # noqa: S311  (nothing secret)
+            self._leave(context, self._pause(at), attempts)
         return self._concluded(context, outcome, attempts)
 
     def _may_wait(self, attempts: Attempts) -> bool:
@@ -201,15 +200,20 @@ class DeferrableCall(CallingTask, HttpOperator):
             return self._without_secrets(self.process_response(context=context, response=response))
         if self.method.upper() in IDEMPOTENT:
             return self._attempt(context, decision.attempts, decision.at)
-        self._defer_until(decision.at, decision.attempts)
+        self._leave(context, self._pause(decision.at), decision.attempts)
         return None
 
-    def _defer_until(self, at: float, attempts: Attempts) -> None:
-        """Leave the worker until then, for the attempt that comes next."""
+    def _pause(self, at: float) -> WaitTrigger:
+        """Return what ends then, for the attempt that comes next."""
         from airflow_oauth_provider.triggers.oauth2 import WaitTrigger
 
+        return WaitTrigger(at)
+
+    def _leave(self, context: Context, trigger: BaseTrigger, attempts: Attempts) -> None:
+        """Leave the worker until the trigger ends."""
+        keep(context, attempts.state())
         self.defer(
-            trigger=WaitTrigger(at),
+            trigger=trigger,
             method_name="execute_complete",
             kwargs={"attempts": attempts.state()},
             timeout=attempts.left_of(self.execution_timeout),

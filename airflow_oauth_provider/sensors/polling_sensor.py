@@ -21,6 +21,7 @@ from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.tasks.attempts import MOST
 from airflow_oauth_provider.tasks.callables import call_with_context
 from airflow_oauth_provider.tasks.deferrable_sensor import GRACE, DeferrableSensor
+from airflow_oauth_provider.tasks.kept_state import keep, kept_state
 from airflow_oauth_provider.tasks.polling import Polling, Progress
 from airflow_oauth_provider.transport.stopping import TaskStoppedError
 
@@ -92,7 +93,7 @@ class PollingSensor(DeferrableSensor):
             return super().execute(context)
         with self._failing_fast():
             self._check_rendered()
-            return self._wait(time.time())
+            return self._wait(context, time.time())
 
     def execute_complete(
         self, context: Context, event: Any = None, started_at: Any = None, **unknown: Any
@@ -100,12 +101,13 @@ class PollingSensor(DeferrableSensor):
         """Go on where the triggerer has ended.
 
         :param started_at: seconds since the epoch at which waiting began; ``None`` where Airflow does not
-            keep it (``dag.test()`` of 3.0).
+            keep it (``dag.test()``).
         :param unknown: what a newer version has kept.
         :raises AirflowSensorTimeout: at the end of the time; it names what the last poll saw.
         """
         from airflow_oauth_provider.triggers.events import read_state
 
+        started_at = kept_state(context, started_at)
         began = time.time() if started_at is None else started_at
         with read_state("state", self.oauth2_conn_id):
             if unknown or isinstance(began, bool) or not 0 <= began <= MOST:
@@ -115,7 +117,7 @@ class PollingSensor(DeferrableSensor):
             address = url_excerpt(self.endpoint or "", self.hook.redactor)
             self.log.info("%s answered as expected", address)
             return getattr(result, "xcom_value", None)
-        return self._wait(began, not_before=self._next_poll_at(began))
+        return self._wait(context, began, not_before=self._next_poll_at(began))
 
     def _reported(self, context: Context, event: Any) -> Any:
         """Return the result of the triggerer's last poll."""
@@ -144,8 +146,9 @@ class PollingSensor(DeferrableSensor):
         """Whether the check is Python of the DAG's, which does not run in the triggerer."""
         return self.response_check is not None and not isinstance(self.response_check, ResponseCheck)
 
-    def _wait(self, started_at: float, not_before: float | None = None) -> NoReturn:
+    def _wait(self, context: Context, started_at: float, not_before: float | None = None) -> NoReturn:
         ends_at = started_at + self.timeout
+        keep(context, started_at)
         self.defer(
             trigger=self._trigger(started_at, not_before),
             method_name="execute_complete",

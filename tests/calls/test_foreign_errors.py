@@ -208,7 +208,9 @@ def test_one_that_ends_its_process_when_it_is_printed_is_not_passed_on(
     """Airflow's log would end the task, and say nothing."""
     safe = raised(raising(UnprintableError(end())))
     assert type(safe) is RuntimeError
-    assert str(safe) == "response_check raised UnprintableError, whose text repeats a secret or cannot be read"
+    assert (
+        str(safe) == "response_check raised UnprintableError, whose text repeats a secret or cannot be read"
+    )
     assert "function (test_foreign_errors.py" in caplog.text, "where it came from"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
+import threading
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -154,3 +156,33 @@ def test_coroutines_of_a_forked_process_read_it_whatever_their_parents_have_read
     assert found == ["my-client", "not_there"]
     assert forked(lambda: [read(name) for name in names]) == found
     assert forked(lambda: forked(lambda: [read(name) for name in names])) == found
+
+
+class ThreadsOnly:
+    """Airflow's channel in ``dag.test()``: without ``asend``, which the one of a triggerer has."""
+
+    def send(self, message: object) -> None:
+        """Not reached: the connection is read as threads do."""
+
+
+@pytest.mark.parametrize("kind", [ThreadsOnly, SimpleNamespace])
+def test_coroutines_read_as_threads_do_where_the_channel_is_for_threads_only(
+    kind: type[Any], service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There Airflow tells coroutines of each connection that there is none."""
+    reading_threads = []
+
+    def get(conn_id: str) -> Any:
+        reading_threads.append(threading.current_thread())
+        return service.connection(conn_id=conn_id)
+
+    async def aget(conn_id: str) -> Any:
+        return service.connection(conn_id=conn_id)
+
+    monkeypatch.setattr(reading, "get_connection", get)
+    monkeypatch.setattr("airflow.providers.common.compat.connection.get_async_connection", aget)
+    task_runner = SimpleNamespace(SUPERVISOR_COMMS=kind())
+    monkeypatch.setitem(sys.modules, "airflow.sdk.execution_time.task_runner", task_runner)
+    assert asyncio.run(reading.aget_connection("orders")).conn_id == "orders"
+    assert len(reading_threads) == (kind is ThreadsOnly)
+    assert threading.main_thread() not in reading_threads

@@ -117,7 +117,7 @@ class TestGoingOn:
         assert oauth2_server.token_endpoint.requests == api.requests == []
 
     def test_without_attempts_it_is_the_first(self, api: ApiEndpoint) -> None:
-        """``dag.test()`` of Airflow 3.0 keeps none."""
+        """Where neither Airflow nor this process has kept them."""
         with pytest.raises(TaskDeferred):
             operator().execute_complete({}, {"status": "waited"})
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import airflow.sdk
 import pytest
+from airflow.sdk.execution_time.supervisor import InProcessTestSupervisor
 
 from tests.demo.dag_runs import EXAMPLES, AirflowHome, Outcome
 from tests.demo.orders import CLIENT_SECRET, OrdersServer
@@ -149,3 +151,44 @@ def test_a_permanent_error_uses_no_retries(server: OrdersServer, tmp_path: Path)
     assert 'Connection "orders_api"' in log.replace('\\"', '"')
     assert "invalid_client" in log
     assert "UP_FOR_RETRY" not in log
+
+
+STORED = """
+import sqlalchemy
+import tenacity
+from airflow.models.connection import Connection
+from airflow.sdk import dag
+from airflow.utils import session as sessions
+from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
+
+with sessions.create_session() as session:
+    session.execute(sqlalchemy.delete(Connection))  # Airflow reads this file again
+    session.add(Connection(conn_id="stored_api", **{connection!r}))
+
+@dag(schedule=None, catchup=False)
+def stored():
+    OAuth2HttpOperator(task_id="call", oauth2_conn_id="stored_api", method="GET", endpoint="nowhere",
+                       deferrable=True, retry_args={{"stop": tenacity.stop_after_attempt(2),
+                                                   "wait": tenacity.wait_none(), "reraise": True}})
+
+stored()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not hasattr(InProcessTestSupervisor, "run_trigger_in_process"),
+    reason="before Airflow 3.1 dag.test() gives a trigger no connection of the database, whoever asks",
+)
+def test_a_deferred_task_reads_the_database_and_ends(server: OrdersServer, tmp_path: Path) -> None:
+    """``dag.test()`` gives coroutines no connection of the database, and tasks not what they have kept."""
+    given = server.connection()
+    connection = {**given, "extra": json.dumps(given["extra"])}
+    file = tmp_path / "stored.py"
+    file.write_text(STORED.format(connection=connection))
+    home = AirflowHome(tmp_path / "home", dags=tmp_path)
+    home.migrate()
+    (outcome,), log = run(home, server, file)
+    assert outcome.state == "failed"
+    assert log.count("/shop/v1/nowhere answered 404 NOT FOUND in") == 2, log
+    assert "there is no such connection" not in log
