@@ -6,6 +6,7 @@ import ast
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -73,7 +74,7 @@ class UnprintableError(Exception):
 
     def __init__(self, reason: BaseException) -> None:
         super().__init__()
-        self._reason = lambda: reason  # not to be seen beside it
+        self._reason: Callable[[], BaseException] = lambda: reason  # not to be seen beside it
 
     def __str__(self) -> str:
         raise self._reason()
