@@ -176,12 +176,13 @@ class Slot:
 
     def refuse(self, token: AccessToken) -> None:
         """Take *token* out of use for good; a newer one stays."""
-        self.refused.add(token)
         held = self.held[0]
         if held is not None and held.value == token.value:
             self.empty()
         for origin in [origin for origin, known in self._accepted.items() if known.value == token.value]:
             del self._accepted[origin]
+        # Last: a task's timeout may end this at any place, and what counts as refused is not refused again.
+        self.refused.add(token)
 
     def has_refused(self, token: AccessToken) -> bool:
         """Whether *token* has been taken out of use here."""
@@ -197,10 +198,11 @@ class Slot:
         return accepted is not None and accepted.value == token.value
 
     def _hold(self, held: Held) -> None:
-        self.held = held
+        # First of all the views, which whoever replaces the token once more would not end.
         for view in self._views:
             view.end()
         self._views.clear()
+        self.held = held
 
 
 EMPTY = Slot("")

@@ -229,9 +229,9 @@ class TokenManager:
                 purpose=Purpose.EARLY if token else Purpose.FORCED if force else Purpose.NEEDED,
                 held=token,
             )
-            if token is not None:
-                slot.pause(EARLY_PAUSE)
             try:
+                if token is not None:
+                    slot.pause(EARLY_PAUSE)
                 flight.start()
             except BaseException:
                 slot.flight = None

@@ -75,14 +75,15 @@ def standing(
     for status in statuses:
         if status.error is None or status.refused_at is None or (authorized_at or 0.0) > status.refused_at:
             continue
+        # Another host's clock may be ahead: nothing lasts longer than it was meant to when it was written.
+        seconds = status.refused_until - max(now, status.refused_at)
         # A record from the future was written by a clock that was wrong.
-        if now < status.refused_until and status.refused_at - now <= CLOCK_TOLERANCE:
-            return _in_force(status, now)
+        if seconds > 0 and status.refused_at - now <= CLOCK_TOLERANCE:
+            return _in_force(status, seconds)
     return None
 
 
-def _in_force(status: Status, now: float) -> tuple[OAuthError, float]:
-    seconds = status.refused_until - now
+def _in_force(status: Status, seconds: float) -> tuple[OAuthError, float]:
     error: OAuthError = (status.error or OAuthError("refused")).for_connection("")
     if status.permanent:
         if status.in_a_row >= DISABLED_AFTER:

@@ -142,10 +142,15 @@ class _Wait:
         # By chance, so that those who began together do not end together.
         self._alone_at = min(TAKEOVER, seconds * LAST_PART) * random.uniform(0.5, 1.0)  # noqa: S311
         self._contended_since: float | None = None
+        self._rested_after: float | None = 0.0  # never
         # What stood there at the beginning: what has come since is known without comparing clocks.
         forced = search.purpose is Purpose.FORCED
         self._before = self._entries.token() if forced else None
-        self._failed_before = self._entries.status().refused_at
+        refused_at = self._entries.status().refused_at
+        # One that is later than now was written by a clock that is ahead: nobody knows when.
+        meanwhile = refused_at is not None and self._started.wall <= refused_at <= time.time()
+        self._failed_before = None if meanwhile else refused_at
+        self._counted_failure = self._failed_before
 
     def run(self) -> AccessToken:
         pause = _FIRST_POLL
@@ -171,13 +176,14 @@ class _Wait:
         if token is not None and self._search.accepts(token) and self._is_new_enough(token):
             return token
         status = self._entries.status()
-        standing = self._entries.standing(status)
-        if standing is not None:
-            error, seconds = standing
+        error, seconds = self._entries.standing(status) or (None, 0.0)
+        # By a clock that is ahead, a rest begins when it is over.
+        if error is not None and (seconds == 0 or status.refused_at != self._rested_after):
             # 0 for a permanent refusal.
             if seconds == 0 or seconds + LEAST_ATTEMPT > self._search.left():
                 raise error
             self._search.sleep(seconds)
+            self._rested_after = status.refused_at
             self._contended_since = None  # nobody was to ask meanwhile: a holder has not failed to deliver
             return None
         self._share_failure(status)
@@ -194,12 +200,12 @@ class _Wait:
         """Fail as another search has failed meanwhile, unless this one has more time than that had."""
         if status.error is None or status.refused_at is None or not self._entries.concerns(status):
             return
-        if status.refused_at == self._failed_before and status.refused_at < self._started.wall:
+        if status.refused_at == self._failed_before:
             return  # it stood there before: this caller has come to try again
         if not status.error.retryable or status.budget >= self._search.left():
             raise status.error
-        if status.refused_at != self._failed_before:  # once for each failure: turns are counted anew
-            self._failed_before = status.refused_at
+        if status.refused_at != self._counted_failure:  # once for each failure: turns are counted anew
+            self._counted_failure = status.refused_at
             self._contended_since = None
 
     def _lease(self) -> Lease | None:

@@ -21,6 +21,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -137,16 +138,17 @@ class Flight:
         :raises OAuthError: a copy of the flight's error for this caller.
         """
         caller = object()
-        self._callers.append(caller)  # no lock: a signal handler may raise at any place here
         try:
+            self._callers.append(caller)  # no lock: a signal handler may raise at any place here
             stop.wait_for(self._ended, until + GRACE)
         except BaseException:
-            if self._callers == [caller]:
+            if self._callers in ([], [caller]):
                 self._stop.stop()
                 self._ended.wait(LAST_STEPS)
             raise
         finally:
-            self._callers.remove(caller)
+            with suppress(ValueError):
+                self._callers.remove(caller)
         return self.result()
 
     def result(self) -> AccessToken | None:

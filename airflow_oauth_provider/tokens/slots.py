@@ -38,8 +38,9 @@ class Slots:
         with self._lock:
             slot = self._slots.get(key) or self._in_use.get(key)
             if slot is None:
-                slot = self._in_use[key] = Slot(key, self._refused.pop(key, None))
+                slot = self._in_use[key] = Slot(key, self._refused.get(key))
                 self._alive.add(slot)
+                self._refused.pop(key, None)  # not before: a task's timeout may end this at any place
             self._slots[key] = slot
             self._slots.move_to_end(key)
             while len(self._slots) > MAX_SLOTS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from airflow_oauth_provider.protocol.urls import parse_url
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.cached_token import MAX_REFUSED, Slot
+from airflow_oauth_provider.tokens.token_view import TokenView
 from tests.support.builders import NOW
 
 TOKEN = AccessToken("tok-1", "Bearer", NOW + 3600, NOW)
@@ -175,6 +178,30 @@ def test_which_apis_have_accepted_a_token_is_known_until_it_is_refused(slot: Slo
     slot.refuse(TOKEN)
     assert not slot.was_accepted_by(one, TOKEN)
     assert slot.was_accepted_by(other, another)
+
+
+@pytest.mark.fault("P16", "F80")
+def test_a_refusal_that_a_task_timeout_interrupts_may_be_made_again() -> None:
+    class TaskTimeoutError(BaseException):
+        pass
+
+    class View(TokenView):
+        def end(self) -> None:
+            if next(interrupted) == 0:
+                raise TaskTimeoutError
+            super().end()
+
+    interrupted = itertools.count()
+    slot, view, now = Slot("key"), View(), time.time()
+    token = AccessToken("tok-1", "Bearer", now + 3600, now)
+    slot.put(token)
+    slot.show(view)
+    with pytest.raises(TaskTimeoutError):
+        slot.refuse(token)
+    assert not slot.has_refused(token), "else nobody would refuse it again"
+    slot.refuse(token)
+    assert slot.current() is None
+    assert time.time() > view.renew_at, "nobody sees it"
 
 
 @pytest.mark.parametrize("lifetime", [0, -5], ids=["0[T18]", "past"])

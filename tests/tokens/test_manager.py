@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -24,7 +24,9 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.protocol.settings import ClientSettings, CustomProvider, RetrySettings
 from airflow_oauth_provider.tokens import AccessToken
+from airflow_oauth_provider.tokens.cached_token import Slot
 from airflow_oauth_provider.tokens.manager import TokenManager
+from airflow_oauth_provider.tokens.sharing import ALONE
 from airflow_oauth_provider.tokens.single_flight import Flight
 from tests.support.servers.scripted import Delay, Held, Json, RecordedRequest, Text, token_json
 from tests.support.service import Service
@@ -119,6 +121,26 @@ class TestThreads:
             assert other.result().value == "slow-token"
         assert manager.acquire(settings).value == "slow-token"
         assert len(service.token_requests) == 1, "the flight went on for the other caller"
+
+    @pytest.mark.fault("P16", "F83")
+    def test_a_caller_that_is_thrown_out_before_its_flight_begins_leaves_none(
+        self, manager: TokenManager, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class TaskTimeoutError(BaseException):
+            pass
+
+        def interrupt(*_: Any) -> NoReturn:
+            raise TaskTimeoutError
+
+        settings = service.settings(max_wait=5)
+        held = manager.acquire(settings)
+        manager.slots.of(settings).pause(-10_000)
+        with monkeypatch.context() as patch:
+            patch.setattr(Slot, "pause", interrupt)
+            with pytest.raises(TaskTimeoutError):
+                manager.acquire(settings)
+        manager.refuse(settings, ALONE, held)
+        assert manager.acquire(settings).value == "tok-2"
 
 
 class TestForks:

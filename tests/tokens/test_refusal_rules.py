@@ -98,6 +98,15 @@ class TestStanding:
         assert isinstance(error, TokenEndpointError)
         assert error.retry_after == 40
 
+    @pytest.mark.fault("P10")
+    @pytest.mark.parametrize("meant, lasts", [(0.0, None), (5.0, 5.0)], ids=["none", "5s"])
+    def test_a_rest_lasts_as_long_as_it_was_meant_to_though_a_clock_is_ahead(
+        self, meant: float, lasts: float | None
+    ) -> None:
+        given = status(error=TransportError("cut"), permanent=False, refused_until=NOW + meant)
+        in_force = standing([given], None, NOW - 120)
+        assert (in_force and in_force[1]) == lasts
+
     def test_one_that_is_disabled_says_so(self) -> None:
         error, _ = standing([status(in_a_row=DISABLED_AFTER)], None, NOW) or (None, None)
         assert "disabled after 5 refusals in a row" in str(error)

@@ -26,7 +26,7 @@ from airflow_oauth_provider.tokens.stores.base import NoLease
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
 from airflow_oauth_provider.transport.stopping import Stop
-from tests.support.servers.scripted import Delay, Json, token_json
+from tests.support.servers.scripted import CloseNow, Delay, Json, ScriptedResponse, token_json
 from tests.support.service import Service
 from tests.support.stores import SHARED, new_store
 
@@ -54,6 +54,21 @@ def test_one_asks_after_a_cool_down_however_old_the_waiters_are(
             time.sleep(0.25)
         assert {pending.result().value for pending in waiting} == {"the-token"}
     assert len(service.token_requests) == 2
+
+
+@pytest.mark.fault("P10")
+@pytest.mark.parametrize("response", [CloseNow(), Json({}, 503, [("Retry-After", "1")])], ids=["cut", "503"])
+def test_a_failure_of_a_host_whose_clock_is_ahead_is_nobody_elses_for_as_long(
+    response: ScriptedResponse, sharing: Sharing, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = service.settings(max_retry_attempts=0)
+    service.token = lambda _: response
+    with monkeypatch.context() as ahead:
+        ahead.setattr("airflow_oauth_provider.tokens.entries.time.time", lambda real=time.time: real() + 120)
+        with pytest.raises(OAuthError):
+            TokenManager().acquire(settings, sharing)
+    service.token = None
+    assert TokenManager().acquire(settings, sharing).value == "tok-1"
 
 
 @pytest.mark.fault("F11")

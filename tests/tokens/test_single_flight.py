@@ -82,6 +82,30 @@ def test_the_last_who_is_killed_stops_the_search(scripted: ScriptedServer) -> No
     until(lambda: ended, "the end of the search")
 
 
+@pytest.mark.fault("P16", "F83")
+@pytest.mark.parametrize("after", [True, False], ids=["noted", "not-noted"])
+def test_the_last_who_is_thrown_out_while_it_joins_stops_the_search(
+    scripted: ScriptedServer, after: bool
+) -> None:
+    class ThrownOutError(BaseException):
+        pass
+
+    class Callers(list[object]):
+        def append(self, caller: object) -> None:
+            if after:
+                super().append(caller)
+            raise ThrownOutError
+
+    scripted.script(Silent())
+    ended: list[str] = []
+    made = flight(scripted, ended)
+    made._callers = Callers()
+    with pytest.raises(ThrownOutError):
+        made.wait(far())
+    until(lambda: ended, "the end of the search")
+    assert made._callers == []
+
+
 class UncopiedError(TransportError):
     """Derived from an error of ours by somebody else."""
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
+from typing import NoReturn
 
 import pytest
 
@@ -50,6 +51,26 @@ def test_a_key_has_one_slot_as_long_as_anybody_holds_on_to_it() -> None:
     slot = slots.of(KEPT)
     crowd_out(slots)
     assert slots.of(KEPT) is slot
+
+
+@pytest.mark.fault("F80", "P16")
+def test_what_was_refused_is_remembered_whenever_a_task_timeout_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class TaskTimeoutError(BaseException):
+        pass
+
+    def interrupt(*_: object) -> NoReturn:
+        raise TaskTimeoutError
+
+    slots, refused = Slots(), token()
+    slots.of(KEPT).refuse(refused)
+    crowd_out(slots)
+    with monkeypatch.context() as patch:
+        patch.setattr("airflow_oauth_provider.tokens.slots.Slot", interrupt)
+        with pytest.raises(TaskTimeoutError):
+            slots.of(KEPT)
+    assert not slots.of(KEPT).accepts(refused)
 
 
 @pytest.mark.fault("F80", "P48")

@@ -1,7 +1,8 @@
 """Entries in Redis or Valkey, for several hosts.
 
 A lease is a key set only if absent, with a nonce of its own and a time to live; it is released by
-compare-and-delete, so that nobody releases another's. Every operation has a quarter of a second.
+compare-and-delete, so that nobody releases another's. Every operation has a quarter of a second, and half
+a second where it has to connect.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from airflow_oauth_provider.tokens.stores.base import (
     Reach,
     StoreError,
 )
+from airflow_oauth_provider.tokens.stores.redis_connecting import timely
 
 OPERATION_TIMEOUT = 0.25
 _PREFIX = "airflow-oauth-provider:1:"
-_DELETE_IF = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
+# A key of another type is none that anybody here has written.
+_DELETE_IF = "if redis.pcall('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
 # What was taken before comes first; else all that was appended is set apart under the other name.
 _TAKE = """
 if redis.call('exists', KEYS[2]) == 0 and redis.call('exists', KEYS[1]) == 1 then
@@ -64,6 +67,8 @@ class RedisStore:
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
         )
+        pool = self._client.connection_pool
+        pool.connection_class = timely(pool.connection_class, 2 * OPERATION_TIMEOUT)
         # Its own finalizers may come after those of its sockets, which then warn that nobody closed them.
         weakref.finalize(self, self._client.close).atexit = False
         self._refused = redis.ResponseError
@@ -173,7 +178,12 @@ class RedisStore:
     def _working(self) -> Iterator[None]:
         try:
             yield
-        except self._errors as error:
+        except BaseException as error:
+            # A task's timeout ends an operation anywhere. Where its response was not read, the next operation
+            # would take it for its own. And a server that has become a replica stays one on this connection.
+            self._client.connection_pool.disconnect(inuse_connections=False)
+            if not isinstance(error, self._errors):
+                raise
             # Its text may name the address with a password; the type says enough.
             raise StoreError(f"Redis does not work ({type(error).__name__})") from None
 

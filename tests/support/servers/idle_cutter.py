@@ -29,6 +29,10 @@ class IdleCutter:
         """How many were made."""
         return len(self._pairs)
 
+    def lead_to(self, target: int) -> None:
+        """Forward later connections to another port."""
+        self._target = target
+
     def cut(self) -> None:
         """Forget all that there are."""
         self._forgotten.update(client for client, _ in self._pairs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 import redis
@@ -139,6 +140,42 @@ class TestRedis:
             with pytest.raises(StoreError):
                 store.lease(NAME)
 
+    @pytest.mark.fault("P43")
+    def test_after_a_failover_the_new_server_is_written_to(
+        self, redis_server: RedisServer, unused_port: int
+    ) -> None:
+        """The address leads to another server then; the old one lives on as its replica."""
+        with RedisServer() as old, IdleCutter(old.port) as address:
+            store = RedisStore(f"redis://127.0.0.1:{address.port}/0")
+            store.write(NAME, b"x", until=soon())
+            old.client().replicaof("127.0.0.1", unused_port)
+            address.lead_to(redis_server.port)
+            with pytest.raises(StoreError, match="ReadOnlyError"):
+                store.write(NAME, b"y", until=soon())
+            store.write(NAME, b"y", until=soon())
+        assert RedisStore(redis_server.url).read(NAME) == b"y"
+
+    @pytest.mark.fault("P16")
+    def test_a_task_timeout_leaves_no_response_to_the_next_operation(
+        self, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class TaskTimeoutError(BaseException):
+            pass
+
+        def interrupt(*_: object, **__: object) -> NoReturn:
+            raise TaskTimeoutError
+
+        store = RedisStore(redis_server.url)
+        for name in ("one", "two"):
+            store.write(name, name.encode(), until=soon())
+        with monkeypatch.context() as patch:
+            patch.setattr(store._client, "parse_response", interrupt)
+            with pytest.raises(TaskTimeoutError):
+                store.read("one")
+        assert store.read("two") == b"two"
+        assert store.lease("three") is not None
+        assert store.lease("three") is None
+
     @pytest.mark.fault("P44")
     def test_a_server_that_is_full(self) -> None:
         with RedisServer(maxmemory="1mb", maxmemory_policy="noeviction") as small:
@@ -168,6 +205,16 @@ class TestRedis:
         assert store.read(NAME) is None, "one bad entry; the store works"
         store.write(NAME, b"y", until=soon())
         assert store.read(NAME) == b"y"
+
+    @pytest.mark.fault("P45", "F22")
+    def test_a_key_that_has_become_another_kind_stays(self, redis_server: RedisServer) -> None:
+        client, store = redis_server.client(), RedisStore(redis_server.url)
+        store.write(NAME, b"x", until=soon())
+        (key,) = client.keys("*")
+        client.delete(key)
+        client.rpush(key, "a list")
+        store.delete_if(NAME, b"x")
+        assert client.type(key) == b"list"
 
     @pytest.mark.parametrize("more", [(), ("-type",)], ids=["lists", "types"])
     def test_what_redis_does_not_allow_costs_the_history_and_no_token(
