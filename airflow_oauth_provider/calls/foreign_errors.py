@@ -3,6 +3,10 @@
 A check that says what it has read, a parser that keeps the document: an API that repeats its request puts
 secrets and tokens into such errors, and with them into the log. So does ``sys.exit(response.text)``.
 
+An error that says nothing of the kind is raised as it is. The response that it keeps, as that of
+``raise_for_status`` does, has its request without the token: whoever is told of the error reads the one, and
+prints the other.
+
 Nothing is known of the class of such an error: to print, copy or compare it may raise, too.
 """
 
@@ -15,6 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from requests import Response
+
+from airflow_oauth_provider.protocol.call.credentials import TokenHeader
 from airflow_oauth_provider.protocol.redaction import WITHHELD, Redactor
 
 log = logging.getLogger(__name__)
@@ -45,6 +52,7 @@ def without_secrets(error: BaseException, redactor: Redactor, name: str) -> Base
     """Return what is raised for an error of the DAG's own code, as :func:`called` does."""
     try:
         if not _repeats(error, redactor):
+            _hide_tokens(error)
             return error
     except BaseException as failed:  # of its class: what cannot be looked through is not passed on
         log.debug("%s cannot be looked through: %s", type(error).__name__, type(failed).__name__)
@@ -60,6 +68,20 @@ def shown_traceback(error: BaseException, redactor: Redactor) -> str:
 
 def _repeats(error: BaseException, redactor: Redactor) -> bool:
     return redactor.finds_in("\n".join(text for link in _chain(error) for text in _texts(link)))
+
+
+def _hide_tokens(error: BaseException) -> None:
+    for link in _chain(error):
+        response: Any = None
+        with suppress(Exception):  # a property of a library's own
+            response = getattr(link, "response", None)
+        if isinstance(response, Response):
+            for past in (response, *response.history):
+                headers = getattr(past.request, "headers", {})
+                hidden = {
+                    name: text.hidden for name, text in headers.items() if isinstance(text, TokenHeader)
+                }
+                headers.update(hidden)
 
 
 def _texts(error: BaseException) -> Iterator[str]:

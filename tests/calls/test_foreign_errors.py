@@ -6,6 +6,7 @@ import ast
 import asyncio
 import json
 import logging
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +14,12 @@ import pytest
 import requests
 
 from airflow_oauth_provider.calls.foreign_errors import called, shown_traceback
+from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.protocol.call.credentials import TokenHeader
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
 from tests.support.confidential import assert_nothing_confidential
+from tests.support.servers.scripted import Json, RecordedRequest, Redirect, ScriptedResponse
+from tests.support.service import Service, echo
 
 pytestmark = pytest.mark.fault("F04", "F20", "F27")
 
@@ -253,3 +258,44 @@ def test_nothing_is_logged_of_others(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         raised(raising(ValueError("no page 7")))
     assert not caplog.records
+
+
+class TestResponsesOfErrors:
+    """What ``raise_for_status`` in a check keeps."""
+
+    def failed(self, service: Service) -> requests.HTTPError:
+        def api(request: RecordedRequest) -> ScriptedResponse:
+            return Redirect("/api/new", 307) if request.target == "/api/x" else Json({"error": "no"}, 422)
+
+        service.api = api
+        hook = OAuth2Hook(connection=service.connection(), method="POST")
+        response = hook.run("x", json={"a": 1}, extra_options={"check_response": False})
+        error = raised(lambda _: response.raise_for_status(), redactor=hook.redactor)
+        assert isinstance(error, requests.HTTPError)
+        return error
+
+    def test_the_token_is_gone_and_all_else_is_there(self, service: Service) -> None:
+        error = self.failed(service)
+        response = error.response
+        assert (response.status_code, response.json()) == (422, {"error": "no"})
+        assert response.request.url == f"{service.base_url}/new"
+        for past in (response, *response.history):
+            assert past.request.headers["Authorization"] == "Bearer ***"
+            assert past.request.headers["User-Agent"]
+        assert response.history
+        assert error.request is response.request
+
+    def test_nor_does_it_travel(self, service: Service) -> None:
+        assert b"tok-1" not in pickle.dumps(self.failed(service))
+
+    def test_behind_another_one(self, service: Service) -> None:
+        error = self.failed(service)
+        error.response.request.headers["Authorization"] = TokenHeader("Bearer tok-1")
+        assert isinstance(raised(raising(ValueError("dull"), error)), ValueError)
+        assert error.response.request.headers["Authorization"] == "Bearer ***"
+
+    def test_the_next_call_has_its_token(self, service: Service) -> None:
+        self.failed(service)
+        service.api = echo
+        hook = OAuth2Hook(connection=service.connection(), method="GET")
+        assert hook.run("y").json()["authorization"] == "Bearer tok-1"

@@ -24,9 +24,14 @@ class TokenHeader(str):
 
     __slots__ = ()
 
-    def __repr__(self) -> str:
+    @property
+    def hidden(self) -> str:
+        """What may be shown of it."""
         scheme, blank, _ = self.partition(" ")
-        return f"'{scheme} ***'" if blank else "'***'"
+        return f"{scheme} ***" if blank else "***"
+
+    def __repr__(self) -> str:
+        return repr(self.hidden)
 
 
 def headers_for(
