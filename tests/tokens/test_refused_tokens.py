@@ -284,6 +284,25 @@ class TestHopeless:
         assert self.renewed(other, settings, sharing, token, API) is not None
 
     @pytest.mark.fault("F10")
+    def test_one_that_is_out_of_use_already_is_replaced_without_a_second_look(
+        self, managers: list[TokenManager], settings: ClientSettings, sharing: Sharing, service: Service
+    ) -> None:
+        """A slower call carried it, too; another process may have found the same API hopeless meanwhile."""
+        one, other, _ = managers
+        token = one.acquire(settings, sharing)
+        newer = self.renewed(one, settings, sharing, token, API)
+        other.refused_again(settings, sharing, token, API)
+        steps: list[Any] = []
+
+        def noted(step: Any) -> Any:
+            steps.append(step)
+            return carry_out(step)
+
+        assert drive(one.renewing(settings, sharing, token, API), noted) == newer
+        assert steps == [], "nothing had to be looked up or waited for"
+        assert len(service.token_requests) == 2
+
+    @pytest.mark.fault("F10")
     def test_a_store_that_loses_it(
         self, managers: list[TokenManager], settings: ClientSettings, sharing: Sharing, tmp_path: Path
     ) -> None:
