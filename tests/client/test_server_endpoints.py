@@ -66,6 +66,14 @@ def test_what_is_no_safe_address_is_refused(address: str) -> None:
     assert "pw-1" not in str(refused(address))
 
 
+def test_a_profile_leaves_the_metadata_only() -> None:
+    """Also for the address that would be right without it."""
+    given = settings(auth_method="private_key_jwt", profile="fapi2")
+    with pytest.raises(ConfigurationError, match=r"cannot be given: .*FAPI 2\.0") as caught:
+        given_url(given, Policy(), "https://idp.example/about", INTROSPECTION)
+    assert caught.value.field == "endpoint"
+
+
 def test_a_custom_provider_proves_identity_nowhere() -> None:
     with pytest.raises(ConfigurationError, match="the revocation is not possible") as caught:
         require_authentication(settings(auth_method="custom"), REVOCATION)

@@ -396,3 +396,8 @@ def test_a_short_value_may_be_a_word_of_our_own_texts() -> None:
 
 def test_true_is_no_text() -> None:
     assert Redactor(["True"]).value([True, "True", False]) == [True, "***", False]
+
+
+def test_a_long_number_that_has_part_of_a_secret_in_it_is_no_accident() -> None:
+    redactor = Redactor(["123456789012345"])
+    assert redactor.value([9123456789012345, 123456789012, 12345678901]) == ["9***", WITHHELD, 12345678901]
