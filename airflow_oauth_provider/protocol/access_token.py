@@ -103,6 +103,13 @@ class AccessToken:
     def __reduce__(self) -> NoReturn:
         raise TypeError("an AccessToken cannot be pickled: ask the hook for one where it is needed")
 
+    def serialize(self) -> NoReturn:
+        """Refuse to go into XCom, where Airflow would write all fields of what a task returns.
+
+        :raises TypeError: always.
+        """
+        raise TypeError("an AccessToken does not go into XCom: ask the hook for one where it is needed")
+
     def __copy__(self) -> Self:
         return self
 

@@ -69,6 +69,10 @@ class Attempts:
         return max(timedelta(0), whole - spent)
 
 
+_CALLED = ("after", "before", "before_sleep", "retry", "retry_error_callback", "sleep", "stop", "wait")
+"""The arguments of ``tenacity.Retrying`` that it calls, some of them not before an attempt has failed."""
+
+
 @dataclass(frozen=True)
 class NextAttempt:
     """The decision to make another attempt.
@@ -113,6 +117,10 @@ def with_retry_condition(retry_args: dict[str, Any] | None, *, fail_fast: bool) 
     if not retry_args:
         return retry_args
     tenacity.Retrying(**retry_args)
+    for name in _CALLED:
+        value = retry_args.get(name)
+        if value is not None and not callable(value) and (name, value) != ("wait", 0):
+            raise TypeError(f"{name} must be a callable, as in stop=tenacity.stop_after_attempt(3)")
     condition = retry_args.get("retry") or tenacity.retry_if_exception_type()
     return {**retry_args, "retry": RetryCondition(condition, fail_fast)}
 

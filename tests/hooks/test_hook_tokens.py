@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import pickle
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -173,3 +174,19 @@ def test_a_stock_hook_asks_by_its_own_scope(lent: Service, monkeypatch: pytest.M
         hook = Connection.get("my_api").get_hook()
         assert hook.get_token(SNOWFLAKE).token == f"tok-{SNOWFLAKE}"
     assert len(lent.token_requests) == 1, "the scope is none of force"
+
+
+@pytest.mark.parametrize("dpop", [False, True])
+@pytest.mark.parametrize("returned", [lambda token: token, lambda token: {"tokens": [token]}])
+def test_a_token_that_a_task_returns_does_not_go_into_xcom(
+    returned: Callable[[Any], Any], dpop: bool, service: Service
+) -> None:
+    """Airflow writes all fields of a dataclass that does not say otherwise."""
+    try:
+        from airflow.sdk.serde import serialize
+    except ImportError:  # before Airflow 3.2
+        from airflow.serialization.serde import serialize
+    service.token = lambda _: token_json(token_type="DPoP" if dpop else "Bearer")
+    token = hook_of(service, dpop=dpop).get_token()
+    with pytest.raises(TypeError, match="ask the hook for one where it is needed"):
+        serialize(returned(token))

@@ -116,3 +116,21 @@ def test_without_a_condition_every_error_is_repeated(error: Exception) -> None:
     arguments = with_retry_condition(given, fail_fast=True)
     assert isinstance(decide(error, Attempts.first(), arguments), NextAttempt)
     assert isinstance(decide(Response(), Attempts.first(), arguments), Response)
+
+
+@pytest.mark.parametrize(
+    "mistake", [{"stop": 3}, {"wait": 5}, {"retry": [ValueError]}, {"before_sleep": "log"}, {"stop": "3"}]
+)
+def test_a_number_where_tenacity_calls_a_function_is_refused_before_anything_fails(
+    mistake: dict[str, Any],
+) -> None:
+    (name,) = mistake
+    with pytest.raises(TypeError, match=f"^{name} must be a callable, as in stop=tenacity.stop_after_att"):
+        with_retry_condition(mistake, fail_fast=True)
+
+
+@pytest.mark.parametrize(
+    "fine", [{"before_sleep": None}, {"wait": tenacity.wait_fixed(1)}, {"reraise": True}]
+)
+def test_what_tenacity_takes_is_taken(fine: dict[str, Any]) -> None:
+    assert fine.items() <= (with_retry_condition(fine, fail_fast=True) or {}).items()
