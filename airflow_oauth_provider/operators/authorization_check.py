@@ -162,7 +162,7 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
     def _checked(self, targets: list[Target]) -> list[CheckResult]:
         from airflow_oauth_provider.authorizations import check_all
 
-        self.log.info("Checking %d connections", len(targets))
+        self.log.info("Checking %s", _connections(len(targets)))
         return check_all(targets, stop=self._stop)
 
     def _changes(self, policy: Policy, context: Context) -> Changes:
@@ -180,7 +180,7 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
 
         counts = f"{report['failed']} failed, {report['with_warnings']} with warnings"
         rows = table(findings, self.expires_within_days)
-        self.log.info("%d connections checked, %s:\n%s", len(findings), counts, rows)
+        self.log.info("%s checked, %s:\n%s", _connections(len(findings)), counts, rows)
         for note in report["notes"]:
             self.log.info("%s", plain(note))
         for finding in worst_first(findings):
@@ -257,6 +257,10 @@ def _days(value: object, name: str) -> float:
     if days < 0:
         raise ConfigurationError("must not be negative", field=name)
     return days
+
+
+def _connections(count: int) -> str:
+    return f"{count} connection{'' if count == 1 else 's'}"
 
 
 def _ids(value: object) -> list[str]:

@@ -170,6 +170,12 @@ class TestLog:
         monkeypatch.setattr(OAuth2AuthorizationCheckOperator, "log", Recorder())
         return recorded
 
+    def test_one_is_no_plural(self, lines: list[tuple[str, str]]) -> None:
+        check(["good"])
+        texts = [text.partition("\n")[0] for _, text in lines]
+        assert "Checking 1 connection" in texts
+        assert "1 connection checked, 0 failed, 0 with warnings:" in texts
+
     def test_a_table_and_a_line_each(self, lines: list[tuple[str, str]]) -> None:
         with pytest.raises(AirflowFailException):
             check(["good", "less", "bad"])
