@@ -85,7 +85,9 @@ _SECRET_STDIN = Arg(
     action="store_true",
 )
 _SECRET_ENV = Arg(
-    ("--secret-env",), help="Read it from this environment variable instead", metavar="VARIABLE"
+    ("--secret-env",),
+    help="Read the client secret (or private key) from this environment variable",
+    metavar="VARIABLE",
 )
 _KEY_FILE = Arg(
     ("--key-file",),
@@ -93,7 +95,9 @@ _KEY_FILE = Arg(
     metavar="FILE",
 )
 _PASSPHRASE_ENV = Arg(
-    ("--passphrase-env",), help="Its passphrase, from this environment variable", metavar="VARIABLE"
+    ("--passphrase-env",),
+    help="Read the passphrase of the private key from this environment variable",
+    metavar="VARIABLE",
 )
 _SET = Arg(
     ("--set",),

@@ -47,7 +47,7 @@ def authorization_servers_of(api: str, patterns: Sequence[str], *, deadline: flo
         except _UnusableError as error:
             refused.append(f"{error} ({place})")
     raise ConfigurationError(
-        f"{url} names no authorization server that can be used. {'; '.join(refused)}", field="issuer"
+        f"{url} names no authorization server that can be used: {'; '.join(refused)}", field="issuer"
     )
 
 
