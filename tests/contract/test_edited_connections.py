@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from functools import partial
 from typing import Any
 
 import pytest
@@ -29,34 +30,32 @@ from tests.support.servers.scripted import (
 from tests.support.service import Service, echo
 from tests.support.sides import Coroutines, Threads
 
-
-def by_requests(url: str) -> str:
-    return requests.get(url, auth=OAuth2Auth("my_api"), timeout=30).text
+OWN = ("OAuth2Auth", "session", "run", "arun")
 
 
-def by_session(url: str) -> str:
+def caller(kind: str) -> tuple[Any, Any]:
+    """Return a function that makes one call after another, and one that ends it."""
+    if kind == "OAuth2Auth":
+        auth = OAuth2Auth("my_api")
+        return lambda url: requests.get(url, auth=auth, timeout=30).text, lambda: None
     hook = OAuth2Hook("my_api", method="GET")
-    with hook.get_conn() as session:
-        return session.get(url).text
+    if kind == "session":
+        session = hook.get_conn()
+        return lambda url: session.get(url).text, session.close
+    side = Coroutines() if kind == "arun" else Threads()
+    return lambda url: side.run(hook, url).text, side.close
 
 
-def by_hook(url: str) -> str:
-    return Threads().run(OAuth2Hook("my_api", method="GET"), url).text
-
-
-def by_coroutine(url: str) -> str:
-    side = Coroutines()
+def once(kind: str, url: str) -> str:
+    call, close = caller(kind)
     try:
-        return side.run(OAuth2Hook("my_api", method="GET"), url).text
+        return str(call(url))
     finally:
-        side.close()
+        close()
 
 
 CALLS: dict[str, Any] = {
-    "OAuth2Auth": by_requests,
-    "session": by_session,
-    "run": by_hook,
-    "arun": by_coroutine,
+    **{kind: partial(once, kind) for kind in OWN},
     **{
         name: lambda url, library=library: library.call(
             library.adapter("my_api"), "GET", url, follow=True
@@ -118,19 +117,6 @@ def test_where_it_still_may_go_it_goes(call: Any, service: Service, monkeypatch:
     assert '"Bearer tok-2"' in call(f"{service.base_url}/x")
 
 
-def caller(kind: str) -> tuple[Any, Any]:
-    """Return a function that makes one call after another, and one that ends it."""
-    if kind == "OAuth2Auth":
-        auth = OAuth2Auth("my_api")
-        return lambda url: requests.get(url, auth=auth, timeout=30).text, lambda: None
-    hook = OAuth2Hook("my_api", method="GET")
-    if kind == "session":
-        session = hook.get_conn()
-        return lambda url: session.get(url).text, session.close
-    side = Coroutines() if kind == "arun" else Threads()
-    return lambda url: side.run(hook, url).text, side.close
-
-
 def end_token(service: Service) -> None:
     """Let the token in memory be of no use any more."""
     slot = shared.slots.of(service.settings())
@@ -138,7 +124,7 @@ def end_token(service: Service) -> None:
         slot.empty()
 
 
-@pytest.mark.parametrize("kind", ["OAuth2Auth", "session", "run", "arun"])
+@pytest.mark.parametrize("kind", OWN)
 def test_a_later_call_goes_nowhere_else_either(
     service: Service, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
