@@ -23,7 +23,6 @@ from airflow_oauth_provider.transport.stopping import NEVER, Stop
 from airflow_oauth_provider.transport.tls import bare_context, tls_context
 
 MAX_BODY = 256 * 1024
-_CHUNK = 16 * 1024
 _FETCH_HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
@@ -129,10 +128,12 @@ def _exchange(
     )
     try:
         body = bytearray()
-        while chunk := response.raw.read(_CHUNK, decode_content=False):
+        while chunk := response.raw.read(MAX_BODY + 1 - len(body), decode_content=False):
             body += chunk
             if len(body) > MAX_BODY:
                 return Failure(Fault.MALFORMED, f"the response is larger than {MAX_BODY // 1024} KiB")
+            if response.raw.length_remaining == 0:  # another read would only say that this was the end
+                break
         headers = tuple((name.lower(), value) for name, value in response.raw.headers.iteritems())
         return HttpResponse(response.status_code, headers, bytes(body))
     finally:
