@@ -9,7 +9,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -256,6 +256,25 @@ FAILING = [
 ]
 
 
+class Telling(Mapping[str, Any]):
+    """What says what it has read when it is looked at: as a truth value, or as a dict."""
+
+    def __init__(self, response: Any, *, is_page: bool) -> None:
+        self._response = response
+        self._is_page = is_page
+
+    def __bool__(self) -> bool:
+        return self._is_page or bool(telling(self._response))
+
+    def __getitem__(self, name: str) -> Any:
+        return telling(self._response)
+
+    __iter__ = __len__ = __getitem__  # type: ignore[assignment]
+
+    def keys(self) -> Any:
+        return telling(self._response)
+
+
 class TestCallablesOfADag:
     """What they raise is their own; what it holds of ours is not."""
 
@@ -275,6 +294,20 @@ class TestCallablesOfADag:
         )
         with pytest.raises(kind) as caught:
             to_the_end(operator)
+        assert_nothing_confidential(caught.value, VALUES)
+        outputs.append("".join(traceback.format_exception(caught.value)))
+
+    @pytest.mark.parametrize(
+        "name, is_page",
+        [("response_check", False), ("pagination_function", False), ("pagination_function", True)],
+    )
+    def test_of_what_they_return(self, outputs: list[Any], name: str, is_page: bool) -> None:
+        functions: Any = {name: lambda response: Telling(response, is_page=is_page)}
+        operator = OAuth2HttpOperator(
+            task_id="call", method="GET", endpoint="ok", oauth2_conn_id="my_api", **functions
+        )
+        with pytest.raises(ValueError, match=r"\*\*\*|withheld|cannot read") as caught:
+            operator.execute({})
         assert_nothing_confidential(caught.value, VALUES)
         outputs.append("".join(traceback.format_exception(caught.value)))
 

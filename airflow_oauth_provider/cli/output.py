@@ -45,8 +45,11 @@ def only_results() -> Iterator[None]:
     """Give standard output to :func:`print_document` alone; all else goes to standard error."""
     global _results  # noqa: PLW0603  (as sys.stdout is)
     _results = _taken() if sys.stdout is sys.__stdout__ else sys.stdout
-    with redirect_stdout(sys.stderr):
-        yield
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _results = None
 
 
 @cache

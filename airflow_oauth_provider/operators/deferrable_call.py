@@ -106,11 +106,10 @@ class DeferrableCall(CallingTask, HttpOperator):
             return response
         pages, page_log = [response], PageLog()
         page_log.add(response)
-        while page := called(
-            self.pagination_function, response, redactor=self.hook.redactor, name="pagination_function"
+        while call := called(
+            self._next_call, response, redactor=self.hook.redactor, name="pagination_function"
         ):
-            Arguments(self.oauth2_conn_id).page(page)
-            response = self._run(**next_call(self._first_call(), page))
+            response = self._run(**call)
             pages.append(response)
             page_log.add(response)
         return pages
@@ -123,6 +122,14 @@ class DeferrableCall(CallingTask, HttpOperator):
             "extra_options": self.extra_options,
         }
 
+    def _next_call(self, response: Response) -> dict[str, Any] | None:
+        """Return the call of the next page, with what the DAG's function returns read to the end."""
+        page = self.pagination_function(response) if self.pagination_function else None
+        if not page:
+            return None
+        Arguments(self.oauth2_conn_id).page(page)
+        return next_call(self._first_call(), page)
+
     def process_response(self, context: Context, response: Response | list[Response]) -> Any:
         """Check the response, or the pages, and make the task's result of it.
 
@@ -134,13 +141,10 @@ class DeferrableCall(CallingTask, HttpOperator):
             self._require(self.response_check, context, response)
         if self.response_filter is None:
             return _text_of(response)
-        return self._call_own(self.response_filter, response, context, "response_filter")
-
-    def _call_own(
-        self, function: Callable[..., Any], response: Response | list[Response], context: Context, name: str
-    ) -> Any:
-        """Call a function of the DAG's."""
-        return call_with_context(function, response, context, redactor=self.hook.redactor, name=name)
+        redactor = self.hook.redactor
+        return call_with_context(
+            self.response_filter, response, context, redactor=redactor, name="response_filter"
+        )
 
     def _require(
         self, check: Callable[..., Any], context: Context, response: Response | list[Response]
@@ -150,7 +154,9 @@ class DeferrableCall(CallingTask, HttpOperator):
             if not inspection.has_failed and inspection.holds:
                 return
             message = f"response_check: {one_line(self.hook.redact(inspection.mismatch()))}"
-        elif self._call_own(check, response, context, "response_check"):
+        elif call_with_context(
+            check, response, context, redactor=self.hook.redactor, name="response_check", read=bool
+        ):
             return
         else:
             message = "Response check returned False."

@@ -47,8 +47,8 @@ class OAuth2HttpOperator(DeferrableCall):
         :class:`~airflow_oauth_provider.response_check.ResponseCheck`. The task fails if it does not hold.
     :param response_filter: a callable that makes the task's result, given the same. Secrets and tokens of
         the connection are taken out of what it returns, however deep in texts, bytes, numbers, lists,
-        tuples, sets and mappings. Other objects (a data frame) pass as they are: of those, choose what may
-        go to XCom.
+        tuples, sets, mappings, and objects of dataclasses, attrs and pydantic. Other objects (a data frame)
+        pass as they are: of those, choose what may go to XCom.
     :param log_response: log the text of the response.
     :param deferrable: leave the worker while waiting for the API; ``None`` for ``[operators]
         default_deferrable``.

@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from functools import cached_property
 from typing import Any, NoReturn, TypeVar
 
@@ -93,9 +94,9 @@ class Redactor:
     def value(self, value: Any) -> Any:
         """Return what JSON, or Python, can say, with all texts in it redacted, names included.
 
-        Lists, tuples, sets and mappings are looked through, however deep. Other objects (a data frame, a
-        response) are returned as they are: their maker knows what they hold. Half a
-        surrogate pair, which no database takes, becomes "?".
+        Lists, tuples, sets and mappings are looked through, however deep, and so are objects of dataclasses
+        and of classes of attrs and pydantic. Other objects (a data frame, a response) are returned as they
+        are: their maker knows what they hold. Half a surrogate pair, which no database takes, becomes "?".
         """
         texts = list(_texts(value))
         # To search all of them at once is cheap, to search each of a hundred thousand is not.
@@ -211,7 +212,19 @@ class Redactor:
         for kind in (list, tuple, set, frozenset):
             if isinstance(value, kind):
                 return kind(self._redacted(inner) for inner in value)
-        return value
+        return self._record(value)
+
+    def _record(self, value: Any) -> Any:
+        names = _field_names(value)
+        try:
+            redacted = copy.copy(value) if names else value
+            if redacted is not value:  # one that is its own copy belongs to others, too
+                for name in names:
+                    # Past a class that is frozen, or checks what is set.
+                    object.__setattr__(redacted, name, self._redacted(getattr(value, name, None)))
+        except (TypeError, AttributeError):  # it cannot be copied, or written to
+            return WITHHELD
+        return redacted
 
     def __repr__(self) -> str:
         return f"Redactor(<{len(self.values)} values>)"
@@ -272,3 +285,16 @@ def _texts(value: Any) -> Iterator[str]:
         elif isinstance(current, Mapping | list | tuple | set | frozenset) and id(current) not in seen:
             seen.add(id(current))
             stack += [*current, *current.values()] if isinstance(current, Mapping) else current
+        elif (names := _field_names(current)) and id(current) not in seen:
+            seen.add(id(current))
+            stack += [getattr(current, name, None) for name in names]
+
+
+def _field_names(value: Any) -> tuple[str, ...]:
+    """Return the names of the fields of a dataclass, or of a class of attrs' or pydantic's."""
+    kind = type(value)
+    if attributes := getattr(kind, "__attrs_attrs__", None):
+        return tuple(attribute.name for attribute in attributes)
+    if is_dataclass(kind):
+        return tuple(entry.name for entry in fields(kind))
+    return tuple(getattr(kind, "__pydantic_fields__", None) or ())

@@ -19,7 +19,7 @@ from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.protocol.call.excerpts import url_excerpt
 from airflow_oauth_provider.response_check import ResponseCheck
 from airflow_oauth_provider.tasks.attempts import MOST
-from airflow_oauth_provider.tasks.callables import call_with_context
+from airflow_oauth_provider.tasks.callables import call_with_context, truth_of
 from airflow_oauth_provider.tasks.deferrable_sensor import GRACE, DeferrableSensor
 from airflow_oauth_provider.tasks.kept_state import keep, kept_state
 from airflow_oauth_provider.tasks.polling import Polling, Progress
@@ -198,7 +198,12 @@ class PollingSensor(DeferrableSensor):
             return self._polling.inspected(inspection, self.hook.redact)
         try:
             result = call_with_context(
-                self.response_check, response, context, redactor=self.hook.redactor, name="response_check"
+                self.response_check,
+                response,
+                context,
+                redactor=self.hook.redactor,
+                name="response_check",
+                read=truth_of,
             )
         except Exception as error:
             self._check_skipped = isinstance(error, AirflowSkipException)

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 def call_with_context(
-    function: Callable[..., Any], argument: Any, context: Context, *, redactor: Redactor, name: str
+    function: Callable[..., Any],
+    argument: Any,
+    context: Context,
+    *,
+    redactor: Redactor,
+    name: str,
+    read: Callable[[Any], Any] = lambda result: result,
 ) -> Any:
     """Call a check or a filter.
 
@@ -23,9 +29,17 @@ def call_with_context(
     :param context: of which the function is given what its parameters name.
     :param redactor: of what an error may not repeat.
     :param name: of the task's argument that it is.
+    :param read: makes of what it returns all that is needed: to look at that later may raise, too.
     """
     more = called(_asked_for, function, argument, context, redactor=redactor, name=name)
-    return called(function, argument, redactor=redactor, name=name, **more)
+    return called(lambda: read(function(argument, **more)), redactor=redactor, name=name)
+
+
+def truth_of(result: Any) -> Any:
+    """Return whether a check holds; a ``PokeReturnValue`` of Airflow's, which says so itself, as it is."""
+    from airflow.providers.common.compat.sdk import PokeReturnValue
+
+    return result if isinstance(result, PokeReturnValue) else bool(result)
 
 
 def _asked_for(function: Callable[..., Any], argument: Any, context: Context) -> Mapping[str, Any]:

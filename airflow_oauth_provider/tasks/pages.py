@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from requests import Response
@@ -53,7 +54,7 @@ def count_items(response: Response) -> int | None:
     return len(arrays[0]) if len(arrays) == 1 else None
 
 
-def next_call(first: dict[str, Any], page: dict[str, Any]) -> dict[str, Any]:
+def next_call(first: dict[str, Any], page: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of the next page's call.
 
     :param first: ``endpoint``, ``data``, ``headers`` and ``extra_options`` of the first.

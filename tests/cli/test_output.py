@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -11,7 +12,7 @@ from contextlib import suppress
 
 import pytest
 
-from airflow_oauth_provider.cli.output import print_document, print_error
+from airflow_oauth_provider.cli.output import only_results, print_document, print_error
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TransportError
 from tests.cli.arrangement import MARKS, SECRET, VERSION, create
 from tests.cli.commands import CommandLine
@@ -97,3 +98,15 @@ def test_an_error_says_what_to_do_once(
 def test_a_document_in_yaml_has_letters_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     print_document({"text": "refused (RFC 6749 §5.2)", "name": "für"}, "yaml")
     assert capsys.readouterr().out == "text: refused (RFC 6749 §5.2)\nname: für\n"
+
+
+def test_what_one_command_has_taken_is_free_for_the_next(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = io.StringIO()
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", earlier)
+        with only_results():
+            print_document({"a": 1}, "json")
+    print_document({"b": 2}, "json")
+    assert (json.loads(earlier.getvalue()), json.loads(capsys.readouterr().out)) == ({"a": 1}, {"b": 2})

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import html
 import json
 import pickle
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, NoReturn
 from urllib.parse import quote, quote_plus
 
+import attrs
+import pydantic
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -17,6 +20,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.redaction import NOTHING, WITHHELD, Redactor
 from tests.support.spellings import SPELLINGS, disclosed, parts_of
 
@@ -171,6 +175,50 @@ def test_values(value: Any, expected: Any) -> None:
 def test_what_is_neither_text_nor_collection_is_left_to_its_maker() -> None:
     frame = object()
     assert Redactor([SECRET]).value([frame, SECRET])[0] is frame
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Frozen:
+    kind: ClassVar[str] = "frozen"
+    text: str
+    more: Any = dataclasses.field(default=None, repr=False, init=False)
+
+
+@attrs.frozen
+class OfAttrs:
+    text: str
+
+
+class OfPydantic(pydantic.BaseModel):
+    text: str
+    more: list[str] = []
+
+
+@pytest.mark.parametrize(
+    "record",
+    [Frozen(SECRET), OfAttrs(text=SECRET), OfPydantic(text=SECRET)],
+    ids=lambda it: type(it).__name__,
+)
+def test_records_are_looked_through(record: Any) -> None:
+    redacted = Redactor([SECRET]).value({"page": [record]})["page"][0]
+    assert type(redacted) is type(record)
+    assert redacted.text == "***"
+    assert record.text == SECRET, "that of others stays as it is"
+
+
+def test_a_record_that_cannot_be_copied_is_withheld() -> None:
+    class Single(Frozen):
+        def __copy__(self) -> NoReturn:
+            raise TypeError("there is one")
+
+    assert Redactor([SECRET]).value([Single(SECRET), "x"]) == [WITHHELD, "x"]
+
+
+def test_one_that_is_its_own_copy_stays_as_it_is() -> None:
+    """A token, which others use."""
+    token = AccessToken(SECRET, "Bearer", 10.0, 0.0)
+    assert Redactor([SECRET]).value([token]) == [token]
+    assert token.value == SECRET
 
 
 def test_values_without_end_and_without_bottom() -> None:

@@ -6,9 +6,10 @@ import warnings
 from typing import Any, NoReturn
 
 import pytest
+from airflow.providers.common.compat.sdk import PokeReturnValue
 
 from airflow_oauth_provider.protocol.redaction import NOTHING, Redactor
-from airflow_oauth_provider.tasks.callables import call_with_context
+from airflow_oauth_provider.tasks.callables import call_with_context, truth_of
 
 CONTEXT: Any = {"ds": "2026-01-01", "ti": "the task instance"}
 
@@ -48,6 +49,28 @@ def test_what_it_raises_when_it_is_looked_at_repeats_no_secret() -> None:
     redactor = Redactor(["a-secret-of-the-connections"])
     with pytest.raises(LookupError, match=r"it repeats \*\*\*"):
         call_with_context(Odd(), "response", CONTEXT, redactor=redactor, name="response_check")
+
+
+class Undecided:
+    """As a data frame has it: neither true nor false."""
+
+    def __bool__(self) -> NoReturn:
+        raise ValueError("neither, of a-secret-of-the-connections")
+
+
+@pytest.mark.parametrize("read", [bool, truth_of])
+def test_what_its_result_raises_when_it_is_read_repeats_no_secret(read: Any) -> None:
+    redactor = Redactor(["a-secret-of-the-connections"])
+    with pytest.raises(ValueError, match=r"neither, of \*\*\*"):
+        call_with_context(
+            lambda _: Undecided(), "response", CONTEXT, redactor=redactor, name="response_check", read=read
+        )
+
+
+def test_a_result_that_says_so_itself_stays_as_it_is() -> None:
+    result = PokeReturnValue(is_done=True, xcom_value=7)
+    assert truth_of(result) is result
+    assert truth_of([]) is False
 
 
 @pytest.mark.fault("F52")
