@@ -1,12 +1,16 @@
-"""A connection to Redis that is there in time, or given up.
+"""A connection to Redis, and a response of it, that is there in time, or given up.
 
-Each step of connecting has a limit of its own, but for the first: name resolution takes as long as it
-likes, and a name may stand for many addresses. So it is done in a thread, which nobody waits for too long.
+* Each step of connecting has a limit of its own, but for the first: name resolution takes as long as it
+  likes, and a name may stand for many addresses. So it is done in a thread, which nobody waits for too long.
+* Each read has a limit of its own, too, and a response that comes byte by byte would have none: so it has
+  one as a whole.
 """
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -14,13 +18,48 @@ from typing import Any
 
 
 def timely(connection_class: Any, seconds: float) -> Any:
-    """Return a class of the package ``redis`` whose connections are made within *seconds*, or not at all."""
+    """Return a class of the package ``redis`` whose connections are made, and respond, within *seconds*."""
 
     class TimelyConnection(connection_class):  # type: ignore[misc]
         def _connect(self) -> Any:
-            return _Attempt(super()._connect).socket_within(seconds)
+            return _TimelySocket(_Attempt(super()._connect).socket_within(seconds), seconds)
 
     return TimelyConnection
+
+
+class _TimelySocket:
+    """A socket from which a response is read for so long, and no longer.
+
+    :param made: the socket; has a limit for each read.
+    """
+
+    def __init__(self, made: Any, seconds: float) -> None:
+        self._socket = made
+        self._seconds = seconds
+        self._until = math.inf
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)
+
+    def sendall(self, data: bytes) -> None:
+        """Send a command, to which a response is due."""
+        self._until = time.monotonic() + self._seconds
+        self._socket.sendall(data)
+
+    def recv(self, size: int) -> Any:
+        """Read, as the pure parser does."""
+        self._check()
+        return self._socket.recv(size)
+
+    def recv_into(self, buffer: Any) -> Any:
+        """Read, as hiredis does."""
+        self._check()
+        return self._socket.recv_into(buffer)
+
+    def _check(self) -> None:
+        # Without waiting it is looked whether an idle connection is still there: then no response is due.
+        if self._socket.gettimeout() and time.monotonic() > self._until:
+            raise TimeoutError("no response in time")
 
 
 class _Attempt:

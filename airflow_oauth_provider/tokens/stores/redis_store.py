@@ -65,7 +65,6 @@ class RedisStore:
             socket_timeout=OPERATION_TIMEOUT,
             socket_connect_timeout=OPERATION_TIMEOUT,
             retry=Retry(NoBackoff(), 0),
-            health_check_interval=0,
         )
         pool = self._client.connection_pool
         pool.connection_class = timely(pool.connection_class, 2 * OPERATION_TIMEOUT)

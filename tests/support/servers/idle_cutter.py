@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from contextlib import suppress
 from typing import Self
 
@@ -19,6 +20,8 @@ class IdleCutter:
 
     def __init__(self, target: int) -> None:
         self._target = target
+        self.drips = False
+        """Whether what comes back is passed on byte by byte, one every 50 ms."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._forgotten: set[socket.socket] = set()
@@ -57,15 +60,21 @@ class IdleCutter:
                 server = socket.create_connection(("127.0.0.1", self._target))
                 self._pairs.append((client, server))
                 for source, sink in ((client, server), (server, client)):
-                    threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+                    arguments = source, sink, source is server
+                    threading.Thread(target=self._pass_on, args=arguments, daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pass_on(self, source: socket.socket, sink: socket.socket, comes_back: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
                 if source in self._forgotten:
                     source.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                     break
-                sink.sendall(data)
+                if comes_back and self.drips:
+                    for number in range(len(data)):
+                        sink.sendall(data[number : number + 1])
+                        time.sleep(0.05)
+                else:
+                    sink.sendall(data)
         source.close()
         with suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -14,6 +15,7 @@ from redis.connection import AbstractConnection
 from airflow_oauth_provider.tokens.stores.base import MAX_ENTRY, MOST_APPENDED, StoreError
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
 from airflow_oauth_provider.tokens.stores.redis_store import OPERATION_TIMEOUT, RedisStore
+from tests.support.servers.certificates import authority, issue
 from tests.support.servers.idle_cutter import IdleCutter
 from tests.support.servers.redis_server import RedisServer
 from tests.support.stopwatch import Stopwatch
@@ -47,13 +49,20 @@ class TestRedis:
         slow.release()
         assert store.lease(NAME) is None
 
-    def test_entries_end_by_themselves(self, redis_server: RedisServer) -> None:
+    def test_entries_end_by_themselves(
+        self, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         store = RedisStore(redis_server.url)
         store.write(NAME, b"x", until=time.time() + 300)
         assert store.read(NAME) == b"x"
+        (key,) = redis_server.client().keys("*")
+        assert 275_000 < redis_server.client().pttl(key) <= 300_000
         store.write(NAME, b"x", until=time.time() + 0.2)
         until(lambda: store.read(NAME) is None, "the end of the entry")
         store.write(NAME, b"x", until=time.time() - 1)
+        assert store.read(NAME) is None
+        monkeypatch.setattr(time, "time", lambda: 1e9)
+        store.write(NAME, b"x", until=1e9)
         assert store.read(NAME) is None
 
     def test_its_connection_is_closed_with_it(
@@ -96,6 +105,17 @@ class TestRedis:
             with pytest.raises(StoreError):
                 operation()
 
+    @pytest.mark.fault("P41")
+    def test_a_wrong_password_is_tried_once(self, redis_server: RedisServer) -> None:
+        client = redis_server.client()
+        client.acl_setuser("somebody", enabled=True, passwords=["+another"])
+        store = RedisStore(f"redis://somebody:the-password@127.0.0.1:{redis_server.port}/0")
+        before = client.info("stats")["total_connections_received"]
+        with pytest.raises(StoreError, match=r"^Redis does not work \(AuthenticationError\)$"):
+            store.read(NAME)
+        client.acl_deluser("somebody")
+        assert client.info("stats")["total_connections_received"] == before + 1
+
     @pytest.mark.fault("P42")
     def test_a_server_that_stalls(self, redis_server: RedisServer) -> None:
         store = RedisStore(redis_server.url)
@@ -106,7 +126,7 @@ class TestRedis:
             store.read(NAME)
         assert watch.seconds < 0.6
         limits = store._client.connection_pool.connection_kwargs  # which hold on a busy machine, too
-        assert limits["socket_timeout"] == limits["socket_connect_timeout"] == OPERATION_TIMEOUT
+        assert limits["socket_timeout"] == limits["socket_connect_timeout"] == OPERATION_TIMEOUT == 0.25
         assert limits["retry"].get_retries() == 0
         redis_server.thaw()
         assert store.read(NAME) == b"x"
@@ -130,6 +150,24 @@ class TestRedis:
         redis_server.freeze()
         lease.release()
         redis_server.thaw()
+
+    def test_one_that_speaks_tls(self, tmp_path: Path, unused_port: int) -> None:
+        trusted, foreign = authority(), authority("Foreign CA")
+        issued = issue(trusted)
+        server, ours, theirs = (tmp_path / name for name in ("server.pem", "ours.pem", "theirs.pem"))
+        server.write_text(issued.key + issued.certificate)
+        ours.write_text(trusted.certificate)
+        theirs.write_text(foreign.certificate)
+        files = {f"tls_{name}_file": str(server) for name in ("cert", "key")}
+        with RedisServer(
+            tls_port=str(unused_port), tls_auth_clients="no", tls_ca_cert_file=str(ours), **files
+        ):
+            address = f"rediss://127.0.0.1:{unused_port}/0?ssl_ca_certs="
+            store = RedisStore(f"{address}{ours}")
+            store.write(NAME, b"x", until=soon())
+            assert store.read(NAME) == b"x"
+            with pytest.raises(StoreError, match=r"^Redis does not work \(ConnectionError\)$"):
+                RedisStore(f"{address}{theirs}").read(NAME)
 
     @pytest.mark.fault("P43")
     def test_a_server_that_may_not_be_written_to(self, unused_port: int) -> None:
@@ -252,6 +290,7 @@ class TestRedis:
         assert store.has_appended(NAME), "until it is dropped"
         store.drop_taken(NAME)
         assert not store.has_appended(NAME)
+        assert store.take_appended(NAME) is None
 
     def test_keys_of_another_kind_in_the_place_of_what_is_appended(self, redis_server: RedisServer) -> None:
         client, store = redis_server.client(), RedisStore(redis_server.url)
