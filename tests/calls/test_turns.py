@@ -17,7 +17,7 @@ from airflow_oauth_provider.calls.access import BearerAuth
 from airflow_oauth_provider.calls.arguments import Timeouts
 from airflow_oauth_provider.calls.async_request import client_timeout
 from airflow_oauth_provider.calls.async_session import OAuth2AsyncSession
-from airflow_oauth_provider.calls.turns import Turns, after_waiting
+from airflow_oauth_provider.calls.turns import Turns, _let_go, after_waiting
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.deployment.policy import forget_policy
 from airflow_oauth_provider.exceptions import (
@@ -250,6 +250,51 @@ def test_what_a_closed_loop_has_left_gets_nothing(ends: Callable[[Turns], None])
     turns.give_back()
     assert turns.take()
     left.close()
+
+
+@pytest.mark.parametrize("ends", [Turns.give_back, lambda turns: turns.fail(ValueError("no token"))])
+def test_nor_is_a_task_of_its_woken(ends: Callable[[Turns], None]) -> None:
+    turns, loop = Turns(1), asyncio.new_event_loop()
+    assert turns.take()
+    task: Any = loop.create_task(turns.wait())
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    ends(turns)
+    turns.give_back()
+    assert turns.take()
+    task._log_destroy_pending = False
+    task.get_coro().close()
+
+
+@pytest.mark.parametrize("ends", [Turns.give_back, lambda turns: turns.fail(ValueError("no token"))])
+def test_who_has_just_been_cancelled_is_passed_by(ends: Callable[[Turns], None]) -> None:
+    async def main() -> None:
+        turns = Turns(1)
+        assert turns.take()
+        gone, stays = (asyncio.create_task(turns.wait()) for _ in range(2))
+        await settled()
+        gone.cancel()
+        ends(turns)  # before the loop goes on
+        results = await asyncio.gather(gone, stays, return_exceptions=True)
+        assert isinstance(results[0], asyncio.CancelledError)
+        assert results[1] is True or str(results[1]) == "no token"
+
+    asyncio.run(main())
+
+
+def test_cancelled_at_the_moment_when_time_is_up_it_gives_no_turn_back() -> None:
+    async def main() -> None:
+        turns = Turns(1)
+        assert turns.take()
+        waiting = asyncio.create_task(turns.wait(600.0))
+        await settled()
+        _let_go(next(iter(turns._waiting)))
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled()
+        assert not turns.take()
+
+    asyncio.run(main())
 
 
 def test_no_timer_is_left() -> None:

@@ -27,7 +27,7 @@ from airflow_oauth_provider.transport import authorization_server, client_certif
 from airflow_oauth_provider.transport.tls import tls_context
 from tests.support.servers.certificate_cases import WRONG, Wrong
 from tests.support.servers.certificates import Issued, authority, issue, issue_client, server_context
-from tests.support.servers.scripted import ScriptedServer
+from tests.support.servers.scripted import Drip, ScriptedServer
 from tests.support.stopwatch import Stopwatch
 
 CA = authority()
@@ -87,6 +87,22 @@ def test_a_stalled_handshake_ends_at_the_deadline(tmp_path: Path) -> None:
     assert result.fault is Fault.TIMEOUT
 
 
+@pytest.mark.fault("N08")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_response_that_drips_within_tls_ends_at_the_deadline(
+    tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    context = server_context(issue(CA), tmp_path)
+    context.maximum_version = context.minimum_version = version
+    watch = Stopwatch()
+    with ScriptedServer(context) as server:
+        server.script(Drip(b"HTTP/1.1 200 OK\r\nX-A: " + b"b" * 60, 0.05))
+        result = send(server.url, within=0.5)
+        assert watch.seconds < 0.5 + 0.25
+    assert isinstance(result, Failure)
+    assert result.fault is Fault.TIMEOUT
+
+
 @pytest.mark.fault("N22")
 def test_a_server_that_only_asks_for_a_client_certificate(tmp_path: Path) -> None:
     with tls_server(tmp_path, ask_for_client_certificate=True) as server:
@@ -106,6 +122,16 @@ def test_a_server_that_insists_on_a_client_certificate(tmp_path: Path, version: 
     assert "want" in result.detail
     assert "client certificate" in result.detail
     assert not result.fault.retryable
+
+
+def test_where_nothing_is_named_public_authorities_are_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    context = tls_context(NetworkSettings())
+    assert context.cert_store_stats()["x509_ca"] > 50
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
