@@ -26,7 +26,7 @@ from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError
 from airflow_oauth_provider.protocol.call.credentials import TOKEN_HEADER, TokenHeader
 from airflow_oauth_provider.protocol.call.effects import ResponseHead, SendCall
 from airflow_oauth_provider.protocol.call.redirects import REDIRECTS
-from airflow_oauth_provider.protocol.dpop.proof import DPOP, PROOF_HEADER
+from airflow_oauth_provider.protocol.dpop.proof import PROOF_HEADER
 from airflow_oauth_provider.tokens import AccessToken
 
 log = logging.getLogger(__name__)
@@ -127,18 +127,20 @@ class _ResponseWatch:
     :param token: it carries.
     """
 
+    _original: PreparedRequest
+    """That of the response at hand, of which requests makes a copy for a redirect."""
+
     def __init__(self, auth: OAuth2Auth, request: PreparedRequest, token: AccessToken) -> None:
         self._auth = auth
         self._request = request
         self._token = token
         self._flow: CallFlow | None = None
-        self._original = request
         self._unused_proof = request.headers.get(PROOF_HEADER)
 
     def __call__(self, response: Response, **kwargs: Any) -> Response:
         """Return the response, or that to a replay with another token."""
         conn_id = self._auth.client.conn_id
-        self._original = response.request  # of which requests makes a copy for a redirect
+        self._original = response.request
         try:
             return self._checked(response, kwargs)
         except OAuthError as error:
@@ -213,7 +215,7 @@ class _ResponseWatch:
             name = self._auth.client.settings.api.header_name
             if name != TOKEN_HEADER or following is not None:
                 headers.pop(name)
-        if self._token.token_type != DPOP or headers.pop(PROOF_HEADER, None) is None:
+        if headers.pop(PROOF_HEADER, None) is None:
             return
         if call.trusted and following is not None:
             headers.update(self._headers_for(following))

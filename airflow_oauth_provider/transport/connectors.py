@@ -175,7 +175,7 @@ class _CertifiedConnector(_Connector):
     def _get_ssl_context(self, req: aiohttp.ClientRequest) -> ssl.SSLContext | None:
         """Return the context of a request, which may be that for a tunnel (aiohttp has no public switch)."""
         context = super()._get_ssl_context(req)
-        is_of_proxy = req.proxy is None and (req.host, req.port) in self.proxies
+        is_of_proxy = (req.host, req.port) in self.proxies
         return self._towards_proxies if context is not None and is_of_proxy else context
 
 

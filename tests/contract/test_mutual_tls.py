@@ -33,6 +33,7 @@ from tests.support.servers.certificates import (
 )
 from tests.support.servers.missing import ServerMissingError
 from tests.support.servers.nginx_mutual_tls import NginxMutualTls
+from tests.support.servers.proxy import Proxy
 from tests.support.servers.scripted import Json, Redirect, ScriptedServer
 from tests.support.servers.tls_proxy import TlsProxy
 from tests.support.service import Service, echo
@@ -275,6 +276,15 @@ def test_a_proxy_behind_tls_is_not_shown_it(
         hook = hook_of(bound, client, ca_certificates=None)
         assert side.run(hook, "/items").status_code == 200
         assert proxy.certificates == [None, None]
+    assert all(request.certificate for request in bound.server.requests)
+
+
+def test_a_proxy_without_tls_opens_the_way_to_servers_that_see_it(
+    side: Side, bound: Service, client: Issued, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    assert side.run(hook_of(bound, client), "/items").status_code == 200
+    assert proxy.log.count("CONNECT 127.0.0.1") >= 2
     assert all(request.certificate for request in bound.server.requests)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import socket
+import threading
+from dataclasses import dataclass
 
 import pytest
 import requests
@@ -15,7 +18,7 @@ from airflow_oauth_provider.exceptions import (
     is_definite,
 )
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
-from airflow_oauth_provider.transport.call_failure import CallFailedError
+from airflow_oauth_provider.transport.call_failure import CallFailedError, CallTimeoutError
 from tests.support.servers.scripted import CloseNow, Json, Raw, Reset, ScriptedResponse, ScriptedServer
 from tests.support.service import Service
 from tests.support.sides import Side
@@ -48,6 +51,18 @@ TUNNELS = {
     "closed-within-its-200": (Raw(HEAD + b"X-A: b\r\n"), f"failed: {CUT}", True, None),
     "closed-within-its-403": (Raw(b"HTTP/1.1 403 No\r\nX"), f"failed: {CUT}", True, None),
 }
+
+
+@dataclass(frozen=True)
+class Open:
+    """A tunnel to a server that says nothing."""
+
+    def play(self, connection: socket.socket, stopped: threading.Event) -> bool:
+        connection.sendall(HEAD + b"\r\n")
+        stopped.wait()
+        return False
+
+
 tunnels = pytest.mark.parametrize(
     "response, sentence, passes, seconds", [pytest.param(*row, id=name) for name, row in TUNNELS.items()]
 )
@@ -133,4 +148,15 @@ class TestTunnels:
             side.run(hook, "x")
         assert isinstance(caught.value, CallFailedError)
         assert CUT in caught.value.message
+        assert caught.value.retryable
+
+    def test_a_server_that_is_silent_within_one_is_not_the_proxys_fault(
+        self, side: Side, service: Service, proxy: ScriptedServer
+    ) -> None:
+        """TLS within it has seconds of its own."""
+        proxy.script(Open())
+        hook = OAuth2Hook(method="GET", connection=service.connection(base_url="https://api.example"))
+        with pytest.raises(CallTimeoutError) as caught:
+            side.run(hook, "x", extra_options={"timeout": 0.4})
+        assert caught.value.message.startswith("the request timed out (through the proxy ")
         assert caught.value.retryable

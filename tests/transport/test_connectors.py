@@ -71,12 +71,15 @@ def test_addresses_that_no_server_has_are_left_out(monkeypatch: pytest.MonkeyPat
         asyncio.run(resolved(Resolver(nowhere)))
 
 
-def test_a_name_that_cannot_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error", [UnicodeError("label too long"), socket.gaierror(socket.EAI_NONAME, "label too long")]
+)
+def test_a_name_that_cannot_be_looked_up(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
-        raise UnicodeError("label too long")
+        raise error
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
-    with pytest.raises(socket.gaierror):
+    with pytest.raises(socket.gaierror, match="too long"):
         asyncio.run(Resolver(nowhere).resolve("x" * 70 + ".example"))
 
 
