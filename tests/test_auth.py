@@ -52,10 +52,17 @@ class TestPlainRequests:
 
     def test_a_dead_token_is_renewed_once(self, service: Service) -> None:
         service.dead.add("tok-1")
-        response = requests.post(f"{service.base_url}/x", json={"a": 1}, auth=auth_of(service), timeout=5)
+        response = requests.post(
+            f"{service.base_url}/x", json={"a": 1}, headers={"X-Key": "k"}, auth=auth_of(service), timeout=5
+        )
         assert response.json()["authorization"] == "Bearer tok-2"
         assert response.json()["body"] == '{"a": 1}'
         assert len(service.calls) == 2
+        first, second = (
+            {name: value for name, value in call.headers if name != "Authorization"} for call in service.calls
+        )
+        assert first == second
+        assert second["X-Key"] == "k"
 
     def test_a_second_refusal_is_the_answer(self, service: Service, caplog: pytest.LogCaptureFixture) -> None:
         service.dead.update({"tok-1", "tok-2"})

@@ -106,6 +106,19 @@ def test_redirects_with_nonces_and_a_dead_token_on_the_way(service: DpopService)
     assert addresses(service) == ["POST x", "POST x", "POST y", "POST y", "POST z"]
 
 
+def test_a_new_proof_that_is_refused_is_not_sent_again(service: DpopService) -> None:
+    """Only one that was sent before may be to blame: neither is that of a redirect, nor that of a replay."""
+    refusal = Json({}, 401, [("WWW-Authenticate", 'DPoP error="invalid_dpop_proof"')])
+
+    def api(request: RecordedRequest) -> ScriptedResponse:
+        return Redirect("/api/y", 307) if request.target == "/api/x" else refusal
+
+    service.api = api
+    response = requests.post(f"{service.base_url}/x", data="b", auth=auth_of(service), timeout=5)
+    assert response.status_code == 401
+    assert addresses(service) == ["POST x", "POST y"]
+
+
 def test_a_redirect_elsewhere_carries_neither_token_nor_proof(service: DpopService) -> None:
     with ScriptedServer() as elsewhere:
         elsewhere.script(Json({}))
