@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.connection.field_kinds import Field, Kind
 from airflow_oauth_provider.connection.fields import FIELDS, FIELDS_BY_KEY
 from airflow_oauth_provider.connection.provider_form import default_extra
-from airflow_oauth_provider.connection.resolving import resolve
+from airflow_oauth_provider.connection.resolving import require_type, resolve
 from airflow_oauth_provider.deployment.policy import Policy, read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.client.methods import METHODS, Method, Needs, method_of
@@ -590,3 +592,49 @@ def test_an_address_that_was_copied_without_being_filled_in(key: str, address: s
 
 def test_other_well_known_addresses_are_the_server_s_own_affair() -> None:
     assert settings_of(host="https://idp.example/.well-known/token").server.origin.host == "idp.example"
+
+
+def test_settings_are_current_until_their_certificate_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"auth_method": "tls_client_auth", **CREDENTIALS[Needs.CERTIFICATE]}
+    resolved = resolve(connection(**given), Policy())
+    assert resolved.is_current()
+    later = time.time() + 11 * 24 * 3600
+    monkeypatch.setattr("airflow_oauth_provider.connection.resolving.time.time", lambda: later)
+    assert not resolved.is_current()
+    assert resolve(connection(), Policy()).is_current()
+
+
+def test_no_frame_of_a_refusal_holds_the_connection() -> None:
+    """Its repr, which tools show with a traceback, has the password."""
+    given = connection(scope="\x00")
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(given, Policy())
+    link = caught.value.__traceback__
+    frames = []
+    while link is not None:
+        frames.append(link.tb_frame)
+        link = link.tb_next
+    ours = [
+        frame
+        for frame in frames
+        if "resolving.py" in frame.f_code.co_filename and "test_" not in frame.f_code.co_filename
+    ]
+    assert ours
+    assert not any(value is given for frame in ours for value in frame.f_locals.values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("postgres", "is postgres:"),
+        ("a\nb", "is a?b:"),
+        (None, "is none:"),
+        ("", "is none:"),
+        (7, "is 7:"),
+    ],
+)
+def test_which_other_type_it_is_of(kind: Any, said: str) -> None:
+    odd = SimpleNamespace(conn_id="odd", conn_type=kind)
+    with pytest.raises(ConfigurationError, match="must be oauth2_client_credentials, and") as caught:
+        require_type(odd)
+    assert said in str(caught.value)
