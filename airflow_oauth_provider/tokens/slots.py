@@ -36,7 +36,7 @@ class Slots:
         """Return the place of these settings' token."""
         key = token_key(settings)
         with self._lock:
-            slot = self._slots.get(key) or self._in_use.get(key)
+            slot = self._in_use.get(key)
             if slot is None:
                 slot = self._in_use[key] = Slot(key, self._refused.get(key))
                 self._alive.add(slot)
@@ -58,8 +58,8 @@ class Slots:
     def drop(self, key: str) -> None:
         """Forget a slot, and its token."""
         with self._lock:
-            slot = self._slots.pop(key, None) or self._in_use.get(key)
-            self._in_use.pop(key, None)
+            self._slots.pop(key, None)
+            slot = self._in_use.pop(key, None)
         if slot is not None:
             with slot.lock:
                 slot.empty()

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -26,8 +27,10 @@ from airflow_oauth_provider.protocol.settings import ClientSettings, CustomProvi
 from airflow_oauth_provider.tokens import AccessToken
 from airflow_oauth_provider.tokens.cached_token import Slot
 from airflow_oauth_provider.tokens.manager import TokenManager
-from airflow_oauth_provider.tokens.sharing import ALONE
+from airflow_oauth_provider.tokens.search_cost import SearchCost, Source
+from airflow_oauth_provider.tokens.sharing import ALONE, Sharing
 from airflow_oauth_provider.tokens.single_flight import Flight
+from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from tests.support.servers.scripted import Delay, Held, Json, RecordedRequest, Text, token_json
 from tests.support.service import Service
 from tests.support.stopwatch import Stopwatch
@@ -141,6 +144,55 @@ class TestThreads:
                 manager.acquire(settings)
         manager.refuse(settings, ALONE, held)
         assert manager.acquire(settings).value == "tok-2"
+
+    @pytest.mark.parametrize(
+        "way, looks",
+        [
+            pytest.param("needed", 1, id="needed"),
+            pytest.param("held", 0, id="held"),
+            pytest.param("forced", 0, id="forced"),
+            pytest.param("coroutine", 0, id="of-a-coroutine"),
+            pytest.param("under-way", 0, id="a-search-is-under-way"),
+        ],
+    )
+    def test_the_caller_itself_looks_into_the_store_where_a_token_may_lie_and_nobody_does(
+        self, way: str, looks: int, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looked: list[Slot] = []
+        monkeypatch.setattr(TokenManager, "_look_up", lambda _, slot, *_more: looked.append(slot))
+        manager, settings = TokenManager(), service.settings()
+        slot, flight = manager.slots.of(settings), Flight.__new__(Flight)
+        if way == "held":
+            now = time.time()
+            slot.put(AccessToken("tok-1", "Bearer", now + 3600, now))
+        slot.flight = flight if way == "under-way" else None
+        manager.acquiring(settings, ALONE, force=way == "forced", look_up=way != "coroutine")
+        assert looked == [slot] * looks
+
+    def test_what_lies_in_the_store_is_worth_no_thread(
+        self, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings, sharing = service.settings(), Sharing(FileStore(tmp_path / "store"))
+        cost = SearchCost()
+        token = TokenManager().acquire(settings, sharing, cost=cost)
+        assert (cost.source, cost.requests) == (Source.REQUEST, 1)
+        monkeypatch.setattr(Flight, "start", lambda _: pytest.fail("a flight begins"))
+        cost = SearchCost()
+        assert TokenManager().acquire(settings, sharing, cost=cost) == token
+        assert (cost.source, cost.requests) == (Source.STORE, 0)
+
+    def test_all_who_wait_get_a_token_that_is_good_for_a_call_only(
+        self, manager: TokenManager, service: Service
+    ) -> None:
+        settings = service.settings()
+        slot = manager.slots.of(settings)
+        service.token = lambda _: Held(
+            lambda: slot.flight and len(slot.flight._callers) == 4, token_json("brief", expires_in=0)
+        )
+        with ThreadPoolExecutor(4) as pool:
+            tokens = list(pool.map(lambda _: manager.acquire(settings).value, range(4)))
+        assert tokens == ["brief"] * 4
+        assert len(service.token_requests) == 1
 
 
 class TestForks:

@@ -70,6 +70,19 @@ def pod(tmp_path: Path) -> Pod:
     return Pod(tmp_path)
 
 
+def test_what_is_refused_is_the_assertion_that_was_sent_whatever_the_file_holds_since(
+    pod: Pod, sharing: Sharing
+) -> None:
+    sent = pod.file.read_text()
+    entries = Entries(pod.settings, sharing)
+    entries.note_assertion(Secret(sent))
+    pod.rotate()
+    entries.refused(REFUSED, budget=60)
+    assert Entries(pod.settings, sharing).standing() is None
+    pod.file.write_text(sent)
+    assert Entries(pod.settings, sharing).standing() is not None
+
+
 def token() -> AccessToken:
     return AccessToken("tok-1", "Bearer", time.time() + 300, time.time())
 

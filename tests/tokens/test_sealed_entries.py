@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from pathlib import Path
 
+import pytest
+
+from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.tokens.records import Status
 from airflow_oauth_provider.tokens.sealed_entries import NO_STATUS, SealedEntries, refusals
 from airflow_oauth_provider.tokens.sharing import Sharing
@@ -26,6 +30,17 @@ def test_what_is_written_is_sealed(tmp_path: Path) -> None:
     assert SealedEntries(settings(), sharing)._read("another", "key") is None
     SealedEntries(settings(), sharing)._delete("purpose", "key")
     assert SealedEntries(settings(), sharing)._read("purpose", "key") is None
+
+
+@pytest.mark.fault("P30", "F22")
+def test_a_spoilt_entry_under_the_new_key_hides_none_under_the_old(tmp_path: Path) -> None:
+    old, new = (Secret(base64.b64encode(letter * 32).decode()) for letter in (b"o", b"n"))
+    store, until = FileStore(tmp_path), time.time() + 60
+    write(SealedEntries(settings(), Sharing(store, (old,))), Status(in_a_row=1).dump())
+    entries = SealedEntries(settings(), Sharing(store, (new, old)))
+    store.write(entries._sealers[0].name("purpose", "key"), b"\x01" + b"spoilt" * 9, until=until)
+    assert entries._read("purpose", "key") == Status(in_a_row=1).dump()
+    assert entries._record("purpose", "key", Status.load) == Status(in_a_row=1)
 
 
 def test_the_newest_counts(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import NoReturn
 import pytest
 
 from airflow_oauth_provider.protocol.access_token import AccessToken
+from airflow_oauth_provider.protocol.token.key import token_key
 from airflow_oauth_provider.tokens.slots import MAX_SLOTS, Slots
 from tests.support.builders import settings
 
@@ -29,14 +30,30 @@ def test_settings_that_ask_for_the_same_token_have_one_slot() -> None:
 @pytest.mark.fault("P48")
 def test_the_least_recently_used_goes_first() -> None:
     slots = Slots()
-    slot = slots.of(KEPT)
-    first = weakref.ref(slots.of(settings(client_id="first")))
-    for number in range(MAX_SLOTS + 10):
+    kept, first = (weakref.ref(slots.of(given)) for given in (KEPT, settings(client_id="first")))
+    for number in range(MAX_SLOTS - 2):
         slots.of(settings(client_id=f"other-{number}"))
-        if number % 50 == 0:
-            assert slots.of(KEPT) is slot
+    assert first() is not None
+    assert slots.of(KEPT) is kept()
+    slots.of(settings(client_id="one too many"))
     assert first() is None
-    assert slots.of(KEPT) is slot
+    assert slots.of(KEPT) is kept()
+
+
+@pytest.mark.fault("F80", "P48")
+def test_of_what_was_refused_goes_first_what_was_used_least_recently(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_oauth_provider.tokens.slots.MAX_SLOTS", 1)
+    monkeypatch.setattr("airflow_oauth_provider.tokens.slots.MAX_KEYS", 2)
+    slots, refused = Slots(), token()
+    held = slots.of(KEPT)
+    held.refuse(refused)
+    slots.of(settings(client_id="first")).refuse(refused)
+    slots.of(KEPT)
+    slots.of(settings(client_id="second")).refuse(refused)
+    slots.of(settings(client_id="third"))
+    del held
+    assert not slots.of(KEPT).accepts(refused)
+    assert slots.of(settings(client_id="first")).accepts(refused), "one too many"
 
 
 def crowd_out(slots: Slots) -> None:
@@ -51,6 +68,15 @@ def test_a_key_has_one_slot_as_long_as_anybody_holds_on_to_it() -> None:
     slot = slots.of(KEPT)
     crowd_out(slots)
     assert slots.of(KEPT) is slot
+
+
+def test_what_is_forgotten_is_forgotten_with_what_was_refused() -> None:
+    slots, refused = Slots(), token()
+    slots.of(KEPT).refuse(refused)
+    crowd_out(slots)
+    slots.of(KEPT)
+    slots.drop(token_key(KEPT))
+    assert slots.of(KEPT).accepts(refused)
 
 
 @pytest.mark.fault("F80", "P16")
