@@ -185,8 +185,6 @@ class ForeignCall:
         if call is None or self._flow is None:
             self._warn_of_certificate(head)
             return False
-        if hop is not None:
-            call = call._replace(method=hop.method, with_body=hop.has_body)
         self._call, self._token = call, self._flow.token
         return True
 

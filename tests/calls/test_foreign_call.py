@@ -98,6 +98,9 @@ def test_a_certificate_that_the_library_does_not_present(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with bound_service(tmp_path) as service:
+        for status in (200, 403):
+            assert begun(service, **certified(issue_client(CLIENTS))).goes_on(ResponseHead(status)) is False
+        assert "certificate" not in caplog.text
         call = begun(service, **certified(issue_client(CLIENTS)))
         assert call.goes_on(ResponseHead(401)) is True
         assert "certificate" not in caplog.text

@@ -109,6 +109,13 @@ class TestTheToken:
         assert call("GET", "/x").status == 401
         assert (len(service.calls), len(service.token_requests)) == (2, 2)
 
+    def test_a_location_on_a_refusal_is_no_redirect(self, service: Service, call: Any) -> None:
+        challenge = ("WWW-Authenticate", 'Bearer error="invalid_token"')
+        service.refuse = lambda: Json({}, 401, [challenge, ("Location", "/login")])
+        service.dead.add("tok-1")
+        assert echoed(call("GET", "/x"))["authorization"] == "Bearer tok-2"
+        assert [sent.target for sent in service.calls] == ["/api/x"] * 2
+
     def test_a_missing_scope_is_the_result(self, service: Service, call: Any) -> None:
         challenge = [("WWW-Authenticate", 'Bearer error="insufficient_scope"')]
         service.api = lambda _: Json({}, 403, challenge)
