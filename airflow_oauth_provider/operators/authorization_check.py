@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_oauth_provider.connection.identifier import ids_in_text
 from airflow_oauth_provider.exceptions import ConfigurationError, is_definite
 from airflow_oauth_provider.protocol.texts import plain
+from airflow_oauth_provider.tasks.arguments import Arguments
 from airflow_oauth_provider.tasks.stoppable_task import StoppableTask
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class OAuth2AuthorizationCheckOperator(StoppableTask, BaseOperator):
         for name, action in (("on_failed", on_failed), ("on_warning", on_warning)):
             if action not in _ACTIONS:
                 raise ConfigurationError(f"must be one of {', '.join(_ACTIONS)}", field=name)
+        Arguments(None).flag("only_changes", only_changes)
         if asset_alias is None and "event" in (on_failed, on_warning):
             raise ConfigurationError("is needed for events", field="asset_alias")
         if asset_alias is not None:

@@ -338,6 +338,7 @@ class TestArguments:
             pytest.param({"oauth2_conn_ids": ["a"], "oauth2_conn_id": "b"}, "oauth2_conn_ids", id="both"),
             pytest.param({"oauth2_conn_ids": ["a"], "on_failed": "mail"}, "on_failed", id="action"),
             pytest.param({"oauth2_conn_ids": ["a"], "on_failed": "event"}, "asset_alias", id="no-alias"),
+            pytest.param({"oauth2_conn_ids": ["a"], "only_changes": "False"}, "only_changes", id="flag"),
         ],
     )
     def test_bad(self, arguments: dict[str, Any], field: str) -> None:
