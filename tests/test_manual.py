@@ -23,10 +23,13 @@ from airflow_oauth_provider.deployment.options import OPTIONS
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import OAuthError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
+from airflow_oauth_provider.operators.oauth2 import OAuth2HttpOperator
 from airflow_oauth_provider.protocol.token import errors
 from tests.connection.test_checks import pem
 from tests.connection.vendors import KEY
 from tests.manual.diagrams import DIAGRAMS, svg
+from tests.manual.texts import sentences
+from tests.manual.troubleshooting import _SECTIONS
 from tests.readme import ROOT
 from tests.support.servers.scripted import CloseNow, Json, Text
 from tests.support.service import Service
@@ -102,6 +105,7 @@ def sentence_of(error: OAuthError) -> bool:
         pytest.param({"jwt_claims": "iss=me"}, id="claims"),
         pytest.param({"post_params": "grant_type=x"}, id="parameters"),
         pytest.param({"tenants": "a.b"}, id="tenants"),
+        pytest.param({"login": ""}, id="function-of-another-module"),
     ],
 )
 def test_a_person_finds_the_sentence_of_a_wrong_field(service: Service, changes: dict[str, Any]) -> None:
@@ -127,6 +131,31 @@ def test_a_person_finds_the_sentence_of_a_response(service: Service, response: A
     with pytest.raises(OAuthError) as caught:
         OAuth2Hook(connection=service.connection(require_scopes="b", max_retry_attempts=0)).get_token()
     assert sentence_of(caught.value), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param({"retry_args": {"stop": 3}}, id="tenacity"),
+        pytest.param({"pagination_function": print, "response_check": {"status": 200}}, id="pages"),
+        pytest.param({"method": "GTE"}, id="method"),
+    ],
+)
+def test_a_person_finds_the_sentence_of_a_wrong_argument(arguments: dict[str, Any]) -> None:
+    with pytest.raises(OAuthError) as caught:
+        OAuth2HttpOperator(task_id="t", oauth2_conn_id="orders_api", endpoint="x", **arguments)
+    assert sentence_of(caught.value), str(caught.value)
+
+
+def test_a_person_finds_the_sentence_of_a_wrong_name() -> None:
+    with pytest.raises(OAuthError) as caught:
+        OAuth2Hook("nobody_has_made_it").get_token()
+    assert sentence_of(caught.value), str(caught.value)
+
+
+def test_each_kind_of_error_has_its_table() -> None:
+    without = {one.kind for one in sentences() if not any(has(one) for has in _SECTIONS.values())}
+    assert without <= {"OAuthError"}, "which names no kind"
 
 
 def test_other_sentences_are_not_there() -> None:

@@ -98,8 +98,20 @@ class _Module:
         return "".join(self._part(part) for part in parts if isinstance(part, ast.expr))
 
     def makers(self) -> dict[str, _Maker]:
-        """Return the functions of this module that make an error of a text they are given."""
+        """Return the functions that make an error of a text they are given: of this module, and imported."""
         makers = dict(_MAKERS.get(self.name, {}))
+        for path, names in _imports(self.tree):
+            theirs, classes = _own_makers(path)
+            makers |= {
+                name: maker
+                for name, maker in theirs.items()
+                if name in names or (names & classes and not name.startswith("_"))
+            }
+        return makers | self.own_makers()
+
+    def own_makers(self) -> dict[str, _Maker]:
+        """Return those that are defined here."""
+        makers: dict[str, _Maker] = {}
         for function in ast.walk(self.tree):
             if not isinstance(function, ast.FunctionDef):
                 continue
@@ -194,6 +206,25 @@ def _assigned(tree: ast.Module) -> dict[str, ast.expr]:
     }
 
 
+def _imports(tree: ast.Module) -> Iterator[tuple[Path, set[str]]]:
+    """Yield the modules of this package that a module imports at its beginning, and what of each."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE.name):
+            path = PACKAGE.parent.joinpath(*str(node.module).split("."))
+            yield (
+                path / "__init__.py" if path.is_dir() else path.with_suffix(".py"),
+                {name.name for name in node.names},
+            )
+
+
+@cache
+def _own_makers(path: Path) -> tuple[dict[str, _Maker], set[str]]:
+    """Return what a module defines: makers, and the names of classes, of which some are methods."""
+    module = _Module(path)
+    classes = {node.name for node in module.tree.body if isinstance(node, ast.ClassDef)}
+    return module.own_makers(), classes
+
+
 @cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
@@ -205,12 +236,8 @@ def _values(tree: ast.Module) -> dict[str, str]:
     Read, not imported: some modules need libraries, or an Airflow, that not everybody has.
     """
     known = dict(_assigned(tree))
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE.name):
-            path = PACKAGE.parent.joinpath(*str(node.module).split("."))
-            path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-            theirs = _assigned(_tree(path))
-            known |= {name.name: theirs[name.name] for name in node.names if name.name in theirs}
+    for path, names in _imports(tree):
+        known |= {name: value for name, value in _assigned(_tree(path)).items() if name in names}
     return {
         name: str(value.value)
         for name, value in known.items()

@@ -9,6 +9,7 @@ from airflow_oauth_provider.protocol.token import errors
 from tests.manual.texts import Sentence, sentences
 
 _ARGUMENTS = {"NAME", "CONN_ID"}
+_CONFIGURATION = {"ConfigurationError", "ConnectionNotFoundError"}
 _BY_TYPE = {
     "TransportError": "Check host and port, then network, firewall and proxy between this host and the "
     "server.",
@@ -26,10 +27,10 @@ def _is_command(sentence: Sentence) -> bool:
 
 _SECTIONS: dict[str, Callable[[Sentence], bool]] = {
     "commands": lambda one: one.kind == "ConfigurationError" and _is_command(one),
-    "configuration": lambda one: "Configuration" in one.kind and not _is_command(one),
+    "configuration": lambda one: one.kind in _CONFIGURATION and not _is_command(one),
     "network": lambda one: one.kind == "TransportError",
     "server": lambda one: one.kind in {"TokenResponseError", "InsufficientScopeError"},
-    "api": lambda one: one.kind == "ResourceError",
+    "api": lambda one: one.kind in {"ResourceError", "UnexpectedError"},
     "log": lambda one: one.kind == "warning",
 }
 
