@@ -195,7 +195,7 @@ def _pieces(text: str) -> Iterable[str]:
     breaks them.
     """
     body = _PRIVATE_KEY.search(text)
-    material = (body[1] if body else text).replace("\\n", "\n").strip()
+    material = (body[1] if body else text).strip()
     if len(material) > 4 * _HEAD:
         material = material[_HEAD:]
     size = -(-len(material) // _PIECES)

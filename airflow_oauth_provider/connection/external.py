@@ -17,6 +17,7 @@ from typing import Any
 from airflow_oauth_provider.connection import checks
 from airflow_oauth_provider.connection.client_secret import client_secret
 from airflow_oauth_provider.connection.extra import Extra
+from airflow_oauth_provider.connection.pem import plain_pem
 from airflow_oauth_provider.deployment.credentials import (
     CredentialsError,
     ExternalCredential,
@@ -159,7 +160,7 @@ def _key_text(content: bytes) -> str:
     with suppress(UnicodeDecodeError):
         text = content.decode()
         if text.isprintable() or "-----BEGIN" in text or text.lstrip().startswith("{"):
-            return text
+            return plain_pem(text)
     return base64.b64encode(content).decode()
 
 

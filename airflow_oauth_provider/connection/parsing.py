@@ -11,10 +11,12 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
 from airflow_oauth_provider.connection.field_kinds import Field, Kind
+from airflow_oauth_provider.connection.pem import plain_pem
 from airflow_oauth_provider.protocol.strict_json import JsonError, parse_value
 
 _HUGE = 1e18
@@ -51,7 +53,7 @@ def parse(entry: Field, value: Any) -> Any:
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    if value in ([], {}) and not isinstance(value, bool):
+    if value in ([], {}):
         return None
     parsed = _PARSERS[entry.kind](entry, value)
     require_characters(parsed)
@@ -77,7 +79,7 @@ def require_characters(value: Any) -> None:
 def _text(entry: Field, value: Any) -> str:
     if not isinstance(value, str):
         raise FieldError("must be text")
-    return value
+    return plain_pem(value)
 
 
 def _line(entry: Field, value: Any) -> str:
@@ -223,10 +225,9 @@ def parse_extra(extra: Any) -> dict[str, Any]:
     """
     if extra is None or (isinstance(extra, str) and not extra.strip()):
         return {}
-    try:
+    value = _BROKEN
+    with suppress(ValueError, RecursionError):  # which hold the text: ours is raised outside of this block
         value = json.loads(extra) if isinstance(extra, str) else extra
-    except (ValueError, RecursionError):  # which holds the text: ours is raised outside of this block
-        value = _BROKEN
     if value is _BROKEN:
         raise FieldError("is not valid JSON")
     if not isinstance(value, dict):
@@ -247,11 +248,9 @@ def _json(entry: Field, value: Any) -> Any:
 
 def _date(entry: Field, value: Any) -> date:
     text = value.strip() if isinstance(value, str) else ""
-    try:
+    with suppress(ValueError):  # the 30th of February
         if _DATE.match(text):
             return date.fromisoformat(text)
-    except ValueError:  # the 30th of February
-        pass
     raise FieldError("must be a date such as 2027-03-31 (year, month, day)")
 
 

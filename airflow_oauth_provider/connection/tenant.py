@@ -37,12 +37,15 @@ def is_well_placed(address: str) -> bool:
     places = [at for at, label in enumerate(labels) if PLACEHOLDER in label]
     if not places:
         return not stands_in_host(address)
-    first, *others = places
-    return not others and labels[first] == PLACEHOLDER and _fixed_labels(labels[first + 1 :]) >= _FIXED_LABELS
+    first = places[0]
+    return labels[first] == PLACEHOLDER and _fixed_labels(labels[first + 1 :]) >= _FIXED_LABELS
 
 
 def _fixed_labels(labels: list[str]) -> int:
-    """Count labels as they are in the host that is called: a dot at its end, for one, makes none."""
+    """Count labels as they are in the host that is called: a dot at its end, for one, makes none.
+
+    Where the placeholder comes again there is no such host.
+    """
     try:
         return canonical_host(".".join(labels)).count(".") + 1
     except UrlError:

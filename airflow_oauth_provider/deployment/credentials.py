@@ -10,6 +10,7 @@ import json
 import os
 import re
 import time
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +66,7 @@ class Place:
 
     @staticmethod
     def _not_empty(content: bytes, subject: str) -> bytes:
+        content = content.removeprefix(BOM_UTF8)  # by which Windows says that a text is UTF-8
         if content.strip():
             return content
         raise UnreadableCredentialError(f"its {subject} is empty")

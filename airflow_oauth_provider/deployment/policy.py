@@ -86,13 +86,11 @@ class Policy:
                 return self.narrowed_to(entry)
         raise bad_option("credentials", f'does not allow the use of "{settings.external.name}" any more')
 
-    def narrowed_to(self, credential: ExternalCredential | None) -> Policy:
+    def narrowed_to(self, credential: ExternalCredential) -> Policy:
         """Return what is allowed to a connection that names an external credential.
 
         :raises CredentialsError: when nothing is; an empty list of hosts would mean any.
         """
-        if credential is None:
-            return self
         hosts = in_both(credential.hosts, self.token_hosts) if self.token_hosts else credential.hosts
         api_hosts = in_both(credential.api_hosts, self.api_hosts) if self.api_hosts else credential.api_hosts
         for common, member, option in (

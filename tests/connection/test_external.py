@@ -17,12 +17,14 @@ from airflow_oauth_provider.connection.resolving import Resolved, resolve
 from airflow_oauth_provider.deployment.credentials import parse_credentials
 from airflow_oauth_provider.deployment.policy import Policy
 from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.protocol.client.algorithms import KeyKind
 from airflow_oauth_provider.protocol.client.methods import METHODS, Method, Needs
 from airflow_oauth_provider.protocol.credential_sources import ExternalSource
 from airflow_oauth_provider.protocol.settings import ClientSettings
 from airflow_oauth_provider.protocol.token.key import credential_key, token_key
 from tests.connection.test_checks import EC_KEY, LOCKED, connection
 from tests.support.confidential import assert_nothing_confidential
+from tests.support.keys import KEYS, jwk
 from tests.support.servers.certificates import issue_client
 
 SECRET = "s3cr3t-that-lies-outside-of-the-connection"
@@ -204,10 +206,13 @@ class TestSecrets:
             (f"{SECRET}\r\n", SECRET),
             (f"{SECRET}ü", f"{SECRET}ü"),
             ("a b-c-d-e", "a b-c-d-e"),
+            (f"\ufeff{SECRET}\r\n", SECRET),
         ],
         ids=repr,
     )
-    def test_the_line_end_of_a_file_is_none_of_it(self, content: str, secret: str, tmp_path: Path) -> None:
+    def test_what_editors_put_around_a_secret_is_none_of_it(
+        self, content: str, secret: str, tmp_path: Path
+    ) -> None:
         (tmp_path / "erp").write_text(content, newline="")
         settings_read = settings_of(policy({"file": str(tmp_path / "erp")}))
         assert settings_read.client_secret is not None
@@ -222,6 +227,7 @@ class TestSecrets:
             (b"\xff\xfe", "no text in UTF-8"),
             (b"x" * 9000, "longer than 8 KiB"),
             (b"", "its file is empty"),
+            (b"\xef\xbb\xbf\n", "its file is empty"),
         ],
         ids=repr,
     )
@@ -262,6 +268,13 @@ class TestKeys:
         assert settings.assertion.private_key.reveal() == EC_KEY
         assert settings.assertion.algorithm == "ES256"
         assert settings.client_secret is None
+
+    @pytest.mark.parametrize(
+        "text", [EC_KEY.replace("\n", "\\r\\n"), jwk(KEYS[KeyKind.P256])], ids=["pem", "jwk"]
+    )
+    def test_one_that_windows_has_marked(self, text: str, tmp_path: Path) -> None:
+        (tmp_path / "key").write_text(f"\ufeff{text}\r\n")
+        assert settings_of(policy({"file": str(tmp_path / "key")}), **KEY).assertion.algorithm == "ES256"
 
     def test_a_locked_one_with_the_passphrase_beside_it(self, given: Policy, tmp_path: Path) -> None:
         (tmp_path / "key").write_text(LOCKED)

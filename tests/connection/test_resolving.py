@@ -398,10 +398,6 @@ class TestKeys:
         key = pem(ec.generate_private_key(ec.SECP256R1()), b"the passphrase")
         settings_of(KEY_METHOD, private_key=key, private_key_passphrase="the passphrase")
 
-    def test_a_pem_with_literal_line_breaks(self) -> None:
-        key = pem(ec.generate_private_key(ec.SECP256R1())).replace("\n", "\\n")
-        settings_of(KEY_METHOD, private_key=key)
-
 
 class TestKeysOfTokens:
     """Who may share a token."""

@@ -82,6 +82,8 @@ def test_text_that_is_no_object_of_entries(text: str, reason: str) -> None:
         ({"api_hosts": ["x:0"]}, 'whose "api_hosts" has a port that is none'),
         ({"connections": []}, 'needs "connections", a list of texts'),
         ({"passphrase": "x"}, 'needs a "passphrase" with "file" or "env"'),
+        ({"client_ids": [3]}, 'needs "client_ids", a list of texts'),
+        ({"passphrase": {"vault": "x"}}, 'needs a "passphrase" with "file" or "env"'),
         ({"passphrase": {"env": "A", "file": "/x"}}, 'needs a "passphrase" with "file" or "env"'),
     ],
     ids=str,
@@ -150,6 +152,7 @@ def _reason(place: Any) -> str:
         (["*.example"], ["example"], ()),
         (["*.example"], ["evilexample", "x.example.evil"], ()),
         (["a.example:1"], ["a.example:2"], ()),
+        (["a.example:1"], ["a.example:1"], ("a.example:1",)),
         (["a.example:1"], ["*.example"], ("a.example:1",)),
         (["[::1]:8443"], ["[::1]"], ("[::1]:8443",)),
         (["A.Example", "a.example"], ["a.example."], ("a.example",)),
@@ -179,7 +182,6 @@ class TestNarrowing:
         policy = Policy(token_hosts=("*.example",), api_hosts=("x.erp.example",))
         narrowed = policy.narrowed_to(parse())
         assert (narrowed.token_hosts, narrowed.api_hosts) == (("idp.example",), ("x.erp.example:8443",))
-        assert policy.narrowed_to(None) is policy
 
     @pytest.mark.parametrize("option", ["token_hosts", "api_hosts"])
     def test_nothing_in_common_is_not_everything(self, option: str) -> None:

@@ -3,13 +3,18 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from airflow_oauth_provider.deployment import policy
-from airflow_oauth_provider.deployment.policy import Policy, read_policy
+from airflow_oauth_provider.deployment.credentials import parse_credentials
+from airflow_oauth_provider.deployment.policy import Policy, policy_as_read, read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError
+from airflow_oauth_provider.protocol.credential_sources import ExternalSource
 from airflow_oauth_provider.tokens.stores import Reach
+from tests.support.builders import settings
+from tests.support.confidential import assert_nothing_confidential
 
 KEY = base64.b64encode(b"k" * 32).decode()
 
@@ -63,6 +68,45 @@ def test_it_is_read_anew_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None
     assert read_policy() is before
     monkeypatch.setattr(time, "monotonic", lambda: now + policy.GOOD_FOR + 1)
     assert read_policy() is not before
+
+
+def test_who_masks_calls_nobody_once_it_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy.forget_policy()
+    before = policy_as_read()
+    monkeypatch.setenv("AIRFLOW__OAUTH2__ALLOWED_PROXIES", "proxy.example")
+    assert policy_as_read() is before
+    assert read_policy() is policy_as_read() is not before
+
+
+def test_an_option_that_is_malformed_gives_no_other_away(read: Read) -> None:
+    with pytest.raises(ConfigurationError, match="credentials") as caught:
+        read(store_key=KEY, credentials="{")
+    assert_nothing_confidential(caught.value, [KEY])
+
+
+class TestWhatAClientMay:
+    """By where its credential comes from."""
+
+    LISTED = Policy(
+        token_hosts=("*.example",),
+        credentials=parse_credentials(
+            '{"erp": {"env": "ERP", "hosts": ["idp.example"], "client_ids": ["x"], "api_hosts": ["a.test"]}}'
+        ),
+    )
+
+    def test_with_a_credential_of_the_connection(self) -> None:
+        assert self.LISTED.for_client(settings()) is self.LISTED
+
+    def test_with_an_external_one(self) -> None:
+        narrowed = self.LISTED.for_client(settings(external=ExternalSource("erp", "env")))
+        assert (narrowed.token_hosts, narrowed.api_hosts) == (("idp.example",), ("a.test",))
+
+    @pytest.mark.parametrize(
+        "now", [Policy(), replace(LISTED, api_hosts=("other.example",))], ids=["gone", "nothing-in-common"]
+    )
+    def test_with_one_that_is_allowed_no_more(self, now: Policy) -> None:
+        with pytest.raises(ConfigurationError, match='does not allow the use of "erp" any more'):
+            now.for_client(settings(external=ExternalSource("erp", "env")))
 
 
 def test_connections_that_are_lent(read: Read) -> None:

@@ -107,9 +107,8 @@ def _parsed(text: str) -> tuple[Certificate, ...]:
 
     if len(text) > MAX_LENGTH:
         raise KeyMaterialError(f"is longer than {MAX_LENGTH // 1024} KiB", "certificate")
-    # Environment variables and one-line form fields often carry a PEM with literal \n in it.
     try:
-        return tuple(x509.load_pem_x509_certificates(text.replace("\\n", "\n").encode(errors="replace")))
+        return tuple(x509.load_pem_x509_certificates(text.encode(errors="replace")))
     except ValueError:
         pass
     raise KeyMaterialError(

@@ -122,8 +122,7 @@ def _parse(material: Secret, passphrase: Secret | None, *, thorough: bool) -> Si
 
 
 def _from_pem(text: str, password: bytes | None, *, thorough: bool) -> SigningKey:
-    # Environment variables and one-line form fields often carry a PEM with literal \n in it.
-    pem = text.replace("\\n", "\n").encode()
+    pem = text.encode()
     key = _pem_key(pem, password, thorough=thorough)
     return _checked(key, certificates=_pem_certificates(pem) if b"BEGIN CERTIFICATE" in pem else ())
 

@@ -270,6 +270,28 @@ class TestScope:
         assert caught.value.scope == "write"
         assert not caught.value.retryable
 
+    @pytest.mark.timeout(30)
+    @pytest.mark.parametrize("token", ["a" * 16_000 + "b", ("a" * 11 + "b") * 1300], ids=["run", "pattern"])
+    def test_a_scope_as_long_as_a_response_is_read_at_once(self, token: str) -> None:
+        """To search a token for each part of it would take minutes, with the interpreter's lock held."""
+        names = [f"{'a' * 11}{number}c" for number in range(15_000)]
+        granted = read(token_response(access_token=token, scope=names)).token
+        assert granted.scopes == frozenset(names)
+        repeated = read(token_response(access_token=token, scope=[*names, token[-20:]])).token
+        assert repeated.scopes == {*names, "***"}
+
+    @pytest.mark.parametrize("names", [[], [f"scope-{number}" for number in range(100)]], ids=len)
+    @pytest.mark.parametrize(
+        ("token", "repeated"),
+        [("a-token-of-23-characters", "x-token-of-23-cx"), ("short-one", "a-short-one-here")],
+        ids=["part", "whole"],
+    )
+    def test_a_scope_that_repeats_the_token_is_not_shown(
+        self, token: str, repeated: str, names: list[str]
+    ) -> None:
+        granted = read(token_response(access_token=token, scope=[*names, repeated, token[:6]])).token
+        assert granted.scopes == {*names, token[:6], "***"}
+
     def test_wider_is_fine(self) -> None:
         assert read(token_response(scope="read write admin"), **READ_AND_WRITE).remarks == ()
 
