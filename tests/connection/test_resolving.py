@@ -634,3 +634,15 @@ def test_which_other_type_it_is_of(kind: Any, said: str) -> None:
     with pytest.raises(ConfigurationError, match="must be oauth2_client_credentials, and") as caught:
         require_type(odd)
     assert said in str(caught.value)
+
+
+def test_a_day_ends_a_credential_when_it_begins_in_utc() -> None:
+    assert settings_of(credential_expires_on="2027-01-31").credential_expires_at == 1801353600.0
+    assert settings_of().credential_expires_at is None
+
+
+@pytest.mark.parametrize("name", ["host", "schema", "login", "password"])
+def test_half_a_character_names_its_field(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="half a character") as caught:
+        settings_of({name: "https://idp.example/\ud800"})
+    assert caught.value.field == name

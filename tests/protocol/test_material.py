@@ -68,6 +68,31 @@ def test_a_line_of_a_key_that_is_full_of_what_is_percent_encoded(name: str) -> N
     assert not disclosed(Redactor([key.decode()]).text(f"<{SPELLINGS[name](line)}>"), [line])
 
 
+def test_what_stands_about_an_encrypted_key_is_seen() -> None:
+    """The headers of the traditional format (RFC 1421 §4.6), and a last line of a few characters."""
+    lines = base64.b64encode(bytes(range(96))).decode()
+    header = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF"
+    armour = "-----{} RSA PRIVATE KEY-----"
+    text = f"{armour.format('BEGIN')}\n{header}\n\n{lines[:64]}\n{lines[64:]}\nZw==\n{armour.format('END')}"
+    redactor = Redactor([text])
+    assert redactor.text(header) == header
+    assert redactor.text("a word, Zw==") == "a word, Zw=="
+    assert redactor.text(f"<{lines[:64]}>") == "<***>"
+    assert redactor.text(f"<{lines}Zw==>") == "<***>"
+
+
+def test_part_of_a_key_that_is_damaged_withholds_the_text() -> None:
+    lines = base64.b64encode(bytes(range(96))).decode()
+    text = f"-----BEGIN PRIVATE KEY-----\n{lines[:64]}\n{lines[64:]}!\n-----END PRIVATE KEY-----"
+    assert Redactor([text]).text(f"it has {lines[50:80]} in it") == WITHHELD
+    assert Redactor([text]).text(f"it is {lines}!") == "it is ***"
+
+
+def test_a_short_secret_that_begins_like_a_file_of_keys_is_none() -> None:
+    redactor = Redactor(["MIxyz12"])
+    assert redactor.text(base64.b64encode(b"MIxyz12").decode()) == "***"
+
+
 def test_of_a_jwk_only_the_private_members() -> None:
     material = material_of(json.dumps(JWK))
     assert JWK["d"] in material.wholes
@@ -112,6 +137,10 @@ class TestProofsOfPossession:
             text = self.REDACTOR.text(f"DPoP: {SPELLINGS[spelling](proof)} was refused")
             assert not disclosed(text, [proof, proof.rpartition(".")[2]])
             assert text != proof
+
+    def test_the_dot_behind_it_makes_it_a_beginning(self) -> None:
+        assert material_of(f"{self.KEY.header}.").beginnings == (f"{self.KEY.header}.",)
+        assert material_of(self.KEY.header).beginnings == ()
 
     def test_what_stands_beside_one_is_seen(self) -> None:
         proof = self.proof()

@@ -397,6 +397,13 @@ def test_a_pkcs12_file() -> None:
     redactor = Redactor([text])
     assert redactor.text(f"<{text}>") == "<***>"
     assert redactor.text(text[260:290]) == WITHHELD
+    wrapped = "\n".join(text[at : at + 64] for at in range(0, len(text), 64))
+    assert Redactor([wrapped]).text(f"<{text}>") == "<***>"
+    other = pkcs12.serialize_key_and_certificates(
+        b"x", KEYS["P-256"], None, None, serialization.BestAvailableEncryption(b"other")
+    )
+    clients = base64.b64encode(other).decode()
+    assert redactor.text(clients) == clients, "that of another client begins alike"
 
 
 class TestDocuments:
