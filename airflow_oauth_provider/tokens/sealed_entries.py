@@ -45,7 +45,7 @@ class SealedEntries:
         self._assertion_file = settings.assertion_file
         self._sent: Secret | None = None
         # A search reads the same entries several times, and most of them have not changed meanwhile.
-        self._opened: dict[str, tuple[bytes, bytes]] = {}
+        self._opened: dict[str, tuple[bytes, bytes | None]] = {}
         self._loaded: dict[bytes, Any] = {}
 
     @property
@@ -111,8 +111,7 @@ class SealedEntries:
         if opened is not None and opened[0] == data:
             return opened[1]
         content = sealer.open(name, data)
-        if content is not None:
-            self._opened[name] = data, content
+        self._opened[name] = data, content
         return content
 
     def _load(self, load: Callable[[bytes], Loaded | None], content: bytes) -> Loaded | None:

@@ -9,6 +9,7 @@ import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,9 +24,12 @@ from airflow_oauth_provider.exceptions import (
     TokenResponseError,
     TransportError,
 )
+from airflow_oauth_provider.protocol.flows import drive
 from airflow_oauth_provider.protocol.settings import ClientSettings, CustomProvider, RetrySettings
 from airflow_oauth_provider.tokens import AccessToken
+from airflow_oauth_provider.tokens.acquiring import carry_out
 from airflow_oauth_provider.tokens.cached_token import Slot
+from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.manager import TokenManager
 from airflow_oauth_provider.tokens.search_cost import SearchCost, Source
 from airflow_oauth_provider.tokens.sharing import ALONE, Sharing
@@ -193,6 +197,69 @@ class TestThreads:
             tokens = list(pool.map(lambda _: manager.acquire(settings).value, range(4)))
         assert tokens == ["brief"] * 4
         assert len(service.token_requests) == 1
+
+
+class TestCost:
+    """Whoever asks is told what it cost."""
+
+    def test_of_a_renewal(self, manager: TokenManager, service: Service) -> None:
+        settings, cost = service.settings(), SearchCost()
+        refused = manager.acquire(settings)
+        assert drive(manager.renewing(settings, ALONE, refused, None, cost=cost), carry_out) != refused
+        assert (cost.source, cost.requests, cost.renewed) == (Source.REQUEST, 1, True)
+
+    def test_of_one_that_another_has_made(self, manager: TokenManager, service: Service) -> None:
+        settings, cost = service.settings(), SearchCost()
+        refused = manager.acquire(settings)
+        manager.acquire(settings, force=True)
+        assert drive(manager.renewing(settings, ALONE, refused, None, cost=cost), carry_out) != refused
+        assert (cost.source, cost.requests, cost.renewed) == (Source.MEMORY, 0, False)
+
+    @pytest.mark.parametrize("works", [True, False])
+    def test_of_a_person_who_authorizes(self, works: bool, manager: TokenManager, service: Service) -> None:
+        cost = SearchCost()
+        service.token = None if works else refuse("invalid_client", 401)
+        with nullcontext() if works else pytest.raises(InvalidClientError):
+            manager.authorize(service.settings(), cost=cost)
+        assert (cost.source, cost.requests, cost.asked) == (Source.REQUEST, 1, True)
+
+
+class TestKept:
+    """What memory and store keep, and what is taken out of them."""
+
+    def test_nothing(self, manager: TokenManager, service: Service) -> None:
+        settings, now = service.settings(), time.time()
+        assert manager.kept(settings, ALONE) == ()
+        manager.slots.of(settings)._hold(
+            (AccessToken("past", "Bearer", now - 1, now - 3600), 0, 0, (0, 0, 0))
+        )
+        assert manager.kept(settings, ALONE) == ()
+
+    def test_each_token_once(self, manager: TokenManager, service: Service) -> None:
+        settings = service.settings()
+        held = manager.acquire(settings)
+        assert manager.kept(settings, ALONE) == (held,)
+        other = TokenManager().acquire(settings, force=True)
+        assert manager.kept(settings, ALONE) == (held, other)
+
+    def test_one_that_is_revoked_is_used_no_more_and_authorizes_nobody(
+        self, manager: TokenManager, service: Service
+    ) -> None:
+        settings = service.settings()
+        token = manager.acquire(settings)
+        manager.withdraw(settings, ALONE, token)
+        assert manager.kept(settings, ALONE) == ()
+        assert manager.slots.of(settings).has_refused(token)
+        assert Entries(settings, ALONE).status().revoked_issue == token.issued_at
+
+    def test_one_of_somebody_else_that_is_revoked_says_nothing_of_ours(
+        self, manager: TokenManager, service: Service
+    ) -> None:
+        settings = service.settings()
+        token = manager.acquire(settings)
+        manager.withdraw(settings, ALONE, AccessToken("foreign", "Bearer", time.time() + 60, 0.0))
+        assert manager.kept(settings, ALONE) == (token,)
+        assert Entries(settings, ALONE).status().revoked_issue is None
 
 
 class TestForks:
