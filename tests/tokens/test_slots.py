@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from typing import NoReturn
 
 import pytest
@@ -68,6 +69,17 @@ def test_a_key_has_one_slot_as_long_as_anybody_holds_on_to_it() -> None:
     slot = slots.of(KEPT)
     crowd_out(slots)
     assert slots.of(KEPT) is slot
+
+
+@pytest.mark.fault("P48")
+@pytest.mark.parametrize(
+    "forget", [lambda slots: slots.drop(token_key(KEPT)), lambda slots: slots.clear()], ids=["one", "all"]
+)
+def test_what_is_forgotten_is_held_by_nobody(forget: Callable[[Slots], None]) -> None:
+    slots = Slots()
+    slot = weakref.ref(slots.of(KEPT))
+    forget(slots)
+    assert slot() is None
 
 
 def test_what_is_forgotten_is_forgotten_with_what_was_refused() -> None:
