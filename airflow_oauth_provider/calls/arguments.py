@@ -134,9 +134,11 @@ def timeouts(timeout: Any = None, total: Any = None) -> Timeouts:
         return DEFAULT_LIMITS
     pair = timeout if isinstance(timeout, tuple) else (DEFAULT_TIMEOUT if timeout is None else timeout,) * 2
     if len(pair) != 2 or not all(map(is_time_limit, pair)):
-        raise ConfigurationError("must be seconds above 0, or a pair of them", field="timeout")
+        raise ConfigurationError(
+            "must be seconds above 0, or a pair of them, with None for no limit", field="timeout"
+        )
     if not is_time_limit(total):
-        raise ConfigurationError("must be seconds above 0", field="total_timeout")
+        raise ConfigurationError("must be a finite number of seconds above 0", field="total_timeout")
     return Timeouts(*pair, total)
 
 

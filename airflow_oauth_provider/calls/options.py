@@ -23,6 +23,12 @@ def unwaiting(options: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**given, "cool_down": FAIL} if given.get("cool_down") in {None, WAIT} else given
 
 
+LONGEST = 1e9
+"""Seconds, 31 years: of longer ones neither sockets nor ``timedelta`` know."""
+
+
 def is_time_limit(value: object) -> bool:
     """Whether a call can be limited by this: seconds above 0, or ``None`` for no limit."""
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value > 0)
+    if value is None:
+        return True
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= LONGEST

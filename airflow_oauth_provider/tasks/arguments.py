@@ -11,7 +11,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from airflow_oauth_provider.calls.options import COOL_DOWN, FLAGS, OPTIONS, is_time_limit
+from airflow_oauth_provider.calls.options import COOL_DOWN, FLAGS, LONGEST, OPTIONS, is_time_limit
 from airflow_oauth_provider.exceptions import ConfigurationError
 from airflow_oauth_provider.protocol.call.http_methods import KNOWN
 
@@ -28,6 +28,8 @@ NEVER_IN_EVENTS = frozenset(
     }
 )
 """Headers that an event never carries: they may hold something secret."""
+LATEST = 1e11
+"""Seconds since the epoch that nobody means."""
 _REQUEST = frozenset({"params", "json", "files", "cookies", "hooks"})
 _PAGE = frozenset({"endpoint", "data", "headers", "extra_options"})
 
@@ -77,11 +79,17 @@ class Arguments:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             self.refuse(name, f"must be a whole number of at least {least}")
 
-    def seconds(self, name: str, value: object, *, least: float = 0.0) -> None:
+    def time(self, name: str, value: object) -> None:
+        """Check seconds since the epoch."""
+        self.seconds(name, value, most=LATEST)
+
+    def seconds(self, name: str, value: object, *, least: float = 0.0, most: float = LONGEST) -> None:
         """Check a duration in seconds or as ``timedelta``."""
         number = value.total_seconds() if isinstance(value, timedelta) else value
-        if isinstance(number, bool) or not isinstance(number, int | float) or not number >= least:
-            self.refuse(name, f"must be a number of seconds, at least {least:g}, or a timedelta")
+        if isinstance(number, bool) or not isinstance(number, int | float) or not least <= number <= most:
+            self.refuse(
+                name, f"must be a number of seconds, at least {least:g}, or a timedelta; not for ever"
+            )
 
     def headers(self, value: object, name: str = "headers") -> None:
         """Check the headers of a call, which may be left out."""
@@ -107,11 +115,14 @@ class Arguments:
         timeout = value.get("timeout")
         pair = timeout if isinstance(timeout, tuple) and len(timeout) == 2 else (timeout,)
         if not all(map(is_time_limit, pair)):
-            self.refuse("extra_options", "timeout must be a number of seconds above 0, or two in a tuple")
+            self.refuse(
+                "extra_options",
+                "timeout must be a number of seconds above 0, or two in a tuple, with None for no limit",
+            )
         if value.get("cool_down") not in (None, *COOL_DOWN):
             self.refuse("extra_options", f"cool_down must be one of {', '.join(COOL_DOWN)}")
         if not is_time_limit(value.get("total_timeout")):
-            self.refuse("extra_options", "total_timeout must be a number of seconds above 0")
+            self.refuse("extra_options", "total_timeout must be a finite number of seconds above 0")
 
     def body(self, method: str, *, data: object, json: object, request_kwargs: object) -> None:
         """Check that a call has one body at most, and that ``request_kwargs`` can be meant."""

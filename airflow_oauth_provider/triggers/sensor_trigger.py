@@ -96,9 +96,11 @@ class OAuth2HttpSensorTrigger(CallTrigger):
                 "response_check", "a trigger takes a ResponseCheck: Python callables run on the worker"
             )
         arguments.seconds("poke_interval", self.poke_interval)
-        for name in ("backoff_since", "max_wait", "ends_at", "not_before"):
+        if self.max_wait is not None:
+            arguments.seconds("max_wait", self.max_wait)
+        for name in ("backoff_since", "ends_at", "not_before"):
             if getattr(self, name) is not None:
-                arguments.seconds(name, getattr(self, name))
+                arguments.time(name, getattr(self, name))
         if self.max_consecutive_failures is not None:
             arguments.whole_number("max_consecutive_failures", self.max_consecutive_failures, least=1)
 
