@@ -23,7 +23,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -43,7 +43,8 @@ KEPT = 30 * 86_400.0
 TURN = 0.5
 """Seconds a writer waits for its turn at most; then a count may be lost, and nothing else."""
 _PURPOSE = "last-use"
-_one_at_a_time = threading.Lock()
+_one_at_a_time = threading.RLock()
+"""Of a kind that knows its owner: who is thrown out by a task's timeout may not know whether it has it."""
 
 
 def display_fingerprint(settings: ClientSettings) -> str:
@@ -183,9 +184,9 @@ class DisplayIndex:
     def _turn(self) -> Iterator[None]:
         """Keep others, here and in other processes, from counting on from the same record."""
         until = time.monotonic() + TURN
-        locked, lease = False, None
+        lease = None
         try:
-            locked = _one_at_a_time.acquire(timeout=TURN)
+            _one_at_a_time.acquire(timeout=TURN)
             name = f"{next(self._names())}.turn"
             while (lease := self._store.lease(name)) is None and time.monotonic() < until:
                 time.sleep(random.uniform(0.002, 0.01))  # noqa: S311  (not a secret)
@@ -193,7 +194,7 @@ class DisplayIndex:
         finally:
             if lease is not None:
                 lease.release()
-            if locked:
+            with suppress(RuntimeError):  # it is not ours
                 _one_at_a_time.release()
 
     def forget(self) -> None:
@@ -204,7 +205,7 @@ class DisplayIndex:
 
 def _reset_after_fork() -> None:
     global _one_at_a_time  # noqa: PLW0603  (the inherited lock may be held by a thread that is gone)
-    _one_at_a_time = threading.Lock()
+    _one_at_a_time = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_reset_after_fork)

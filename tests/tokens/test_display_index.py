@@ -11,7 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -252,3 +252,30 @@ def test_a_token_for_ever_is_known_for_a_year(sharing: Sharing, lifetime: float)
     ends = last_use(sharing).status.expires_at
     assert ends is not None
     assert ends < time.time() + 367 * 86_400
+
+
+@pytest.mark.fault("P16")
+def test_a_task_timeout_at_the_moment_of_its_turn_leaves_it_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class TaskTimeoutError(BaseException):
+        pass
+
+    class Interrupted:
+        """The lock, whose holder does not learn that it has it."""
+
+        def __init__(self) -> None:
+            self.lock = index._one_at_a_time
+            self.release = self.lock.release
+
+        def acquire(self, timeout: float) -> NoReturn:
+            assert self.lock.acquire(timeout=timeout)
+            raise TaskTimeoutError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(index, "_one_at_a_time", Interrupted())
+        with pytest.raises(TaskTimeoutError):
+            DisplayIndex(Sharing(MemoryStore()), "orders").record(settings(), requests=1)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(index._one_at_a_time.acquire, blocking=False).result()
+        pool.submit(index._one_at_a_time.release).result()

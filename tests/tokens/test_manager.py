@@ -242,6 +242,15 @@ class TestKept:
         other = TokenManager().acquire(settings, force=True)
         assert manager.kept(settings, ALONE) == (held, other)
 
+    def test_nothing_that_is_forgotten(self, manager: TokenManager, service: Service) -> None:
+        settings = service.settings()
+        manager.acquire(settings)
+        other = TokenManager()
+        other.acquire(settings)
+        manager.forget(settings, ALONE)
+        assert manager.kept(settings, ALONE) == (), "neither here nor in the store"
+        assert len(other.kept(settings, ALONE)) == 1, "the memory of others is theirs"
+
     def test_one_that_is_revoked_is_used_no_more_and_authorizes_nobody(
         self, manager: TokenManager, service: Service
     ) -> None:
