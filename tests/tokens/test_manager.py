@@ -26,7 +26,7 @@ from airflow_oauth_provider.exceptions import (
 )
 from airflow_oauth_provider.protocol.flows import drive
 from airflow_oauth_provider.protocol.settings import ClientSettings, CustomProvider, RetrySettings
-from airflow_oauth_provider.tokens import AccessToken
+from airflow_oauth_provider.tokens import AccessToken, own_records
 from airflow_oauth_provider.tokens.acquiring import carry_out
 from airflow_oauth_provider.tokens.cached_token import Slot
 from airflow_oauth_provider.tokens.entries import Entries
@@ -250,6 +250,23 @@ class TestKept:
         manager.forget(settings, ALONE)
         assert manager.kept(settings, ALONE) == (), "neither here nor in the store"
         assert len(other.kept(settings, ALONE)) == 1, "the memory of others is theirs"
+
+    def test_nothing_of_a_process_that_is_to_know_nothing(
+        self, manager: TokenManager, service: Service, tmp_path: Path
+    ) -> None:
+        settings, sharing = service.settings(), Sharing(FileStore(tmp_path / "store"))
+        for one in (ALONE, sharing):
+            manager.acquire(settings, one, force=True)
+        service.token = refuse("invalid_client", 401)
+        with pytest.raises(InvalidClientError):
+            manager.acquire(settings, force=True)
+        service.token = None
+        assert own_records._own
+        manager.clear()
+        assert not own_records._own
+        assert manager.kept(settings, ALONE) == ()
+        assert len(manager.kept(settings, sharing)) == 1, "what is shared lies there"
+        assert manager.acquire(settings).value == "tok-3", "no refusal is known either"
 
     def test_one_that_is_revoked_is_used_no_more_and_authorizes_nobody(
         self, manager: TokenManager, service: Service
