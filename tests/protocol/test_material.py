@@ -56,6 +56,17 @@ def test_of_a_private_key_not_what_all_keys_begin_with() -> None:
     assert "-----BEGIN PRIVATE KEY-----" not in material.windows
 
 
+def test_of_a_file_that_is_encoded_once_more_not_what_all_begin_with() -> None:
+    """As Kubernetes does it; of a key of 256 bits the second line is the number."""
+    redactor = Redactor([PEM])
+    beginning, number, public = (
+        base64.b64encode(line.encode()).decode()[4:36] for line in PEM.splitlines()[1:-1]
+    )
+    assert redactor.text(beginning) == beginning
+    assert redactor.text(number) == WITHHELD
+    assert redactor.text(public) == public
+
+
 @pytest.mark.fault("F20")
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_a_line_of_a_key_that_is_full_of_what_is_percent_encoded(name: str) -> None:
