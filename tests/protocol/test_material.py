@@ -133,6 +133,23 @@ def test_a_very_long_value_costs_no_more_than_its_ends() -> None:
     assert "y" * 100 in material.windows
 
 
+def test_a_long_value_has_its_middle() -> None:
+    value = "".join(f"{number:06}" for number in range(2_730))
+    middle = len(value) // 2
+    assert value[middle - 6 : middle + 6] in material_of(value).windows
+
+
+def test_a_short_value_is_known_in_base64_with_its_last_character() -> None:
+    assert Redactor(["k1ys"]).text(f"<{base64.b64encode(b'k1ys').decode()}>") == "<***>"
+
+
+def test_a_jwk_whose_further_primes_are_none_is_one_all_the_same() -> None:
+    material = material_of(
+        json.dumps({"kty": "RSA", "d": "0123456789abcdef", "oth": ["x", {"r": "a-further-prime"}]})
+    )
+    assert {"0123456789abcdef", "a-further-prime"} <= set(material.wholes)
+
+
 class TestProofsOfPossession:
     """All that are made with one key begin alike (RFC 9449 §4.2)."""
 
