@@ -17,7 +17,7 @@ from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.exceptions import ConfigurationError, OAuthError, TransportError
 from airflow_oauth_provider.transport.network_options import NetworkOptions
 from tests.support.leaks import leaks
-from tests.support.servers.scripted import CloseNow, Json, Raw, Text
+from tests.support.servers.scripted import CloseNow, Delay, Json, Raw, Text
 from tests.support.service import Service, echo
 
 
@@ -55,6 +55,47 @@ def test_the_history_has_what_came_on_the_way(service: Service) -> None:
     ]
     assert response.json()["authorization"] == "Bearer tok-2"
     assert response.seconds > 0
+
+
+def test_the_limit_of_a_call_ends_with_it(service: Service) -> None:
+    """The next one has the same connection."""
+    service.api = lambda request: Delay(0.5, Json({})) if request.target == "/api/slow" else Json({})
+
+    async def main(session: OAuth2AsyncSession) -> list[int]:
+        endpoints = {"quick": 0.3, "slow": 5.0}
+        return [
+            (await session.fetch("GET", endpoint, {"timeout": seconds})).status_code
+            for endpoint, seconds in endpoints.items()
+        ]
+
+    assert run(service, main) == [200, 200]
+    assert service.server.connections == 2, "one for the token"
+
+
+def test_what_is_wrong_before_the_session_is_open_is_said(service: Service) -> None:
+    async def main() -> None:
+        def missing() -> NetworkOptions:
+            raise ConfigurationError("names /missing", field="verify")
+
+        client = OAuth2Client("my_api", service.connection())
+        async with OAuth2AsyncSession(BearerAuth(client), missing) as session:
+            with pytest.raises(ConfigurationError, match="names /missing"):
+                await session.fetch("GET", "x", {})
+
+    asyncio.run(main())
+
+
+def test_a_request_that_can_be_built_after_all_gets_its_token(service: Service) -> None:
+    """A moment ago it could not be: the connection has been edited meanwhile."""
+
+    async def main(session: OAuth2AsyncSession) -> Any:
+        async def none(_: Any) -> None:
+            return None
+
+        session.auth.client.afirst_token = none  # type: ignore[method-assign, assignment]
+        return await session.fetch("GET", "x", {})
+
+    assert run(service, main).json()["authorization"] == "Bearer tok-1"
 
 
 def test_a_call_that_goes_straight_has_no_history(service: Service) -> None:
