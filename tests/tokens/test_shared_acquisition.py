@@ -174,7 +174,8 @@ class Waiter:
         monkeypatch.setattr("airflow_oauth_provider.tokens.shared_acquisition.time", clock)
         self.status = Status()
         self.refusal: tuple[OAuthError, float] | None = None
-        monkeypatch.setattr(entries, "token", lambda: None)
+        self.token: AccessToken | None = None
+        monkeypatch.setattr(entries, "token", lambda: self.token)
         monkeypatch.setattr(entries, "status", lambda: self.status)
         monkeypatch.setattr(entries, "standing", self._standing)
         monkeypatch.setattr(entries, "lease", lambda number: NoLease() if number else None)
@@ -187,6 +188,11 @@ class Waiter:
         with pytest.raises(_AskedError):
             self.search.run()
         return self.seconds - self.began
+
+    def bring(self) -> AccessToken:
+        """Put a token into the store, as the one who holds the lease does."""
+        self.token = AccessToken("tok-1", "Bearer", self.seconds + 3600, self.seconds)
+        return self.token
 
     def _sleep(self, seconds: float) -> None:
         self.seconds += seconds
@@ -214,6 +220,31 @@ def cools_down(waiter: Waiter) -> None:
 def fails(waiter: Waiter) -> None:
     """The one who holds the lease has had less time than this waiter has left."""
     waiter.status = Status(refused_at=waiter.seconds, error=TransportError("busy"), budget=5.0)
+
+
+@pytest.mark.fault("P02")
+def test_what_another_brings_is_taken_without_a_lease(
+    service: Service, sharing: Sharing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiter = Waiter(service, sharing, monkeypatch)
+    waiter._at, waiter._what = waiter.began + 1.0, Waiter.bring
+    assert waiter.search.run() is waiter.token
+    assert 1.0 <= waiter.seconds - waiter.began < 2.0
+
+
+@pytest.mark.fault("P02")
+def test_nobody_asks_for_what_has_come_before_the_lease(
+    service: Service, sharing: Sharing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has asked shares the token first, and gives the lease back then."""
+    waiter = Waiter(service, sharing, monkeypatch)
+
+    def lease(_: int) -> NoLease:
+        waiter.bring()
+        return NoLease()
+
+    monkeypatch.setattr(waiter.search.entries, "lease", lease)
+    assert waiter.search.run() is waiter.token
 
 
 @pytest.mark.fault("F06")

@@ -69,7 +69,7 @@ class RedisStore:
         pool = self._client.connection_pool
         pool.connection_class = timely(pool.connection_class, 2 * OPERATION_TIMEOUT)
         # Its own finalizers may come after those of its sockets, which then warn that nobody closed them.
-        weakref.finalize(self, self._client.close).atexit = False
+        weakref.finalize(self, pool.disconnect).atexit = False
         self._refused = redis.ResponseError
         self._cut = redis.ConnectionError
         self._errors = (redis.RedisError, OSError, ValueError)
