@@ -31,7 +31,8 @@ from airflow_oauth_provider.protocol.settings import ClientSettings
 
 FIELD = "external_credential"
 _IN_ITS_PLACE = ("password", "private_key", "private_key_passphrase")
-_NAMED = re.compile(rf'"{FIELD}"\s*:\s*"')
+# JSON may escape letters of the name, which nobody does who means well.
+_NAMED = re.compile(rf'"{FIELD}"\s*:\s*"|\\u00[2-7]')
 _OTHER_SECRETS = ("secret_params", "secret_headers")
 _ON_THE_WAY = ("proxy_url", "ca_certificates")
 

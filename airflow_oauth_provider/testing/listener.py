@@ -25,6 +25,8 @@ class Listener(ThreadingTCPServer):
 
     allow_reuse_address = True
     request_queue_size = 128
+    timeout = 1.0
+    """Seconds until it sees that it was stopped, if no connection can wake it."""
 
     def __init__(self, respond: Callable[[Request], Response]) -> None:
         super().__init__((LOOPBACK, 0), _Exchange)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
+from typing import NoReturn
 
 import pytest
 import requests
@@ -32,6 +34,18 @@ def test_nothing_is_left(listener: Listener) -> None:
     assert set(threading.enumerate()) <= before
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", listener.port), timeout=5)
+
+
+@pytest.mark.timeout(60)
+def test_the_end_comes_though_no_connection_can_be_made(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    listener.start()
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    listener.stop()
 
 
 @pytest.mark.timeout(60)

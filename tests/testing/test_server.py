@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+import requests
 
-from airflow_oauth_provider.exceptions import InsufficientScopeError, ResourceError
+from airflow_oauth_provider.exceptions import InsufficientScopeError, ResourceError, TokenResponseError
 from airflow_oauth_provider.hooks.oauth2 import OAuth2Hook
 from airflow_oauth_provider.testing.server import OAuth2Server
 
@@ -46,6 +48,28 @@ def test_what_is_granted(oauth2_server: OAuth2Server, hook: MakeHook) -> None:
     token = hook().get_token()
     assert token.expires_at - token.issued_at == 120
     assert token.scopes == {"read"}
+
+
+@pytest.mark.parametrize("expires_in", ["120", "120.5", 120.5])
+def test_a_server_that_is_odd(oauth2_server: OAuth2Server, hook: MakeHook, expires_in: Any) -> None:
+    """It grants what the test says, and its API takes that."""
+    oauth2_server.token_endpoint.grant(expires_in=expires_in, access_token="my-own", token_type="bearer")
+    assert hook().run("orders").json() == {"orders": [1, 2]}
+    assert tokens(oauth2_server) == ["my-own"]
+
+
+@pytest.mark.parametrize("lifetime", ["soon", [], {}])
+def test_a_lifetime_that_is_none(oauth2_server: OAuth2Server, hook: MakeHook, lifetime: Any) -> None:
+    oauth2_server.token_endpoint.grant(expires_in=lifetime)
+    with pytest.raises(TokenResponseError, match="expires_in"):
+        hook().get_token()
+
+
+@pytest.mark.parametrize("proof", ["none", "a.b.c", "a.!.c", "a.W10.c", "a.__8.c", ""])
+def test_a_proof_that_is_none_has_no_nonce(oauth2_server: OAuth2Server, proof: str) -> None:
+    oauth2_server.require_nonce("n-1")
+    response = requests.post(oauth2_server.token_url, headers={"DPoP": proof}, timeout=10)
+    assert (response.status_code, response.json()) == (400, {"error": "use_dpop_nonce"})
 
 
 def test_a_narrower_scope(oauth2_server: OAuth2Server, hook: MakeHook) -> None:

@@ -68,6 +68,18 @@ def test_the_number_of_servers_is_bounded(hints: ServerHints) -> None:
     assert hints.of(("client", Role.API, f"https://{3 * MOST_SERVERS - 1}.example")).nonce == "n"
 
 
+def test_those_that_have_said_something_last_stay(hints: ServerHints) -> None:
+    servers = [("client", Role.API, f"https://{number}.example") for number in range(MOST_SERVERS)]
+    for server in [*servers, servers[0]]:
+        hints.learn_nonce(server, ["n"])
+    assert all(hints.of(server).nonce == "n" for server in servers)
+    hints.learn_nonce(AS, ["n"])
+    assert hints.of(servers[0]).nonce == "n"
+    assert hints.of(servers[1]) == Hint()
+    hints.clear()
+    assert hints.of(AS) == Hint()
+
+
 def test_any_number_of_threads(hints: ServerHints) -> None:
     failures: list[Exception] = []
 

@@ -10,10 +10,15 @@ import jwt
 import pytest
 
 from airflow_oauth_provider.exceptions import OAuthError, TokenEndpointError, TokenResponseError
+from airflow_oauth_provider.protocol.access_token import AccessToken
 from airflow_oauth_provider.protocol.dpop.proof_key import new_proof_key
+from airflow_oauth_provider.protocol.dpop.server_hints import ServerHints
+from airflow_oauth_provider.protocol.dpop.token_proofs import TokenProofs
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.private_token import PrivateToken
 from airflow_oauth_provider.protocol.settings import ClientSettings, ProofSettings
+from airflow_oauth_provider.protocol.token.request import TokenRequest
+from airflow_oauth_provider.protocol.urls import parse_url
 from tests.support.builders import NOW, Run, http_response, settings, token_response
 
 GRANTED = token_response(token_type="DPoP")
@@ -187,3 +192,33 @@ def test_a_wrong_secret_is_one_request_whatever_the_clock_says() -> None:
     made = run(wrong)
     assert isinstance(refused(made), TokenEndpointError)
     assert len(made.sent) == 1
+
+
+class TestSeveralAcquisitions:
+    """They have what servers say in common, and each its own nonce once it has one."""
+
+    def test_what_one_has_learned_serves_the_next(self) -> None:
+        hints, endpoint = ServerHints(), parse_url("https://idp.example/token")
+        first, second = (TokenProofs(with_dpop(), hints, os.urandom) for _ in range(2))
+        request = TokenRequest(str(endpoint), (), b"")
+
+        def nonce(of: TokenProofs) -> Any:
+            value = dict(of.put_on(request, endpoint, NOW).headers)["DPoP"]
+            return jwt.decode(value, options={"verify_signature": False}).get("nonce")
+
+        assert nonce(first) is None
+        assert first.learn(use_nonce("n-1"))
+        assert [nonce(second), nonce(first)] == ["n-1", "n-1"]
+        assert second.learn(use_nonce("n-2"))
+        assert [nonce(second), nonce(first)] == ["n-2", "n-1"]
+
+    def test_no_error_repeats_proof_or_key(self) -> None:
+        made, endpoint = (
+            TokenProofs(with_dpop(), ServerHints(), os.urandom),
+            parse_url("https://idp.example/t"),
+        )
+        request = made.put_on(TokenRequest(str(endpoint), (), b""), endpoint, NOW)
+        token = made.bound(AccessToken("tok-1", "DPoP", NOW + 60, NOW))
+        assert isinstance(token, PrivateToken)
+        assert token.own_key is not None
+        assert {dict(request.headers)["DPoP"], token.own_key.reveal()} <= set(request.redactor.values)
