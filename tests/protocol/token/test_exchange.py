@@ -206,6 +206,21 @@ class TestClocks:
         attempts = Attempts(self.REFUSAL, self.REFUSAL, given=settings(**SIGNED))
         assert isinstance(attempts.refused(), TokenEndpointError)
 
+    @pytest.mark.parametrize("status", [200, 302], ids=["malformed", "redirected"])
+    def test_not_for_what_is_no_refusal(self, status: int) -> None:
+        response = HttpResponse(status, self.REFUSAL.headers, b"none")
+        assert isinstance(Attempts(response, given=settings(**SIGNED)).refused(), TokenResponseError)
+
+    def test_not_for_a_temporary_error(self) -> None:
+        busy = HttpResponse(503, self.REFUSAL.headers)
+        attempts = Attempts(busy, HttpResponse(200, (), b"good"), given=settings(**SIGNED))
+        assert attempts.finish() == b"good"
+        assert (attempts.built_at, attempts.sleeps) == ([NOW, NOW + 1.5], [0.5])
+
+    def test_not_when_the_time_is_over(self) -> None:
+        given = settings(**SIGNED, retry={"max_wait": 1.0})
+        assert isinstance(Attempts(self.REFUSAL, given=given).refused(), TokenEndpointError)
+
     def test_not_where_nothing_is_signed(self) -> None:
         assert isinstance(Attempts(self.REFUSAL).refused(), TokenEndpointError)
 
@@ -254,6 +269,21 @@ def test_an_endpoint_that_has_moved_is_looked_up_and_asked_at_once() -> None:
     assert attempts.finish() == b"found"
     assert attempts.sleeps == []
     assert lookup.urls == []
+
+
+def test_an_error_names_the_address_that_was_found() -> None:
+    lookup: Any = Moving()
+    error = Attempts(Failure(Fault.TLS_CERTIFICATE, "expired"), lookup=lookup).refused()
+    assert str(error) == "expired; no response from the test endpoint old.example:443 (1 attempt, 1.0 s)"
+
+
+@pytest.mark.parametrize(
+    ("advice", "said"),
+    [("say so", "say so"), (None, "check that the endpoint given is the test endpoint")],
+    ids=["its-own", "the-endpoints"],
+)
+def test_what_helps_against_a_failure(advice: str | None, said: str) -> None:
+    assert Attempts(Failure(Fault.MALFORMED, "no HTTP", advice=advice)).refused().advice == said
 
 
 def test_an_address_that_cannot_be_found_ends_it_without_a_request() -> None:

@@ -7,7 +7,12 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from airflow_oauth_provider.exceptions import ConfigurationError, InvalidClientError, OAuthError
+from airflow_oauth_provider.exceptions import (
+    ConfigurationError,
+    InvalidClientError,
+    OAuthError,
+    TokenResponseError,
+)
 from airflow_oauth_provider.protocol.credential_sources import AssertionFile
 from airflow_oauth_provider.protocol.effects import Outcome, ReadAssertion
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
@@ -74,6 +79,21 @@ def test_a_refused_one_that_was_replaced_meanwhile_is_tried_once_more() -> None:
     made = run([REFUSED, token_response()], [FIRST, SECOND, SECOND])
     assert made.finish().token.value == "tok-1"
     assert assertions(made) == [FIRST, SECOND]
+
+
+def test_one_that_was_not_refused_is_not_tried_once_more() -> None:
+    made = run([http_response(b"<html>")], [FIRST, SECOND])
+    with pytest.raises(TokenResponseError):
+        made.finish()
+    assert (assertions(made), made.read) == ([FIRST], 1)
+
+
+def test_when_the_time_is_over_nobody_looks_for_another() -> None:
+    given = {"client_secret": None, "auth_method": "workload_identity", "assertion_file": FILE}
+    made = Run(settings(**given, retry={"max_wait": 1.0}), [REFUSED], assertions=[FIRST, SECOND], takes=1.0)
+    with pytest.raises(InvalidClientError):
+        made.finish()
+    assert made.read == 1
 
 
 def test_a_file_that_always_changes_is_tried_twice() -> None:

@@ -19,8 +19,11 @@ from airflow_oauth_provider.protocol.access_token import (
     TokenState,
     scopes_text,
 )
+from airflow_oauth_provider.protocol.credential_sources import AssertionFile
 from airflow_oauth_provider.protocol.http import HttpResponse
 from airflow_oauth_provider.protocol.private_token import PrivateToken
+from airflow_oauth_provider.protocol.redaction import Redactor
+from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import InstancePlace, ProofSettings, ResponseSettings
 from airflow_oauth_provider.protocol.token.response import (
     Granted,
@@ -84,7 +87,14 @@ def read(given: HttpResponse, **changes: Any) -> Granted:
         ),
         *(
             pytest.param(token_response(scope=value), id=f"scope-{name}[T27][F72]")
-            for name, value in [("number-in-list", ["read", 7]), ("object", {"read": True}), ("number", 7)]
+            for name, value in [
+                ("number-in-list", ["read", 7]),
+                ("object", {"read": True}),
+                ("number", 7),
+                ("quote", 'a "b'),
+                ("line", "a\nb"),
+                ("umlaut", "ä"),
+            ]
         ),
         *(
             pytest.param(token_response(expires_in=value), id=f"expires-{value}[F72]")
@@ -292,6 +302,24 @@ class TestScope:
         granted = read(token_response(access_token=token, scope=[*names, repeated, token[:6]])).token
         assert granted.scopes == {*names, token[:6], "***"}
 
+    @pytest.mark.parametrize("names", [[], [f"scope-{number}" for number in range(100)]], ids=len)
+    def test_a_scope_that_repeats_the_secret_is_not_shown(self, names: list[str]) -> None:
+        assert read(token_response(scope=[*names, f"of-{SECRET}"])).token.scopes == {*names, "***"}
+
+    def test_of_what_a_request_proves_by_the_assertion_of_a_file_alone_stays_secret(self) -> None:
+        """All else is good for that request only, and the Basic value of a public id is no secret."""
+        proof = "what-the-request-proves-by"
+        file = AssertionFile("/run/tokens/idp", "jwt-bearer", "/run/tokens", Secret(proof))
+        for given, scopes in ((settings(), {proof}), (settings(assertion_file=file), {"***"})):
+            response = token_response(scope=proof)
+            granted = read_token_response(given, response, requested_at=NOW, redactor=Redactor([proof]))
+            assert granted.token.scopes == scopes
+
+    @pytest.mark.parametrize("value", ["", "  ", []])
+    def test_none_at_all(self, value: Any) -> None:
+        token = read(token_response(scope=value), **READ_AND_WRITE).token
+        assert (token.scopes, token.scopes_stated) == (frozenset(), True)
+
     def test_wider_is_fine(self) -> None:
         assert read(token_response(scope="read write admin"), **READ_AND_WRITE).remarks == ()
 
@@ -313,6 +341,19 @@ class TestErrorIn200:
         assert isinstance(caught.value, TokenEndpointError)
         assert caught.value.status == 200
         assert "tok-1" not in json.dumps([str(caught.value), caught.value.description])
+
+
+@pytest.mark.parametrize(
+    ("proof", "advised"),
+    [(ProofSettings(), True), (ProofSettings(enabled=True), False)],
+    ids=["Bearer", "DPoP"],
+)
+def test_a_token_without_a_type_may_be_tolerated_unless_it_must_be_bound(
+    proof: ProofSettings, advised: bool
+) -> None:
+    with pytest.raises(TokenResponseError) as caught:
+        read(token_response(token_type=None), proof=proof)
+    assert ("untyped" in (caught.value.advice or "")) is advised
 
 
 @pytest.mark.fault("F71")
@@ -528,6 +569,15 @@ class TestCustomToken:
     @pytest.mark.parametrize("end", [float("inf"), 1e300, 10**400], ids=["inf", "1e300", "401-digits"])
     def test_one_for_ever_ends_after_a_year(self, end: Any) -> None:
         assert self.checked(expires_at=end).expires_at == NOW + LONGEST_LIFETIME
+
+    def test_one_that_ends_sooner_keeps_its_end(self) -> None:
+        assert self.checked(expires_at=NOW + 7).expires_at == NOW + 7
+
+    def test_one_without_the_required_scopes(self) -> None:
+        token = AccessToken("tok", "Bearer", NOW + 60, NOW, frozenset({"read"}))
+        given = settings(api={"require_scopes": ("read", "write")})
+        with pytest.raises(InsufficientScopeError, match="write"):
+            check_custom_token(given, token)
 
     def test_scopes_in_any_collection(self) -> None:
         assert self.checked(scopes=["read", "write"]).scopes == frozenset({"read", "write"})
