@@ -52,7 +52,7 @@ class LentTokens:
         conn_id = texts.pop(_CONN_ID, None)
         unknown = [cut(printable(str(name)), MAX_SHOWN) for name in arguments if name not in names]
         if unknown:
-            reason = f"has no {', '.join(unknown)}, only {', '.join(names)}"
+            reason = f"has no {cut(', '.join(unknown), MAX_SHOWN)}, only {', '.join(names)}"
         elif not isinstance(conn_id, str) or not conn_id or not conn_id.isprintable():
             reason = f"must name a connection as {_CONN_ID}"
         else:

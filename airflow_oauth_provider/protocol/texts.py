@@ -14,7 +14,7 @@ _OUTSIDE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]+")
 # Angle brackets are inside the RFC's set, but these texts end up on web pages.
 _MARKUP = str.maketrans("<>", "()")
 MAX_SCOPES = 2 * 1024
-"""Characters of a list of scopes in one line of a log."""
+"""Characters of a list of scopes, or of other words of a server, in one line of a log."""
 _STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _READ = 64 * 1024
 """Characters of a server's text that are read."""

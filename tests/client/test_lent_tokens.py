@@ -135,6 +135,11 @@ class TestArguments:
                 id="unknown",
             ),
             pytest.param({"oauth2_conn_id": "my_api", "x" * 5000: 1}, "has no xxx", id="a long name"),
+            pytest.param(
+                {"oauth2_conn_id": "my_api", **{f"x{number}": 1 for number in range(500)}},
+                "has no x0, x1",
+                id="many names",
+            ),
             pytest.param({"oauth2_conn_id": "my_api", "scope": "a\x00b"}, "scope", id="a scope with NUL"),
             pytest.param({"oauth2_conn_id": "my_api", "tenant": "evil.example/"}, "tenant", id="a tenant"),
         ],

@@ -54,3 +54,42 @@ def test_what_a_client_leaves_behind_is_counted(service: Service, monkeypatch: p
     recorder.end()
     assert subject.journal.timeline().total(0, 1e12).from_memory == 100
     report.reset()
+
+
+class TestWithoutAnotherLook:
+    """The ninth use and those after it cost an addition, for as long as a second; then all are reported."""
+
+    @pytest.fixture
+    def client(self, service: Service, reported: list[int]) -> OAuth2Client:
+        client = OAuth2Client("my_api", service.connection())
+        token = client.get_token()
+        assert [client.held_token() for _ in range(20)] == [token] * 20
+        assert reported == [1] * (memory_hits.REPORTED_SINGLY + 1)
+        return client
+
+    @pytest.mark.parametrize("clock", ["monotonic", "wall_time"])
+    def test_until_its_time_is_over(
+        self, clock: str, client: OAuth2Client, reported: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = getattr(memory_hits, clock)
+        monkeypatch.setattr(memory_hits, clock, lambda: now() + 86_400)
+        assert client.held_token() is not None, "the slot looks at clocks of its own"
+        assert reported[-1] == 20 - memory_hits.REPORTED_SINGLY
+
+    def test_until_the_connection_is_another(self, client: OAuth2Client, service: Service) -> None:
+        client.reader.connection = service.connection(scope="write")
+        client.reader.read()
+        assert client.held_token() is None
+
+
+def test_a_connection_that_was_not_read_has_no_history_and_no_token(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[object] = []
+    monkeypatch.setattr(recorder, "count", noted.append)
+    client = OAuth2Client("my_api", service.connection())
+    client.note_task()
+    assert (client.subject, client.held_token(), noted) == (None, None, [])
+    client.get_token()
+    client.note_task()
+    assert noted[-1] == client.subject is not None

@@ -15,6 +15,7 @@ from airflow_oauth_provider.protocol.effects import Effect, Flow, Outcome, Remem
 from airflow_oauth_provider.protocol.http import Fault
 from airflow_oauth_provider.protocol.moments import Moment
 from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.texts import MAX_SCOPES, cut
 from airflow_oauth_provider.protocol.token.discovery import discovery
 from airflow_oauth_provider.protocol.token.metadata import KEPT, KnownMetadata, Metadata
 from airflow_oauth_provider.protocol.urls import Url
@@ -95,9 +96,8 @@ class ServerLookup:
         method = method_of(self._settings)
         if offered is not None and not set(offered) & set(method.offered_as or (method.name,)):
             # The request is made all the same: such documents are wrong as often as right.
-            self.warnings.append(
-                f"the issuer's metadata does not offer {self._settings.auth_method}, but {', '.join(offered)}"
-            )
+            others = cut(", ".join(offered), MAX_SCOPES) or "no method"
+            self.warnings.append(f"the issuer's metadata does not offer {method.name}, but {others}")
         self._known = KnownMetadata(metadata, moment.wall)
         moment = (yield Remember(self._known)).moment
         return metadata, moment

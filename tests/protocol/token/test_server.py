@@ -224,6 +224,17 @@ def test_a_document_that_does_not_offer_the_method_is_warned_of() -> None:
     assert "does not offer client_secret_basic, but private_key_jwt" in granted.warnings[-1]
 
 
+@pytest.mark.fault("F28")
+@pytest.mark.parametrize(
+    ("methods", "said"), [([], "no method"), (["x" * 900] * 200, "…")], ids=["none", "a-megabyte"]
+)
+def test_a_document_that_offers_nothing_or_too_much_is_one_line(methods: list[str], said: str) -> None:
+    listed = HttpResponse(200, (), document(token_endpoint_auth_methods_supported=methods))
+    warning = Run({WELL_KNOWN: listed, "idp.example/token": TOKEN}).of(given()).warnings[-1]
+    assert warning.endswith(said)
+    assert len(warning) < 2200
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"[]", b"{}", b'{"fetched_at": "x", "url": 1, "document": 2}', b"\xff"]
 )
