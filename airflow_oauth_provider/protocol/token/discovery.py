@@ -10,6 +10,7 @@ from airflow_oauth_provider.protocol.effects import Fetch, Flow
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.token.errors import RETRYABLE_STATUSES
 from airflow_oauth_provider.protocol.token.metadata import DocumentError, Metadata, allowed_url, read_document
+from airflow_oauth_provider.protocol.token.retry import retry_after
 from airflow_oauth_provider.protocol.urls import Url, UrlError
 
 AUTHORIZATION_SERVER, OPENID_CONFIGURATION = METADATA_PATHS
@@ -41,17 +42,24 @@ def discovery(issuer: str, patterns: Sequence[str], *, deadline: float) -> Disco
     check_issuer(issuer, patterns)
     refused: list[str] = []
     for url in well_known_urls(issuer):
-        response = (yield Fetch(url, deadline)).result
+        outcome = yield Fetch(url, deadline)
+        response = outcome.result
         if isinstance(response, Failure):
             if response.fault is Fault.MALFORMED:
                 refused.append(f"{response.detail} ({url})")
                 continue
-            error = TransportError(response.text(url), host=_host_of(url), retryable=response.fault.retryable)
-            raise error.with_advice(response.advice)
+            raise TransportError(
+                response.text(url),
+                host=_host_of(url),
+                retryable=response.fault.retryable,
+                retry_after=response.retry_after,
+            ).with_advice(response.advice)
         if not isinstance(response, HttpResponse):
             raise TypeError(f"a fetch cannot end with {type(response).__name__}")
         if response.status in RETRYABLE_STATUSES:
-            raise TransportError(f"HTTP status {response.status} from {url}", host=_host_of(url))
+            seconds = retry_after(response, now=outcome.moment.wall)
+            text = f"HTTP status {response.status} from {url}"
+            raise TransportError(text, host=_host_of(url), retry_after=seconds)
         try:
             return _read(response, issuer, url, patterns)
         except DocumentError as error:

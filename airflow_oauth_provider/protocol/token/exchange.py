@@ -84,7 +84,7 @@ class Exchange(Generic[Result]):
         self._moment = began
         self._random = random
         self._ends_at = budget.until
-        self._requests = 0
+        self._attempts = 0
         self._retries = 0
         self._server_ahead = 0.0
         self._signed_anew = False
@@ -112,6 +112,7 @@ class Exchange(Generic[Result]):
                 self._moment = (yield Sleep(wait, result.error)).moment
 
     def _attempt(self) -> Generator[Effect, Outcome, Result | _Refused]:
+        self._attempts += 1
         if self._message.lookup is not None:
             try:
                 url, self._moment = yield from self._message.lookup.endpoint(self._moment, self._ends_at)
@@ -119,7 +120,6 @@ class Exchange(Generic[Result]):
                 return _Refused(error, None)
             self._endpoint = self._endpoint.at(url)
         sent = self._moment
-        self._requests += 1
         try:
             self._proving = yield from settings_of_request(self._settings)
         except OAuthError as error:
@@ -228,11 +228,11 @@ class Exchange(Generic[Result]):
     def _give_up(self, error: OAuthError) -> NoReturn:
         if isinstance(error, TransportError):
             elapsed = self._moment.monotonic - self._started.monotonic
-            attempts = "1 attempt" if self._requests == 1 else f"{self._requests} attempts"
+            attempts = "1 attempt" if self._attempts == 1 else f"{self._attempts} attempts"
             raise TransportError(
                 f"{error.message} ({attempts}, {elapsed:.1f} s)",
                 host=error.host,
-                attempts=self._requests,
+                attempts=self._attempts,
                 elapsed=elapsed,
                 retryable=error.retryable,
                 retry_after=error.retry_after,

@@ -30,7 +30,12 @@ BUSY = http_response(b"", 503)
 
 
 def run(results: list[HttpResponse | Failure], assertions: list[Any], **changes: Any) -> Run:
-    given = {"client_secret": None, "auth_method": "workload_identity", "assertion_file": FILE, **changes}
+    given: dict[str, Any] = {
+        "client_secret": None,
+        "auth_method": "workload_identity",
+        "assertion_file": FILE,
+        **changes,
+    }
     return Run(settings(**given), results, assertions=assertions)
 
 
@@ -89,7 +94,11 @@ def test_one_that_was_not_refused_is_not_tried_once_more() -> None:
 
 
 def test_when_the_time_is_over_nobody_looks_for_another() -> None:
-    given = {"client_secret": None, "auth_method": "workload_identity", "assertion_file": FILE}
+    given: dict[str, Any] = {
+        "client_secret": None,
+        "auth_method": "workload_identity",
+        "assertion_file": FILE,
+    }
     made = Run(settings(**given, retry={"max_wait": 1.0}), [REFUSED], assertions=[FIRST, SECOND], takes=1.0)
     with pytest.raises(InvalidClientError):
         made.finish()

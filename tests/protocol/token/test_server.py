@@ -10,7 +10,7 @@ import pytest
 
 from airflow_oauth_provider.exceptions import ConfigurationError, TransportError
 from airflow_oauth_provider.protocol.configured_server import Issuer
-from airflow_oauth_provider.protocol.effects import Fetch, Outcome, Remember, Send
+from airflow_oauth_provider.protocol.effects import Fetch, Outcome, Remember, Send, Sleep
 from airflow_oauth_provider.protocol.http import Failure, Fault, HttpResponse
 from airflow_oauth_provider.protocol.moments import Budget, Moment
 from airflow_oauth_provider.protocol.secret import Secret
@@ -49,6 +49,7 @@ class Run:
     responses: dict[str, Any]
     called: list[str] = field(default_factory=list)
     remembered: list[KnownMetadata] = field(default_factory=list)
+    slept: list[float] = field(default_factory=list)
 
     def of(self, client: ClientSettings, before: KnownMetadata | None = None) -> Granted:
         moment = Moment(NOW, 1000.0)
@@ -62,6 +63,8 @@ class Run:
                 url = effect.request.url if isinstance(effect, Send) else effect.url
                 self.called.append(url.removeprefix("https://"))
                 result = self.responses[self.called[-1]]
+            elif isinstance(effect, Sleep):
+                self.slept.append(effect.seconds)
             elif isinstance(effect, Remember):
                 self.remembered.append(effect.metadata)
             try:
@@ -215,6 +218,28 @@ def test_an_alias_that_has_moved_is_looked_up_anew() -> None:
 def test_a_document_that_is_none(odd: Any) -> None:
     with pytest.raises(ConfigurationError, match="usable metadata"):
         Run({WELL_KNOWN: odd, OPENID: GONE}).of(given())
+
+
+BUSY = HttpResponse(503, (("retry-after", "7"),))
+PROXY_BUSY = Failure(Fault.UNREACHABLE, "the proxy is busy", retry_after=7.0)
+
+
+@pytest.mark.fault("H24")
+@pytest.mark.parametrize("busy", [BUSY, PROXY_BUSY], ids=["server", "proxy"])
+def test_a_busy_issuer_is_asked_again_when_it_says_so(busy: Any) -> None:
+    asked = Run({WELL_KNOWN: busy})
+    with pytest.raises(TransportError) as caught:
+        asked.of(given(retry={"max_attempts": 2, "max_wait": 60}))
+    assert asked.slept == [7.5, 7.5]
+    assert (caught.value.retryable, caught.value.retry_after, caught.value.attempts) == (True, 7.0, 3)
+
+
+@pytest.mark.fault("H24")
+def test_a_wait_that_an_issuer_asks_for_is_not_slept_past() -> None:
+    asked = Run({WELL_KNOWN: HttpResponse(429, (("retry-after", "70"),))})
+    with pytest.raises(TransportError) as caught:
+        asked.of(given())
+    assert (asked.slept, caught.value.retry_after, len(asked.called)) == ([], 70.0, 1)
 
 
 @pytest.mark.fault("H70")
