@@ -173,6 +173,18 @@ class TestThreads:
         manager.acquiring(settings, ALONE, force=way == "forced", look_up=way != "coroutine")
         assert looked == [slot] * looks
 
+    @pytest.mark.fault("P06")
+    def test_nobody_waits_for_a_search_under_way_while_the_token_held_is_good(
+        self, manager: TokenManager, service: Service
+    ) -> None:
+        settings = service.settings()
+        held = manager.acquire(settings)
+        slot = manager.slots.of(settings)
+        slot.pause(-10_000)  # it is worth renewing
+        slot.flight = Flight.__new__(Flight)
+        assert manager.acquire(settings) is held
+        slot.flight = None
+
     def test_what_lies_in_the_store_is_worth_no_thread(
         self, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -18,10 +18,15 @@ from airflow_oauth_provider.exceptions import (
     TransportError,
 )
 from airflow_oauth_provider.protocol.credential_sources import AssertionFile
+from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.protocol.secret import Secret
 from airflow_oauth_provider.protocol.settings import ClientSettings
+from airflow_oauth_provider.protocol.token.introspection import INTROSPECTION
 from airflow_oauth_provider.protocol.token.key import credential_key, token_key
+from airflow_oauth_provider.protocol.urls import parse_url
 from airflow_oauth_provider.tokens import AccessToken
+from airflow_oauth_provider.tokens.clocks import this_moment
+from airflow_oauth_provider.tokens.endpoint_refusals import EndpointRefusals
 from airflow_oauth_provider.tokens.entries import Entries
 from airflow_oauth_provider.tokens.sealed_entries import refusals
 from airflow_oauth_provider.tokens.sharing import Sharing
@@ -81,6 +86,16 @@ def test_what_is_refused_is_the_assertion_that_was_sent_whatever_the_file_holds_
     assert Entries(pod.settings, sharing).standing() is None
     pod.file.write_text(sent)
     assert Entries(pod.settings, sharing).standing() is not None
+
+
+def test_an_endpoint_that_is_busy_is_asked_again_with_the_same_assertion(pod: Pod, sharing: Sharing) -> None:
+    endpoint = EndpointRefusals(
+        pod.settings, sharing, INTROSPECTION, parse_url("https://idp.example/about"), own=True
+    )
+    busy = TokenEndpointError("busy", status=503, retry_after=30.0, retryable=True)
+    endpoint._refused(busy, Budget.of(this_moment(), 60))
+    _, seconds = endpoint._standing() or (None, 0.0)
+    assert 0 < seconds <= 30
 
 
 def token() -> AccessToken:
