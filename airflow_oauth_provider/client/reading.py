@@ -107,7 +107,7 @@ class ConnectionReader:
     @property
     def is_recent(self) -> bool:
         """Whether the connection has been read within the last second."""
-        return self.settings is not None and time.monotonic() - self._read_at <= FRESH_READ
+        return time.monotonic() - self._read_at <= FRESH_READ
 
     def read(self) -> ClientSettings:
         """Read the connection.

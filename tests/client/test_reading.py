@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sys
 import threading
@@ -13,10 +14,13 @@ from typing import Any
 
 import pytest
 
-from airflow_oauth_provider.client import reading
+from airflow_oauth_provider.client import masking, reading
 from airflow_oauth_provider.client.reading import ConnectionReader
 from airflow_oauth_provider.connection import resolving
+from airflow_oauth_provider.connection.token_parameters import TokenParameters
+from airflow_oauth_provider.deployment.policy import read_policy
 from airflow_oauth_provider.exceptions import ConfigurationError, ConnectionNotFoundError
+from airflow_oauth_provider.protocol.settings import ClientSettings
 from tests.support.bound_tokens import certified
 from tests.support.forks import forked
 from tests.support.servers.certificates import issue_client
@@ -186,3 +190,46 @@ def test_coroutines_read_as_threads_do_where_the_channel_is_for_threads_only(
     assert asyncio.run(reading.aget_connection("orders")).conn_id == "orders"
     assert len(reading_threads) == (kind is ThreadsOnly)
     assert threading.main_thread() not in reading_threads
+
+
+def test_what_depends_on_it_ends_before_and_after_anybody_sees_it_changed(
+    reads: list[str], service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+    reader = ConnectionReader("orders", on_change=lambda: seen.append(reader.settings))
+    first = reader.read()
+    reader.read()
+    assert seen == [None, first]
+    monkeypatch.setattr(reading, "get_connection", lambda _: service.connection(scope="write"))
+    second = reader.read()
+    assert seen[2:] == [first, second]
+    assert second.request.scope == ("write",)
+
+
+def test_a_use_for_another_tenant_knows_the_connections_own_settings(service: Service) -> None:
+    given = service.connection(scope="{tenant}.read", tenant="acme", tenants=["other"])
+    reader = ConnectionReader("orders", given, parameters=TokenParameters.of(tenant="other"))
+    assert reader.read().request.scope == ("other.read",)
+    assert reader.own_settings == ConnectionReader("orders", given).read()
+    assert reader.sharing is read_policy().sharing
+
+
+def test_without_masks_only_what_airflow_has_not_read_is_masked(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow registers what stands in a connection; of an external credential it knows nothing."""
+    masked: list[ClientSettings] = []
+    monkeypatch.setattr(masking, "mask_credential", masked.append)
+    ConnectionReader("orders", service.connection(), masks=False).read()
+    assert masked == []
+    entry = {
+        "env": "ERP_SECRET",
+        "hosts": ["127.0.0.1"],
+        "client_ids": ["my-client"],
+        "api_hosts": ["127.0.0.1"],
+    }
+    monkeypatch.setenv("ERP_SECRET", "s3cr3t-that-lies-outside")
+    monkeypatch.setenv("AIRFLOW__OAUTH2__CREDENTIALS", json.dumps({"erp": entry}))
+    outside = service.connection(password=None, external_credential="erp")
+    settings = ConnectionReader("orders", outside, masks=False).read()
+    assert masked == [settings]

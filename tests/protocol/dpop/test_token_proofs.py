@@ -115,6 +115,34 @@ def test_a_nonce_that_changes_with_every_response() -> None:
     made = run(use_nonce("n-1"), unavailable, GRANTED)
     made.finish()
     assert [proof.get("nonce") for proof in proofs(made)] == [None, "n-1", "n-2"]
+    assert len(made.sleeps) == 1, "a server that is busy is given time, nonce or not"
+
+
+def test_a_nonce_beside_another_refusal_changes_nothing_about_it() -> None:
+    refusal = http_response({"error": "invalid_client"}, 401)
+    made = run(HttpResponse(401, (*refusal.headers, ("dpop-nonce", "n-1")), refusal.body), GRANTED)
+    assert isinstance(refused(made), TokenEndpointError)
+    assert len(made.sent) == 1
+
+
+def test_a_busy_server_that_asks_for_a_nonce_is_busy() -> None:
+    made = run(use_nonce("n-1", status=503), GRANTED)
+    made.finish()
+    assert len(made.sleeps) == 1
+
+
+def test_a_nonce_that_comes_when_the_time_is_over() -> None:
+    made = Run(with_dpop(retry={"max_wait": 1.0}), [use_nonce("n-1"), GRANTED], entropy=os.urandom, takes=1.0)
+    assert isinstance(refused(made), TokenEndpointError)
+    assert len(made.sent) == 1
+
+
+@pytest.mark.parametrize("code", ["invalid_dpop_proof", "use_dpop_nonce"])
+def test_without_dpop_no_clock_helps(code: str) -> None:
+    late = http_response({"error": code}, 400, date=formatdate(NOW + 900, usegmt=True))
+    made = run(late, GRANTED, given=settings())
+    refused(made)
+    assert len(made.sent) == 1
 
 
 def test_without_dpop_no_nonce_helps() -> None:
