@@ -456,3 +456,16 @@ def test_true_is_no_text() -> None:
 def test_a_long_number_that_has_part_of_a_secret_in_it_is_no_accident() -> None:
     redactor = Redactor(["123456789012345"])
     assert redactor.value([9123456789012345, 123456789012, 12345678901]) == ["9***", WITHHELD, 12345678901]
+
+
+def test_only_a_tuple_with_names_is_made_anew_by_them() -> None:
+    import ast
+
+    class Pair(NamedTuple):
+        one: str
+        other: str
+
+    node = ast.parse("a = 1")  # it has `_fields`, too
+    redacted = Redactor(["a-client-secret"]).value([node, Pair("a-client-secret", "b")])
+    assert redacted == [node, Pair("***", "b")]
+    assert type(redacted[1]) is Pair

@@ -11,6 +11,7 @@ import pytest
 from airflow_oauth_provider.transport import connectors
 from airflow_oauth_provider.transport.connectors import Resolver, shared_connector
 from airflow_oauth_provider.transport.network_options import NetworkOptions
+from airflow_oauth_provider.transport.proxies import Proxy
 from airflow_oauth_provider.transport.sockets import AddressRefusedError
 
 OPTIONS = NetworkOptions(ssl.create_default_context())
@@ -32,6 +33,41 @@ def test_equal_options_share_a_connector_while_somebody_uses_it() -> None:
         assert shared_connector(OPTIONS) is not one
 
     asyncio.run(main())
+
+
+def test_whoever_leaves_last_ends_the_timers() -> None:
+    async def main() -> list[bool]:
+        loop, cancelled = asyncio.get_running_loop(), []
+        later = loop.call_later
+
+        def noted(*arguments: Any, **options: Any) -> asyncio.TimerHandle:
+            handle = later(*arguments, **options)
+            cancelled.append(handle)
+            return handle
+
+        shared = shared_connector(OPTIONS)
+        loop.call_later = noted  # type: ignore[method-assign, assignment]
+        shared.head_timers.begin(600.0).sent(None)
+        del loop.call_later
+        await shared.leave()
+        return [handle.cancelled() for handle in cancelled]
+
+    assert asyncio.run(main()) == [True]
+
+
+def test_a_proxy_may_have_any_address_and_its_sockets_the_options_of_all() -> None:
+    async def main() -> tuple[set[str], int]:
+        keep_alive = socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1
+        shared = shared_connector(NetworkOptions(OPTIONS.context, (), (keep_alive,)))
+        shared.add_proxy(Proxy("http://proxy.example:3128", "HTTPS_PROXY", "proxy.example", 3128))
+        with shared._socket((socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ())) as sock:
+            kept = sock.getsockopt(*keep_alive[:2])
+        await shared.leave()
+        return shared.resolver.proxies, kept
+
+    proxies, kept = asyncio.run(main())
+    assert proxies == {"proxy.example"}
+    assert kept
 
 
 def test_each_loop_has_its_own() -> None:
