@@ -7,7 +7,6 @@ caller's thread must not reach into it.
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -17,7 +16,7 @@ from airflow_oauth_provider.protocol.moments import Budget
 from airflow_oauth_provider.tokens.async_single_flight import in_thread
 from airflow_oauth_provider.tokens.single_flight import GRACE
 from airflow_oauth_provider.tokens.worker_threads import run_in_thread
-from airflow_oauth_provider.transport.stopping import Stop
+from airflow_oauth_provider.transport.stopping import Latch, Stop
 
 T = TypeVar("T")
 
@@ -29,7 +28,7 @@ def wait_for(work: Callable[[], T], budget: Budget, stop: Stop, *, doing: str) -
     :param doing: what goes on, as a noun, for errors.
     :raises OAuthError: what it raised, or that it has not ended in time.
     """
-    ended = threading.Event()
+    ended = Latch()
     results: list[T | OAuthError] = []
 
     def run() -> None:

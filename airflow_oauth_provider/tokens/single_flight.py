@@ -47,7 +47,7 @@ from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.worker_threads import run_in_thread
 from airflow_oauth_provider.transport.driver import Driver
 from airflow_oauth_provider.transport.steps import Recording, StepName, observed, observer, recording
-from airflow_oauth_provider.transport.stopping import NEVER, Stop
+from airflow_oauth_provider.transport.stopping import NEVER, Latch, Stop
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class Flight:
         self._last_error: OAuthError | None = None
         self._on_end = on_end
         self._before_asking = before_asking
-        self._ended = threading.Event()
+        self._ended = Latch()
         self._lock = threading.Lock()
         self._callers: list[object] = []
         self._callbacks: list[Callable[[], object]] = []
@@ -124,7 +124,7 @@ class Flight:
     def add_done_callback(self, callback: Callable[[], object]) -> None:
         """Have *callback* called in the flight's thread when the flight has ended; at once if it has."""
         with self._lock:
-            if not self._ended.is_set():
+            if not self._ended.is_set:
                 self._callbacks.append(callback)
                 return
         callback()
@@ -156,7 +156,7 @@ class Flight:
 
         :raises OAuthError: as :meth:`wait` does.
         """
-        if not self._ended.is_set():
+        if not self._ended.is_set:
             raise _own_copy(self._last_error) if self._last_error else self._out_of_time()
         if self.error is not None:
             raise _own_copy(self.error)

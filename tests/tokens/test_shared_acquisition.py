@@ -25,7 +25,7 @@ from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.base import NoLease
 from airflow_oauth_provider.tokens.stores.file_store import FileStore
 from airflow_oauth_provider.tokens.stores.guarded import GuardedStore
-from airflow_oauth_provider.transport.stopping import Stop
+from airflow_oauth_provider.transport.stopping import Latch, Stop
 from tests.support.servers.scripted import CloseNow, Delay, Json, ScriptedResponse, token_json
 from tests.support.service import Service
 from tests.support.stores import SHARED, new_store
@@ -351,7 +351,7 @@ def test_one_of_several_callers_that_is_thrown_out_harms_no_other(sharing: Shari
         pass
 
     class Alarm(Stop):
-        def wait_for(self, event: threading.Event, until: float) -> bool:
+        def wait_for(self, latch: Latch, until: float) -> bool:
             raise ThrownOutError
 
     service.token = lambda _: Delay(0.3, token_json("the-token"))
