@@ -12,6 +12,7 @@ from airflow_oauth_provider.client.history import recorder
 from airflow_oauth_provider.client.oauth2_client import OAuth2Client
 from airflow_oauth_provider.tokens.sharing import Sharing
 from airflow_oauth_provider.tokens.stores.memory_store import MemoryStore
+from tests.support.forks import forked
 from tests.support.service import Service
 
 
@@ -80,6 +81,16 @@ class TestWithoutAnotherLook:
         client.reader.connection = service.connection(scope="write")
         client.reader.read()
         assert client.held_token() is None
+
+
+def test_a_forked_process_reports_nothing_of_its_parents(service: Service, reported: list[int]) -> None:
+    client = OAuth2Client("my_api", service.connection())
+    client.get_token()
+    for _ in range(20):
+        client.held_token()
+    assert client.view.hits > 0
+    assert forked(lambda: client.view.hits) == 0
+    assert client.view.hits > 0
 
 
 def test_a_connection_that_was_not_read_has_no_history_and_no_token(

@@ -102,6 +102,15 @@ class TestReading:
         client.get_token(force=True)
         assert reads == ["my_api"] * 3, "what was read for one acquisition is not good for the next"
 
+    def test_before_a_token_again_where_it_was_long_ago(
+        self, reads: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client = OAuth2Client("my_api")
+        assert asyncio.run(client.asettings()) is client.settings
+        monkeypatch.setattr(reading, "FRESH_READ", -1.0)
+        client.get_token()
+        assert reads == ["my_api"] * 2
+
     def test_once_for_settings_and_again_for_recent_ones(
         self, reads: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -146,6 +155,19 @@ def test_what_a_use_with_other_parameters_brings_back_is_redacted_here_too(servi
     client.get_token()
     client.used_with(TokenParameters.of(scope="other")).get_token()
     assert client.redactor.text("a-long-token-0001 a-long-token-0002") == "*** ***"
+
+
+def test_each_token_that_leaves_is_masked(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    masked: list[object] = []
+
+    async def amask(token: object) -> None:
+        masked.append(token)
+
+    monkeypatch.setattr(masking, "mask_token", masked.append)
+    monkeypatch.setattr(masking, "amask_token", amask)
+    client = OAuth2Client("my_api", service.connection())
+    tokens = [client.get_token(), asyncio.run(client.aget_token(force=True))]
+    assert masked == tokens
 
 
 def test_who_authorizes_masks_the_token_and_begins_anew(

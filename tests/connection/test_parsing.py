@@ -19,6 +19,7 @@ from airflow_oauth_provider.authorizations import (
     describe,
     display_sections,
 )
+from airflow_oauth_provider.connection.field_kinds import Field, Kind
 from airflow_oauth_provider.connection.fields import FIELDS, FIELDS_BY_KEY
 from airflow_oauth_provider.connection.parsing import FieldError, parse
 from airflow_oauth_provider.connection.resolving import resolve
@@ -210,3 +211,50 @@ def test_a_date() -> None:
 def test_what_is_no_date(value: Any) -> None:
     with pytest.raises(FieldError, match="must be a date such as 2027-03-31"):
         parse(DAY, value)
+
+
+class TestBounds:
+    """Each bound by itself: at it, and beside it."""
+
+    SECONDS = Field("x", "", "", "", kind=Kind.SECONDS, minimum=2.0, maximum=10.0)
+    OPEN = Field("x", "", "", "", kind=Kind.SECONDS, above=2.0, maximum=10.0)
+    FREE = Field("x", "", "", "", kind=Kind.SECONDS)
+
+    @pytest.mark.parametrize(
+        ("entry", "value"), [(SECONDS, 2), (SECONDS, 10), (OPEN, 2.5), (FREE, 0), (FREE, 1e9)]
+    )
+    def test_within(self, entry: Field, value: float) -> None:
+        assert parse(entry, value) == value
+        assert parse(entry, f" {value:.1f} ") == value
+
+    @pytest.mark.parametrize(
+        ("entry", "value", "says"),
+        [
+            (SECONDS, 1.9, "at least 2 and at most 10"),
+            (SECONDS, 10.1, "at least 2 and at most 10"),
+            (OPEN, 2, "more than 2 and at most 10"),
+            (OPEN, 1, "more than 2"),
+            (SECONDS, True, "a number of seconds"),
+            (SECONDS, "5 s", "a number of seconds"),
+        ],
+    )
+    def test_beside(self, entry: Field, value: Any, says: str) -> None:
+        with pytest.raises(FieldError, match=says):
+            parse(entry, value)
+
+    @pytest.mark.parametrize(
+        ("value", "meant"),
+        [("Yes", True), (1, True), (" on ", True), ("no", False), (0, False), ("OFF", False)],
+    )
+    def test_switches(self, value: Any, meant: bool) -> None:
+        assert parse(Field("x", "", "", "", kind=Kind.BOOLEAN), value) is meant
+
+    @pytest.mark.parametrize("value", ["maybe", 2, 1.5, ["true"]])
+    def test_what_is_no_switch(self, value: Any) -> None:
+        with pytest.raises(FieldError, match="true or false"):
+            parse(Field("x", "", "", "", kind=Kind.BOOLEAN), value)
+
+    @pytest.mark.parametrize("value", [[], {}, "", "  ", None])
+    @pytest.mark.parametrize("kind", Kind)
+    def test_nothing(self, kind: Kind, value: Any) -> None:
+        assert parse(Field("x", "", "", "", kind=kind), value) is None
