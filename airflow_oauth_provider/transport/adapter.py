@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import ssl
+import warnings
 import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from requests import PreparedRequest, Response
 from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
-from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import InsecureRequestWarning
+from urllib3.response import HTTPResponse
+from urllib3.util import Timeout
 
 from airflow_oauth_provider.transport.network_options import NetworkOptions
-from airflow_oauth_provider.transport.sockets import AnyAddress, pool_classes
+from airflow_oauth_provider.transport.sockets import PORTS, AnyAddress, connection_class, pool_classes
 
 _alive: weakref.WeakSet[OAuth2Adapter] = weakref.WeakSet()
 _inherited: list[Any] = []
@@ -43,6 +48,7 @@ class OAuth2Adapter(HTTPAdapter):
         socket_options: Sequence[tuple[int, int, int]] | None = None,
         pool_size: int = DEFAULT_POOLSIZE,
     ) -> None:
+        self._any_address = any_address
         self._pool_classes = pool_classes(any_address)
         self._plain_options: dict[str, Any] = {}
         if socket_options is not None:
@@ -101,11 +107,16 @@ class OAuth2Adapter(HTTPAdapter):
 class OneRequestAdapter(OAuth2Adapter):
     """An adapter for one request on a connection of its own, whose response only this package reads.
 
-    It does without what serves many requests and their users: pools by host, cookies, decoding. That is CPU
+    It does without what serves many requests and their users: pools, retries, cookies, decoding. That is CPU
     time of every new token (``python -m benchmarks.new_token``).
     """
 
-    _pool: HTTPConnectionPool | None = None
+    poolmanager: Any = None  # which only a proxy needs
+    _connection: _OneConnection | None = None
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Note with what pools would be created."""
+        self._pool_sizes = args, kwargs
 
     def get_connection_with_tls_context(
         self,
@@ -114,13 +125,17 @@ class OneRequestAdapter(OAuth2Adapter):
         proxies: Any = None,
         cert: Any = None,
     ) -> Any:
-        """Return a pool for the request; ``requests`` knows the way through a proxy."""
+        """Return what sends the request; ``requests`` knows the way through a proxy."""
         if proxies:
+            args, kwargs = self._pool_sizes
+            super().init_poolmanager(*args, **kwargs)
             return super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
         url = urlsplit(request.url or "")
         options = self._pool_options if url.scheme == "https" else self._plain_options
-        self._pool = self._pool_classes[url.scheme](url.hostname or "", url.port, **options)
-        return self._pool
+        host, port = url.hostname or "", url.port or PORTS[url.scheme]
+        kind = connection_class(url.scheme, host, port, self._any_address)
+        self._connection = _OneConnection(kind(host, port, **options))
+        return self._connection
 
     def request_url(self, request: PreparedRequest, proxies: Any) -> str:
         """Return what stands in the request line."""
@@ -134,15 +149,39 @@ class OneRequestAdapter(OAuth2Adapter):
 
     def close(self) -> None:
         """Close the connection."""
-        super().close()
-        if self._pool is not None:
-            self._pool.close()
+        if self.poolmanager is not None:
+            super().close()
+        if self._connection is not None:
+            self._connection.close()
 
     def reset_after_fork(self) -> None:
         """Leave the parent's connection to the parent."""
-        super().reset_after_fork()
-        _inherited.append(self._pool)
-        self._pool = None
+        _inherited.append((self._connection, self.poolmanager, self.proxy_manager))
+        self._connection, self.poolmanager, self.proxy_manager = None, None, {}
+
+
+class _OneConnection:
+    """One connection, where ``requests`` expects a pool of them."""
+
+    def __init__(self, connection: HTTPConnection) -> None:
+        self._connection = connection
+        self.close = connection.close
+
+    def urlopen(
+        self, method: str, url: str, body: bytes | None, headers: Any, timeout: Timeout, **_: Any
+    ) -> HTTPResponse:
+        """Send a request, and return the response when its head is there."""
+        connection: Any = self._connection
+        connection.timeout = timeout.connect_timeout
+        connection.connect()
+        if isinstance(connection, HTTPSConnection) and not connection.is_verified:
+            warnings.warn("the server's certificate is not verified", InsecureRequestWarning, stacklevel=2)
+        # The server may have closed the connection behind a response that it has sent before it read all.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.request(method, url, body, headers, preload_content=False, decode_content=False)
+        connection.timeout = timeout.read_timeout
+        response: HTTPResponse = connection.getresponse()
+        return response
 
 
 def _reset_after_fork() -> None:

@@ -265,20 +265,30 @@ class _TrustingHTTPSConnection(GuardedHTTPSConnection):
 
 AnyAddress = Callable[[str, int], bool]
 """Whether any address of a host and port is meant, since just that host is allow-listed."""
+PORTS = {"http": 80, "https": 443}
+_CONNECTION_CLASSES = {
+    ("http", False): GuardedHTTPConnection,
+    ("http", True): _TrustingHTTPConnection,
+    ("https", False): GuardedHTTPSConnection,
+    ("https", True): _TrustingHTTPSConnection,
+}
+
+
+def connection_class(scheme: str, host: str, port: int | None, any_address: AnyAddress) -> Any:
+    """Return the class of connections to a host and port."""
+    return _CONNECTION_CLASSES[scheme, any_address(host, port or PORTS[scheme])]
 
 
 class _HTTPPool(HTTPConnectionPool):
     def __init__(self, any_address: AnyAddress, host: str, port: int | None = None, **options: Any) -> None:
         super().__init__(host, port, **options)
-        trusted = any_address(self.host, self.port or 80)
-        self.ConnectionCls = _TrustingHTTPConnection if trusted else GuardedHTTPConnection
+        self.ConnectionCls = connection_class("http", self.host, self.port, any_address)
 
 
 class _HTTPSPool(HTTPSConnectionPool):
     def __init__(self, any_address: AnyAddress, host: str, port: int | None = None, **options: Any) -> None:
         super().__init__(host, port, **options)
-        trusted = any_address(self.host, self.port or 443)
-        self.ConnectionCls = _TrustingHTTPSConnection if trusted else GuardedHTTPSConnection
+        self.ConnectionCls = connection_class("https", self.host, self.port, any_address)
 
 
 def pool_classes(any_address: AnyAddress) -> dict[str, Callable[..., HTTPConnectionPool]]:

@@ -4,10 +4,11 @@ import os
 import socket
 import ssl
 from typing import Any
-from unittest.mock import ANY
 
 import pytest
 import requests
+from urllib3.connection import HTTPConnection
+from urllib3.util import Timeout
 
 from airflow_oauth_provider.transport import adapter as adapter_module
 from airflow_oauth_provider.transport.adapter import OAuth2Adapter, OneRequestAdapter
@@ -23,6 +24,11 @@ def session(**options: object) -> requests.Session:
     made.mount("https://", adapter)
     made.mount("http://", adapter)
     return made
+
+
+def connection_of(adapter: OneRequestAdapter) -> Any:
+    assert adapter._connection is not None
+    return adapter._connection._connection
 
 
 def test_one_connection_serves_many_calls(scripted: ScriptedServer) -> None:
@@ -92,18 +98,18 @@ class TestOneRequest:
         request = requests.Request("GET", scripted.url, headers={"Cookie": "a=b"}).prepare()
         response = adapter.send(request, stream=True, timeout=30)
         assert (response.status_code, response.raw.read()) == (200, b"x")
-        assert adapter._pool is not None
-        assert adapter._pool.num_connections == 1
+        connection = connection_of(adapter)
+        assert connection.sock is not None
         adapter.close()
-        assert adapter._pool.pool is None
+        assert connection.sock is None
 
     def test_its_socket_is_as_the_connection_says(self, scripted: ScriptedServer) -> None:
         scripted.script(Text(body="x"))
         options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
         adapter = OneRequestAdapter(ssl.create_default_context(), socket_options=options)
         response = adapter.send(requests.Request("GET", scripted.url).prepare(), stream=True, timeout=30)
-        raw: Any = response.raw
-        assert raw.connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert response.status_code == 200
+        assert connection_of(adapter).sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         adapter.close()
 
     def test_through_a_proxy(self, proxy: Proxy, scripted: ScriptedServer) -> None:
@@ -121,20 +127,47 @@ class TestOneRequest:
         adapter.close()
         assert len(manager.pools) == 0
 
-    def test_a_child_leaves_the_connection_to_its_parent(self) -> None:
+    def test_a_child_leaves_the_connection_to_its_parent(self, scripted: ScriptedServer) -> None:
+        scripted.script(Text(body="x"))
         adapter = OneRequestAdapter(ssl.create_default_context())
-        pool = adapter.get_connection_with_tls_context(
-            requests.Request("GET", "https://[::1]:9/").prepare(), True
-        )
-        assert (pool.scheme, pool.host, pool.port) == ("https", "::1", 9)
+        adapter.send(requests.Request("GET", scripted.url).prepare(), stream=True, timeout=30)
+        parents: Any = adapter._connection
         manager = adapter.proxy_manager_for("http://127.0.0.1:9")
-        parents = adapter.poolmanager
         adapter.reset_after_fork()
         assert adapter.proxy_manager == {}
-        assert adapter.poolmanager is not parents
-        kept = [item for item in adapter_module._inherited if item is pool or item == (parents, ANY)]
         adapter.close()
-        assert pool.pool is not None
-        assert len(kept) == 2, "nothing closes them: that would take locks which a lost thread may hold"
+        assert parents._connection.sock is not None, "closing takes locks which a lost thread may hold"
         assert manager.pools is not None
-        pool.close()
+        assert any(parents in kept for kept in adapter_module._inherited if isinstance(kept, tuple))
+        parents.close()
+
+    @pytest.mark.parametrize("cut", [BrokenPipeError, ConnectionResetError])
+    def test_a_response_that_comes_before_all_is_read(self, cut: type[OSError]) -> None:
+        """As from servers that refuse a request by its head, and close the connection."""
+
+        class Closed(HTTPConnection):
+            def connect(self) -> None:
+                pass
+
+            def request(self, *_: object, **__: object) -> None:
+                raise cut
+
+            def getresponse(self) -> Any:
+                return self
+
+        connection = Closed("127.0.0.1")
+        sending = adapter_module._OneConnection(connection)
+        response: Any = sending.urlopen("POST", "/", b"x", {}, Timeout(connect=1, read=1))
+        assert response is connection
+
+    def test_where_a_request_goes(self) -> None:
+        adapter = OneRequestAdapter(ssl.create_default_context())
+        for url, expected in (
+            ("https://[::1]/x", ("::1", 443)),
+            ("http://LOCALHOST/x", ("localhost", 80)),
+            ("http://127.0.0.1:9/x", ("127.0.0.1", 9)),
+        ):
+            request = requests.Request("GET", url).prepare()
+            connection = adapter.get_connection_with_tls_context(request, True)._connection
+            assert (connection.host, connection.port) == expected
+        adapter.close()
