@@ -37,9 +37,6 @@ from airflow_oauth_provider.transport.loops import PerLoop
 if TYPE_CHECKING:
     from airflow_oauth_provider.calls.async_session import OAuth2AsyncSession
 
-_FOR_EVER = 1e9
-"""Seconds above which a limit is none: an int may say more than floats and event loops can count."""
-
 MOST_UPLOADS = CONNECTIONS_PER_HOST // 2
 _depth: ContextVar[int] = ContextVar("oauth2_depth_of_upload", default=0)
 """Iterators whose pieces are being uploaded, one within another, of which the innermost runs."""
@@ -171,7 +168,7 @@ class InTurn:
     async def _wait_within(self, turns: Turns, limits: Timeouts) -> bool:
         """Wait for a turn, but leave some time for the call itself."""
         began, total = monotonic(), limits.total
-        patience = None if total is None or total > _FOR_EVER else max(0.0, total - LEAST_CALL)
+        patience = None if total is None else max(0.0, total - LEAST_CALL)
         has_turn = await turns.wait(patience)
         self._limits = after_waiting(limits, monotonic() - began)
         return has_turn
@@ -196,6 +193,6 @@ def after_waiting(limits: Timeouts, waited: float) -> Timeouts:
 
     Rounded, so that a thousand calls that have waited about as long share what aiohttp makes of them.
     """
-    if limits.total is None or limits.total > _FOR_EVER:
+    if limits.total is None:
         return limits
     return limits._replace(total=min(limits.total, max(LEAST_CALL, round(limits.total - waited, 1))))
