@@ -134,13 +134,13 @@ def test_a_refusal_of_the_client_is_a_typed_error_there_and_shows_no_secret(
 
 
 def test_a_server_whose_certificate_does_not_verify_is_told_with_what_helps(
-    make: Make, service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    made: Callable[[], Ask], service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with ScriptedServer(server_context(EXPIRED.issued, tmp_path)) as server:
         given = {"host": f"{server.url}/token", "ca_certificates": EXPIRED.trusted}
         monkeypatch.setenv(VARIABLE, service.environment(**given))
         with pytest.raises(TransportError) as caught:
-            make("my_api", f"{service.base_url}/x")()
+            made()()
         assert server.requests == []
     assert EXPIRED.is_told_by(str(caught.value), caught.value.advice)
     assert not caught.value.retryable
