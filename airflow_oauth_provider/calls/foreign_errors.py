@@ -21,7 +21,6 @@ from typing import Any
 
 from requests import Response
 
-from airflow_oauth_provider.protocol.call.credentials import TokenHeader
 from airflow_oauth_provider.protocol.redaction import WITHHELD, Redactor
 
 log = logging.getLogger(__name__)
@@ -71,6 +70,9 @@ def _repeats(error: BaseException, redactor: Redactor) -> bool:
 
 
 def _hide_tokens(error: BaseException) -> None:
+    # Not above: whoever parses DAG files needs this module, and nothing of tokens.
+    from airflow_oauth_provider.protocol.call.credentials import TokenHeader
+
     for link in _chain(error):
         response: Any = None
         with suppress(Exception):  # a property of a library's own

@@ -7,6 +7,8 @@ import asyncio
 import json
 import logging
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -299,3 +301,12 @@ class TestResponsesOfErrors:
         service.api = echo
         hook = OAuth2Hook(connection=service.connection(), method="GET")
         assert hook.run("y").json()["authorization"] == "Bearer tok-1"
+
+
+def test_who_parses_dag_files_imports_nothing_of_keys() -> None:
+    program = (
+        "import sys, airflow_oauth_provider.operators.oauth2\n"
+        "print([name for name in sys.modules if name.startswith('airflow_oauth_provider.protocol.dpop')])"
+    )
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    assert printed.stdout.splitlines()[-1] == "[]"
