@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from inspect import signature
-from typing import Any
 
 import aiohttp
 
@@ -16,12 +14,7 @@ from airflow_oauth_provider.transport.connectors import SharedConnector, shared_
 from airflow_oauth_provider.transport.faults import ADDRESS_REFUSED
 from airflow_oauth_provider.transport.network_options import NetworkOptions
 from airflow_oauth_provider.transport.proxies import Proxy, proxy_for
-from airflow_oauth_provider.transport.response_protocol import MAX_HEADER, MAX_HEADERS
-
-# Older versions of aiohttp have no limit that can be set.
-_MOST_HEADERS: dict[str, Any] = (
-    {"max_headers": MAX_HEADERS} if "max_headers" in signature(aiohttp.ClientSession).parameters else {}
-)
+from airflow_oauth_provider.transport.response_protocol import HEAD_LIMITS
 
 
 class OpenedSession:
@@ -94,9 +87,7 @@ class OpenedSession:
 
 def _new_session(jar: aiohttp.abc.AbstractCookieJar, connector: SharedConnector) -> aiohttp.ClientSession:
     session = aiohttp.ClientSession(
-        max_line_size=MAX_HEADER,
-        max_field_size=MAX_HEADER,
-        **_MOST_HEADERS,
+        **HEAD_LIMITS,
         connector=connector.connector,
         connector_owner=False,
         cookie_jar=jar,

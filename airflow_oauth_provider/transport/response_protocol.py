@@ -15,6 +15,7 @@ Rules:
 from __future__ import annotations
 
 import re
+from inspect import signature
 from typing import Any
 
 import aiohttp
@@ -29,6 +30,10 @@ MAX_HEADER = 64 * 1024
 """Bytes of the longest header of a response, as ``http.client`` has it."""
 MAX_HEADERS = 99
 """Headers of a response, as ``http.client`` has it."""
+HEAD_LIMITS: dict[str, Any] = {"max_line_size": MAX_HEADER, "max_field_size": MAX_HEADER}
+"""Of the head of a response, as arguments for aiohttp."""
+if "max_headers" in signature(aiohttp.ClientSession).parameters:  # older versions have no such limit
+    HEAD_LIMITS["max_headers"] = MAX_HEADERS
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _WITHOUT_BODY = frozenset({204, 304})
 
@@ -75,9 +80,7 @@ class ResponseProtocol(ResponseHandler):
             response_with_body=not self._skip_payload,
             auto_decompress=not self._skip_payload,
             read_until_eof=True,
-            max_line_size=MAX_HEADER,
-            max_field_size=MAX_HEADER,
-            max_headers=MAX_HEADERS,
+            **HEAD_LIMITS,
         )
         at = 0
         for end in _END_OF_HEAD.finditer(data):

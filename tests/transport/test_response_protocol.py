@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from aiohttp.http_exceptions import HttpProcessingError
 
+from airflow_oauth_provider.transport import response_protocol
 from airflow_oauth_provider.transport.response_parser import MalformedChunkError
 from airflow_oauth_provider.transport.response_protocol import ResponseProtocol
 
@@ -146,3 +147,21 @@ def test_a_body_that_cannot_be_decoded_is_not_called_cut_off() -> None:
     _, error, _ = received(data, skip_payload=False)
     assert isinstance(error, aiohttp.ClientPayloadError)
     assert type(error.__cause__).__name__ == "ContentEncodingError"
+
+
+@pytest.mark.fault("F64")
+def test_where_aiohttp_knows_no_limit_of_headers_the_head_is_kept_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(response_protocol.HEAD_LIMITS, "max_headers", raising=False)
+    module: Any = response_protocol
+    parser = module.HttpResponseParser
+
+    def older(*arguments: Any, **limits: Any) -> Any:
+        assert "max_headers" not in limits
+        return parser(*arguments, **limits)
+
+    monkeypatch.setattr(module, "HttpResponseParser", older)
+    statuses, error, closes = received(HEAD + b"zz\r\n")
+    assert (statuses, closes) == ([401], True)
+    assert isinstance(error, aiohttp.ClientPayloadError)
